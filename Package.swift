@@ -1,0 +1,41 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "video-intake",
+    products: [
+        .executable(name: "video-intake", targets: ["video-intake"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPlatform"),
+
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
+        .target(name: "FormData", dependencies: ["CPlatform"]),
+        .target(name: "Uploads"),
+        .target(name: "ChunkStore", dependencies: ["CCrypto", "CPlatform"]),
+        .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "IntakeService",
+            dependencies: [
+                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "CPlatform",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ]),
+        .executableTarget(
+            name: "video-intake",
+            dependencies: [
+                "IntakeService",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)

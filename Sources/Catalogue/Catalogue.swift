@@ -1,0 +1,88 @@
+import Uploads
+
+/// What is known of videos, classes and uploads, committed before a reply promises it.
+///
+/// Thread-safe; every decision that concerns more than one request is a conditional update, so that several processes
+/// may share one catalogue. `SQLiteCatalogue` keeps it in one SQLite file; PostgreSQL can take its place.
+/// Times are seconds since 1970.
+package protocol Catalogue: Sendable {
+    /// The newest-first choice among the videos with this content, `nil` if there is none.
+    ///
+    /// - Parameter size: bytes; `nil` where only the digest is known.
+    func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video?
+
+    /// Whether a record points to this file.
+    func hasVideo(atPath path: String) throws(CatalogueError) -> Bool
+
+    /// Makes a record that points to the same file, once for each guid.
+    ///
+    /// - Returns: the new record, or the one that this guid already has.
+    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws(CatalogueError) -> Video
+
+    /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
+    ///
+    /// The guid becomes an alias of the upload. An upload without a chunk since `expiry` counts as gone.
+    func beginUpload(_ key: UploadKey, guid: String, now: Int64, expiry: Int64) throws(CatalogueError) -> UploadStart
+
+    /// The unfinished upload with this key.
+    func unfinishedUpload(_ key: UploadKey, expiry: Int64) throws(CatalogueError) -> Upload?
+
+    /// The chunks that an upload has.
+    func chunks(ofUpload id: Int64) throws(CatalogueError) -> [StoredChunk]
+
+    /// Records a chunk whose bytes are stored, in place of an earlier one.
+    ///
+    /// - Returns: how many different chunks the upload now has, `nil` if it is no longer open.
+    func record(_ chunk: StoredChunk, layout: ChunkLayout, upload id: Int64, now: Int64) throws(CatalogueError) -> Int?
+
+    /// Forgets a chunk whose bytes are about to be replaced.
+    func forget(chunk: Int, upload id: Int64) throws(CatalogueError)
+
+    /// Marks an upload as one that will never be a video; its chunks are forgotten.
+    func reject(upload id: Int64, reason: String, now: Int64) throws(CatalogueError)
+
+    /// Opens a rejected upload again.
+    func reopen(upload id: Int64, now: Int64) throws(CatalogueError)
+
+    /// Forgets an unfinished upload that has no chunk. Returns whether it was so.
+    func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool
+
+    /// Forgets an unfinished upload and its chunks.
+    func discard(upload id: Int64) throws(CatalogueError)
+
+    /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
+    ///
+    /// If the owner has a video with the same content, the record points to that one's file instead of `path`.
+    /// - Returns: the record; that of an earlier call if the upload was sealed already; `nil` if it is gone.
+    func seal(upload id: Int64, as draft: VideoDraft, now: Int64) throws(CatalogueError) -> Video?
+
+    /// Forgets uploads whose last chunk came before `expiry`. Returns those that may have bytes in the store.
+    func expireUploads(before expiry: Int64) throws(CatalogueError) -> [Int64]
+
+    /// All classes, by number.
+    func classes() throws(CatalogueError) -> [VideoClass]
+    /// Returns the new class's number.
+    func addClass(name: String, game: String) throws(CatalogueError) -> Int64
+    /// Returns whether there was such a class. Its videos stay, without a class.
+    func removeClass(_ id: Int64) throws(CatalogueError) -> Bool
+}
+
+/// A change of the catalogue that failed; nothing of it was kept.
+package struct CatalogueError: Error, CustomStringConvertible {
+    package enum Reason: Sendable {
+        /// No room for the database.
+        case diskFull
+        /// The file is of a later version of this program, or no catalogue at all.
+        case incompatible
+        /// Anything else; trying again may help.
+        case failed
+    }
+
+    package let reason: Reason
+    package let description: String
+
+    package init(_ reason: Reason, _ description: String) {
+        self.reason = reason
+        self.description = description
+    }
+}

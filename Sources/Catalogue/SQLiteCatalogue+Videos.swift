@@ -1,0 +1,99 @@
+import GRDB
+
+extension SQLiteCatalogue {
+    package func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video? {
+        try read { db in try db.video(owner: owner, md5: md5, size: size) }
+    }
+
+    package func hasVideo(atPath path: String) throws(CatalogueError) -> Bool {
+        try read { db in try db.row("SELECT 1 FROM video_info WHERE path = ?", [path]) != nil }
+    }
+
+    package func copy(
+        _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
+    ) throws(CatalogueError) -> Video {
+        try write { db in
+            if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
+            let id = try db.nextVideoID()
+            let draft = VideoDraft(
+                name: name, guid: guid ?? "", path: video.path, size: video.size, duration: video.duration,
+                classID: classID)
+            return try db.insertVideo(id, owner: video.owner, md5: video.md5, draft, now: now)
+        }
+    }
+
+    package func classes() throws(CatalogueError) -> [VideoClass] {
+        try read { db in
+            try db.rows("SELECT class_id, class_name, game_name FROM video_class ORDER BY class_id").map {
+                VideoClass(id: $0["class_id"], name: $0["class_name"], gameName: $0["game_name"])
+            }
+        }
+    }
+
+    package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {
+        try writeDurably { db in
+            try db.run("INSERT INTO video_class (class_name, game_name) VALUES (?, ?)", [name, game])
+            return db.lastInsertedRowID
+        }
+    }
+
+    package func removeClass(_ id: Int64) throws(CatalogueError) -> Bool {
+        try writeDurably { db in
+            try db.run("DELETE FROM video_class WHERE class_id = ?", [id])
+            return db.changesCount > 0
+        }
+    }
+}
+
+extension Database {
+    private static let selectVideo = """
+        SELECT video_id, owner, guid, video_name, path, size, duration, md5, class_id,
+            ifnull((SELECT game_name FROM video_class c WHERE c.class_id = v.class_id), '') AS game_name,
+            create_time, update_time
+        FROM video_info v
+        """
+
+    func video(id: Int64) throws -> Video? {
+        try row(Self.selectVideo + " WHERE video_id = ?", [id]).map(Video.init(row:))
+    }
+
+    /// The owner's first video with this content.
+    func video(owner: String, md5: String, size: Int?) throws -> Video? {
+        try row(
+            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND size = ifnull(?, size) ORDER BY video_id LIMIT 1",
+            [md5, owner, size]
+        ).map(Video.init(row:))
+    }
+
+    func video(owner: String, md5: String, guid: String) throws -> Video? {
+        try row(
+            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND guid = ? ORDER BY video_id LIMIT 1",
+            [md5, owner, guid]
+        ).map(Video.init(row:))
+    }
+
+    /// Inserts a record. A class that does not exist (any more) becomes none.
+    func insertVideo(_ id: Int64, owner: String, md5: String, _ draft: VideoDraft, now: Int64) throws -> Video {
+        try run(
+            """
+            INSERT INTO video_info (video_id, owner, guid, video_name, path, size, duration, md5, class_id,
+                create_time, update_time)
+            VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?,
+                (SELECT class_id FROM video_class WHERE class_id = ?), ?, ?)
+            """,
+            [
+                id, owner, draft.guid, draft.name, draft.path, draft.size, draft.duration, md5, draft.classID, now,
+                now,
+            ])
+        return try video(id: id)!
+    }
+}
+
+extension Video {
+    fileprivate init(row: Row) {
+        self.init(
+            id: row["video_id"], owner: row["owner"], guid: row["guid"], name: row["video_name"], path: row["path"],
+            size: row["size"], duration: row["duration"], md5: row["md5"], classID: row["class_id"],
+            gameName: row["game_name"], createTime: row["create_time"], updateTime: row["update_time"])
+    }
+}

@@ -1,0 +1,88 @@
+import GRDB
+
+/// The catalogue in one SQLite file, in WAL mode.
+///
+/// A commit survives the death of any process; `writeDurably` makes it survive power loss as well.
+/// https://sqlite.org/pragma.html#pragma_synchronous
+package final class SQLiteCatalogue: Catalogue {
+    let pool: DatabasePool
+
+    /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
+    package init(path: String) throws(CatalogueError) {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = 4
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000")
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
+                throw CatalogueError(
+                    .incompatible, "\(path) was written by a later version of video-intake; run that version")
+            }
+            try Schema.migrator.migrate(pool)
+        } catch let error as CatalogueError {
+            throw error
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
+            throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    /// Runs a read in its own snapshot.
+    func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        do { return try pool.read(body) } catch { throw Self.failure(error) }
+    }
+
+    /// Runs a transaction whose commit survives the death of this process.
+    func write<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        do { return try pool.write(body) } catch { throw Self.failure(error) }
+    }
+
+    /// Runs a transaction whose commit survives power loss.
+    func writeDurably<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        do {
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }
+                var result: Result?
+                try db.inTransaction(.immediate) {
+                    result = try body(db)
+                    return .commit
+                }
+                return result!
+            }
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    private static func failure(_ error: any Error) -> CatalogueError {
+        let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
+        return CatalogueError(full ? .diskFull : .failed, String(describing: error))
+    }
+}
+
+extension Database {
+    /// Runs a statement that is prepared once a connection.
+    func run(_ sql: String, _ arguments: StatementArguments = []) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// The first row that a statement, prepared once a connection, gives.
+    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
+        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// All rows that a statement, prepared once a connection, gives.
+    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// The next video number.
+    func nextVideoID() throws -> Int64 {
+        try row("UPDATE id_sequence SET last = last + 1 WHERE name = 'video' RETURNING last")![0]
+    }
+}

@@ -1,0 +1,84 @@
+import GRDB
+
+/// The catalogue's tables, one migration a version.
+///
+/// Times are seconds since 1970, sizes and lengths bytes, digests 32 lower-case hexadecimal digits.
+enum Schema {
+    static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(sql: version1)
+        }
+        return migrator
+    }()
+
+    private static let version1 = """
+        -- Video numbers are handed out when an upload starts, before there is a record.
+        CREATE TABLE id_sequence (
+            name TEXT PRIMARY KEY,
+            last INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO id_sequence VALUES ('video', 0);
+
+        CREATE TABLE video_class (
+            class_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            class_name TEXT NOT NULL,
+            game_name TEXT NOT NULL DEFAULT '',
+            UNIQUE (game_name, class_name)
+        ) STRICT;
+
+        CREATE TABLE video_info (
+            video_id INTEGER PRIMARY KEY,
+            owner TEXT NOT NULL,
+            guid TEXT,
+            video_name TEXT NOT NULL,
+            path TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            duration REAL NOT NULL,
+            md5 TEXT NOT NULL,
+            class_id INTEGER REFERENCES video_class ON DELETE SET NULL,
+            create_time INTEGER NOT NULL,
+            update_time INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX video_info_content ON video_info (md5, owner, size);
+        CREATE INDEX video_info_class ON video_info (class_id);
+
+        -- size_guid stands in for size where a page sends none.
+        CREATE TABLE upload (
+            upload_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            owner TEXT NOT NULL,
+            md5 TEXT NOT NULL,
+            size INTEGER,
+            size_guid TEXT,
+            chunks INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('open', 'sealed', 'rejected')),
+            reason TEXT,
+            video_id INTEGER NOT NULL,
+            chunk_size INTEGER,
+            last_length INTEGER,
+            original_path TEXT,
+            received INTEGER NOT NULL DEFAULT 0,
+            create_time INTEGER NOT NULL,
+            update_time INTEGER NOT NULL,
+            CHECK ((size IS NULL) <> (size_guid IS NULL))
+        ) STRICT;
+        CREATE UNIQUE INDEX upload_unfinished
+            ON upload (md5, owner, chunks, ifnull(size, -1), ifnull(size_guid, '')) WHERE state <> 'sealed';
+        CREATE INDEX upload_update_time ON upload (update_time);
+
+        CREATE TABLE upload_guid (
+            guid TEXT NOT NULL,
+            upload_id INTEGER NOT NULL REFERENCES upload ON DELETE CASCADE,
+            PRIMARY KEY (guid, upload_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX upload_guid_upload ON upload_guid (upload_id);
+
+        CREATE TABLE upload_chunk (
+            upload_id INTEGER NOT NULL REFERENCES upload ON DELETE CASCADE,
+            chunk INTEGER NOT NULL,
+            length INTEGER NOT NULL,
+            differs INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (upload_id, chunk)
+        ) STRICT, WITHOUT ROWID;
+        """
+}

@@ -1,0 +1,52 @@
+/// A video's record.
+package struct Video: Equatable, Sendable {
+    package let id: Int64
+    package let owner: String
+    /// The guid of the upload it came with, if it came with one.
+    package let guid: String?
+    package let name: String
+    /// The file, relative to the store: `upload/mp4/YYYY/MM/original/<name>`.
+    package let path: String
+    /// Bytes.
+    package let size: Int
+    /// Seconds; 0 if not known.
+    package let duration: Double
+    /// 32 lower-case hexadecimal digits.
+    package let md5: String
+    package let classID: Int64?
+    /// The name of its class's game, `""` if it has none.
+    package let gameName: String
+    /// Seconds since 1970.
+    package let createTime: Int64
+    /// Seconds since 1970.
+    package let updateTime: Int64
+}
+
+/// What completing an upload says about its video.
+package struct VideoDraft: Sendable {
+    package let name: String
+    package let guid: String
+    package let path: String
+    /// Bytes.
+    package let size: Int
+    /// Seconds.
+    package let duration: Double
+    package let classID: Int64?
+
+    package init(name: String, guid: String, path: String, size: Int, duration: Double, classID: Int64?) {
+        self.name = name
+        self.guid = guid
+        self.path = path
+        self.size = size
+        self.duration = duration
+        self.classID = classID
+    }
+}
+
+/// A category that an editor chooses for a video.
+package struct VideoClass: Equatable, Sendable {
+    package let id: Int64
+    package let name: String
+    /// The game it belongs to, `""` for none.
+    package let gameName: String
+}

@@ -1,0 +1,51 @@
+import CPlatform
+import Glibc
+
+/// An open file descriptor, closed when the value goes out of scope.
+package struct Descriptor: ~Copyable, Sendable {
+    /// The number, valid as long as this value lives.
+    package let number: Int32
+
+    /// Takes over an open descriptor.
+    package init(owning number: Int32) {
+        self.number = number
+    }
+
+    /// Opens `path` relative to `directory`, without following a symbolic link in its last part.
+    package init(
+        at directory: borrowing Descriptor, _ path: String, _ flags: Int32, mode: mode_t = 0
+    ) throws(StoreError) {
+        number = try StoreError.check("openat") { vi_openat(directory.number, path, flags | O_NOFOLLOW, mode) }
+    }
+
+    /// Opens the directory at `path`.
+    package init(directory path: String) throws(StoreError) {
+        number = try StoreError.check("open") { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    }
+
+    /// Opens `path` strictly below `directory`: no `..`, no absolute path, no symbolic link anywhere on the way.
+    package init(beneath directory: borrowing Descriptor, _ path: String, _ flags: Int32) throws(StoreError) {
+        number = try StoreError.check("openat2") { vi_open_beneath(directory.number, path, flags) }
+    }
+
+    deinit {
+        close(number)
+    }
+
+    /// What fstat(2) tells.
+    package func status() throws(StoreError) -> stat {
+        var status = stat()
+        _ = try StoreError.check("fstat") { fstat(number, &status) }
+        return status
+    }
+
+    /// Makes the file's bytes and what is needed to find them survive power loss.
+    package func syncData() throws(StoreError) {
+        _ = try StoreError.check("fdatasync") { fdatasync(number) }
+    }
+
+    /// Makes a directory's entries survive power loss.
+    package func sync() throws(StoreError) {
+        _ = try StoreError.check("fsync") { fsync(number) }
+    }
+}

@@ -1,0 +1,36 @@
+import Glibc
+
+/// A system call of the store that failed.
+package struct StoreError: Error, Equatable, CustomStringConvertible {
+    /// The system call, or `reserve` when the configured reserve of free space was reached.
+    package let operation: String
+    /// The call's `errno`.
+    package let code: Int32
+
+    package init(_ operation: String, code: Int32) {
+        self.operation = operation
+        self.code = code
+    }
+
+    /// There is no room, and trying again soon will not help.
+    package var isDiskFull: Bool {
+        code == ENOSPC || code == EDQUOT
+    }
+
+    package var description: String {
+        "\(operation): \(String(cString: strerror(code)))"
+    }
+
+    /// Runs a system call, again when a signal interrupted it.
+    ///
+    /// - Returns: what the call returned, never negative.
+    package static func check<Result: BinaryInteger>(
+        _ operation: String, _ call: () -> Result
+    ) throws(StoreError) -> Result {
+        while true {
+            let result = call()
+            if result >= 0 { return result }
+            if errno != EINTR { throw StoreError(operation, code: errno) }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import CPlatform
+import Glibc
+
+/// An open file of the store: bytes at offsets, no position of its own.
+///
+/// Thread-safe as the kernel is: writes to ranges that do not overlap may go on at once.
+package final class StoredFile: Sendable {
+    package let descriptor: Descriptor
+
+    /// Big enough that system calls do not matter, small enough to stay in the processor's cache.
+    private static let pieceSize = 256 * 1024
+
+    package init(_ descriptor: consuming Descriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// The file's length in bytes.
+    package func length() throws(StoreError) -> Int {
+        Int(try descriptor.status().st_size)
+    }
+
+    /// Copies the source's bytes to `offset`, in the kernel.
+    package func write(_ source: FileRange, at offset: Int) throws(StoreError) {
+        var from = off_t(source.offset)
+        var to = off_t(offset)
+        var rest = source.length
+        while rest > 0 {
+            let count = try StoreError.check("copy_file_range") {
+                copy_file_range(source.file.descriptor.number, &from, descriptor.number, &to, rest, 0)
+            }
+            // The source is shorter than it was when it was measured.
+            guard count > 0 else { throw StoreError("copy_file_range", code: EIO) }
+            rest -= count
+        }
+    }
+
+    /// Writes bytes at `offset`.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StoreError) {
+        var done = 0
+        while done < bytes.count {
+            done += try StoreError.check("pwrite") {
+                pwrite(descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+            }
+        }
+    }
+
+    /// Reads up to `buffer.count` bytes at `offset`; fewer only at the end of the file.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(StoreError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = try StoreError.check("pread") {
+                pread(descriptor.number, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    /// Passes the bytes of `range` piece by piece, in order.
+    package func forEachPiece(
+        of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(StoreError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
+        defer { buffer.deallocate() }
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(range.upperBound - offset))
+            guard try read(into: piece, at: offset) == piece.count else { throw StoreError("pread", code: EIO) }
+            body(UnsafeRawBufferPointer(piece))
+            offset += piece.count
+        }
+    }
+
+    /// Whether the source's bytes are the same as those at `offset`.
+    package func matches(_ source: FileRange, at offset: Int) throws(StoreError) -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * Self.pieceSize, alignment: 4096)
+        defer { buffer.deallocate() }
+        var done = 0
+        while done < source.length {
+            let count = min(Self.pieceSize, source.length - done)
+            let theirs = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.pieceSize..<Self.pieceSize + count])
+            guard try source.file.read(into: theirs, at: source.offset + done) == count else {
+                throw StoreError("pread", code: EIO)
+            }
+            guard try read(into: ours, at: offset + done) == count,
+                memcmp(theirs.baseAddress!, ours.baseAddress!, count) == 0
+            else { return false }
+            done += count
+        }
+        return true
+    }
+
+    /// Moves bytes towards the file's beginning; the two ranges may overlap.
+    package func move(_ range: Range<Int>, to offset: Int) throws(StoreError) {
+        precondition(offset <= range.lowerBound)
+        guard offset < range.lowerBound else { return }
+        var target = offset
+        var failure: StoreError?
+        try forEachPiece(of: range) { piece in
+            guard failure == nil else { return }
+            do throws(StoreError) {
+                try write(piece, at: target)
+                target += piece.count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Cuts the file to `length` bytes.
+    package func truncate(to length: Int) throws(StoreError) {
+        _ = try StoreError.check("ftruncate") { ftruncate(descriptor.number, off_t(length)) }
+    }
+}

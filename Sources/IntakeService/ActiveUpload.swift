@@ -1,0 +1,300 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Uploads
+
+/// An unfinished upload that this process works on: its open file, its digest, and who waits for its completion.
+///
+/// The catalogue is the truth; all of this can be built anew from it at any time. Thread-safe.
+final class ActiveUpload: @unchecked Sendable {
+    /// How an upload ends.
+    enum Outcome: Sendable {
+        case complete(Video)
+        case failed(Failure)
+    }
+
+    /// Where the chunks' bytes go.
+    enum Target: Sendable {
+        /// A file that is being put together.
+        case file(StoredFile, PrefixDigest)
+        /// The owner has this video already: what comes is only compared with it.
+        case original(StoredFile)
+    }
+
+    /// A stored chunk whose reply waits for the completion.
+    struct Held {
+        let call: Call
+        let request: UploadRequest
+        let number: Int
+    }
+
+    let record: Upload
+
+    // SAFETY: `condition` guards every variable below.
+    private let condition = NSCondition()
+    private var progress: UploadProgress<Outcome>
+    private var layout: ChunkLayout
+    private var isParked: Bool
+    private var guids: Set<String> = []
+    private var differing: Set<Int> = []
+    private var target: Target?
+    private var isOpening = false
+    private var held: [Held] = []
+    private var heldCount = 0
+    private var lastUse = ContinuousClock.now
+
+    init(_ record: Upload, sizeLimit: Int) {
+        self.record = record
+        let chunks = max(record.key.chunks, 1)
+        progress = UploadProgress(received: ChunkSet(chunks: chunks))
+        layout = ChunkLayout(
+            chunks: chunks, size: record.key.size, chunkSize: record.chunkSize, lastLength: record.lastLength,
+            sizeLimit: sizeLimit)
+        isParked = record.lastLength != nil && layout.size == nil
+    }
+
+    /// Runs `body` with exclusive access to the state; no I/O in it.
+    private func locked<Result, E: Error>(_ body: () throws(E) -> Result) throws(E) -> Result {
+        condition.lock()
+        defer { condition.unlock() }
+        return try body()
+    }
+}
+
+// MARK: - Requests
+
+extension ActiveUpload {
+    /// A request of this upload begins. Returns whether its guid is known to be an alias of the upload.
+    func begin(guid: String) -> Bool {
+        locked {
+            progress.begin()
+            lastUse = .now
+            return guids.contains(guid)
+        }
+    }
+
+    func end() {
+        locked { progress.end() }
+    }
+
+    func addGuid(_ guid: String) {
+        locked { _ = guids.insert(guid) }
+    }
+
+    /// Whether no request is under way and none was for `duration`.
+    func isIdle(for duration: Duration) -> Bool {
+        locked { progress.requests == 0 && ContinuousClock.now - lastUse > duration }
+    }
+
+    /// The file's size in bytes, once it is known.
+    var size: Int? { locked { layout.size } }
+
+    /// Whether no chunk differs from the original.
+    var matchesOriginal: Bool { locked { differing.isEmpty } }
+}
+
+// MARK: - Target
+
+extension ActiveUpload {
+    /// What the chunks go to; opened by the first request, while others wait.
+    func target(
+        _ open: () throws(Failure) -> (Target, [StoredChunk])
+    ) throws(Failure) -> Target {
+        condition.lock()
+        while isOpening { condition.wait() }
+        if let target {
+            condition.unlock()
+            return target
+        }
+        isOpening = true
+        condition.unlock()
+        defer {
+            locked {
+                isOpening = false
+                condition.broadcast()
+            }
+        }
+        let (target, chunks) = try open()
+        locked {
+            self.target = target
+            for chunk in chunks {
+                progress.stored(chunk.number)
+                if chunk.differs { differing.insert(chunk.number) }
+            }
+            follow()
+        }
+        return target
+    }
+
+    /// Lets the digest follow the part of the file that is whole.
+    private func follow(restart: Bool = false) {
+        guard case .file(_, let digest) = target else { return }
+        let prefix = progress.received.prefix
+        let end = prefix == 0 ? 0 : layout.range(of: prefix - 1)?.upperBound ?? 0
+        if restart { digest.restart(to: end) } else { digest.advance(to: end) }
+    }
+}
+
+// MARK: - Chunks
+
+extension ActiveUpload {
+    /// Where a chunk goes, and the parked last chunk's way to its place if this chunk tells it.
+    func place(
+        chunk: Int, length: Int
+    ) throws(ChunkLayout.Contradiction) -> (placement: ChunkLayout.Placement, layout: ChunkLayout) {
+        try locked { () throws(ChunkLayout.Contradiction) in
+            let placement = try layout.place(chunk: chunk, length: length)
+            if placement == .parked { isParked = true }
+            return (placement, layout)
+        }
+    }
+
+    /// Waits until nobody else writes the chunk, then claims it.
+    func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
+        locked {
+            while true {
+                let claim = progress.claim(chunk)
+                guard case .busy = claim else { return claim }
+                condition.wait()
+            }
+        }
+    }
+
+    /// The claimed chunk's bytes are about to change.
+    func replace(_ chunk: Int) {
+        locked {
+            progress.replace(chunk)
+            follow(restart: true)
+        }
+    }
+
+    /// The claimed chunk is stored and recorded.
+    func stored(_ chunk: StoredChunk) {
+        locked {
+            progress.stored(chunk.number)
+            if chunk.differs { differing.insert(chunk.number) } else { differing.remove(chunk.number) }
+            follow()
+            condition.broadcast()
+        }
+    }
+
+    /// The claimed chunk stays as it is.
+    func release(_ chunk: Int) {
+        locked {
+            progress.release(chunk)
+            condition.broadcast()
+        }
+    }
+
+    /// Another process stores chunks of this upload too.
+    func merge(_ chunks: [StoredChunk]) {
+        locked {
+            var others = ChunkSet(chunks: layout.chunks)
+            for chunk in chunks { others.insert(chunk.number) }
+            progress.merge(others)
+            follow()
+        }
+    }
+
+    func has(chunk: Int) -> Bool { locked { progress.received.contains(chunk) } }
+
+    /// Whether it has neither a chunk nor a request.
+    var isUnused: Bool { locked { progress.received.count == 0 && progress.requests == 0 } }
+
+    var receivedCount: Int { locked { progress.received.count } }
+
+    /// The parked last chunk's place and number, if it can be moved there now.
+    var parkedChunk: (place: Range<Int>, chunk: Int)? {
+        locked {
+            let last = layout.chunks - 1
+            guard isParked, progress.received.contains(last) else { return nil }
+            return layout.range(of: last).map { ($0, last) }
+        }
+    }
+
+    /// The parked chunk is where it belongs.
+    func unparked() {
+        locked {
+            isParked = false
+            follow()
+        }
+    }
+}
+
+// MARK: - Completion
+
+extension ActiveUpload {
+    /// What a call does next once its chunk is stored.
+    enum Step {
+        /// It completes the file; nobody else will.
+        case complete
+        /// It waits for the completion, under a number for `expire`.
+        case held(Int)
+        /// Code 2; `partialReplyWritten` follows.
+        case partial
+        /// The upload is over.
+        case over(Outcome)
+    }
+
+    func decide(_ call: Call, _ request: UploadRequest) -> Step {
+        locked {
+            switch progress.decide() {
+            case .complete: return .complete
+            case .partial: return .partial
+            case .over(let outcome): return .over(outcome)
+            case .hold:
+                heldCount += 1
+                held.append(Held(call: call, request: request, number: heldCount))
+                return .held(heldCount)
+            }
+        }
+    }
+
+    /// The completion, if nobody has it though the file is whole and calls wait for it: what one of them asks for.
+    func takeCompletionForHeld() -> UploadRequest? {
+        locked {
+            guard let first = held.first, progress.takeCompletion() else { return nil }
+            return first.request
+        }
+    }
+
+    var currentTarget: Target? { locked { target } }
+
+    /// A held call's time is up. Returns the call if it is to be answered with code 2.
+    func expire(_ number: Int) -> Held? {
+        locked {
+            guard let index = held.firstIndex(where: { $0.number == number }) else { return nil }
+            guard case .partial = progress.expire() else { return nil }
+            return held.remove(at: index)
+        }
+    }
+
+    /// A code-2 reply is written.
+    func partialReplyWritten() {
+        locked {
+            progress.partialReplyWritten()
+            condition.broadcast()
+        }
+    }
+
+    /// Ends the completion, waits until the code-2 replies under way are written, and returns who waited for it.
+    ///
+    /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
+    func finish(_ outcome: Outcome, reopens: Bool = false) -> [Held] {
+        locked {
+            if reopens {
+                progress.finish(.open)
+            } else if case .failed = outcome {
+                progress.finish(.failed(outcome))
+            } else {
+                progress.finish(.completed(outcome))
+            }
+            condition.broadcast()
+            // A reply fits the socket's buffer; the bound is for a web server that does not read.
+            let bound = Date(timeIntervalSinceNow: 5)
+            while progress.partialReplies > 0, condition.wait(until: bound) {}
+            defer { held = [] }
+            return held
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Catalogue
+import Foundation
+import Uploads
+
+/// The unfinished uploads that this process works on, by key. Thread-safe.
+final class ActiveUploads: @unchecked Sendable {
+    // SAFETY: `lock` guards `uploads`.
+    private let lock = NSLock()
+    private var uploads: [UploadKey: ActiveUpload] = [:]
+
+    /// An upload that nobody has touched for so long gives its file back; the catalogue still has it.
+    private static let idleTime = Duration.seconds(300)
+
+    /// The upload with this key, begun for a request, if the guid is known to be its alias.
+    func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
+        lock.withLock {
+            guard let upload = uploads[key] else { return nil }
+            if upload.begin(guid: guid) { return upload }
+            upload.end()
+            return nil
+        }
+    }
+
+    /// The upload of a record that the catalogue gave for a request, begun for it.
+    func begin(_ record: Upload, guid: String, sizeLimit: Int) -> ActiveUpload {
+        lock.withLock {
+            let upload: ActiveUpload
+            if let known = uploads[record.key], known.record.id == record.id {
+                upload = known
+            } else {
+                uploads = uploads.filter { !$0.value.isIdle(for: Self.idleTime) }
+                upload = ActiveUpload(record, sizeLimit: sizeLimit)
+                uploads[record.key] = upload
+            }
+            upload.addGuid(guid)
+            _ = upload.begin(guid: guid)
+            return upload
+        }
+    }
+
+    /// Forgets an upload that is over.
+    func remove(_ upload: ActiveUpload) {
+        lock.withLock {
+            if uploads[upload.record.key] === upload { uploads[upload.record.key] = nil }
+        }
+    }
+
+    /// Forgets an upload that has no chunk and no request. Returns whether it was so.
+    func removeUnused(_ upload: ActiveUpload) -> Bool {
+        lock.withLock {
+            guard uploads[upload.record.key] === upload, upload.isUnused else { return false }
+            uploads[upload.record.key] = nil
+            return true
+        }
+    }
+
+    /// Forgets uploads that the catalogue no longer has.
+    func remove(_ ids: Set<Int64>) {
+        lock.withLock { uploads = uploads.filter { !ids.contains($0.value.record.id) } }
+    }
+}

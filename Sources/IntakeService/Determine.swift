@@ -1,0 +1,58 @@
+import Catalogue
+import FormData
+import Uploads
+
+/// determine_video_exist and determine_chunk_exist: what is there already. (protocol.md, sections 4 and 5)
+extension IntakeService {
+    func determineVideoExist(_ call: Call) throws(Failure) -> Reply {
+        let parameters = try parameters(call)
+        guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
+        let md5 = try checkedMD5(text)
+        let size = try checkedSize(parameters, limit: settings.sizeLimit)
+        return try recording { () throws(CatalogueError) in
+            guard let video = try catalogue.video(owner: call.owner, md5: md5, size: size) else {
+                return Reply(code: 2, message: "视频不存在")
+            }
+            guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
+            let copy = try catalogue.copy(
+                video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
+                guid: parameters.nonEmpty("guid"), now: now)
+            return format.existing(copy)
+        }
+    }
+
+    func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
+        let parameters = try parameters(call)
+        guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
+        let md5 = try checkedMD5(text)
+        guard let size = try checkedSize(parameters, limit: settings.sizeLimit) else {
+            throw .malformed(field: "size", rule: "不能为空")
+        }
+        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...settings.chunksLimit).contains(chunks)
+        else { throw .malformed(field: "chunks", rule: "必须是 1 到 \(settings.chunksLimit) 的整数") }
+        let chunk = parameters["chunk"].flatMap { $0.isEmpty ? nil : $0 }
+        let number = chunk.flatMap(decimalNumber)
+        guard chunk == nil || number.map({ $0 < chunks }) == true else {
+            throw .malformed(field: "chunk", rule: "必须是 0 到 \(chunks - 1) 的整数")
+        }
+
+        let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
+        let stored: [StoredChunk]? = try recording { () throws(CatalogueError) in
+            guard let upload = try catalogue.unfinishedUpload(key, expiry: expiry), upload.state == .open else {
+                return nil
+            }
+            return try catalogue.chunks(ofUpload: upload.id)
+        }
+        guard let stored else { return Reply(code: 2, message: "没有进行中的上传") }
+        var received = ChunkSet(chunks: chunks)
+        for chunk in stored { received.insert(chunk.number) }
+        if let number {
+            return Reply(code: 1, message: "ok", data: ChunkExistsData(exist: received.contains(number) ? 1 : 0))
+        }
+        return Reply(code: 1, message: "ok", data: ReceivedChunksData(chunks: chunks, received: received.ranges))
+    }
+
+    private func parameters(_ call: Call) throws(Failure) -> Form {
+        try FormReader(store: store, settings: settings).read(call.exchange).parameters
+    }
+}

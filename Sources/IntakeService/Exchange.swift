@@ -1,0 +1,27 @@
+import FastCGI
+
+/// One request and the way to its reply. `FastCGIRequest` is the real one; a test may bring its own.
+///
+/// Whoever holds it answers it once, from any thread.
+package protocol Exchange: AnyObject, Sendable {
+    /// A FastCGI parameter, as nginx's `fastcgi_param` sets it; `nil` if absent.
+    func parameter(_ name: String) -> String?
+
+    /// The body's length in bytes as the client stated it, `nil` if it did not.
+    var contentLength: Int? { get }
+
+    /// Reads some bytes of the body; 0 at its end.
+    ///
+    /// - Throws: if the connection fails.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+
+    /// Answers, and returns when the reply has been handed over. Returns whether that worked.
+    @discardableResult
+    func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool
+}
+
+extension FastCGIRequest: Exchange {
+    package func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool {
+        reply(status: status, reason: nil, headers: headers, body: body)
+    }
+}

@@ -1,0 +1,86 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Logging
+
+/// The actions: parameters in, replies out. (protocol.md)
+///
+/// Thread-safe; `handle` runs on as many threads as the server has.
+package final class IntakeService: Sendable {
+    let catalogue: any Catalogue
+    let store: any ChunkStore
+    let settings: IntakeSettings
+    let logger: Logger
+    let format: ReplyFormat
+    let uploads = ActiveUploads()
+    private let clock: @Sendable () -> Int64
+
+    /// - Parameter clock: seconds since 1970.
+    package init(
+        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger,
+        clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+    ) {
+        self.catalogue = catalogue
+        self.store = store
+        self.settings = settings
+        self.logger = logger
+        self.clock = clock
+        format = ReplyFormat(settings)
+    }
+
+    /// Seconds since 1970.
+    var now: Int64 { clock() }
+
+    /// An upload whose last chunk came before is gone.
+    var expiry: Int64 { now - settings.uploadLifetime }
+
+    /// Answers one request, now or later.
+    package func handle(_ exchange: any Exchange) {
+        let path = Self.path(exchange)
+        let call = Call(exchange, action: String(path.split(separator: "/").last ?? ""), logger: logger)
+        do throws(Failure) {
+            switch path {
+            case "/service/upload/upload_file", "/service/upload/ssl_upload_file":
+                try require("POST", exchange)
+                try uploadFile(call)
+            case "/service/upload/determine_video_exist":
+                try require("POST", exchange)
+                call.answer(try determineVideoExist(call))
+            case "/service/upload/determine_chunk_exist":
+                try require("POST", exchange)
+                call.answer(try determineChunkExist(call))
+            case "/healthz":
+                try require("GET, HEAD", exchange)
+                call.answer(Reply(code: 1, message: "ok"))
+            default:
+                throw .unknownAction
+            }
+        } catch {
+            call.answer(error)
+        }
+    }
+
+    /// Forgets uploads that nobody has continued for as long as an upload lives, and their bytes.
+    package func expireUploads() {
+        do {
+            let ids = try catalogue.expireUploads(before: expiry)
+            uploads.remove(Set(ids))
+            ids.forEach(store.removeUpload)
+            if !ids.isEmpty { logger.notice("expired uploads", metadata: ["count": "\(ids.count)"]) }
+        } catch {
+            logger.error("uploads not expired", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
+    private static func path(_ exchange: any Exchange) -> String {
+        let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
+        return String(uri.prefix { $0 != "?" })
+    }
+
+    private func require(_ methods: String, _ exchange: any Exchange) throws(Failure) {
+        guard methods.split(separator: ", ").contains(Substring(exchange.parameter("REQUEST_METHOD") ?? "")) else {
+            throw .methodNotAllowed(allow: methods)
+        }
+    }
+}

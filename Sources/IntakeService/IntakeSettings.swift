@@ -1,0 +1,25 @@
+import Foundation
+
+/// What an operator can set of the service itself.
+package struct IntakeSettings: Sendable {
+    /// Stands before `/upload/…` in a video's address; `""` for addresses on the same host.
+    package var videoDomain = ""
+    /// The largest request body, in bytes.
+    package var bodyLimit = 5 * 1024 * 1024
+    /// The largest file, in bytes.
+    package var sizeLimit = 2 * 1024 * 1024 * 1024
+    /// The most chunks a file may have.
+    package var chunksLimit = 4096
+    /// The file name extensions that are taken, in lower case.
+    package var extensions = ["mp4", "avi", "flv"]
+    /// The zone of the times in replies and of the months in paths.
+    package var timeZone = TimeZone.current
+    /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
+    package var holdTime = 0.3
+    /// How long an upload lives after its last chunk, in seconds.
+    package var uploadLifetime: Int64 = 24 * 60 * 60
+    /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
+    package var bodyDirectory: String?
+
+    package init() {}
+}

@@ -1,0 +1,128 @@
+import FormData
+import Uploads
+
+/// A checked request of `upload_file`: one chunk, or one whole small file.
+struct UploadRequest {
+    let owner: String
+    /// `[A-Za-z0-9_-]{1,64}`
+    let guid: String
+    /// The video's name, as the editor typed it.
+    let title: String
+    /// 32 lower-case hexadecimal digits.
+    let md5: String
+    /// The whole file's bytes, if the page sends them.
+    let size: Int?
+    /// 0 for a whole file in one request.
+    let chunks: Int
+    let chunk: Int
+    let classID: Int64?
+    /// The page's own number for the file, `WU_FILE_n`; empty if it sends none.
+    let pageID: String
+    /// Sizes in the reply are bytes, not `1.5M`.
+    let wantsBytes: Bool
+    /// The stored file is called like the file that was sent.
+    let keepsFileName: Bool
+    let file: SentFile
+    /// The sent file's extension in lower case, one of the allowed ones.
+    let fileExtension: String
+
+    /// Checks in the order of protocol.md, section 3.
+    init(_ form: RequestForm, owner: String, settings: IntakeSettings) throws(Failure) {
+        let parameters = form.parameters
+        guard let guid = parameters.nonEmpty("guid"), let title = parameters.nonEmpty("file_name"),
+            let md5 = parameters.nonEmpty("md5")
+        else { throw .missingParameter }
+
+        guard let file = form.file, !file.name.isEmpty,
+            file.field == nil || file.field == parameters.nonEmpty("file_id") ?? "file"
+        else { throw .missingFile }
+
+        self.owner = owner
+        self.guid = try Self.checkedGuid(guid)
+        self.title = title
+        self.md5 = try checkedMD5(md5)
+        let size = try checkedSize(parameters, limit: settings.sizeLimit)
+        let length = file.bytes.length
+        chunks = try Self.decimal(parameters, "chunks", in: 0...settings.chunksLimit) ?? 0
+        if chunks > 0 {
+            guard let chunk = try Self.decimal(parameters, "chunk", in: 0...chunks - 1) else {
+                throw .malformed(field: "chunk", rule: "必须是 0 到 \(chunks - 1) 的整数")
+            }
+            self.chunk = chunk
+            self.size = size
+        } else {
+            chunk = 0
+            guard size == nil || size == length else {
+                throw .malformed(field: "size", rule: "与文件长度 \(length) 不符")
+            }
+            self.size = length
+        }
+        guard length > 0 else { throw .malformed(field: "file", rule: "不能为空文件") }
+        classID = parameters["class_id"].flatMap { Int64($0) }
+        pageID = parameters["id"] ?? ""
+        wantsBytes = parameters["unsize_change"].flatMap { Double($0) }.map { $0 != 0 } ?? false
+        keepsFileName = parameters.nonEmpty("keepFileName") != nil
+        self.file = file
+
+        let dot = file.name.lastIndex(of: ".")
+        fileExtension = dot.map { file.name[file.name.index(after: $0)...].lowercased() } ?? ""
+        guard settings.extensions.contains(fileExtension) else {
+            throw .refused(.fileExtension(allowed: settings.extensions))
+        }
+    }
+
+    /// What identifies the upload this request belongs to.
+    var key: UploadKey {
+        UploadKey(owner: owner, md5: md5, extent: size.map(UploadKey.Extent.size) ?? .guid(guid), chunks: chunks)
+    }
+
+    private static func checkedGuid(_ guid: String) throws(Failure) -> String {
+        let isName = guid.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard isName, guid.utf8.count <= 64 else {
+            throw .malformed(field: "guid", rule: "必须是 1 到 64 个字母、数字、_ 或 -")
+        }
+        return guid
+    }
+
+    /// A parameter that must be a decimal number in `range`; `nil` if it is absent or `""`.
+    private static func decimal(
+        _ parameters: Form, _ name: String, in range: ClosedRange<Int>
+    ) throws(Failure) -> Int? {
+        guard let text = parameters[name], !text.isEmpty else { return nil }
+        guard let value = decimalNumber(text), range.contains(value) else {
+            throw .malformed(field: name, rule: "必须是 \(range.lowerBound) 到 \(range.upperBound) 的整数")
+        }
+        return value
+    }
+}
+
+/// The md5 in lower case.
+func checkedMD5(_ text: String) throws(Failure) -> String {
+    let md5 = text.lowercased()
+    guard md5.utf8.count == 32, md5.utf8.allSatisfy({ $0 < 0x80 && Character(UnicodeScalar($0)).isHexDigit }) else {
+        throw .malformed(field: "md5", rule: "必须是 32 位十六进制数字")
+    }
+    return md5
+}
+
+/// The parameter `size`, `nil` if it is absent or `""`.
+func checkedSize(_ parameters: Form, limit: Int) throws(Failure) -> Int? {
+    guard let text = parameters["size"], !text.isEmpty else { return nil }
+    guard let size = decimalNumber(text), (1...limit).contains(size) else {
+        throw .malformed(field: "size", rule: "必须是 1 到 \(limit) 的整数(字节)")
+    }
+    return size
+}
+
+/// A number of decimal digits only: no sign, no space.
+func decimalNumber(_ text: String) -> Int? {
+    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+    return Int(text)
+}

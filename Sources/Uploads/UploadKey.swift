@@ -1,0 +1,33 @@
+/// What identifies an upload: who sends which content in how many chunks.
+///
+/// A page that was reloaded has another guid and still continues its upload, because a guid is only an alias.
+/// Source: protocol.md, section 3 "Resume".
+package struct UploadKey: Hashable, Sendable {
+    /// What stands beside the digest to tell the content apart.
+    package enum Extent: Hashable, Sendable {
+        /// The whole file's size in bytes.
+        case size(Int)
+        /// The page sends no size; its guid takes that place.
+        case guid(String)
+    }
+
+    /// Whose upload this is, `""` for the one shared owner.
+    package let owner: String
+    /// 32 lower-case hexadecimal digits.
+    package let md5: String
+    package let extent: Extent
+    /// The number of chunks; 0 for a whole file in one request.
+    package let chunks: Int
+
+    package init(owner: String, md5: String, extent: Extent, chunks: Int) {
+        self.owner = owner
+        self.md5 = md5
+        self.extent = extent
+        self.chunks = chunks
+    }
+
+    /// The whole file's size in bytes, where the page sends it.
+    package var size: Int? {
+        if case .size(let size) = extent { size } else { nil }
+    }
+}

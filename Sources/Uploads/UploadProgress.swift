@@ -1,0 +1,146 @@
+/// One upload's state in this process: which chunks are here, who may write one, who completes the file, and which
+/// reply a stored chunk gets.
+///
+/// A pure state machine: the caller guards it with a lock, does the I/O between the calls and never answers code 2
+/// without `decide`. Source of the rules: protocol.md, section 3 "Completion".
+///
+///     open ── the last missing chunk ──▶ completing ──▶ completed
+///       │                                    │
+///       └───────────── failed ◀──────────────┘ (back to open where only the record could not be saved)
+package struct UploadProgress<Outcome: Sendable>: Sendable {
+    /// How far the file is.
+    package enum Phase: Sendable {
+        /// Chunks are missing, or nobody has begun to complete the file.
+        case open
+        /// One request verifies and publishes the file.
+        case completing
+        /// The file is published and its record committed.
+        case completed(Outcome)
+        /// The upload is over without a file.
+        case failed(Outcome)
+    }
+
+    /// What becomes of a chunk's request once the chunk is stored.
+    package enum Decision: Sendable {
+        /// This request completes the file; nobody else will.
+        case complete
+        /// Its answer waits: the file is nearly whole, or about to be completed by another request.
+        case hold
+        /// Code 2. `partialReplyWritten` must follow once it is written.
+        case partial
+        /// The upload is over; answer with this.
+        case over(Outcome)
+    }
+
+    /// What a request may do with a chunk it brings.
+    package enum Claim: Sendable {
+        /// Nobody writes this chunk and it is not here: write it, then call `stored` or `release`.
+        case write
+        /// The chunk is here: compare, then call `release`, or `replace` before writing.
+        case compare
+        /// Another request writes this chunk: ask again when that one is done.
+        case busy
+        /// Another request completes the file, which nobody may change meanwhile: answer when that one is done.
+        case hold
+        /// The upload is over; answer with this.
+        case over(Outcome)
+    }
+
+    /// At most so many missing chunks make a request wait for the completion. (protocol.md, section 3, rule 3)
+    package static var nearlyWhole: Int { 2 }
+
+    package private(set) var phase = Phase.open
+    package private(set) var received: ChunkSet
+    /// Requests of this upload have been under way at the same time.
+    package private(set) var overlapping = false
+    /// Code-2 replies that are being written.
+    package private(set) var partialReplies = 0
+    /// Requests under way.
+    package private(set) var requests = 0
+    private var writing: Set<Int> = []
+
+    package init(received: ChunkSet) {
+        self.received = received
+    }
+
+    /// A request of this upload begins.
+    package mutating func begin() {
+        requests += 1
+        if requests > 1 { overlapping = true }
+    }
+
+    /// A request of this upload has been answered.
+    package mutating func end() {
+        requests -= 1
+    }
+
+    package mutating func claim(_ chunk: Int) -> Claim {
+        switch phase {
+        case .completed(let outcome), .failed(let outcome): return .over(outcome)
+        case .completing: return .hold
+        case .open: break
+        }
+        if writing.contains(chunk) { return .busy }
+        writing.insert(chunk)
+        return received.contains(chunk) ? .compare : .write
+    }
+
+    /// The claimed chunk is about to be overwritten with other bytes; until `stored` it does not count.
+    package mutating func replace(_ chunk: Int) {
+        received.remove(chunk)
+    }
+
+    /// The claimed chunk's bytes and their record are where the durability setting wants them.
+    package mutating func stored(_ chunk: Int) {
+        writing.remove(chunk)
+        received.insert(chunk)
+    }
+
+    /// The claimed chunk is left as it is.
+    package mutating func release(_ chunk: Int) {
+        writing.remove(chunk)
+    }
+
+    /// What a request that has stored its chunk does next.
+    package mutating func decide() -> Decision {
+        switch phase {
+        case .completed(let outcome), .failed(let outcome): return .over(outcome)
+        case .completing: return .hold
+        case .open: break
+        }
+        if takeCompletion() { return .complete }
+        if overlapping && received.missing <= Self.nearlyWhole { return .hold }
+        partialReplies += 1
+        return .partial
+    }
+
+    /// Whether the file is whole and nobody completes it yet; the caller does then.
+    package mutating func takeCompletion() -> Bool {
+        guard case .open = phase, received.missing == 0, writing.isEmpty else { return false }
+        phase = .completing
+        return true
+    }
+
+    /// What a held request does when its time is up: it goes on waiting while another completes the file.
+    package mutating func expire() -> Decision {
+        if case .open = phase {
+            partialReplies += 1
+            return .partial
+        }
+        return decide()
+    }
+
+    package mutating func partialReplyWritten() {
+        partialReplies -= 1
+    }
+
+    /// The completing request is done.
+    package mutating func finish(_ phase: Phase) {
+        self.phase = phase
+    }
+
+    /// Takes in chunks that another process has stored.
+    package mutating func merge(_ other: ChunkSet) {
+        for chunk in 0..<received.chunks where other.contains(chunk) { received.insert(chunk) }
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Catalogue
+
+/// `video-intake class add|list|remove`
+struct Class: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Manage the categories that editors choose from.",
+        subcommands: [Add.self, List.self, Remove.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Add a category and print its number.")
+
+        @Argument(help: "The category's name.") var name: String
+        @Option(help: "The game it belongs to.") var game = ""
+        @OptionGroup var options: SettingOptions
+
+        func run() throws {
+            guard !name.isEmpty else { throw ValidationError("the category's name must not be empty") }
+            print(try Class.withCatalogue(options) { try $0.addClass(name: name, game: game) })
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the categories: number, name, game.")
+
+        @OptionGroup var options: SettingOptions
+
+        func run() throws {
+            for known in try Class.withCatalogue(options, { try $0.classes() }) {
+                print("\(known.id)\t\(known.name)\t\(known.gameName)")
+            }
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove a category. Its videos stay, without one.")
+
+        @Argument(help: "The category's number.") var id: Int64
+        @OptionGroup var options: SettingOptions
+
+        func run() throws {
+            guard try Class.withCatalogue(options, { try $0.removeClass(id) }) else {
+                complain("there is no category \(id); `video-intake class list` shows them")
+                throw ExitCode(1)
+            }
+        }
+    }
+
+    fileprivate static func withCatalogue<Result>(
+        _ options: SettingOptions, _ body: (SQLiteCatalogue) throws -> Result
+    ) throws -> Result {
+        let path = try options.settings().cataloguePath
+        do {
+            return try body(try SQLiteCatalogue(path: path))
+        } catch {
+            complain("\(path): \(error)")
+            throw ExitCode(1)
+        }
+    }
+}

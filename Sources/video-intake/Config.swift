@@ -1,0 +1,39 @@
+import ArgumentParser
+import Glibc
+
+/// `video-intake config check`
+struct Config: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look at the configuration.", subcommands: [Check.self])
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the configuration in effect and what is wrong with it.",
+            discussion: "The output is a valid file for --config. Exits with 64 if a setting is wrong.")
+
+        @OptionGroup var options: SettingOptions
+
+        func run() throws {
+            let settings = try options.settings()
+            for (name, value, origin) in settings.effective {
+                print("# \(origin)\n\(name)=\(value)")
+            }
+            var problems: [String] = []
+            for (name, path) in [
+                ("DATA_DIRECTORY", settings.dataDirectory), ("BODY_DIRECTORY", settings.intake.bodyDirectory ?? ""),
+            ] where access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT {
+                problems.append("\(SettingSources.prefix)\(name)=\(path): \(String(cString: strerror(errno)))")
+            }
+            for program in ["ffprobe"] where !Self.isInPath(program) {
+                problems.append("\(program) is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
+            }
+            for problem in problems { complain(problem) }
+            if !problems.isEmpty { throw ExitCode(64) }
+        }
+
+        private static func isInPath(_ program: String) -> Bool {
+            let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+            return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+        }
+    }
+}

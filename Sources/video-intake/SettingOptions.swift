@@ -1,0 +1,82 @@
+import ArgumentParser
+
+/// The flags of the settings. All are text here: `Settings` checks them in the same way wherever they come from.
+struct SettingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A file of VIDEO_INTAKE_<NAME>=value lines.", valueName: "file"))
+    var config: String?
+
+    @Option(help: "The unix socket to listen on; ignored if a listening socket is inherited.")
+    var socket: String?
+
+    @Option(help: "Requests that are served at the same time.")
+    var threads: String?
+
+    @Option(help: "Where videos, unfinished uploads and the catalogue are kept.")
+    var dataDirectory: String?
+
+    @Option(help: "Where nginx puts request bodies; on the data directory's file system.")
+    var bodyDirectory: String?
+
+    @Option(help: "What stands before /upload/… in a video's address, like https://video.example.com")
+    var videoDomain: String?
+
+    @Option(help: "The largest request body, like 5M; the same as nginx's client_max_body_size.")
+    var bodyLimit: String?
+
+    @Option(help: "The largest video, like 2G.")
+    var sizeLimit: String?
+
+    @Option(help: "The most chunks that a video may have.")
+    var chunksLimit: String?
+
+    @Option(help: "The file name extensions that are taken, separated by commas.")
+    var extensions: String?
+
+    @Option(help: "The time zone of times in replies and of months in paths, like Asia/Shanghai.")
+    var timeZone: String?
+
+    @Option(help: "Free space that uploads leave, like 10G; auto is the larger of 1G and 5 %.")
+    var reserve: String?
+
+    @Option(help: "Hours that an unfinished upload is kept after its last chunk.")
+    var uploadLifetime: String?
+
+    @Option(help: "Milliseconds that a chunk's reply may wait for the completion of a nearly whole file.")
+    var holdTime: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String?
+
+    /// The flags that were given, by the setting's name.
+    var given: [String: String] {
+        [
+            "SOCKET": socket, "THREADS": threads, "DATA_DIRECTORY": dataDirectory, "BODY_DIRECTORY": bodyDirectory,
+            "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
+            "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "RESERVE": reserve,
+            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "LOG_LEVEL": logLevel,
+        ].compactMapValues(\.self)
+    }
+
+    /// The settings in effect.
+    ///
+    /// - Throws: exit code 64 after one line about each wrong setting on standard error.
+    func settings() throws -> Settings {
+        let sources = try sources()
+        do throws(SettingErrors) {
+            return try Settings(sources)
+        } catch {
+            for line in error.lines { complain(line) }
+            throw ExitCode(64)
+        }
+    }
+
+    /// Where settings come from, the strongest first.
+    func sources() throws -> SettingSources {
+        do throws(SettingErrors) {
+            return try SettingSources(flags: given, file: config)
+        } catch {
+            for line in error.lines { complain(line) }
+            throw ExitCode(64)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import ChunkStore
+import Foundation
+import IntakeService
+import Logging
+
+/// Every setting, checked.
+struct Settings {
+    var socket = "/run/video-intake/video-intake.sock"
+    var threads = max(8, 4 * ProcessInfo.processInfo.activeProcessorCount)
+    var dataDirectory = "/var/lib/video-intake"
+    var reserve = FileChunkStore.Reserve.automatic
+    var logLevel = Logger.Level.info
+    var intake = IntakeSettings()
+
+    static let names = [
+        "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
+        "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "RESERVE", "UPLOAD_LIFETIME", "HOLD_TIME", "LOG_LEVEL",
+    ]
+
+    /// Reads and checks all settings.
+    ///
+    /// - Throws: all that is wrong at once.
+    init(_ sources: SettingSources) throws(SettingErrors) {
+        var reader = SettingReader(sources: sources)
+        reader.read("SOCKET", \.self, "a path of 1 to 107 bytes", into: &socket) {
+            (1...107).contains($0.utf8.count) ? $0 : nil
+        }
+        reader.read("THREADS", \.description, "a whole number from 1 to 1024", into: &threads) {
+            Int($0).flatMap { (1...1024).contains($0) ? $0 : nil }
+        }
+        reader.read("DATA_DIRECTORY", \.self, "an absolute path", into: &dataDirectory, Self.absolutePath)
+        intake.bodyDirectory = dataDirectory + "/body"
+        reader.read(
+            "BODY_DIRECTORY", { $0 ?? "" }, "an absolute path", into: &intake.bodyDirectory
+        ) { Self.absolutePath($0).map(Optional.some) }
+        reader.read("VIDEO_DOMAIN", \.self, "empty, or http:// or https:// and a host", into: &intake.videoDomain) {
+            let text = $0.hasSuffix("/") ? String($0.dropLast()) : $0
+            if text.isEmpty { return text }
+            guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false else {
+                return nil
+            }
+            return text
+        }
+        let mebibyte = 1024 * 1024
+        reader.read(
+            "BODY_LIMIT", Self.size, "a size from 64K to 1G, like 5M", into: &intake.bodyLimit
+        ) { Self.size($0, in: 64 * 1024...1024 * mebibyte) }
+        reader.read(
+            "SIZE_LIMIT", Self.size, "a size from 1M to 1024G, like 2G", into: &intake.sizeLimit
+        ) { Self.size($0, in: mebibyte...1024 * 1024 * mebibyte) }
+        reader.read("CHUNKS_LIMIT", \.description, "a whole number from 1 to 1000000", into: &intake.chunksLimit) {
+            Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil }
+        }
+        reader.read(
+            "EXTENSIONS", { $0.joined(separator: ",") },
+            "some of \(Container.fileExtensions.joined(separator: ",")), separated by commas", into: &intake.extensions
+        ) {
+            let list = $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
+            return list.isEmpty || list.contains { Container(fileExtension: $0) == nil } ? nil : list
+        }
+        reader.read("TIME_ZONE", \.identifier, "a time zone like Asia/Shanghai", into: &intake.timeZone) {
+            TimeZone(identifier: $0)
+        }
+        reader.read("RESERVE", Self.reserve, "auto, or a size from 0 to 1024G, like 10G", into: &reserve) {
+            $0 == "auto"
+                ? .automatic
+                : Self.size($0, in: 0...1024 * 1024 * mebibyte).map(FileChunkStore.Reserve.bytes)
+        }
+        reader.read(
+            "UPLOAD_LIFETIME", { "\($0 / 3600)" }, "a whole number of hours from 1 to 8760",
+            into: &intake.uploadLifetime
+        ) { Int64($0).flatMap { (1...8760).contains($0) ? $0 * 3600 : nil } }
+        reader.read(
+            "HOLD_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 10000",
+            into: &intake.holdTime
+        ) { Int($0).flatMap { (0...10000).contains($0) ? Double($0) / 1000 : nil } }
+        reader.read(
+            "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+            into: &logLevel
+        ) { Logger.Level(rawValue: $0.lowercased()) }
+        if !reader.errors.isEmpty { throw SettingErrors(lines: reader.errors) }
+        effective = reader.effective
+    }
+
+    /// Each setting's name, its text, and where it comes from.
+    let effective: [(name: String, value: String, origin: String)]
+
+    private static func absolutePath(_ text: String) -> String? {
+        guard text.hasPrefix("/"), !text.utf8.contains(0) else { return nil }
+        return text.count > 1 && text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    private static func reserve(_ reserve: FileChunkStore.Reserve) -> String {
+        switch reserve {
+        case .automatic: "auto"
+        case .bytes(let bytes): size(bytes)
+        }
+    }
+
+    /// Bytes as text, with the largest unit that divides them.
+    private static func size(_ bytes: Int) -> String {
+        var (value, units) = (bytes, ["", "K", "M", "G"][...])
+        while value != 0, value % 1024 == 0, units.count > 1 {
+            value /= 1024
+            units = units.dropFirst()
+        }
+        return "\(value)\(units.first!)"
+    }
+
+    /// Text like `5M` or `5242880` as bytes.
+    private static func size(_ text: String, in range: ClosedRange<Int>) -> Int? {
+        var digits = text.uppercased()
+        var factor = 1
+        if let unit = digits.last, let power = ["K": 1, "M": 2, "G": 3][unit] {
+            digits.removeLast()
+            factor = 1 << (10 * power)
+        }
+        guard let number = Int(digits) else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
+        return !overflow && range.contains(bytes) ? bytes : nil
+    }
+}
+
+/// Reads one setting after the other and collects what is wrong.
+private struct SettingReader {
+    let sources: SettingSources
+    var errors: [String] = []
+    var effective: [(name: String, value: String, origin: String)] = []
+
+    mutating func read<Value>(
+        _ name: String, _ text: (Value) -> String, _ allowed: String, into value: inout Value,
+        _ parse: (String) -> Value?
+    ) {
+        var origin = "default"
+        if let found = sources[name] {
+            if let parsed = parse(found.text) {
+                value = parsed
+                origin = found.label
+            } else {
+                errors.append("\(found.label): \"\(found.text)\" is not allowed: it must be \(allowed)")
+            }
+        }
+        effective.append((SettingSources.prefix + name, text(value), origin))
+    }
+}

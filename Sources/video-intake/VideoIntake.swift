@@ -1,0 +1,26 @@
+import ArgumentParser
+
+/// The command line.
+@main
+struct VideoIntake: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "video-intake",
+        abstract: "Takes big video uploads in small chunks, behind nginx over FastCGI.",
+        discussion: """
+            Every setting is a flag, an environment variable VIDEO_INTAKE_<NAME>, or a line of the file that --config \
+            names; a flag wins over the environment, and that over the file. `video-intake config check` shows what is \
+            in effect.
+            """,
+        subcommands: [Serve.self, Config.self, Class.self, Version.self])
+}
+
+/// `video-intake version`
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() {
+        print("video-intake \(VideoIntake.version)")
+    }
+}
