@@ -35,7 +35,9 @@ let package = Package(
                 "IntakeService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ]),
+            ],
+            // The default linker repeats a warning of the C library about a function in the static Foundation.
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
     ],
     swiftLanguageModes: [.v6]
 )
