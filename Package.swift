@@ -38,6 +38,22 @@ let package = Package(
             ],
             // The default linker repeats a warning of the C library about a function in the static Foundation.
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "IntakeService", "Catalogue", "ChunkStore", "CCrypto", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport"),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),
+        .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
+        .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
+        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"]),
+        .testTarget(
+            name: "CatalogueTests",
+            dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(name: "IntakeServiceTests", dependencies: ["IntakeService", "Catalogue", "TestSupport"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "IntakeService"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,71 @@
+// Debian's libfcgi (libfcgi-dev 2.4.2-2+deb12u1). Its interface is described in the comments of <fcgiapp.h>, the
+// protocol's numbers are in <fastcgi.h>.
+#ifndef VIDEO_INTAKE_CFASTCGI_SHIM_H
+#define VIDEO_INTAKE_CFASTCGI_SHIM_H
+
+#include <fastcgi.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/memfd_create.2.html
+extern int memfd_create(const char *name, unsigned int flags);
+
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/pthread_setname_np.3.html
+extern int pthread_setname_np(unsigned long thread, const char *name);
+
+// fcntl(2) is variadic, which Swift cannot call with every argument type.
+static inline int vi_fcntl(int descriptor, int command, int argument) {
+    return fcntl(descriptor, command, argument);
+}
+
+// `struct epoll_event` is packed and holds a union, both of which Swift handles badly.
+static inline int vi_epoll_add(int epoll, int descriptor, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.fd = descriptor}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+// Waits for one event. Stores the descriptor it is about and returns what epoll_wait(2) returns.
+static inline int vi_epoll_wait_one(int epoll, int *descriptor, int milliseconds) {
+    struct epoll_event event;
+    int count = epoll_wait(epoll, &event, 1, milliseconds);
+    if (count > 0) *descriptor = event.data.fd;
+    return count;
+}
+
+// An enumerator in glibc, a macro of another type elsewhere.
+static const uint32_t VI_EPOLLIN = EPOLLIN;
+static const uint32_t VI_EPOLLEXCLUSIVE = EPOLLEXCLUSIVE;
+
+// Fills in the address of a unix socket. Returns 0, or -1 if the path is empty or does not fit with its final NUL
+// (108 bytes). In C because `sun_path` reaches Swift as a tuple of 108 elements.
+static inline int vi_unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = __builtin_strlen(path);
+    __builtin_memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length == 0 || length >= sizeof address->sun_path) return -1;
+    __builtin_memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+// bind(2) and connect(2) take a transparent union under _GNU_SOURCE, so their type in Swift depends on the platform.
+static inline int vi_unix_bind(int descriptor, const struct sockaddr_un *address) {
+    return bind(descriptor, (const struct sockaddr *)address, sizeof *address);
+}
+
+static inline int vi_unix_connect(int descriptor, const struct sockaddr_un *address) {
+    return connect(descriptor, (const struct sockaddr *)address, sizeof *address);
+}
+
+// `handler` is a macro for a union member, and SIG_DFL and SIG_IGN are casts that Swift does not import.
+static inline int vi_is_default_action(const struct sigaction *action) {
+    return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == SIG_DFL;
+}
+
+#endif

@@ -1,0 +1,111 @@
+import CFastCGI
+import Glibc
+import Synchronization
+
+/// Serves FastCGI requests on a listening socket with a fixed number of threads of its own.
+///
+/// Each thread accepts a connection, reads the request's parameters, runs the handler and goes on; a connection carries
+/// one request. Thread-safe. A started server stays in memory until it is stopped.
+package final class FastCGIServer: Sendable {
+    let limits: ConnectionLimits
+    let handler: @Sendable (FastCGIRequest) -> Void
+    let running: RunningCount
+    let isStopping = Atomic<Bool>(false)
+    private let threads: Int
+    /// The listening socket's, open while `state` has the socket.
+    private let descriptor: Int32
+    /// The socket's file, if the socket was made here and is not shared.
+    private let file: SocketFile?
+    /// An eventfd, readable for ever once the server is to stop: wakes the threads to see `isStopping`.
+    private let stopSignal: Descriptor
+    private let state: Mutex<State>
+    /// Threads that may use the socket. Not in `state`: the thread sanitizer does not see through a contended Mutex.
+    private let workers = Atomic<Int>(0)
+
+    private struct State: ~Copyable {
+        /// Closed by the last thread that uses it.
+        var socket: ListeningSocket?
+        var isUsed = false
+    }
+
+    /// Creates a server which does nothing yet. It initialises libfcgi, after which SIGPIPE no longer ends the process.
+    ///
+    /// - Parameters:
+    ///   - threads: at least 1. A silent connection holds one for `limits.timeout`.
+    ///   - handler: called on these threads, several at a time.
+    package init(
+        socket: consuming ListeningSocket, threads: Int, limits: ConnectionLimits = ConnectionLimits(),
+        handler: @escaping @Sendable (FastCGIRequest) -> Void
+    ) throws(FastCGIServerError) {
+        guard Library.initialisation == 0 else { throw .library(Library.initialisation) }
+        let signal = eventfd(0, Int32(EFD_CLOEXEC))
+        guard signal >= 0 else { throw .system(call: "eventfd", code: errno) }
+        stopSignal = Descriptor(signal)
+        guard let running = RunningCount() else { throw .system(call: "eventfd", code: errno) }
+        self.running = running
+        self.threads = max(threads, 1)
+        self.limits = limits
+        self.handler = handler
+        descriptor = socket.descriptor.raw
+        file = socket.file
+        state = Mutex(State(socket: socket))
+    }
+
+    /// Starts the threads. Once only; if it throws, the server is stopped.
+    package func start() throws(FastCGIServerError) {
+        let isFirst = state.withLock { state in
+            if state.isUsed { return false }
+            state.isUsed = true
+            return true
+        }
+        guard isFirst else { throw .used }
+        workers.store(threads, ordering: .relaxed)  // before there are any
+        var started = 0
+        do throws(FastCGIServerError) {
+            // All first, so that the count does not go back to 0 in between.
+            var workers: [Worker] = []
+            for _ in 0..<threads {
+                workers.append(
+                    try Worker(
+                        server: self, socket: descriptor, isShared: file == nil, stop: stopSignal.raw,
+                        token: running.begin()))
+            }
+            for (index, worker) in workers.enumerated() {
+                try worker.startThread(name: "fastcgi-\(index)")
+                started += 1
+            }
+        } catch {
+            for _ in started..<threads { workerEnded() }
+            _ = stop(grace: 0)
+            throw error
+        }
+    }
+
+    /// Stops accepting and waits until all requests are answered, those that a handler keeps included.
+    ///
+    /// The file of a socket made here goes first, then connections that wait in its backlog are still served. Those on
+    /// an inherited socket stay for the process that has it next. May be called again, to wait longer.
+    ///
+    /// - Parameter grace: seconds to wait at most.
+    /// - Returns: whether everything ended in time. If not, threads and the socket stay as they are.
+    @discardableResult
+    package func stop(grace: Double) -> Bool {
+        let deadline = Deadline(after: grace)
+        let unused: ListeningSocket? = state.withLock { state in
+            defer { state.isUsed = true }
+            return state.isUsed ? nil : state.socket.take()
+        }
+        _ = consume unused
+        file?.remove()
+        isStopping.store(true, ordering: .releasing)
+        _ = eventfd_write(stopSignal.raw, 1)
+        return running.waitForEnd(until: deadline)
+    }
+
+    /// Called by each thread when it no longer uses the socket.
+    func workerEnded() {
+        guard workers.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        let socket: ListeningSocket? = state.withLock { $0.socket.take() }
+        _ = consume socket
+    }
+}

@@ -1,0 +1,136 @@
+import CFastCGI
+import Glibc
+
+/// Reads FastCGI records from a connection. Not thread-safe; the descriptor stays its owner's.
+///
+/// libfcgi has a reader of its own which is not used: records made for it end the process. Name and value lengths that
+/// add up to more than INT_MAX run into an assertion (what CVE-2025-23016's fix leaves), and FCGI_GET_VALUES with a
+/// name more than thrice overflows a buffer of 64 bytes on the stack. It also reads 8 KiB at a time.
+struct RecordReader: ~Copyable {
+    private static let bufferSize = 16 << 10
+
+    private let descriptor: Int32
+    /// What was received and not taken yet is at `start..<end`.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
+    private var start = 0
+    private var end = 0
+    /// Nothing is received once it is over. A receive under way ends by the socket's own time limit.
+    var deadline: Deadline?
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        buffer.deallocate()
+    }
+
+    /// Whether `header` will not wait.
+    var hasHeader: Bool { end - start >= RecordHeader.size }
+
+    /// The next record's header; the content and the padding are next in line.
+    mutating func header() throws(ConnectionFault) -> RecordHeader {
+        while !hasHeader {
+            if start > 0 {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<end]))
+                end -= start
+                start = 0
+            }
+            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
+            end += try receive(into: free, then: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        }
+        guard let header = RecordHeader(UnsafeRawBufferPointer(rebasing: buffer[start..<end])) else {
+            throw .malformed
+        }
+        start += RecordHeader.size
+        return header
+    }
+
+    /// Stores what has come, at least one byte and at most `target.count`, which must not be 0.
+    mutating func read(into target: UnsafeMutableRawBufferPointer) throws(ConnectionFault) -> Int {
+        precondition(!target.isEmpty)
+        if start == end {
+            // Straight to the caller's memory, and what follows (padding, the next header) with the same system call.
+            let count = try receive(into: target, then: buffer)
+            start = 0
+            end = max(count - target.count, 0)
+            return min(count, target.count)
+        }
+        let count = min(target.count, end - start)
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<start + count]))
+        start += count
+        return count
+    }
+
+    /// The next `count` bytes.
+    mutating func bytes(_ count: Int) throws(ConnectionFault) -> [UInt8] {
+        var result = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            // A typed throw does not pass through withUnsafeMutableBytes without help, hence the Result.
+            let outcome = result.withUnsafeMutableBytes { target in
+                Result { () throws(ConnectionFault) in
+                    try read(into: UnsafeMutableRawBufferPointer(rebasing: target[filled...]))
+                }
+            }
+            filled += try outcome.get()
+        }
+        return result
+    }
+
+    /// Passes over the next `count` bytes.
+    mutating func skip(_ count: Int) throws(ConnectionFault) {
+        var left = count
+        while left > 0 {
+            if start == end {
+                end = try receive(into: buffer, then: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+                start = 0
+            }
+            let step = min(left, end - start)
+            start += step
+            left -= step
+        }
+    }
+
+    /// Sends `bytes` outside of what libfcgi writes: before the reply, from the thread that reads.
+    func send(_ bytes: [UInt8]) throws(ConnectionFault) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { source in
+                Glibc.send(descriptor, source.baseAddress! + sent, source.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw Self.fault(errno)
+            }
+            sent += count
+        }
+    }
+
+    /// At least one byte; the second buffer takes what does not fit in the first.
+    private func receive(
+        into first: UnsafeMutableRawBufferPointer, then second: UnsafeMutableRawBufferPointer
+    ) throws(ConnectionFault) -> Int {
+        while true {
+            if let deadline, deadline.isOver { throw .timedOut }
+            var parts = (
+                iovec(iov_base: first.baseAddress, iov_len: first.count),
+                iovec(iov_base: second.baseAddress, iov_len: second.count)
+            )
+            let count = withUnsafePointer(to: &parts) { pointer in
+                pointer.withMemoryRebound(to: iovec.self, capacity: 2) { readv(descriptor, $0, 2) }
+            }
+            if count > 0 { return count }
+            if count == 0 { throw .closed }
+            if errno != EINTR { throw Self.fault(errno) }
+        }
+    }
+
+    private static func fault(_ code: Int32) -> ConnectionFault {
+        switch code {
+        case EAGAIN: .timedOut
+        case ECONNRESET, EPIPE: .closed
+        default: .system(code)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import ChunkStore
+import Foundation
+import Glibc
+import Testing
+import TestSupport
+
+/// A store in a directory of its own.
+private final class Fixture {
+    let directory: URL
+    let store: FileChunkStore
+
+    init(reserve: FileChunkStore.Reserve = .bytes(0)) throws {
+        directory = try makeTemporaryDirectory()
+        store = try FileChunkStore(directory: directory.path, reserve: reserve)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    func source(_ bytes: [UInt8]) throws -> FileRange {
+        let file = try store.makeSpool()
+        try file.write(bytes, at: 5)
+        return FileRange(file, offset: 5, length: bytes.count)
+    }
+
+    func contents(_ path: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: directory.appendingPathComponent(path)))
+    }
+
+    func exists(_ path: String) -> Bool {
+        FileManager.default.fileExists(atPath: directory.appendingPathComponent(path).path)
+    }
+}
+
+@Suite struct FileChunkStoreTests {
+    @Test("chunks go to their offsets in any order, and the published file is the same bytes under another name")
+    func publish() throws {
+        let fixture = try Fixture()
+        let content = videoBytes(10_000)
+        let (file, isNew) = try fixture.store.openUpload(7, size: content.count)
+        #expect(isNew)
+        for range in [6000..<10_000, 0..<3000, 3000..<6000] {
+            try file.write(fixture.source(Array(content[range])), at: range.lowerBound)
+        }
+        let path = try fixture.store.publish(7, file, as: ["upload/mp4/2026/11/original/a.mp4"])
+        #expect(path == "upload/mp4/2026/11/original/a.mp4")
+        #expect(try fixture.contents(path) == content)
+        #expect(try file.descriptor.status().st_nlink == 2)
+        fixture.store.removeUpload(7)
+        #expect(try file.descriptor.status().st_nlink == 1)
+        #expect(try fixture.store.openPublished(path).length() == content.count)
+    }
+
+    @Test("publishing again takes the same name; a name that other content has is left alone")
+    func publishAgain() throws {
+        let fixture = try Fixture()
+        let (file, _) = try fixture.store.openUpload(1, size: 10)
+        let (other, _) = try fixture.store.openUpload(2, size: 10)
+        #expect(try fixture.store.publish(1, file, as: ["upload/a.mp4", "upload/a-1.mp4"]) == "upload/a.mp4")
+        #expect(try fixture.store.publish(1, file, as: ["upload/a.mp4", "upload/a-1.mp4"]) == "upload/a.mp4")
+        #expect(try fixture.store.publish(2, other, as: ["upload/a.mp4", "upload/a-2.mp4"]) == "upload/a-2.mp4")
+        #expect(throws: StoreError("linkat", code: EEXIST)) {
+            try fixture.store.publish(2, other, as: ["upload/a.mp4"])
+        }
+    }
+
+    @Test("all of a file's bytes are reserved when its upload begins")
+    func preallocated() throws {
+        let fixture = try Fixture()
+        let (file, _) = try fixture.store.openUpload(1, size: 3 << 20)
+        #expect(try file.length() == 3 << 20)
+        #expect(try file.descriptor.status().st_blocks * 512 >= 3 << 20)
+        #expect(try !fixture.store.openUpload(1, size: 3 << 20).isNew)
+    }
+
+    @Test("an upload that would eat into the reserve is refused and leaves nothing behind")
+    func reserve() throws {
+        let fixture = try Fixture(reserve: .bytes(1 << 60))
+        let error = #expect(throws: StoreError.self) { try fixture.store.openUpload(1, size: 10) }
+        #expect(error?.isDiskFull == true)
+        #expect(!fixture.exists("incoming/1.part"))
+    }
+
+    @Test("nothing outside the directory and no symbolic link is opened as a published file")
+    func beneath() throws {
+        let fixture = try Fixture()
+        try Data("secret".utf8).write(to: fixture.directory.appendingPathComponent("secret"))
+        try FileManager.default.createSymbolicLink(
+            at: fixture.directory.appendingPathComponent("link"), withDestinationURL: URL(fileURLWithPath: "/etc"))
+        for path in ["../etc/passwd", "/etc/passwd", "link/passwd", "link", "a/../../etc/passwd"] {
+            #expect(throws: StoreError.self, "\(path)") { try fixture.store.openPublished(path) }
+        }
+        #expect(try fixture.store.openPublished("secret").length() == 6)
+    }
+
+    @Test("a chunk is the same only if every byte is")
+    func matches() throws {
+        let fixture = try Fixture()
+        let content = videoBytes(600_000)
+        let (file, _) = try fixture.store.openUpload(1, size: 1_000_000)
+        try file.write(fixture.source(content), at: 100)
+        #expect(try file.matches(fixture.source(content), at: 100))
+        #expect(try !file.matches(fixture.source(content), at: 101))
+        for index in [0, 262_143, 262_144, 599_999] {
+            var changed = content
+            changed[index] ^= 1
+            #expect(try !file.matches(fixture.source(changed), at: 100), "byte \(index)")
+        }
+    }
+
+    @Test("bytes move towards the beginning even where the ranges overlap", arguments: [0, 1, 999, 300_000, 700_000])
+    func move(distance: Int) throws {
+        let fixture = try Fixture()
+        let content = videoBytes(600_000)
+        let (file, _) = try fixture.store.openUpload(1, size: nil)
+        try file.write(fixture.source(content), at: distance)
+        try file.move(distance..<distance + content.count, to: 0)
+        #expect(try file.matches(fixture.source(content), at: 0))
+    }
+
+    @Test("a source that is shorter than it was is an error, not a short file")
+    func shortSource() throws {
+        let fixture = try Fixture()
+        let (file, _) = try fixture.store.openUpload(1, size: 100)
+        let source = try fixture.source([1, 2, 3])
+        #expect(throws: StoreError("copy_file_range", code: EIO)) {
+            try file.write(FileRange(source.file, offset: 5, length: 10), at: 0)
+        }
+    }
+}

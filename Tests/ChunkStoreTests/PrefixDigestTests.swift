@@ -1,0 +1,48 @@
+import ChunkStore
+import Foundation
+import Testing
+import TestSupport
+
+@Suite struct PrefixDigestTests {
+    private func file(_ content: [UInt8]) throws -> (StoredFile, URL) {
+        let directory = try makeTemporaryDirectory()
+        let store = try FileChunkStore(directory: directory.path, reserve: .bytes(0))
+        let file = try store.openUpload(1, size: content.count).file
+        try file.write(content, at: 0)
+        return (file, directory)
+    }
+
+    @Test("md5 of known text")
+    func known() {
+        #expect(md5Hex([]) == "d41d8cd98f00b204e9800998ecf8427e")
+        #expect(md5Hex(Array("message digest".utf8)) == "f96b697d7cb7938d525a2f31aaf161d0")
+    }
+
+    @Test("the digest is the file's, however it was advanced", arguments: [1, 4096, 5 << 20, 11 << 20])
+    func advances(step: Int) throws {
+        let content = videoBytes(12_345_678)
+        let (file, directory) = try file(content)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let digest = PrefixDigest(file)
+        for end in stride(from: step, to: min(content.count, 200 * step), by: step) { digest.advance(to: end) }
+        digest.wait(lag: 1 << 20)
+        #expect(try digest.finish(content.count) == md5Hex(content))
+    }
+
+    @Test("bytes that changed after they were read count as they are at the end")
+    func restarts() throws {
+        var content = videoBytes(9_000_000)
+        let (file, directory) = try file(content)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let digest = PrefixDigest(file)
+        for round in 0..<20 {
+            digest.advance(to: content.count)
+            if round % 2 == 0 { digest.wait(lag: 0) }
+            content[round * 1000] ^= 0xFF
+            try file.write(content[round * 1000...round * 1000], at: round * 1000)
+            digest.restart(to: round * 1000)
+        }
+        #expect(try digest.finish(content.count) == md5Hex(content))
+        #expect(try digest.finish(content.count) == md5Hex(content))
+    }
+}

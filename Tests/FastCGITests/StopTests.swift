@@ -1,0 +1,146 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import FastCGI
+
+extension FastCGITests {
+    @Suite struct Stopping {
+        @Test func waitsForARunningRequest() throws {
+            let started = Box<Bool>()
+            let fixture = try Fixture(threads: 2) { request in
+                started.store(true)
+                usleep(300_000)
+                echo(request)
+            }
+            let client = try Client(fixture.path)
+            client.send(begin() + parameters(["Q": "x"]) + body([]))
+            #expect(started.take() == true)
+            #expect(fixture.server.stop(grace: 5))
+            #expect(client.reply().text == "Q=x 0 0")
+            #expect(throws: ClientError.self) { try Client(fixture.path) }
+            #expect(fixture.server.stop(grace: 0))
+        }
+
+        @Test func waitsForAHeldRequestAtMostTheGrace() throws {
+            let held = Box<FastCGIRequest>()
+            let fixture = try Fixture(threads: 2) { held.store($0) }
+            let client = try Client(fixture.path)
+            client.send(begin() + parameters(["Q": "x"]) + body([]))
+            let request = try #require(held.take())
+            let (time, hasEnded) = seconds { fixture.server.stop(grace: 0.3) }
+            #expect(!hasEnded && time >= 0.3 && time < 3)
+            let later = Spawned {
+                usleep(200_000)
+                echo(request)
+            }
+            #expect(fixture.server.stop(grace: 5))
+            later.join()
+            #expect(client.reply().text == "Q=x 0 0")
+        }
+
+        @Test func servesWhoWaitsInTheBacklog() throws {
+            let go = Box<Bool>()
+            let started = Box<Bool>()
+            let fixture = try Fixture(threads: 1) { request in
+                if request.parameter("Q") == "first" {
+                    started.store(true)
+                    _ = go.take()
+                }
+                echo(request)
+            }
+            let first = try Client(fixture.path)
+            first.send(begin() + parameters(["Q": "first"]) + body([]))
+            #expect(started.take() == true)
+            let waiting = try (0..<5).map { _ in try Client(fixture.path) }
+            for client in waiting { client.send(begin() + parameters(["Q": "w"]) + body([])) }
+            #expect(!fixture.server.stop(grace: 0.1))
+            #expect(throws: ClientError.self) { try Client(fixture.path) }
+            go.store(true)
+            #expect(fixture.server.stop(grace: 5))
+            #expect(first.reply().text == "Q=first 0 0")
+            for client in waiting { #expect(client.reply().text == "Q=w 0 0") }
+        }
+
+        @Test func nothingIsLostOverARestartWithASharedSocket() throws {
+            let directory = try temporaryDirectory()
+            defer { try? FileManager.default.removeItem(atPath: directory) }
+            let path = directory + "/s"
+            let parent = try ListeningSocket.bind(path: path)
+            let number = parent.descriptor.raw
+
+            func server() throws -> FastCGIServer {
+                let socket = try takeOver(number)
+                let server = try FastCGIServer(socket: socket, threads: 2) { echo($0) }
+                try server.start()
+                return server
+            }
+            var current = try server()
+            let bad = Box<Int>()
+            let clients = Spawned {
+                var count = 0
+                for index in 0..<400 {
+                    guard let client = try? Client(path) else {
+                        count += 1
+                        continue
+                    }
+                    client.send(begin() + parameters(["Q": "\(index)"]) + body([1]))
+                    if client.reply().text != "Q=\(index) 1 1" { count += 1 }
+                }
+                bad.store(count)
+            }
+            for _ in 0..<8 {
+                usleep(5_000)
+                let next = try server()
+                #expect(current.stop(grace: 5))
+                current = next
+            }
+            clients.join()
+            #expect(bad.take() == 0)
+            #expect(current.stop(grace: 5))
+            #expect(FileManager.default.fileExists(atPath: path))
+            _ = consume parent
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
+
+        @Test func threadsOfASharedSocketStopAlthoughItsFlagsWereChanged() throws {
+            let directory = try temporaryDirectory()
+            defer { try? FileManager.default.removeItem(atPath: directory) }
+            let parent = try ListeningSocket.bind(path: directory + "/s")
+            let socket = try takeOver(parent.descriptor.raw)
+            let server = try FastCGIServer(socket: socket, threads: 4) { echo($0) }
+            _ = fcntl(parent.descriptor.raw, F_SETFL, 0)
+            try server.start()
+            for _ in 0..<20 {
+                let client = try Client(directory + "/s")
+                client.send(begin() + parameters(["Q": "x"]) + body([]))
+                #expect(client.reply().text == "Q=x 0 0")
+                _ = fcntl(parent.descriptor.raw, F_SETFL, 0)
+            }
+            #expect(server.stop(grace: 5))
+        }
+
+        @Test func aServerIsUsedOnce() throws {
+            let before = openDescriptors()
+            try {
+                let fixture = try Fixture()
+                #expect(throws: FastCGIServerError.used) { try fixture.server.start() }
+                #expect(fixture.server.stop(grace: 5))
+                #expect(throws: FastCGIServerError.used) { try fixture.server.start() }
+
+                let socket = try ListeningSocket.bind(path: fixture.directory + "/other")
+                let server = try FastCGIServer(socket: socket, threads: 1) { _ in }
+                #expect(server.stop(grace: 0))
+                #expect(!FileManager.default.fileExists(atPath: fixture.directory + "/other"))
+            }()
+            #expect(openDescriptors() == before)
+        }
+
+        @Test(arguments: [-1, 0, .nan, .infinity, 1e300] as [Double])
+        func anyGraceWillDo(grace: Double) throws {
+            let fixture = try Fixture()
+            _ = fixture.server.stop(grace: grace)
+            #expect(fixture.server.stop(grace: 5))
+        }
+    }
+}

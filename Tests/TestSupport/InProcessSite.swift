@@ -1,0 +1,166 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Glibc
+import IntakeService
+import Logging
+import Synchronization
+
+/// The service without FastCGI and nginx, on real files and a real database in a directory of its own.
+package final class InProcessSite: Site {
+    /// How a body reaches the service.
+    package enum BodyMode: CaseIterable, Sendable {
+        /// As nginx's body file.
+        case handOff
+        /// Over the FastCGI connection, in pieces.
+        case stream
+    }
+
+    package let dataDirectory: URL
+    package let service: IntakeService
+    package let catalogue: SQLiteCatalogue
+    private let mode: BodyMode
+
+    package init(
+        mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
+        _ change: (inout IntakeSettings) -> Void = { _ in }
+    ) throws {
+        let directory = try makeTemporaryDirectory()
+        dataDirectory = directory
+        self.mode = mode
+        try FileManager.default.createDirectory(
+            at: directory.appendingPathComponent("body"), withIntermediateDirectories: true)
+        var settings = IntakeSettings()
+        settings.bodyDirectory = directory.path + "/body"
+        change(&settings)
+        let clock = Clock()
+        catalogue = try SQLiteCatalogue(path: directory.path + "/video-intake.db")
+        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        self.clock = clock
+        service = IntakeService(
+            catalogue: catalogue, store: try FileChunkStore(directory: directory.path, reserve: reserve),
+            settings: settings, logger: logger, clock: { clock.now })
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: dataDirectory)
+    }
+
+    /// Seconds since 1970, moved by tests.
+    package final class Clock: Sendable {
+        private let offset = Atomic<Int64>(0)
+        package var now: Int64 { Int64(Date().timeIntervalSince1970) + offset.load(ordering: .relaxed) }
+        package func advance(by seconds: Int64) { offset.add(seconds, ordering: .relaxed) }
+    }
+
+    package let clock: Clock
+
+    package func send(_ request: SentRequest) throws -> ReceivedReply {
+        try begin(request).wait()
+    }
+
+    /// Hands the request to the service, whose `handle` has returned when this does. The reply may come later.
+    package func begin(_ request: SentRequest) throws -> MemoryExchange {
+        let exchange = try exchange(request)
+        service.handle(exchange)
+        return exchange
+    }
+
+    /// A request that is still to be handed to the service.
+    package func exchange(_ request: SentRequest) throws -> MemoryExchange {
+        try MemoryExchange(request, mode: mode, bodyDirectory: dataDirectory.path + "/body")
+    }
+}
+
+/// A request and its reply in memory.
+package final class MemoryExchange: Exchange, @unchecked Sendable {
+    private let parameters: [String: String]
+    private let body: [UInt8]
+    private let bodyFile: String?
+    package let contentLength: Int?
+
+    // SAFETY: `condition` guards the variables.
+    private let condition = NSCondition()
+    private var position = 0
+    private var received: ReceivedReply?
+    private var mayWrite = true
+
+    init(_ request: SentRequest, mode: InProcessSite.BodyMode, bodyDirectory: String) throws {
+        let parts = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var parameters = [
+            "REQUEST_METHOD": request.method, "REQUEST_URI": request.target,
+            "QUERY_STRING": parts.count > 1 ? String(parts[1]) : "", "CONTENT_TYPE": request.contentType ?? "",
+        ]
+        parameters["UPLOAD_OWNER"] = request.owner
+        contentLength = request.body.count
+        if mode == .handOff, !request.body.isEmpty {
+            let path = bodyDirectory + "/" + UUID().uuidString
+            try Data(request.body).write(to: URL(fileURLWithPath: path))
+            parameters["REQUEST_BODY_FILE"] = path
+            bodyFile = path
+            body = []
+        } else {
+            bodyFile = nil
+            body = request.body
+        }
+        self.parameters = parameters
+    }
+
+    package func parameter(_ name: String) -> String? { parameters[name] }
+
+    package func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        condition.withLock {
+            // Pieces of a size that divides nothing, as a network makes them.
+            let count = min(buffer.count, body.count - position, 7919)
+            buffer.copyBytes(from: body[position..<position + count])
+            position += count
+            return count
+        }
+    }
+
+    package func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool {
+        condition.withLock {
+            while !mayWrite { condition.wait() }
+            precondition(received == nil, "answered twice")
+            received = ReceivedReply(status: status, headers: headers, body: body)
+            condition.broadcast()
+        }
+        // nginx removes its file after the reply.
+        if let bodyFile { unlink(bodyFile) }
+        return true
+    }
+
+    /// Lets the reply's writing last until `allowWriting`, as a web server does that does not read.
+    package func delayWriting() { condition.withLock { mayWrite = false } }
+
+    package func allowWriting() {
+        condition.withLock {
+            mayWrite = true
+            condition.broadcast()
+        }
+    }
+
+    /// The reply, if there is one.
+    package var reply: ReceivedReply? { condition.withLock { received } }
+
+    /// Waits for the reply, at most 30 s.
+    package func wait() throws -> ReceivedReply {
+        try condition.withLock {
+            let bound = Date(timeIntervalSinceNow: 30)
+            while received == nil {
+                guard condition.wait(until: bound) else { throw NoReply() }
+            }
+            return received!
+        }
+    }
+
+    struct NoReply: Error {}
+}
+
+/// A new directory below the system's directory for temporary files.
+package func makeTemporaryDirectory() throws -> URL {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("video-intake-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    return url
+}
