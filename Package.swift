@@ -4,13 +4,12 @@ import PackageDescription
 let package = Package(
     name: "video-intake",
     products: [
-        .executable(name: "video-intake", targets: ["video-intake"]),
+        .executable(name: "video-intake", targets: ["video-intake"])
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
@@ -27,7 +26,6 @@ let package = Package(
             dependencies: [
                 "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "CPlatform",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
         .executableTarget(
             name: "video-intake",
@@ -42,7 +40,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "IntakeService", "Catalogue", "ChunkStore", "CCrypto", .product(name: "Logging", package: "swift-log"),
+                "IntakeService", "Catalogue", "ChunkStore", .product(name: "Logging", package: "swift-log"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),

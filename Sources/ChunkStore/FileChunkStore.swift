@@ -35,7 +35,7 @@ package final class FileChunkStore: ChunkStore {
         let name = Self.name(ofUpload: id)
         do throws(StoreError) {
             return (StoredFile(try Descriptor(at: incoming, name, O_RDWR)), false)
-        } catch where error.code == ENOENT {}
+        } catch  where error.code == ENOENT {}
         try checkReserve(for: size ?? 0)
         let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT, mode: 0o644))
         do throws(StoreError) {
@@ -60,7 +60,7 @@ package final class FileChunkStore: ChunkStore {
             let last = String(path.split(separator: "/").last!)
             do throws(StoreError) {
                 _ = try StoreError.check("linkat") { linkat(incoming.number, name, parent.number, last, 0) }
-            } catch where error.code == EEXIST {
+            } catch  where error.code == EEXIST {
                 let taken = try Descriptor(at: parent, last, O_RDONLY)
                 if try taken.status().st_ino != inode { continue }
             }
@@ -81,7 +81,7 @@ package final class FileChunkStore: ChunkStore {
     package func makeSpool() throws(StoreError) -> StoredFile {
         do throws(StoreError) {
             return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: 0o600))
-        } catch where error.code != EOPNOTSUPP && error.code != EISDIR {
+        } catch  where error.code != EOPNOTSUPP && error.code != EISDIR {
             throw error
         } catch {
             // A file system without O_TMPFILE: a name that goes at once.
@@ -101,7 +101,7 @@ package final class FileChunkStore: ChunkStore {
     private func preallocate(_ file: StoredFile, _ size: Int) throws(StoreError) {
         do throws(StoreError) {
             _ = try StoreError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
-        } catch where error.code == EOPNOTSUPP {
+        } catch  where error.code == EOPNOTSUPP {
             // Without preallocation a full disk shows later, at the chunk that does not fit.
             try file.truncate(to: size)
         }
@@ -140,7 +140,7 @@ package final class FileChunkStore: ChunkStore {
         do throws(StoreError) {
             _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
             return true
-        } catch where error.code == EEXIST {
+        } catch  where error.code == EEXIST {
             return false
         }
     }

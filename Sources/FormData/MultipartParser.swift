@@ -62,7 +62,7 @@ package struct MultipartParser: Sendable {
     ///
     /// `window` begins at the first byte that is not consumed yet; the caller presents the rest again with more behind
     /// it. A window of `FormLimits.partHeaderBytes` (8 KiB) is always enough to go on. `isLast` says that nothing
-    /// follows `window`, which may be empty then. What follows the closing delimiter is consumed to no effect.
+    /// follows `window`, which may be empty then and is consumed as a whole. So is what follows the closing delimiter.
     ///
     /// `file` is called with each piece of the file's content, in order; the pieces point into `window`.
     ///
@@ -77,7 +77,10 @@ package struct MultipartParser: Sendable {
                 position += count
             case .starved(let count):
                 position += count
-                if isLast { try endBody() }
+                if isLast {
+                    try endBody()
+                    position = start + window.count
+                }
                 return position - start
             }
         }

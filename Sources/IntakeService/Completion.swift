@@ -55,7 +55,7 @@ extension IntakeService {
                     MediaProbe(path: store.path(ofUpload: upload.record.id), container: $0, logger: logger)
                 }
                 let md5 = try digest.finish(size)
-                return (container, md5, md5 == upload.record.key.md5 ? probe?.wait() : nil)
+                return (container, md5, probe?.wait())
             }
             guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
             guard container != nil else { throw refusedContainer }

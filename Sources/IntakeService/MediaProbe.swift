@@ -1,68 +1,58 @@
 import Foundation
+import Glibc
 import Logging
-import Subprocess
 
 /// The duration of a video, from ffprobe in a child process, which runs while the digest is finished.
 ///
 /// Media from strangers is never parsed in this process. The container is named and only files may be opened, so that
 /// nothing in the file can lead ffprobe elsewhere.
-final class MediaProbe: @unchecked Sendable {
-    // SAFETY: `duration` is written before `done` is signalled and read after it.
-    private let done = DispatchSemaphore(value: 0)
-    private var duration = 0.0
+final class MediaProbe {
+    private let process = Process()
+    private let output = Pipe()
+    private let ended = DispatchSemaphore(value: 0)
+    private let deadline = DispatchTime.now() + timeLimit
+    private let path: String
+    private let logger: Logger
 
     /// Seconds that ffprobe may take.
-    private static let timeLimit = 5
+    private static let timeLimit = 5.0
 
     /// Starts ffprobe on the file at `path`.
     init(path: String, container: Container, logger: Logger) {
-        Task.detached {
-            do {
-                self.duration = try await Self.probe(path, container)
-            } catch {
-                logger.warning("no duration: \(error)", metadata: ["file": "\(path)"])
-            }
-            self.done.signal()
+        self.path = path
+        self.logger = logger
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
+            "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1", "-i", "file:\(path)",
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        process.terminationHandler = { [ended] _ in ended.signal() }
+        do {
+            try process.run()
+        } catch {
+            logger.warning("no duration: \(error)", metadata: ["file": "\(path)"])
+            ended.signal()
         }
     }
 
     /// Waits for the result: seconds, 0 if ffprobe could not tell in time. To be called once.
     func wait() -> Double {
-        done.wait()
-        return duration
-    }
-
-    private static func probe(_ path: String, _ container: Container) async throws -> Double {
-        try await withThrowingTaskGroup { group in
-            group.addTask {
-                var options = PlatformOptions()
-                options.teardownSequence = []
-                let result = try await run(
-                    .name("ffprobe"),
-                    arguments: [
-                        "-v", "error", "-protocol_whitelist", "file", "-f", container.demuxer,
-                        "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
-                        "-i", "file:\(path)",
-                    ],
-                    platformOptions: options,
-                    output: .string(limit: 4096), error: .string(limit: 64 * 1024))
-                let text = result.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
-                guard let seconds = Double(text), seconds.isFinite, seconds >= 0 else {
-                    let complaint = result.standardError.split(separator: "\n").last.map(String.init) ?? text
-                    throw ProbeError(description: "ffprobe: \(complaint)")
-                }
-                return (seconds * 1000).rounded() / 1000
-            }
-            group.addTask {
-                try await Task.sleep(for: .seconds(timeLimit))
-                throw ProbeError(description: "ffprobe took more than \(timeLimit) s")
-            }
-            defer { group.cancelAll() }
-            return try await group.next()!
+        if ended.wait(timeout: deadline) == .timedOut {
+            kill(process.processIdentifier, SIGKILL)
+            ended.wait()
+            logger.warning("no duration: ffprobe took more than \(Self.timeLimit) s", metadata: ["file": "\(path)"])
+            return 0
         }
-    }
-
-    private struct ProbeError: Error, CustomStringConvertible {
-        let description: String
+        guard process.processIdentifier != 0 else { return 0 }
+        let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        guard let seconds = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)), seconds.isFinite, seconds >= 0
+        else {
+            logger.warning("no duration: ffprobe cannot read the file", metadata: ["file": "\(path)"])
+            return 0
+        }
+        return (seconds * 1000).rounded() / 1000
     }
 }

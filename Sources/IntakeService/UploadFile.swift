@@ -139,7 +139,8 @@ extension IntakeService {
         upload.stored(stored)
         isKept = true
         if count > upload.receivedCount {
-            upload.merge(try recording { () throws(CatalogueError) in try catalogue.chunks(ofUpload: upload.record.id) })
+            upload.merge(
+                try recording { () throws(CatalogueError) in try catalogue.chunks(ofUpload: upload.record.id) })
         }
         return nil
     }

@@ -63,7 +63,9 @@ struct SettingSources {
                 continue
             }
             var value = parts[1].trimmingCharacters(in: .whitespaces)
-            if value.count >= 2, value.first == "\"", value.last == "\"" { value = String(value.dropFirst().dropLast()) }
+            if value.count >= 2, value.first == "\"", value.last == "\"" {
+                value = String(value.dropFirst().dropLast())
+            }
             found[short] = Found(text: value, label: "\(place): \(name)")
         }
         if !errors.isEmpty { throw SettingErrors(lines: errors) }

@@ -1,6 +1,6 @@
-import CCrypto
 import ChunkStore
 import Foundation
+import GRDB
 
 /// A file as a page with WebUploader sends it: the fields, their order and the chunks.
 package struct PageUpload: Sendable {
@@ -152,6 +152,18 @@ extension Site {
         Array(try Data(contentsOf: dataDirectory.appendingPathComponent(path)))
     }
 
+    /// Makes every record with this name fail.
+    package func failRecords(named name: String) throws {
+        let database = try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path)
+        try database.write { db in
+            try db.execute(
+                sql: """
+                    CREATE TRIGGER IF NOT EXISTS fail_\(name) BEFORE INSERT ON video_info WHEN new.video_name = '\(name)'
+                    BEGIN SELECT raise(ABORT, 'made to fail'); END
+                    """)
+        }
+    }
+
     /// The names of the unfinished uploads' files.
     package func incomingFiles() -> [String] { files(below: "incoming") }
 
@@ -166,7 +178,8 @@ extension Site {
         guard let all = FileManager.default.enumerator(atPath: root.path) else { return [] }
         return all.compactMap { $0 as? String }.filter {
             var isDirectory: ObjCBool = false
-            return FileManager.default.fileExists(atPath: root.appendingPathComponent($0).path, isDirectory: &isDirectory)
+            return FileManager.default.fileExists(
+                atPath: root.appendingPathComponent($0).path, isDirectory: &isDirectory)
                 && !isDirectory.boolValue
         }.sorted()
     }

@@ -1,0 +1,192 @@
+import Foundation
+import GRDB
+import Glibc
+import Testing
+import TestSupport
+
+extension EndToEnd {
+    /// `video-intake` as an administrator uses it.
+    @Suite struct CommandLine {
+        private func run(
+            _ arguments: [String], environment: [String: String] = [:]
+        ) throws -> (end: ChildProcess.End?, output: String, errors: String) {
+            try ChildProcess.run(
+                NginxSite.binary, arguments,
+                environment: ChildProcess.plainEnvironment.merging(environment) { _, new in new })
+        }
+
+        @Test func versionSaysWhich() throws {
+            let result = try run(["version"])
+            #expect(result.end == .exit(0))
+            #expect(result.output.wholeMatch(of: /video-intake \d+\.\d+\.\d+\n/) != nil)
+        }
+
+        /// A flag, a value that it must not have, and what the message says of what is allowed.
+        static let wrong: [(flag: String, value: String, allowed: String)] = [
+            ("threads", "0", "a whole number from 1 to 1024"),
+            ("threads", "1025", "a whole number from 1 to 1024"),
+            ("threads", "many", "a whole number from 1 to 1024"),
+            ("socket", "", "a path of 1 to 107 bytes"),
+            ("socket", String(repeating: "s", count: 108), "a path of 1 to 107 bytes"),
+            ("data-directory", "relative/path", "an absolute path"),
+            ("body-directory", "body", "an absolute path"),
+            ("video-domain", "video.example.com", "http:// or https:// and a host"),
+            ("video-domain", "ftp://video.example.com", "http:// or https:// and a host"),
+            ("body-limit", "63K", "a size from 64K to 1G"),
+            ("body-limit", "2G", "a size from 64K to 1G"),
+            ("body-limit", "99999999999999999999G", "a size from 64K to 1G"),
+            ("size-limit", "1", "a size from 1M to 1024G"),
+            ("size-limit", "5T", "a size from 1M to 1024G"),
+            ("chunks-limit", "0", "a whole number from 1 to 1000000"),
+            ("extensions", "mp4,exe", "separated by commas"),
+            ("extensions", "", "separated by commas"),
+            ("time-zone", "Mars/Olympus", "a time zone like Asia/Shanghai"),
+            ("reserve", "-1", "auto, or a size"),
+            ("upload-lifetime", "0", "a whole number of hours from 1 to 8760"),
+            ("hold-time", "10001", "a whole number of milliseconds from 0 to 10000"),
+            ("log-level", "loud", "one of trace, debug, info"),
+        ]
+
+        @Test(arguments: wrong)
+        func aWrongSettingIsOneLine(flag: String, value: String, allowed: String) throws {
+            let name = "VIDEO_INTAKE_" + flag.uppercased().replacing("-", with: "_")
+            let cases: [([String], [String: String], String)] = [
+                (["--\(flag)=\(value)"], [:], "--\(flag)"), ([], [name: value], name),
+            ]
+            for command in [["serve"], ["config", "check"]] {
+                for (arguments, environment, label) in cases {
+                    let result = try run(command + arguments, environment: environment)
+                    #expect(result.end == .exit(64))
+                    #expect(result.output == "")
+                    let lines = result.errors.split(separator: "\n")
+                    #expect(lines.count == 1, "\(result.errors)")
+                    let line = String(try #require(lines.first))
+                    #expect(line.contains(label) && line.contains("\"\(value)\"") && line.contains(allowed), "\(line)")
+                }
+            }
+        }
+
+        @Test func everyWrongSettingIsNamedAtOnce() throws {
+            let result = try run(["serve", "--threads", "x", "--reserve", "y"], environment: ["VIDEO_INTAKE_HOLD_TIME": "z"])
+            #expect(result.end == .exit(64))
+            #expect(result.errors.split(separator: "\n").count == 3)
+        }
+
+        @Test func aFlagWinsOverTheEnvironmentAndThatOverTheFile() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let file = directory.appendingPathComponent("settings")
+            try Data(
+                """
+                # a comment
+
+                VIDEO_INTAKE_THREADS=11
+                VIDEO_INTAKE_HOLD_TIME = 110
+                VIDEO_INTAKE_RESERVE="11M"
+                VIDEO_INTAKE_DATA_DIRECTORY=\(directory.path)
+
+                """.utf8
+            ).write(to: file)
+            let result = try run(
+                ["config", "check", "--config", file.path, "--threads", "33"],
+                environment: ["VIDEO_INTAKE_THREADS": "22", "VIDEO_INTAKE_HOLD_TIME": "220"])
+            #expect(result.end == .exit(0), "\(result.errors)")
+            let lines = result.output.split(separator: "\n").map(String.init)
+            for (setting, origin) in [
+                ("VIDEO_INTAKE_THREADS=33", "--threads"), ("VIDEO_INTAKE_HOLD_TIME=220", "VIDEO_INTAKE_HOLD_TIME"),
+                ("VIDEO_INTAKE_RESERVE=11M", "line 5"), ("VIDEO_INTAKE_CHUNKS_LIMIT=4096", "default"),
+            ] {
+                let index = try #require(lines.firstIndex(of: setting), "\(setting) in \(result.output)")
+                #expect(lines[index - 1].hasPrefix("# ") && lines[index - 1].contains(origin))
+            }
+            // What it prints is such a file.
+            try Data(result.output.utf8).write(to: file)
+            let again = try run(["config", "check"], environment: ["VIDEO_INTAKE_CONFIG": file.path])
+            #expect(again.end == .exit(0))
+            let settings = { (text: String) in text.split(separator: "\n").filter { !$0.hasPrefix("#") } }
+            #expect(settings(again.output) == settings(result.output))
+        }
+
+        @Test func mistakesInTheFileAreNamedWithTheirLine() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let file = directory.appendingPathComponent("settings")
+            for (text, expected) in [
+                ("\nVIDEO_INTAKE_THREAD=8", "line 2: VIDEO_INTAKE_THREAD: no such setting"),
+                ("THREADS=8", "line 1"), ("VIDEO_INTAKE_THREADS", "line 1"), ("VIDEO_INTAKE_THREADS=no", "line 1"),
+            ] {
+                try Data(text.utf8).write(to: file)
+                let result = try run(["config", "check", "--config", file.path])
+                #expect(result.end == .exit(64))
+                #expect(result.errors.contains(expected) && result.errors.contains(file.path), "\(result.errors)")
+            }
+            #expect(try run(["serve", "--config", directory.path + "/none"]).end == .exit(64))
+            #expect(try run(["serve", "--no-such-flag"]).end == .exit(64))
+        }
+
+        @Test func classesAreAddedListedAndRemoved() throws {
+            let site = try EndToEnd.site(.handOff)
+            let data = ["--data-directory", site.dataDirectory.path]
+            // While the responder serves.
+            let added = try run(["class", "add", "精彩集锦", "--game", "王者荣耀"] + data)
+            #expect(added.end == .exit(0))
+            let id = try #require(Int(added.output.trimmingCharacters(in: .newlines)))
+            let listed = try run(["class", "list"] + data)
+            #expect(listed.end == .exit(0) && listed.output.contains("\(id)\t精彩集锦\t王者荣耀\n"))
+
+            var upload = PageUpload(content: SampleFile(size: 4_000).bytes)
+            upload.owner = EndToEnd.newOwner()
+            upload.overrides = ["class_id": "\(id)"]
+            #expect(try site.send(upload.request()).code == 1)
+            #expect(try site.send(upload.determineRequest()).data?["game_name"] as? String == "王者荣耀")
+
+            let again = try run(["class", "add", "精彩集锦", "--game", "王者荣耀"] + data)
+            #expect(again.end == .exit(1) && !again.errors.isEmpty)
+            #expect(try run(["class", "add", ""] + data).end == .exit(64))
+            #expect(try run(["class", "remove", "\(id)"] + data).end == .exit(0))
+            #expect(try !run(["class", "list"] + data).output.contains("精彩集锦"))
+            let gone = try run(["class", "remove", "\(id)"] + data)
+            #expect(gone.end == .exit(1) && gone.errors.contains("\(id)"))
+
+            let known = try site.send(upload.determineRequest())
+            #expect(known.code == 1 && known.data?["class_id"] is NSNull && known.data?["game_name"] as? String == "")
+        }
+
+        @Test func aCatalogueOfALaterVersionIsRefused() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let arguments = ["--data-directory", directory.path, "--socket", directory.path + "/s", "--reserve", "0"]
+            #expect(try run(["class", "list"] + arguments).end == .exit(0))
+            try DatabaseQueue(path: directory.path + "/video-intake.db").write {
+                try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('later')")
+            }
+            for command in [["serve"], ["class", "list"]] {
+                let result = try run(command + arguments)
+                #expect(result.end == .exit(1))
+                #expect(result.errors.contains("video-intake.db was written by a later version"), "\(result.errors)")
+                #expect(result.errors.split(separator: "\n").count == 1)
+            }
+            try Data("This is no database, but some text. ".utf8 + Data(count: 4096))
+                .write(to: directory.appendingPathComponent("video-intake.db"))
+            let result = try run(["serve"] + arguments)
+            #expect(result.end == .exit(1) && result.errors.contains("not an SQLite database"), "\(result.errors)")
+        }
+
+        @Test func aDirectoryThatCannotBeMadeIsNamed() throws {
+            let result = try run(["serve", "--data-directory", "/proc/none", "--socket", "/tmp/s"])
+            #expect(result.end == .exit(1) && result.errors.contains("/proc/none"))
+        }
+
+        @Test(.enabled(if: NginxSite.releaseBinary != nil, "the release binary is given by Tests/run"))
+        func theReleaseBinaryNeedsOnlyDebiansLibraries() throws {
+            let libraries = try ChildProcess.run("ldd", [NginxSite.binary]).output.split(separator: "\n")
+            #expect(!libraries.isEmpty)
+            for line in libraries {
+                let isSystems = line.contains("linux-vdso.so") || line.contains("/lib64/ld-linux")
+                    || line.contains(/=> (\/usr)?\/lib\//)
+                #expect(isSystems, "\(line)")
+                #expect(!line.contains("swift") && !line.contains("Foundation") && !line.contains("libicu"), "\(line)")
+            }
+        }
+    }
+}

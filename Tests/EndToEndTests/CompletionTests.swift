@@ -1,0 +1,107 @@
+import Synchronization
+import Testing
+import TestSupport
+
+extension EndToEnd {
+    /// The rules of protocol.md, section 3 "Completion", as a page sees them.
+    @Suite struct Completion {
+        private func newUpload(chunks: Int, chunkSize: Int = 65_536) -> PageUpload {
+            var upload = PageUpload(content: SampleFile(size: chunks * chunkSize - 100).bytes)
+            upload.chunkSize = chunkSize
+            upload.owner = EndToEnd.newOwner()
+            return upload
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func eightClientsWithTheLastChunkCompleteItOnce(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            let upload = newUpload(chunks: 4)
+            let first = try upload.send(to: site, order: [0, 1, 2], connections: 1)
+            #expect(first.map(\.reply.code) == [2, 2, 2])
+            let replies = try onThreads(8) { _ in
+                let connection = try site.connect()
+                return try (0..<20).map { _ in try connection.send(upload.request(3), isKept: true) }
+            }.flatMap(\.self)
+            #expect(replies.count == 160)
+            #expect(replies.allSatisfy { $0.code == 1 })
+            #expect(Set(replies.map(\.videoID)) == [first[0].reply.videoID])
+            #expect(Set(replies.map(\.path)).count == 1)
+            #expect(try site.recordCount(upload) == 1)
+            #expect(site.leftovers() == [])
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func afterTheFirstCode1EveryReplyIsCode1(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            for _ in 0..<5 {
+                let upload = newUpload(chunks: 6)
+                let order = (0..<8).flatMap { _ in (0..<6).shuffled() }
+                let arrivals = try upload.send(to: site, order: order, connections: 8)
+                let late = arrivals.filter(\.followsCompletion)
+                #expect(!late.isEmpty)
+                #expect(late.allSatisfy { $0.reply.code == 1 })
+                #expect(late.allSatisfy { $0.reply.data?["chunk"] as? Int == $0.chunk })
+                #expect(Set(arrivals.map(\.reply.videoID)).count == 1)
+                #expect(Set(arrivals.compactMap(\.reply.path)).count == 1)
+                #expect(try site.recordCount(upload) == 1)
+            }
+            #expect(site.leftovers() == [])
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func theReplyThatArrivesLastHasCode1(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            for _ in 0..<30 {
+                let upload = newUpload(chunks: 8)
+                let codes = try upload.send(to: site, connections: 3).map(\.reply.code)
+                #expect(codes.count == 8 && codes.last == 1, "\(codes)")
+            }
+            #expect(site.leftovers() == [])
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func stragglersGetCode1AfterARestartToo(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            let upload = newUpload(chunks: 5)
+            let done = try #require(try upload.send(to: site).last).reply
+            #expect(done.code == 1)
+            try site.restartResponder()
+            for chunk in [4, 0, 2] {
+                let reply = try site.send(upload.request(chunk))
+                #expect(reply.code == 1)
+                #expect(reply.videoID == done.videoID && reply.path == done.path)
+                #expect(reply.data?["chunk"] as? Int == chunk)
+            }
+            #expect(try site.recordCount(upload) == 1)
+            #expect(site.leftovers() == [])
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func aPageThatSendsOneChunkAtATimeIsNeverHeld(mode: InProcessSite.BodyMode) throws {
+            // Longer than a client waits for a reply: a held one would not come.
+            let site = try NginxSite(mode, flags: ["--hold-time", "10000"])
+            let upload = newUpload(chunks: 4)
+            for chunk in 0..<3 {
+                let connection = try HTTPConnection(port: site.port, timeLimit: 8)
+                #expect(try connection.send(upload.request(chunk)).code == 2)
+            }
+            #expect(try site.send(upload.request(3)).code == 1)
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func aReloadedPageGoesOnWhereTheFirstStopped(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            let upload = newUpload(chunks: 6)
+            let first = try upload.send(to: site, order: [0, 1, 4], connections: 1)
+            var reloaded = upload
+            reloaded.guid = PageUpload.newGuid()
+            let rest = try reloaded.send(to: site, order: [2, 3, 5], connections: 1)
+            #expect(rest.last?.reply.code == 1)
+            #expect(rest.last?.reply.videoID == first.first?.reply.videoID)
+            #expect(rest.last?.reply.data?["guid"] as? String == reloaded.guid)
+            let isIdentical = try site.storedBytes(#require(rest.last?.reply.path)) == upload.content
+            #expect(isIdentical)
+            #expect(site.leftovers() == [])
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import ChunkStore
+import Foundation
+import Synchronization
+import Testing
+import TestSupport
+
+extension EndToEnd {
+    /// What the responder takes of the machine under load.
+    @Suite struct Resources {
+        static let mebibyte = 1 << 20
+        /// RssAnon may not pass it at any time.
+        static let memoryLimit = 64 * mebibyte
+        /// 2 GiB in Tests/run, less where tests are run by hand.
+        static let largeSize =
+            ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_LARGE"] == "1" ? 2048 * mebibyte : 256 * mebibyte
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func manySmallUploadsAndALargeOneTakeLittleMemory(mode: InProcessSite.BodyMode) throws {
+            let site = try NginxSite(mode)
+            // What is made at first use and kept: database connections, threads of libdispatch.
+            _ = try smallUploads(64, clients: 64, to: site)
+            let before = site.settledDescriptors()
+
+            let sampler = MemorySampler(process: site.responder.id)
+            let results = try onThreads(2) { index in
+                if index == 0 { return try smallUploads(200, clients: 64, to: site) }
+                return [try largeUpload(to: site)]
+            }
+            let maximum = sampler.stop()
+            let after = site.settledDescriptors()
+
+            #expect(results[0].count == 200 && results[0].allSatisfy { $0 == 1 })
+            #expect(results[1] == [1])
+            #expect(site.responder.poll() == nil)
+            #expect(maximum.samples > 10 && maximum.bytes > 0)
+            #expect(maximum.bytes < Self.memoryLimit)
+            #expect(after.sorted() == before.sorted())
+            #expect(site.leftovers() == [])
+            print(
+                """
+                \(mode): 200 small uploads and one of \(Self.largeSize / Self.mebibyte) MiB: RssAnon at most \
+                \(maximum.bytes / 1024) KiB in \(maximum.samples) samples; descriptors \(before.count) before, \
+                \(after.count) after
+                """)
+        }
+
+        /// Sends so many uploads of 3 chunks of 100 KB, each over 3 connections. Returns their last codes.
+        private func smallUploads(_ count: Int, clients: Int, to site: NginxSite) throws -> [Int?] {
+            let next = Atomic(0)
+            return try onThreads(clients) { _ in
+                var codes: [Int?] = []
+                while next.add(1, ordering: .relaxed).oldValue < count {
+                    var upload = PageUpload(content: SampleFile(size: 300_000).bytes)
+                    upload.chunkSize = 100_000
+                    upload.owner = EndToEnd.newOwner()
+                    codes.append(try upload.send(to: site).last?.reply.code)
+                }
+                return codes
+            }.flatMap(\.self)
+        }
+
+        /// Sends one large file without holding it. Returns its last code, or `nil` if the stored bytes are others.
+        private func largeUpload(to site: NginxSite) throws -> Int? {
+            let file = SampleFile(size: Self.largeSize)
+            let chunkSize = 2 * Self.mebibyte
+            let chunks = file.size / chunkSize
+            let md5 = file.md5()
+            let next = Atomic(0)
+            let last: Mutex<ReceivedReply?> = Mutex(nil)
+            var page = PageUpload(content: [])
+            page.md5 = md5
+            page.owner = EndToEnd.newOwner()
+            page.overrides = ["size": "\(file.size)", "chunks": "\(chunks)"]
+            let upload = page
+            try onThreads(3) { _ in
+                let connection = try HTTPConnection(port: site.port, timeLimit: 900)
+                while true {
+                    let chunk = next.add(1, ordering: .relaxed).oldValue
+                    guard chunk < chunks else { return }
+                    let bytes = file.bytes(chunk * chunkSize..<(chunk + 1) * chunkSize)
+                    // nginx closes a kept connection after 1000 requests; these are fewer.
+                    let reply = try connection.send(upload.chunkRequest(chunk, bytes: bytes), isKept: true)
+                    last.withLock { $0 = reply }
+                }
+            }
+            guard let reply = last.withLock(\.self), let path = reply.path else { return nil }
+            let stored = try ChildProcess.run(
+                "md5sum", [site.dataDirectory.appendingPathComponent(path).path], within: 300)
+            return stored.output.hasPrefix(md5) ? reply.code : nil
+        }
+    }
+}
+
+extension SampleFile {
+    /// The md5 of the whole file, made without holding it.
+    func md5() -> String {
+        var digest = MD5Digest()
+        for start in stride(from: 0, to: size, by: 1 << 21) {
+            bytes(start..<min(size, start + 1 << 21)).withUnsafeBytes { digest.update($0) }
+        }
+        return digest.finish()
+    }
+}
+
+extension NginxSite {
+    /// What the responder's descriptors point to, once requests are over and the number stays the same.
+    func settledDescriptors() -> [String] {
+        var last = descriptors()
+        eventually {
+            usleep(300_000)
+            let now = descriptors()
+            defer { last = now }
+            return now.sorted() == last.sorted()
+        }
+        return last
+    }
+
+    private func descriptors() -> [String] {
+        let directory = "/proc/\(responder.id)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
+            // The numbers of anonymous ones differ.
+            .map { $0.replacing(/\[\d+\]/, with: "") }
+    }
+}
+
+/// Looks at a process's anonymous resident memory every 50 ms.
+final class MemorySampler: Sendable {
+    private struct State {
+        var isOver = false
+        var bytes = 0
+        var samples = 0
+    }
+
+    private let state = Mutex(State())
+    private let done = DispatchSemaphore(value: 0)
+
+    init(process: pid_t) {
+        Thread.detachNewThread { [self] in
+            while !state.withLock(\.isOver) {
+                let line = textOfFile("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+                if let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) }) {
+                    state.withLock {
+                        $0.bytes = max($0.bytes, kibibytes * 1024)
+                        $0.samples += 1
+                    }
+                }
+                usleep(50_000)
+            }
+            done.signal()
+        }
+    }
+
+    /// Ends and returns the largest number of bytes that was seen.
+    func stop() -> (bytes: Int, samples: Int) {
+        state.withLock { $0.isOver = true }
+        done.wait()
+        return state.withLock { ($0.bytes, $0.samples) }
+    }
+}

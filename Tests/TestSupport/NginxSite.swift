@@ -1,0 +1,214 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// The real responder behind a real nginx with the shipped configuration, in a directory of its own on a free port.
+///
+/// Set up as `nginx/run` does it. Thread-safe. Both processes end with the value, or with this process.
+package final class NginxSite: Site {
+    package typealias BodyMode = InProcessSite.BodyMode
+
+    package let dataDirectory: URL
+    package let mode: BodyMode
+    package let port: UInt16
+    private let flags: [String]
+    private let processes: Mutex<Processes>
+
+    private struct Processes {
+        var nginx: ChildProcess?
+        var responder: ChildProcess?
+    }
+
+    /// Why a site does not come up.
+    struct NotReady: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Starts both and waits until requests succeed.
+    ///
+    /// - Parameter flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
+    package init(_ mode: BodyMode, flags: [String] = []) throws {
+        self.mode = mode
+        self.flags = flags
+        dataDirectory = try makeTemporaryDirectory()
+        let directory = dataDirectory.path
+        for name in ["body", "log", "upload", "nginx/temporary"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
+        }
+        port = try Self.freePort()
+        processes = Mutex(Processes())
+        try writeConfiguration()
+        try startResponder()
+        let nginx = try startNginx()
+        processes.withLock { $0.nginx = nginx }
+        Self.running.withLock { running in
+            running = running.filter { $0.site != nil } + [Reference(site: self)]
+        }
+        try waitUntilReady()
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(at: dataDirectory)
+    }
+
+    package func send(_ request: SentRequest) throws -> ReceivedReply {
+        try HTTPConnection(port: port).send(request)
+    }
+
+    /// A connection to nginx.
+    package func connect() throws -> HTTPConnection { try HTTPConnection(port: port) }
+
+    /// Whether the responder answers.
+    package func isHealthy() -> Bool {
+        let request = SentRequest(method: "GET", "/healthz")
+        return (try? HTTPConnection(port: port, timeLimit: 20).send(request).status) == 200
+    }
+}
+
+// MARK: - Files
+
+extension NginxSite {
+    package var socketPath: String { dataDirectory.path + "/video-intake.sock" }
+    package var cataloguePath: String { dataDirectory.path + "/video-intake.db" }
+    /// What the responder wrote to standard error, over all its starts.
+    package var responderLog: String { textOfFile(dataDirectory.path + "/log/responder.log") }
+    /// nginx's error log.
+    package var nginxLog: String { textOfFile(dataDirectory.path + "/log/nginx.log") }
+
+    /// The repository's directory.
+    package static let repository = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// The binary under test: VIDEO_INTAKE_TEST_BINARY, or the debug binary next to the tests' own.
+    package static let binary =
+        releaseBinary
+        ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        .appendingPathComponent("video-intake").path
+
+    /// The release binary, if Tests/run has built one.
+    package static let releaseBinary = ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_BINARY"]
+
+    private func writeConfiguration() throws {
+        let (source, target) = (Self.repository.path + "/nginx", dataDirectory.path + "/nginx")
+        for name in ["video-intake.conf", "video-intake-http.conf"] {
+            try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(target)/\(name)")
+        }
+        let handOff = mode == .handOff ? textOfFile("\(source)/video-intake-handoff.conf") : ""
+        let site = """
+            set $video_intake_socket unix:video-intake.sock;
+            set $video_intake_data .;
+            set $video_intake_owner $http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"));
+            client_body_temp_path body;
+
+            """
+        let main = textOfFile("\(source)/development.conf.template").replacing("@PORT@", with: "\(port)")
+        for (name, text) in [
+            ("video-intake-handoff.conf", handOff), ("video-intake-site.conf", site), ("nginx.conf", main),
+        ] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(target)/\(name)"))
+        }
+    }
+
+    /// A port that nobody listens on at the moment.
+    package static func freePort() throws -> UInt16 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) | getsockname(descriptor, $0, &size)
+            }
+        }
+        guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
+        return UInt16(bigEndian: address.sin_port)
+    }
+}
+
+// MARK: - Processes
+
+extension NginxSite {
+    /// The responder's process. It may have ended.
+    package var responder: ChildProcess { processes.withLock { $0.responder! } }
+
+    /// Starts the responder and does not wait for it.
+    ///
+    /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.
+    package func startResponder(inheriting socket: Int32? = nil) throws {
+        let directory = dataDirectory.path
+        let child = try ChildProcess(
+            Self.binary,
+            [
+                "serve", "--socket", "video-intake.sock", "--data-directory", directory, "--body-directory",
+                "\(directory)/body", "--video-domain", "http://127.0.0.1:\(port)", "--reserve", "0", "--time-zone",
+                "UTC",
+            ] + flags,
+            environment: ChildProcess.plainEnvironment, directory: directory, input: socket,
+            output: "\(directory)/log/responder.out", errors: "\(directory)/log/responder.log")
+        processes.withLock { $0.responder = child }
+    }
+
+    /// Kills the responder at once, as the kernel does when memory is short.
+    package func killResponder() {
+        responder.signal(SIGKILL)
+        responder.wait(within: 10)
+    }
+
+    /// Ends the responder in good order and starts it again.
+    package func restartResponder() throws {
+        responder.stop()
+        try startResponder()
+        try waitUntilReady()
+    }
+
+    /// Waits until requests succeed.
+    package func waitUntilReady() throws {
+        let isReady = eventually(within: 30) {
+            isHealthy() || processes.withLock { $0.nginx?.poll() != nil || $0.responder?.poll() != nil }
+        }
+        guard isReady, isHealthy() else {
+            throw NotReady(description: "\(Self.binary) behind nginx is not ready\n\(nginxLog)\n\(responderLog)")
+        }
+    }
+
+    private func startNginx() throws -> ChildProcess {
+        let directory = dataDirectory.path
+        return try ChildProcess(
+            "nginx",
+            ["-p", directory, "-c", "nginx/nginx.conf", "-e", "stderr"]
+                + (geteuid() == 0 ? ["-g", "user root;"] : []),
+            environment: ChildProcess.plainEnvironment, directory: directory,
+            output: "\(directory)/log/nginx.out", errors: "\(directory)/log/nginx.log")
+    }
+
+    /// Ends both, nginx first.
+    package func stop() {
+        let (nginx, responder) = processes.withLock { processes in
+            defer { processes = Processes() }
+            return (processes.nginx, processes.responder)
+        }
+        nginx?.stop()
+        responder?.stop()
+    }
+
+    private struct Reference {
+        weak var site: NginxSite?
+    }
+
+    private static let running: Mutex<[Reference]> = {
+        // Sites in static variables never go by themselves.
+        atexit { NginxSite.stopAll() }
+        return Mutex([])
+    }()
+
+    private static func stopAll() {
+        for site in running.withLock({ $0.compactMap(\.site) }) {
+            site.stop()
+            try? FileManager.default.removeItem(at: site.dataDirectory)
+        }
+    }
+}
