@@ -61,8 +61,9 @@ package struct MultipartParser: Sendable {
     /// Reads on in the body and returns how many bytes of `window` are consumed.
     ///
     /// `window` begins at the first byte that is not consumed yet; the caller presents the rest again with more behind
-    /// it. A window of `FormLimits.partHeaderBytes` (8 KiB) is always enough to go on. `isLast` says that nothing
-    /// follows `window`, which may be empty then and is consumed as a whole. So is what follows the closing delimiter.
+    /// it. A window of `FormLimits.partHeaderBytes` (8 KiB; never less than 256 bytes) is always enough to go on.
+    /// `isLast` says that nothing follows `window`, which may be empty then and is consumed as a whole. So is what
+    /// follows the closing delimiter.
     ///
     /// `file` is called with each piece of the file's content, in order; the pieces point into `window`.
     ///

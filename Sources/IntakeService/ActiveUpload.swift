@@ -41,7 +41,7 @@ final class ActiveUpload: @unchecked Sendable {
     private var isOpening = false
     private var held: [Held] = []
     private var heldCount = 0
-    private var lastUse = ContinuousClock.now
+    private var lastUse: Int64 = .max
 
     init(_ record: Upload, sizeLimit: Int) {
         self.record = record
@@ -65,10 +65,10 @@ final class ActiveUpload: @unchecked Sendable {
 
 extension ActiveUpload {
     /// A request of this upload begins. Returns whether its guid is known to be an alias of the upload.
-    func begin(guid: String) -> Bool {
+    func begin(guid: String, now: Int64) -> Bool {
         locked {
             progress.begin()
-            lastUse = .now
+            lastUse = now
             return guids.contains(guid)
         }
     }
@@ -81,9 +81,9 @@ extension ActiveUpload {
         locked { _ = guids.insert(guid) }
     }
 
-    /// Whether no request is under way and none was for `duration`.
-    func isIdle(for duration: Duration) -> Bool {
-        locked { progress.requests == 0 && ContinuousClock.now - lastUse > duration }
+    /// Whether no request is under way and none has begun since `time`.
+    func isIdle(since time: Int64) -> Bool {
+        locked { progress.requests == 0 && lastUse < time }
     }
 
     /// The file's size in bytes, once it is known.

@@ -8,32 +8,37 @@ final class ActiveUploads: @unchecked Sendable {
     private let lock = NSLock()
     private var uploads: [UploadKey: ActiveUpload] = [:]
 
-    /// An upload that nobody has touched for so long gives its file back; the catalogue still has it.
-    private static let idleTime = Duration.seconds(300)
+    /// Seconds. An upload that nobody has touched for so long gives its file back; the catalogue still has it, and knows
+    /// whether it has expired.
+    private static let idleTime: Int64 = 300
 
     /// The upload with this key, begun for a request, if the guid is known to be its alias.
-    func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
+    func begin(_ key: UploadKey, guid: String, now: Int64) -> ActiveUpload? {
         lock.withLock {
             guard let upload = uploads[key] else { return nil }
-            if upload.begin(guid: guid) { return upload }
+            if upload.isIdle(since: now - Self.idleTime) {
+                uploads[key] = nil
+                return nil
+            }
+            if upload.begin(guid: guid, now: now) { return upload }
             upload.end()
             return nil
         }
     }
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String, sizeLimit: Int) -> ActiveUpload {
+    func begin(_ record: Upload, guid: String, sizeLimit: Int, now: Int64) -> ActiveUpload {
         lock.withLock {
             let upload: ActiveUpload
             if let known = uploads[record.key], known.record.id == record.id {
                 upload = known
             } else {
-                uploads = uploads.filter { !$0.value.isIdle(for: Self.idleTime) }
+                uploads = uploads.filter { !$0.value.isIdle(since: now - Self.idleTime) }
                 upload = ActiveUpload(record, sizeLimit: sizeLimit)
                 uploads[record.key] = upload
             }
             upload.addGuid(guid)
-            _ = upload.begin(guid: guid)
+            _ = upload.begin(guid: guid, now: now)
             return upload
         }
     }

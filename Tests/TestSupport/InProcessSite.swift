@@ -16,35 +16,60 @@ package final class InProcessSite: Site {
         case stream
     }
 
-    package let dataDirectory: URL
     package let service: IntakeService
     package let catalogue: SQLiteCatalogue
+    package let clock: Clock
+    private let directory: TemporaryDirectory
     private let mode: BodyMode
+    private let settings: IntakeSettings
 
-    package init(
+    package var dataDirectory: URL { directory.url }
+
+    package convenience init(
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
         _ change: (inout IntakeSettings) -> Void = { _ in }
     ) throws {
-        let directory = try makeTemporaryDirectory()
-        dataDirectory = directory
-        self.mode = mode
+        let directory = try TemporaryDirectory()
         try FileManager.default.createDirectory(
-            at: directory.appendingPathComponent("body"), withIntermediateDirectories: true)
+            at: directory.url.appendingPathComponent("body"), withIntermediateDirectories: true)
         var settings = IntakeSettings()
-        settings.bodyDirectory = directory.path + "/body"
+        settings.bodyDirectory = directory.url.path + "/body"
         change(&settings)
-        let clock = Clock()
-        catalogue = try SQLiteCatalogue(path: directory.path + "/video-intake.db")
+        try self.init(directory, mode, reserve, settings, Clock())
+    }
+
+    private init(
+        _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve,
+        _ settings: IntakeSettings, _ clock: Clock
+    ) throws {
+        self.directory = directory
+        self.mode = mode
+        self.settings = settings
+        self.clock = clock
+        catalogue = try SQLiteCatalogue(path: directory.url.path + "/video-intake.db")
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
-        self.clock = clock
         service = IntakeService(
-            catalogue: catalogue, store: try FileChunkStore(directory: directory.path, reserve: reserve),
+            catalogue: catalogue, store: try FileChunkStore(directory: directory.url.path, reserve: reserve),
             settings: settings, logger: logger, clock: { clock.now })
     }
 
-    deinit {
-        try? FileManager.default.removeItem(at: dataDirectory)
+    /// Another service on the same directory, as after a restart, or beside this one.
+    package func another() throws -> InProcessSite {
+        try InProcessSite(directory, mode, .bytes(0), settings, clock)
+    }
+
+    /// A directory that goes with the last site that uses it.
+    private final class TemporaryDirectory: Sendable {
+        let url: URL
+
+        init() throws {
+            url = try makeTemporaryDirectory()
+        }
+
+        deinit {
+            try? FileManager.default.removeItem(at: url)
+        }
     }
 
     /// Seconds since 1970, moved by tests.
@@ -53,8 +78,6 @@ package final class InProcessSite: Site {
         package var now: Int64 { Int64(Date().timeIntervalSince1970) + offset.load(ordering: .relaxed) }
         package func advance(by seconds: Int64) { offset.add(seconds, ordering: .relaxed) }
     }
-
-    package let clock: Clock
 
     package func send(_ request: SentRequest) throws -> ReceivedReply {
         try begin(request).wait()

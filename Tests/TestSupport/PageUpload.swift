@@ -164,6 +164,12 @@ extension Site {
         }
     }
 
+    /// How many videos the catalogue has.
+    package func recordCount() throws -> Int {
+        let database = try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path)
+        return try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video_info")! }
+    }
+
     /// The names of the unfinished uploads' files.
     package func incomingFiles() -> [String] { files(below: "incoming") }
 
