@@ -51,7 +51,11 @@ let package = Package(
         .testTarget(
             name: "CatalogueTests",
             dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "IntakeServiceTests", dependencies: ["IntakeService", "Catalogue", "TestSupport"]),
+        .testTarget(
+            name: "IntakeServiceTests",
+            dependencies: [
+                "IntakeService", "Catalogue", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "IntakeService"]),
     ],
     swiftLanguageModes: [.v6]

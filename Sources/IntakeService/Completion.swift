@@ -47,16 +47,15 @@ extension IntakeService {
             guard upload.matchesOriginal else { throw .refused(.md5) }
             return Verified(size: size, duration: 0, file: nil)
         case .file(let file, let digest):
-            let (container, md5, duration) = try storing { () throws(StoreError) in
-                let head = try FileRange(file, offset: 0, length: size).signature()
-                let container = Container.of(head, allowed: settings.extensions)
-                if upload.record.key.size == nil { try file.truncate(to: size) }
-                let probe = container.map {
-                    MediaProbe(path: store.path(ofUpload: upload.record.id), container: $0, logger: logger)
-                }
-                let md5 = try digest.finish(size)
-                return (container, md5, probe?.wait())
+            if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
+            let head = try storing(FileRange(file, offset: 0, length: size).signature())
+            let container = Container.of(head, allowed: settings.extensions)
+            let probe = container.map {
+                MediaProbe(path: store.path(ofUpload: upload.record.id), container: $0, logger: logger)
             }
+            let digested = Result { () throws(StoreError) in try digest.finish(size) }
+            let duration = probe?.wait()
+            let md5 = try storing(digested.get())
             guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
             guard container != nil else { throw refusedContainer }
             return Verified(size: size, duration: duration ?? 0, file: file)
@@ -77,9 +76,8 @@ extension IntakeService {
         // A record whose file is lost gets its file back.
         if let file = verified.file, known == nil || !isThere(path, size: verified.size) {
             let names = (known.map { [$0.path] } ?? []) + paths(for: request, upload)
-            path = try storing { () throws(StoreError) in
-                try store.publish(upload.record.id, file, as: names)
-            }
+            path = try storing(
+                store.publish(upload.record.id, file, as: names))
         }
         let draft = VideoDraft(
             name: request.title, guid: request.guid, path: path, size: verified.size,

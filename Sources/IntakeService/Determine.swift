@@ -9,16 +9,15 @@ extension IntakeService {
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
         let size = try checkedSize(parameters, limit: settings.sizeLimit)
-        return try recording { () throws(CatalogueError) in
-            guard let video = try catalogue.video(owner: call.owner, md5: md5, size: size) else {
-                return Reply(code: 2, message: "视频不存在")
-            }
-            guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
-            let copy = try catalogue.copy(
-                video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
-                guid: parameters.nonEmpty("guid"), now: now)
-            return format.existing(copy)
+        guard let video = try recording(catalogue.video(owner: call.owner, md5: md5, size: size)) else {
+            return Reply(code: 2, message: "视频不存在")
         }
+        guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
+        let copy = try recording(
+            catalogue.copy(
+                video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
+                guid: parameters.nonEmpty("guid"), now: now))
+        return format.existing(copy)
     }
 
     func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
@@ -37,13 +36,10 @@ extension IntakeService {
         }
 
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
-        let stored: [StoredChunk]? = try recording { () throws(CatalogueError) in
-            guard let upload = try catalogue.unfinishedUpload(key, expiry: expiry), upload.state == .open else {
-                return nil
-            }
-            return try catalogue.chunks(ofUpload: upload.id)
+        guard let upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry)), upload.state == .open else {
+            return Reply(code: 2, message: "没有进行中的上传")
         }
-        guard let stored else { return Reply(code: 2, message: "没有进行中的上传") }
+        let stored = try recording(catalogue.chunks(ofUpload: upload.id))
         var received = ChunkSet(chunks: chunks)
         for chunk in stored { received.insert(chunk.number) }
         if let number {

@@ -86,12 +86,12 @@ enum Failure: Error, Sendable {
     }
 }
 
-/// Runs work of the store; its errors become replies.
-func storing<Result>(_ body: () throws(StoreError) -> Result) throws(Failure) -> Result {
-    do throws(StoreError) { return try body() } catch { throw Failure(error) }
+/// Runs a call of the store; its error becomes a reply.
+func storing<Result>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
+    do throws(StoreError) { return try call() } catch { throw Failure(error) }
 }
 
-/// Runs work of the catalogue; its errors become replies.
-func recording<Result>(_ body: () throws(CatalogueError) -> Result) throws(Failure) -> Result {
-    do throws(CatalogueError) { return try body() } catch { throw Failure(error) }
+/// Runs a call of the catalogue; its error becomes a reply.
+func recording<Result>(_ call: @autoclosure () throws(CatalogueError) -> Result) throws(Failure) -> Result {
+    do throws(CatalogueError) { return try call() } catch { throw Failure(error) }
 }

@@ -34,7 +34,7 @@ extension IntakeService {
     /// Whether a first chunk begins like a video; `nil` if it cannot tell.
     private func beginsLikeVideo(_ request: UploadRequest) throws(Failure) -> Bool? {
         guard request.chunk == 0 else { return nil }
-        let head = try storing { () throws(StoreError) in try request.file.bytes.signature() }
+        let head = try storing(request.file.bytes.signature())
         if Container.of(head, allowed: settings.extensions) != nil { return true }
         // The first chunk of several may be shorter than what decides; the completion looks again.
         return head.count < Container.signatureLength && request.chunks > 1 ? nil : false
@@ -54,9 +54,8 @@ extension IntakeService {
         // Nothing will follow a whole file that is no video, so it needs no state.
         if request.chunks <= 1, isVideo == false { throw refusedContainer }
         if let upload = uploads.begin(request.key, guid: request.guid, now: now) { return .unfinished(upload) }
-        let start = try recording { () throws(CatalogueError) in
-            try catalogue.beginUpload(request.key, guid: request.guid, now: now, expiry: expiry)
-        }
+        let start = try recording(
+            catalogue.beginUpload(request.key, guid: request.guid, now: now, expiry: expiry))
         switch start {
         case .sealed(let video):
             return .sealed(video)
@@ -65,7 +64,7 @@ extension IntakeService {
             expired.forEach(store.removeUpload)
             if record.state == .rejected {
                 guard isVideo == true else { throw refusedContainer }
-                try recording { () throws(CatalogueError) in try catalogue.reopen(upload: record.id, now: now) }
+                try recording(catalogue.reopen(upload: record.id, now: now))
             }
             return .unfinished(uploads.begin(record, guid: request.guid, sizeLimit: settings.sizeLimit, now: now))
         }
@@ -76,9 +75,8 @@ extension IntakeService {
     /// A first chunk that is no video ends its upload, unless the upload has a better one already.
     private func refuse(_ upload: ActiveUpload) throws(Failure) {
         guard !upload.has(chunk: 0) else { throw refusedContainer }
-        try recording { () throws(CatalogueError) in
-            try catalogue.reject(upload: upload.record.id, reason: "container", now: now)
-        }
+        try recording(
+            catalogue.reject(upload: upload.record.id, reason: "container", now: now))
         end(upload, .failed(refusedContainer))
         throw refusedContainer
     }
@@ -113,24 +111,22 @@ extension IntakeService {
         switch target {
         case .original(let file):
             guard case .offset(let offset) = placement else { preconditionFailure("an original's size is known") }
-            let matches = try storing { () throws(StoreError) in try file.matches(source, at: offset) }
+            let matches = try storing(file.matches(source, at: offset))
             stored = StoredChunk(number: chunk, length: source.length, differs: !matches)
         case .file(let file, let digest):
             let offset: Int =
                 if case .offset(let offset) = placement { offset } else { parkingPlace(layout) }
             if upload.has(chunk: chunk) {
-                if try storing({ () throws(StoreError) in try file.matches(source, at: offset) }) { return nil }
+                if try storing(file.matches(source, at: offset)) { return nil }
                 upload.replace(chunk)
-                try recording { () throws(CatalogueError) in
-                    try catalogue.forget(chunk: chunk, upload: upload.record.id)
-                }
+                try recording(
+                    catalogue.forget(chunk: chunk, upload: upload.record.id))
             }
-            try storing { () throws(StoreError) in try file.write(source, at: offset) }
+            try storing(file.write(source, at: offset))
             digest.wait(lag: Self.digestLag)
         }
-        let count = try recording { () throws(CatalogueError) in
-            try catalogue.record(stored, layout: layout, upload: upload.record.id, now: now)
-        }
+        let count = try recording(
+            catalogue.record(stored, layout: layout, upload: upload.record.id, now: now))
         guard let count else {
             // Another process sealed or dropped the upload; what the retry meets is up to date.
             uploads.remove(upload)
@@ -140,7 +136,7 @@ extension IntakeService {
         isKept = true
         if count > upload.receivedCount {
             upload.merge(
-                try recording { () throws(CatalogueError) in try catalogue.chunks(ofUpload: upload.record.id) })
+                try recording(catalogue.chunks(ofUpload: upload.record.id)))
         }
         return nil
     }
@@ -149,20 +145,18 @@ extension IntakeService {
     private func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target {
         let (record, catalogue, store) = (upload.record, catalogue, store)
         return try upload.target { () throws(Failure) in
-            let chunks = try recording { () throws(CatalogueError) in try catalogue.chunks(ofUpload: record.id) }
+            let chunks = try recording(catalogue.chunks(ofUpload: record.id))
             if let path = record.originalPath, let original = try? store.openPublished(path),
                 (try? original.length()) == record.key.size
             {
                 return (.original(original), chunks)
             }
-            let (file, isNew) = try storing { () throws(StoreError) in
-                try store.openUpload(record.id, size: record.key.size)
-            }
+            let (file, isNew) = try storing(
+                store.openUpload(record.id, size: record.key.size))
             // The bytes of these chunks were with the original, or are lost.
             for chunk in chunks where isNew {
-                try recording { () throws(CatalogueError) in
-                    try catalogue.forget(chunk: chunk.number, upload: record.id)
-                }
+                try recording(
+                    catalogue.forget(chunk: chunk.number, upload: record.id))
             }
             return (.file(file, PrefixDigest(file)), isNew ? [] : chunks)
         }
@@ -192,9 +186,8 @@ extension IntakeService {
         defer { upload.release(chunk) }
         guard upload.parkedChunk != nil else { return }
         let parked = chunk * settings.bodyLimit
-        try storing { () throws(StoreError) in
-            try file.move(parked..<parked + range.count, to: range.lowerBound)
-        }
+        try storing(
+            file.move(parked..<parked + range.count, to: range.lowerBound))
         upload.unparked()
     }
 }

@@ -41,9 +41,10 @@ extension NginxSite {
     }
 
     /// Waits until requests and unfinished uploads have left nothing, and says what is left if they have.
-    func leftovers() -> [String] {
-        eventually { bodyFiles().isEmpty && incomingFiles().isEmpty }
-        return bodyFiles() + incomingFiles()
+    func leftovers(besides known: [String] = []) -> [String] {
+        let left = { [self] in Set(bodyFiles() + incomingFiles()).subtracting(known) }
+        eventually(within: 10) { left().isEmpty }
+        return left().sorted()
     }
 }
 

@@ -20,9 +20,11 @@ extension EndToEnd {
         ) throws {
             let site = try EndToEnd.site(mode)
             let before = site.publishedFiles().count
+            // Empty, unless a test before this one has failed.
+            let leftovers = site.bodyFiles() + site.incomingFiles()
             let process = site.responder.id
             try body(site)
-            #expect(site.leftovers() == [])
+            #expect(site.leftovers(besides: leftovers) == [])
             #expect(site.publishedFiles().count == before + newFiles)
             #expect(site.isHealthy())
             #expect(site.responder.id == process && site.responder.poll() == nil)
@@ -63,14 +65,16 @@ extension EndToEnd {
         @Test(arguments: InProcessSite.BodyMode.allCases)
         func aBodyWithoutItsEndMayBeSentAgain(mode: InProcessSite.BodyMode) throws {
             try leavingNothing(mode) { (site: NginxSite) throws in
-                let request = newUpload().request(0)
-                for cut in [1, 30, 1_000, 65_536, request.body.count - 300, request.body.count - 1] {
-                    var truncated = request
-                    truncated.body.removeLast(cut)
-                    let reply = try site.send(truncated)
-                    // Without the last line break, or its dashes, the end is still there or not; never a success.
-                    if cut > 4 { #expect(reply.status == 409 && reply.code == -2, "\(cut): \(reply)") }
-                    if reply.status == 200 { _ = try site.send(newUpload().request(0)) }
+                let upload = newUpload(SampleFile(size: 50_000).bytes)
+                for request in [upload.wholeRequest(), upload.chunkRequest(0)] {
+                    // The last two bytes are a line break that no parser needs.
+                    let cuts = [3, 4, 5, 30, 60, 100, 49_000, 50_000] + [1, 100, 300, 1_000].map { request.body.count - $0 }
+                    for cut in cuts {
+                        var truncated = request
+                        truncated.body.removeLast(cut)
+                        let reply = try site.send(truncated)
+                        #expect(reply.status == 409 && reply.code == -2, "\(truncated.body.count) bytes: \(reply)")
+                    }
                 }
             }
         }

@@ -25,6 +25,14 @@ import Testing
         #expect(try Delivery(body).whole() == .form(Form(), content: []))
     }
 
+    @Test("an empty window may have no address") func emptyWindow() throws {
+        var parser = try MultipartParser(boundary: [0x62])
+        let window = UnsafeRawBufferPointer(start: nil, count: 0)
+        #expect(try parser.parse(window, isLast: false) { _ in } == 0)
+        #expect(try parser.parse(window, isLast: true) { _ in } == 0)
+        #expect(try parser.finish() == Form())
+    }
+
     @Test(
         "what follows the closing delimiter is ignored",
         arguments: [

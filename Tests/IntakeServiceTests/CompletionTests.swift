@@ -121,7 +121,9 @@ private func eventually(_ condition: () -> Bool) -> Bool {
         let (one, other) = (page(chunks: 3), page(chunks: 3))
         var ids: [String: Set<Int>] = [:]
         for chunk in 0..<3 {
-            for page in [one, other] { ids[page.guid, default: []].insert(try site.send(page.request(chunk)).videoID ?? 0) }
+            for page in [one, other] {
+                ids[page.guid, default: []].insert(try site.send(page.request(chunk)).videoID ?? 0)
+            }
         }
         #expect(ids[one.guid]?.count == 1 && ids[other.guid]?.count == 1)
         #expect(ids[one.guid] != ids[other.guid])

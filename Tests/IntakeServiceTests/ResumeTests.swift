@@ -63,7 +63,9 @@ private func page() -> PageUpload {
         #expect(try site.storedBytes(replies[1].path!) == other.content)
     }
 
-    @Test("a chunk that comes again with other bytes replaces the old one, also where the digest has been", arguments: 0...1)
+    @Test(
+        "a chunk that comes again with other bytes replaces the old one, also where the digest has been",
+        arguments: 0...1)
     func replaced(chunk: Int) throws {
         let site = try InProcessSite()
         let page = page()

@@ -1,0 +1,51 @@
+import Foundation
+import Logging
+import Testing
+import TestSupport
+
+@testable import IntakeService
+
+@Suite struct MediaProbeTests {
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private func make(_ arguments: [String], _ file: URL) throws {
+        let ffmpeg = try Process.run(
+            URL(fileURLWithPath: "/usr/bin/ffmpeg"),
+            arguments: ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "2.5"]
+                + arguments
+                + [file.path])
+        ffmpeg.waitUntilExit()
+        #expect(ffmpeg.terminationStatus == 0)
+    }
+
+    @Test(
+        "the duration of a real video", arguments: [("mp4", Container.mp4), ("avi", .avi), ("flv", .flv)])
+    func duration(name: String, container: Container) throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let file = directory.appendingPathComponent("video.\(name)")
+        try make([], file)
+        let duration = MediaProbe(path: file.path, container: container, logger: logger).wait()
+        #expect(abs(duration - 2.5) < 0.11)
+    }
+
+    @Test("a file that ffprobe cannot read has no duration, nor has one that is not there")
+    func unreadable() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let file = directory.appendingPathComponent("video.mp4")
+        try Data(videoBytes(100_000)).write(to: file)
+        #expect(MediaProbe(path: file.path, container: .mp4, logger: logger).wait() == 0)
+        #expect(MediaProbe(path: file.path + "x", container: .mp4, logger: logger).wait() == 0)
+    }
+
+    @Test("an ffprobe that hangs is ended")
+    func hangs() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        // Nobody ever writes to the pipe, so opening it for reading waits for ever.
+        let pipe = directory.appendingPathComponent("video.mp4").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(MediaProbe(path: pipe, container: .mp4, logger: logger).wait() == 0)
+    }
+}
