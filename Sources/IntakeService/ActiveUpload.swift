@@ -154,8 +154,13 @@ extension ActiveUpload {
         locked {
             while true {
                 let claim = progress.claim(chunk)
-                guard case .busy = claim else { return claim }
-                condition.wait()
+                switch claim {
+                case .busy: condition.wait()
+                case .over:
+                    awaitPartialReplies()
+                    return claim
+                case .write, .compare, .hold: return claim
+                }
             }
         }
     }
@@ -241,7 +246,9 @@ extension ActiveUpload {
             switch progress.decide() {
             case .complete: return .complete
             case .partial: return .partial
-            case .over(let outcome): return .over(outcome)
+            case .over(let outcome):
+                awaitPartialReplies()
+                return .over(outcome)
             case .hold:
                 heldCount += 1
                 held.append(Held(call: call, request: request, number: heldCount))
@@ -277,6 +284,13 @@ extension ActiveUpload {
         }
     }
 
+    /// Waits until the code-2 replies under way are written: no later reply may arrive before them.
+    private func awaitPartialReplies() {
+        // A reply fits the socket's buffer; the bound is for a web server that does not read.
+        let bound = Date(timeIntervalSinceNow: 5)
+        while progress.partialReplies > 0, condition.wait(until: bound) {}
+    }
+
     /// Ends the completion, waits until the code-2 replies under way are written, and returns who waited for it.
     ///
     /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
@@ -290,9 +304,7 @@ extension ActiveUpload {
                 progress.finish(.completed(outcome))
             }
             condition.broadcast()
-            // A reply fits the socket's buffer; the bound is for a web server that does not read.
-            let bound = Date(timeIntervalSinceNow: 5)
-            while progress.partialReplies > 0, condition.wait(until: bound) {}
+            awaitPartialReplies()
             defer { held = [] }
             return held
         }

@@ -31,7 +31,9 @@ final class Call: Sendable {
         ]
         if let cause { line["cause"] = "\(cause)" }
         if !written { line["lost"] = "the client or nginx closed the connection" }
-        logger.log(level: cause == nil ? .info : .error, "\(reply.message)", metadata: line)
+        // A probe every few seconds would bury the rest.
+        let level: Logger.Level = cause != nil ? .error : action == "healthz" ? .debug : .info
+        logger.log(level: level, "\(reply.message)", metadata: line)
     }
 
     func answer(_ failure: Failure) {
