@@ -65,7 +65,8 @@ extension SQLiteCatalogue {
             }
             return try db.row(
                 """
-                UPDATE upload SET received = received + ?, chunk_size = ?, last_length = ?, update_time = ?
+                UPDATE upload SET received = received + ?, chunk_size = ifnull(?, chunk_size),
+                    last_length = ifnull(?, last_length), update_time = ?
                 WHERE upload_id = ? AND state = 'open' RETURNING received
                 """,
                 [inserted, layout.chunkSize, layout.lastLength, now, id])?[0]

@@ -138,14 +138,24 @@ extension ActiveUpload {
 // MARK: - Chunks
 
 extension ActiveUpload {
-    /// Where a chunk goes, and the parked last chunk's way to its place if this chunk tells it.
-    func place(
-        chunk: Int, length: Int
-    ) throws(ChunkLayout.Contradiction) -> (placement: ChunkLayout.Placement, layout: ChunkLayout) {
+    /// Takes in what a chunk tells about the file, and returns the layout as it is known then.
+    func learn(chunk: Int, length: Int) throws(ChunkLayout.Contradiction) -> ChunkLayout {
         try locked { () throws(ChunkLayout.Contradiction) in
-            let placement = try layout.place(chunk: chunk, length: length)
-            if placement == .parked { isParked = true }
-            return (placement, layout)
+            _ = try layout.place(chunk: chunk, length: length)
+            return layout
+        }
+    }
+
+    /// Where the claimed chunk's bytes are, or are to be written.
+    ///
+    /// - Parameter parkingPlace: where the last chunk waits while the size of the others is not known.
+    func offset(of chunk: Int, parkingPlace: Int) -> Int {
+        locked {
+            let isLast = chunk == layout.chunks - 1
+            if isLast, isParked, progress.received.contains(chunk) { return parkingPlace }
+            let range = layout.range(of: chunk)
+            if isLast { isParked = range == nil }
+            return range?.lowerBound ?? parkingPlace
         }
     }
 
@@ -174,12 +184,17 @@ extension ActiveUpload {
     }
 
     /// The claimed chunk is stored and recorded.
-    func stored(_ chunk: StoredChunk) {
+    ///
+    /// - Returns: `false` if it is parked and its place has become known meanwhile: it is still claimed, and has to be
+    ///   moved there first.
+    func stored(_ chunk: StoredChunk) -> Bool {
         locked {
+            if isParked, chunk.number == layout.chunks - 1, layout.size != nil { return false }
             progress.stored(chunk.number)
             if chunk.differs { differing.insert(chunk.number) } else { differing.remove(chunk.number) }
             follow()
             condition.broadcast()
+            return true
         }
     }
 
@@ -208,13 +223,17 @@ extension ActiveUpload {
 
     var receivedCount: Int { locked { progress.received.count } }
 
-    /// The parked last chunk's place and number, if it can be moved there now.
-    var parkedChunk: (place: Range<Int>, chunk: Int)? {
+    /// The number of the last chunk, if it is stored and waits for its place, which is known now.
+    var parkedChunk: Int? {
         locked {
             let last = layout.chunks - 1
-            guard isParked, progress.received.contains(last) else { return nil }
-            return layout.range(of: last).map { ($0, last) }
+            return isParked && layout.size != nil && progress.received.contains(last) ? last : nil
         }
+    }
+
+    /// The place of a chunk, if it is parked though its place is known.
+    func placeOfParked(_ chunk: Int) -> Range<Int>? {
+        locked { isParked && chunk == layout.chunks - 1 ? layout.range(of: chunk) : nil }
     }
 
     /// The parked chunk is where it belongs.

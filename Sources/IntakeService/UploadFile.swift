@@ -54,8 +54,7 @@ extension IntakeService {
         // Nothing will follow a whole file that is no video, so it needs no state.
         if request.chunks <= 1, isVideo == false { throw refusedContainer }
         if let upload = uploads.begin(request.key, guid: request.guid, now: now) { return .unfinished(upload) }
-        let start = try recording(
-            catalogue.beginUpload(request.key, guid: request.guid, now: now, expiry: expiry))
+        let start = try recording(catalogue.beginUpload(request.key, guid: request.guid, now: now, expiry: expiry))
         switch start {
         case .sealed(let video):
             return .sealed(video)
@@ -75,8 +74,7 @@ extension IntakeService {
     /// A first chunk that is no video ends its upload, unless the upload has a better one already.
     private func refuse(_ upload: ActiveUpload) throws(Failure) {
         guard !upload.has(chunk: 0) else { throw refusedContainer }
-        try recording(
-            catalogue.reject(upload: upload.record.id, reason: "container", now: now))
+        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: now))
         end(upload, .failed(refusedContainer))
         throw refusedContainer
     }
@@ -93,7 +91,7 @@ extension IntakeService {
     /// - Returns: how the upload ended meanwhile, if it did; `nil` if the chunk is stored or was there.
     private func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ActiveUpload.Outcome? {
         let chunk = request.chunk
-        let (placement, layout) = try place(request, in: upload)
+        let layout = try learn(request, in: upload)
         let target = try open(upload)
         if case .file(let file, _) = target { try unpark(upload, file) }
 
@@ -110,33 +108,31 @@ extension IntakeService {
         var stored = StoredChunk(number: chunk, length: source.length)
         switch target {
         case .original(let file):
-            guard case .offset(let offset) = placement else { preconditionFailure("an original's size is known") }
-            let matches = try storing(file.matches(source, at: offset))
+            let matches = try storing(file.matches(source, at: upload.offset(of: chunk, parkingPlace: 0)))
             stored = StoredChunk(number: chunk, length: source.length, differs: !matches)
         case .file(let file, let digest):
-            let offset: Int =
-                if case .offset(let offset) = placement { offset } else { parkingPlace(layout) }
+            let offset = upload.offset(of: chunk, parkingPlace: chunk * settings.bodyLimit)
             if upload.has(chunk: chunk) {
                 if try storing(file.matches(source, at: offset)) { return nil }
                 upload.replace(chunk)
-                try recording(
-                    catalogue.forget(chunk: chunk, upload: upload.record.id))
+                try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
             }
             try storing(file.write(source, at: offset))
+            try moveToPlace(upload, file, claimed: chunk)
             digest.wait(lag: Self.digestLag)
         }
-        let count = try recording(
-            catalogue.record(stored, layout: layout, upload: upload.record.id, now: now))
+        let count = try recording(catalogue.record(stored, layout: layout, upload: upload.record.id, now: now))
         guard let count else {
             // Another process sealed or dropped the upload; what the retry meets is up to date.
             uploads.remove(upload)
             throw .notStored(cause: "the upload ended in another process")
         }
-        upload.stored(stored)
+        while !upload.stored(stored), case .file(let file, _) = target {
+            try moveToPlace(upload, file, claimed: chunk)
+        }
         isKept = true
         if count > upload.receivedCount {
-            upload.merge(
-                try recording(catalogue.chunks(ofUpload: upload.record.id)))
+            upload.merge(try recording(catalogue.chunks(ofUpload: upload.record.id)))
         }
         return nil
     }
@@ -151,22 +147,18 @@ extension IntakeService {
             {
                 return (.original(original), chunks)
             }
-            let (file, isNew) = try storing(
-                store.openUpload(record.id, size: record.key.size))
+            let (file, isNew) = try storing(store.openUpload(record.id, size: record.key.size))
             // The bytes of these chunks were with the original, or are lost.
             for chunk in chunks where isNew {
-                try recording(
-                    catalogue.forget(chunk: chunk.number, upload: record.id))
+                try recording(catalogue.forget(chunk: chunk.number, upload: record.id))
             }
             return (.file(file, PrefixDigest(file)), isNew ? [] : chunks)
         }
     }
 
-    private func place(
-        _ request: UploadRequest, in upload: ActiveUpload
-    ) throws(Failure) -> (ChunkLayout.Placement, ChunkLayout) {
+    private func learn(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ChunkLayout {
         do throws(ChunkLayout.Contradiction) {
-            return try upload.place(chunk: request.chunk, length: request.file.bytes.length)
+            return try upload.learn(chunk: request.chunk, length: request.file.bytes.length)
         } catch {
             switch error {
             case .chunk: throw .malformed(field: "chunk", rule: "必须小于 chunks")
@@ -176,18 +168,21 @@ extension IntakeService {
         }
     }
 
-    /// Where the last chunk of a file of unknown size waits: behind every place that a chunk can have.
-    private func parkingPlace(_ layout: ChunkLayout) -> Int { (layout.chunks - 1) * settings.bodyLimit }
-
-    /// Moves a parked last chunk to its place once that is known.
+    /// Moves a parked last chunk to its place if this request, for another chunk, has told it.
     private func unpark(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
-        guard let (range, chunk) = upload.parkedChunk else { return }
-        guard case .compare = upload.claim(chunk) else { return }
+        guard let chunk = upload.parkedChunk, case .compare = upload.claim(chunk) else { return }
         defer { upload.release(chunk) }
-        guard upload.parkedChunk != nil else { return }
+        try moveToPlace(upload, file, claimed: chunk)
+    }
+
+    /// Moves the claimed chunk to its place if it is the parked one and the place is known.
+    ///
+    /// The last chunk of a file of unknown size waits at a multiple of the largest chunk size that there can be: behind
+    /// every place that a chunk can have.
+    private func moveToPlace(_ upload: ActiveUpload, _ file: StoredFile, claimed chunk: Int) throws(Failure) {
+        guard let place = upload.placeOfParked(chunk) else { return }
         let parked = chunk * settings.bodyLimit
-        try storing(
-            file.move(parked..<parked + range.count, to: range.lowerBound))
+        try storing(file.move(parked..<parked + place.count, to: place.lowerBound))
         upload.unparked()
     }
 }

@@ -159,4 +159,14 @@ private func eventually(_ condition: () -> Bool) -> Bool {
         #expect(try site.recordCount() == 1)
         #expect(site.incomingFiles() == [])
     }
+
+    @Test("a page that sends no size completes with all its chunks at once", arguments: 0..<10)
+    func withoutSizeAtOnce(round: Int) throws {
+        let site = try InProcessSite()
+        var page = page(chunks: 4)
+        page.overrides["size"] = .some(nil)
+        let replies = try [3, 0, 1, 2].map { try site.start(page.request($0)) }.map { try $0.wait() }
+        let path = try #require(replies.first { $0.code == 1 }?.path, "\(replies)")
+        #expect(try site.storedBytes(path) == page.content)
+    }
 }
