@@ -14,21 +14,20 @@ struct Config: ParsableCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            let settings = try options.settings()
+            let settings = try options.uncheckedSettings()
             for (name, value, origin) in settings.effective {
                 print("# \(origin)\n\(name)=\(value)")
             }
-            var problems: [String] = []
+            var problems = settings.errors
             for (name, path) in [
                 ("DATA_DIRECTORY", settings.dataDirectory), ("BODY_DIRECTORY", settings.intake.bodyDirectory ?? ""),
             ] where access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT {
                 problems.append("\(SettingSources.prefix)\(name)=\(path): \(String(cString: strerror(errno)))")
             }
-            for program in ["ffprobe"] where !Self.isInPath(program) {
-                problems.append("\(program) is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
+            if !Self.isInPath("ffprobe") {
+                problems.append("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
             }
-            for problem in problems { complain(problem) }
-            if !problems.isEmpty { throw ExitCode(64) }
+            try SettingOptions.complain(about: problems)
         }
 
         private static func isInPath(_ program: String) -> Bool {

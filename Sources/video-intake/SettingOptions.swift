@@ -61,22 +61,25 @@ struct SettingOptions: ParsableArguments {
     ///
     /// - Throws: exit code 64 after one line about each wrong setting on standard error.
     func settings() throws -> Settings {
-        let sources = try sources()
+        let settings = try uncheckedSettings()
+        try Self.complain(about: settings.errors)
+        return settings
+    }
+
+    /// The settings in effect; those that are wrong are in `errors`.
+    ///
+    /// - Throws: exit code 64 if the file cannot be understood.
+    func uncheckedSettings() throws -> Settings {
         do throws(SettingErrors) {
-            return try Settings(sources)
+            return Settings(try SettingSources(flags: given, file: config))
         } catch {
-            for line in error.lines { complain(line) }
+            try Self.complain(about: error.lines)
             throw ExitCode(64)
         }
     }
 
-    /// Where settings come from, the strongest first.
-    func sources() throws -> SettingSources {
-        do throws(SettingErrors) {
-            return try SettingSources(flags: given, file: config)
-        } catch {
-            for line in error.lines { complain(line) }
-            throw ExitCode(64)
-        }
+    static func complain(about lines: [String]) throws {
+        for line in lines { video_intake.complain(line) }
+        if !lines.isEmpty { throw ExitCode(64) }
     }
 }

@@ -17,10 +17,8 @@ struct Settings {
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "RESERVE", "UPLOAD_LIFETIME", "HOLD_TIME", "LOG_LEVEL",
     ]
 
-    /// Reads and checks all settings.
-    ///
-    /// - Throws: all that is wrong at once.
-    init(_ sources: SettingSources) throws(SettingErrors) {
+    /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
+    init(_ sources: SettingSources) {
         var reader = SettingReader(sources: sources)
         reader.read("SOCKET", \.self, "a path of 1 to 107 bytes", into: &socket) {
             (1...107).contains($0.utf8.count) ? $0 : nil
@@ -78,9 +76,12 @@ struct Settings {
             "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             into: &logLevel
         ) { Logger.Level(rawValue: $0.lowercased()) }
-        if !reader.errors.isEmpty { throw SettingErrors(lines: reader.errors) }
         effective = reader.effective
+        errors = reader.errors
     }
+
+    /// One line about each setting that is wrong.
+    let errors: [String]
 
     /// Each setting's name, its text, and where it comes from.
     let effective: [(name: String, value: String, origin: String)]
@@ -138,6 +139,7 @@ private struct SettingReader {
                 origin = found.label
             } else {
                 errors.append("\(found.label): \"\(found.text)\" is not allowed: it must be \(allowed)")
+                origin = "default, because \(found.label) is wrong"
             }
         }
         effective.append((SettingSources.prefix + name, text(value), origin))
