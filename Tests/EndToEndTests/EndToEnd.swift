@@ -6,17 +6,28 @@ import TestSupport
 
 /// The responder behind nginx. One test after the other: they share sites and look at what is left on disk.
 @Suite(.serialized) enum EndToEnd {
-    private static let sites: Mutex<[InProcessSite.BodyMode: NginxSite]> = Mutex([:])
+    private struct Purpose: Hashable {
+        let name: String
+        let mode: InProcessSite.BodyMode
+    }
 
-    /// The site that the tests of a body mode share. Each test is an owner of its own in it.
-    static func site(_ mode: InProcessSite.BodyMode) throws -> NginxSite {
+    private static let sites: Mutex<[Purpose: NginxSite]> = Mutex([:])
+
+    private static func site(_ name: String, _ mode: InProcessSite.BodyMode) throws -> NginxSite {
         try sites.withLock { sites in
-            if let site = sites[mode] { return site }
+            let purpose = Purpose(name: name, mode: mode)
+            if let site = sites[purpose] { return site }
             let site = try NginxSite(mode)
-            sites[mode] = site
+            sites[purpose] = site
             return site
         }
     }
+
+    /// The site that the tests of a body mode share. Each test is an owner of its own in it.
+    static func site(_ mode: InProcessSite.BodyMode) throws -> NginxSite { try site("all", mode) }
+
+    /// The site of the contract table, whose cases leave unfinished uploads and count them.
+    static func contractSite(_ mode: InProcessSite.BodyMode) throws -> NginxSite { try site("contract", mode) }
 
     /// An owner that no other test has.
     static func newOwner() -> String { "owner-\(UUID().uuidString)" }

@@ -67,9 +67,9 @@ extension EndToEnd {
             try leavingNothing(mode) { (site: NginxSite) throws in
                 let upload = newUpload(SampleFile(size: 50_000).bytes)
                 for request in [upload.wholeRequest(), upload.chunkRequest(0)] {
-                    // The last two bytes are a line break that no parser needs.
-                    let cuts = [3, 4, 5, 30, 60, 100, 49_000, 50_000] + [1, 100, 300, 1_000].map { request.body.count - $0 }
-                    for cut in cuts {
+                    // The last two bytes are a line break that no parser needs; what lacks its first line is no form.
+                    let kept = [100, 300, 1_000].map { request.body.count - $0 }
+                    for cut in [3, 4, 5, 30, 60, 100, 49_000, 50_000] + kept {
                         var truncated = request
                         truncated.body.removeLast(cut)
                         let reply = try site.send(truncated)

@@ -84,9 +84,12 @@ extension EndToEnd {
                 }
             }
             guard let reply = last.withLock(\.self), let path = reply.path else { return nil }
-            let stored = try ChildProcess.run(
-                "md5sum", [site.dataDirectory.appendingPathComponent(path).path], within: 300)
-            return stored.output.hasPrefix(md5) ? reply.code : nil
+            let stored = try FileHandle(forReadingFrom: site.dataDirectory.appendingPathComponent(path))
+            var digest = MD5Digest()
+            while let piece = try stored.read(upToCount: chunkSize), !piece.isEmpty {
+                piece.withUnsafeBytes { digest.update($0) }
+            }
+            return digest.finish() == md5 ? reply.code : nil
         }
     }
 }
