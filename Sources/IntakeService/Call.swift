@@ -21,7 +21,7 @@ final class Call: Sendable {
 
     /// Answers, and returns when the reply has been handed over.
     func answer(_ reply: Reply, cause: String? = nil) {
-        let written = exchange.reply(status: reply.status, headers: reply.headers, body: reply.body)
+        let written = exchange.send(reply)
         let elapsed = ContinuousClock.now - started
         let milliseconds = Double(elapsed.components.attoseconds / 1_000_000_000_000) / 1000
         var line: Logger.Metadata = [

@@ -21,11 +21,6 @@ package struct Reply: Sendable {
         self.allow = allow
     }
 
-    var headers: [(String, String)] {
-        [("Content-Type", "application/json; charset=utf-8"), ("Cache-Control", "no-store")]
-            + (allow.map { [("Allow", $0)] } ?? [])
-    }
-
     var body: [UInt8] {
         struct Envelope: Encodable {
             let reply: Reply
@@ -47,5 +42,18 @@ package struct Reply: Sendable {
         encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
         // Integers, finite numbers and strings always encode.
         return Array(try! encoder.encode(Envelope(reply: self)))
+    }
+}
+
+extension Exchange {
+    /// Answers with a reply. Returns whether it could be handed over.
+    func send(_ reply: Reply) -> Bool {
+        let body = reply.body
+        var headers = [
+            ("Content-Type", "application/json; charset=utf-8"), ("Content-Length", "\(body.count)"),
+            ("Cache-Control", "no-store"),
+        ]
+        if let allow = reply.allow { headers.append(("Allow", allow)) }
+        return self.reply(status: reply.status, headers: headers, body: body)
     }
 }
