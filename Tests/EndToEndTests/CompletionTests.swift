@@ -1,4 +1,4 @@
-import Synchronization
+import Glibc
 import Testing
 import TestSupport
 
@@ -56,6 +56,38 @@ extension EndToEnd {
                 let codes = try upload.send(to: site, connections: 3).map(\.reply.code)
                 #expect(codes.count == 8 && codes.last == 1, "\(codes)")
             }
+            #expect(site.leftovers() == [])
+        }
+
+        /// Sends chunk 0 from many clients at once, so that requests of the upload have overlapped, and then others.
+        private func begin(_ upload: PageUpload, others: Range<Int>, to site: NginxSite) throws {
+            let first = try upload.send(to: site, order: Array(repeating: 0, count: 80), connections: 8)
+            let rest = try upload.send(to: site, order: Array(others), connections: 1)
+            #expect((first + rest).allSatisfy { $0.reply.code == 2 })
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func theLastThreeChunksWaitForEachOther(mode: InProcessSite.BodyMode) throws {
+            // So long that none of them gives up, and shorter than the client waits.
+            let site = try NginxSite(mode, flags: ["--hold-time", "10000"])
+            let upload = newUpload(chunks: 8)
+            try begin(upload, others: 1..<5, to: site)
+            let replies = try onThreads(3) { index in
+                usleep(UInt32(index) * 100_000)
+                return try site.send(upload.request(5 + index))
+            }
+            #expect(replies.map(\.code) == [1, 1, 1])
+            #expect(replies.map { $0.data?["chunk"] as? Int } == [5, 6, 7])
+        }
+
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func aChunkThatWaitsInVainIsAnsweredAllTheSame(mode: InProcessSite.BodyMode) throws {
+            let site = try EndToEnd.site(mode)
+            let upload = newUpload(chunks: 4)
+            try begin(upload, others: 1..<1, to: site)
+            #expect(try site.send(upload.request(1)).code == 2)
+            #expect(try site.send(upload.request(2)).code == 2)
+            #expect(try site.send(upload.request(3)).code == 1)
             #expect(site.leftovers() == [])
         }
 

@@ -154,7 +154,8 @@ struct SampleFile: Sendable {
                 }
             }
             for offset in stride(from: 0, to: length, by: page) {
-                target.storeBytes(of: UInt64(start + offset) << 20 ^ UInt64(seed), toByteOffset: offset, as: UInt64.self)
+                let stamp = UInt64(start + offset) << 20 ^ UInt64(seed)
+                target.storeBytes(of: stamp, toByteOffset: offset, as: UInt64.self)
             }
             if start == 0, length > 0 {
                 target.copyBytes(from: [0, 0, 0, 0x20] + Array("ftyp".utf8))

@@ -106,7 +106,8 @@ extension EndToEnd {
                 try site.startResponder()
                 try site.waitUntilReady()
                 let last = try #require(
-                    try upload.send(to: site, order: Array(chunks.dropFirst(killedAfter)), connections: 1).last).reply
+                    try upload.send(to: site, order: Array(chunks.dropFirst(killedAfter)), connections: 1).last
+                ).reply
                 #expect(last.code == 1 && last.videoID == first[0].reply.videoID)
                 let isIdentical = try site.storedBytes(#require(last.path)) == upload.content
                 #expect(isIdentical)

@@ -160,7 +160,8 @@ final class MemorySampler: Sendable {
     init(process: pid_t) {
         Thread.detachNewThread { [self] in
             while !state.withLock(\.isOver) {
-                let line = textOfFile("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+                let lines = textOfFile("/proc/\(process)/status").split(separator: "\n")
+                let line = lines.first { $0.hasPrefix("RssAnon:") }
                 if let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) }) {
                     state.withLock {
                         $0.bytes = max($0.bytes, kibibytes * 1024)
