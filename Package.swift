@@ -56,7 +56,11 @@ let package = Package(
             dependencies: [
                 "IntakeService", "Catalogue", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "IntakeService"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "ChunkStore", "IntakeService", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -26,6 +26,14 @@ extern int fallocate(int descriptor, int mode, off_t offset, off_t length);
 struct sockaddr;
 extern int accept4(int descriptor, struct sockaddr *address, unsigned int *length, int flags);
 
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/pipe.2.html
+extern int pipe2(int descriptors[2], int flags);
+
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man7/environ.7.html
+// A function, because a global variable of another module is not safe for Swift to touch.
+extern char **environ;
+static inline char **vi_environment(void) { return environ; }
+
 // A macro over hidden macros: https://man7.org/linux/man-pages/man2/open.2.html
 static const int vi_O_TMPFILE = __O_TMPFILE | O_DIRECTORY;
 

@@ -6,7 +6,7 @@ import Uploads
 /// may share one catalogue. `SQLiteCatalogue` keeps it in one SQLite file; PostgreSQL can take its place.
 /// Times are seconds since 1970.
 package protocol Catalogue: Sendable {
-    /// The newest-first choice among the videos with this content, `nil` if there is none.
+    /// The owner's first video with this content, `nil` if there is none.
     ///
     /// - Parameter size: bytes; `nil` where only the digest is known.
     func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video?
@@ -14,7 +14,7 @@ package protocol Catalogue: Sendable {
     /// Whether a record points to this file.
     func hasVideo(atPath path: String) throws(CatalogueError) -> Bool
 
-    /// Makes a record that points to the same file, once for each guid.
+    /// Makes a record that points to the same file, once for each guid; it survives power loss.
     ///
     /// - Returns: the new record, or the one that this guid already has.
     func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws(CatalogueError) -> Video
@@ -61,7 +61,7 @@ package protocol Catalogue: Sendable {
 
     /// All classes, by number.
     func classes() throws(CatalogueError) -> [VideoClass]
-    /// Returns the new class's number.
+    /// Returns the new class's number. Throws if the game has a class of this name.
     func addClass(name: String, game: String) throws(CatalogueError) -> Int64
     /// Returns whether there was such a class. Its videos stay, without a class.
     func removeClass(_ id: Int64) throws(CatalogueError) -> Bool

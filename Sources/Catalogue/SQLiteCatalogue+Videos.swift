@@ -12,7 +12,7 @@ extension SQLiteCatalogue {
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
     ) throws(CatalogueError) -> Video {
-        try write { db in
+        try writeDurably { db in
             if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
             let id = try db.nextVideoID()
             let draft = VideoDraft(
@@ -32,7 +32,11 @@ extension SQLiteCatalogue {
 
     package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {
         try writeDurably { db in
-            try db.run("INSERT INTO video_class (class_name, game_name) VALUES (?, ?)", [name, game])
+            try db.run(
+                "INSERT INTO video_class (class_name, game_name) VALUES (?, ?) ON CONFLICT DO NOTHING", [name, game])
+            guard db.changesCount > 0 else {
+                throw CatalogueError(.failed, "there is a category \"\(name)\" of \"\(game)\" already")
+            }
             return db.lastInsertedRowID
         }
     }

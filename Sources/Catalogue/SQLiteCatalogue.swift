@@ -22,8 +22,6 @@ package final class SQLiteCatalogue: Catalogue {
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
             try Schema.migrator.migrate(pool)
-        } catch let error as CatalogueError {
-            throw error
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
             throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
         } catch {
@@ -60,6 +58,7 @@ package final class SQLiteCatalogue: Catalogue {
     }
 
     private static func failure(_ error: any Error) -> CatalogueError {
+        if let error = error as? CatalogueError { return error }
         let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
         return CatalogueError(full ? .diskFull : .failed, String(describing: error))
     }

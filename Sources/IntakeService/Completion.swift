@@ -50,14 +50,13 @@ extension IntakeService {
             if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
             let head = try storing(FileRange(file, offset: 0, length: size).signature())
             let container = Container.of(head, allowed: settings.extensions)
-            let probe = container.map {
-                MediaProbe(path: store.path(ofUpload: upload.record.id), container: $0, logger: logger)
-            }
-            let digested = Result { () throws(StoreError) in try digest.finish(size) }
-            let duration = probe?.wait()
-            let md5 = try storing(digested.get())
+            let path = store.path(ofUpload: upload.record.id)
+            let probe = try? container.map { try MediaProbe(path: path, container: $0) }
+            let md5 = try storing(digest.finish(size))
             guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
             guard container != nil else { throw refusedContainer }
+            let duration = probe?.wait()
+            if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
             return Verified(size: size, duration: duration ?? 0, file: file)
         }
     }
@@ -97,7 +96,7 @@ extension IntakeService {
         return video
     }
 
-    private func isThere(_ path: String, size: Int) -> Bool {
+    func isThere(_ path: String, size: Int) -> Bool {
         (try? store.openPublished(path).length()) == size
     }
 

@@ -12,6 +12,11 @@ extension IntakeService {
         guard let video = try recording(catalogue.video(owner: call.owner, md5: md5, size: size)) else {
             return Reply(code: 2, message: "视频不存在")
         }
+        guard isThere(video.path, size: video.size) else {
+            // The page goes on, and the upload brings the file back.
+            logger.error("a video's file is lost", metadata: ["video_id": "\(video.id)", "path": "\(video.path)"])
+            return Reply(code: 2, message: "视频不存在")
+        }
         guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
         let copy = try recording(
             catalogue.copy(

@@ -1,3 +1,5 @@
+import CPlatform
+import ChunkStore
 import Foundation
 import Glibc
 import Logging
@@ -6,53 +8,86 @@ import Logging
 ///
 /// Media from strangers is never parsed in this process. The container is named and only files may be opened, so that
 /// nothing in the file can lead ffprobe elsewhere.
-final class MediaProbe {
-    private let process = Process()
-    private let output = Pipe()
-    private let ended = DispatchSemaphore(value: 0)
-    private let deadline = DispatchTime.now() + timeLimit
-    private let path: String
-    private let logger: Logger
+///
+/// The child is started with posix_spawn(3): Foundation's `Process` keeps a pipe open for every child it ever had, and
+/// a child of an asynchronous function would need a thread of the pool, all of which may be waiting for one.
+struct MediaProbe: ~Copyable {
+    private let process: pid_t
+    private let output: Descriptor
+    private let deadline = ContinuousClock.now + timeLimit
 
-    /// Seconds that ffprobe may take.
-    private static let timeLimit = 5.0
+    /// What ffprobe may take.
+    private static let timeLimit = Duration.seconds(5)
 
     /// Starts ffprobe on the file at `path`.
-    init(path: String, container: Container, logger: Logger) {
-        self.path = path
-        self.logger = logger
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
-            "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1", "-i", "file:\(path)",
-        ]
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.terminationHandler = { [ended] _ in ended.signal() }
-        do {
-            try process.run()
+    init(path: String, container: Container) throws(StoreError) {
+        var ends: [Int32] = [-1, -1]
+        _ = try StoreError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
+        let (output, input) = (ends[0], ends[1])
+        defer { close(input) }
+        do throws(StoreError) {
+            process = try Self.spawn(
+                [
+                    "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
+                    "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
+                    "-i", "file:\(path)",
+                ], output: input)
         } catch {
-            logger.warning("no duration: \(error)", metadata: ["file": "\(path)"])
-            ended.signal()
+            close(output)
+            throw error
         }
+        self.output = Descriptor(owning: output)
     }
 
-    /// Waits for the result: seconds, 0 if ffprobe could not tell in time. To be called once.
-    func wait() -> Double {
-        if ended.wait(timeout: deadline) == .timedOut {
-            kill(process.processIdentifier, SIGKILL)
-            ended.wait()
-            logger.warning("no duration: ffprobe took more than \(Self.timeLimit) s", metadata: ["file": "\(path)"])
-            return 0
+    deinit {
+        // It has ended when its output has; a child that has not is not needed any more.
+        kill(process, SIGKILL)
+        while waitpid(process, nil, 0) < 0, errno == EINTR {}
+    }
+
+    /// Waits for the result: seconds, or `nil` if ffprobe could not tell in time.
+    consuming func wait() -> Double? {
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 256)
+        while text.count < 4096 {
+            let left = deadline - .now
+            guard left > .zero else { return nil }
+            var event = pollfd(fd: output.number, events: Int16(POLLIN), revents: 0)
+            guard poll(&event, 1, Int32(left.components.seconds * 1000 + 1000)) > 0 else { continue }
+            let count = read(output.number, &buffer, buffer.count)
+            guard count > 0 else { break }
+            text += buffer.prefix(count)
         }
-        guard process.processIdentifier != 0 else { return 0 }
-        let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        guard let seconds = Double(text.trimmingCharacters(in: .whitespacesAndNewlines)), seconds.isFinite, seconds >= 0
-        else {
-            logger.warning("no duration: ffprobe cannot read the file", metadata: ["file": "\(path)"])
-            return 0
-        }
+        guard let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first,
+            let seconds = Double(line), seconds.isFinite, seconds >= 0
+        else { return nil }
         return (seconds * 1000).rounded() / 1000
+    }
+
+    /// Starts a program of PATH in a process group of its own, with no signal blocked, nothing to read and no place for
+    /// its complaints.
+    private static func spawn(_ command: [String], output: Int32) throws(StoreError) -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var noSignals = sigset_t()
+        sigemptyset(&noSignals)
+        posix_spawnattr_setsigmask(&attributes, &noSignals)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+        defer { arguments.forEach { free($0) } }
+        var process: pid_t = 0
+        let code = posix_spawnp(&process, command[0], &actions, &attributes, &arguments, vi_environment())
+        guard code == 0 else { throw StoreError("posix_spawnp \(command[0])", code: code) }
+        return process
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Catalogue
+import Glibc
 
 /// `video-intake class add|list|remove`
 struct Class: ParsableCommand {
@@ -50,7 +51,12 @@ struct Class: ParsableCommand {
     fileprivate static func withCatalogue<Result>(
         _ options: SettingOptions, _ body: (SQLiteCatalogue) throws -> Result
     ) throws -> Result {
-        let path = try options.settings().cataloguePath
+        let settings = try options.settings()
+        let path = settings.cataloguePath
+        guard access(settings.dataDirectory, W_OK) == 0 else {
+            complain("the data directory \(settings.dataDirectory): \(String(cString: strerror(errno)))")
+            throw ExitCode(1)
+        }
         do {
             return try body(try SQLiteCatalogue(path: path))
         } catch {

@@ -27,6 +27,13 @@ struct SettingSources {
     ) throws(SettingErrors) {
         self.flags = flags
         self.environment = environment
+        let unknown = environment.keys.filter { name in
+            name.hasPrefix(Self.prefix) && name != Self.prefix + "CONFIG" && !name.hasPrefix(Self.prefix + "TEST_")
+                && !Settings.names.contains(String(name.dropFirst(Self.prefix.count)))
+        }
+        if !unknown.isEmpty {
+            throw SettingErrors(lines: unknown.sorted().map { "\($0): \(Self.noSuchSetting)" })
+        }
         file = try (path ?? environment[Self.prefix + "CONFIG"]).map(Self.read) ?? [:]
     }
 
@@ -39,6 +46,8 @@ struct SettingSources {
         }
         return file[name]
     }
+
+    private static let noSuchSetting = "no such setting; there are \(Settings.names.joined(separator: ", "))"
 
     /// `NAME=value` lines, as systemd's EnvironmentFile has them; `#` begins a comment line.
     private static func read(_ path: String) throws(SettingErrors) -> [String: Found] {
@@ -59,7 +68,7 @@ struct SettingSources {
             }
             let short = String(name.dropFirst(prefix.count))
             guard Settings.names.contains(short) else {
-                errors.append("\(place): \(name): no such setting; there are \(Settings.names.joined(separator: ", "))")
+                errors.append("\(place): \(name): \(noSuchSetting)")
                 continue
             }
             var value = parts[1].trimmingCharacters(in: .whitespaces)

@@ -114,6 +114,7 @@ private func page() -> PageUpload {
         var path = ""
         for chunk in 0..<3 { path = try site.send(page.request(chunk)).path ?? "" }
         try FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent(path))
+        #expect(try site.send(page.determineRequest()).code == 2, "the page must go on")
         page.guid = PageUpload.newGuid()
         var last: ReceivedReply?
         for chunk in 0..<3 { last = try site.send(page.request(chunk)) }

@@ -68,7 +68,8 @@ package final class InProcessSite: Site {
         }
 
         deinit {
-            try? FileManager.default.removeItem(at: url)
+            // SQLite may be removing its files at the same time.
+            for _ in 0..<3 { try? FileManager.default.removeItem(at: url) }
         }
     }
 
