@@ -21,12 +21,14 @@ package final class FastCGIRequest: @unchecked Sendable {
     var token: RunningCount.Token?
 
     /// Reads the head of the request that comes over `connection`, which is closed if that fails.
+    ///
+    /// - Parameter stop: readable once the server stops; a head that is not there shortly after that is given up.
     static func read(
         from connection: consuming Connection, headFile: borrowing HeadFile, limits: ConnectionLimits,
-        token: consuming RunningCount.Token
+        stop: Int32, token: consuming RunningCount.Token
     ) throws(ConnectionFault) -> FastCGIRequest {
         connection.limitWaiting(receive: limits.timeout, send: limits.timeout)
-        var reader = RecordReader(descriptor: connection.descriptor.raw)
+        var reader = RecordReader(descriptor: connection.descriptor.raw, stop: stop)
         reader.deadline = Deadline(after: limits.timeout)
         let head = try RequestHead.read(from: &reader, limit: limits.headBytes)
         reader.deadline = nil

@@ -14,11 +14,18 @@ struct RecordReader: ~Copyable {
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
     private var start = 0
     private var end = 0
-    /// Nothing is received once it is over. A receive under way ends by the socket's own time limit.
+    /// While it is set, nothing is received once it is over. A receive under way ends by the socket's own time limit.
     var deadline: Deadline?
+    /// While there is a deadline: a descriptor that is readable once the server stops. What has not come shortly after
+    /// that does not come any more.
+    private let stop: Int32
 
-    init(descriptor: Int32) {
+    /// Seconds that a peer has to go on with a request's head when the server stops.
+    private static let stopPatience = 1.0
+
+    init(descriptor: Int32, stop: Int32) {
         self.descriptor = descriptor
+        self.stop = stop
     }
 
     deinit {
@@ -112,7 +119,7 @@ struct RecordReader: ~Copyable {
         into first: UnsafeMutableRawBufferPointer, then second: UnsafeMutableRawBufferPointer
     ) throws(ConnectionFault) -> Int {
         while true {
-            if let deadline, deadline.isOver { throw .timedOut }
+            if let deadline { try waitForBytes(until: deadline) }
             var parts = (
                 iovec(iov_base: first.baseAddress, iov_len: first.count),
                 iovec(iov_base: second.baseAddress, iov_len: second.count)
@@ -124,6 +131,17 @@ struct RecordReader: ~Copyable {
             if count == 0 { throw .closed }
             if errno != EINTR { throw Self.fault(errno) }
         }
+    }
+
+    private func waitForBytes(until deadline: Deadline) throws(ConnectionFault) {
+        var events = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
+        ]
+        if poll(&events, 2, deadline.milliseconds) > 0, events[0].revents == 0 {
+            _ = poll(&events, 1, min(deadline.milliseconds, Deadline(after: Self.stopPatience).milliseconds))
+        }
+        if events[0].revents == 0 { throw .timedOut }
     }
 
     private static func fault(_ code: Int32) -> ConnectionFault {

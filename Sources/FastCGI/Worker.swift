@@ -68,7 +68,8 @@ final class Worker {
     private func serve(_ connection: consuming Connection, _ headFile: borrowing HeadFile) {
         guard
             let request = try? FastCGIRequest.read(
-                from: connection, headFile: headFile, limits: server.limits, token: server.running.begin())
+                from: connection, headFile: headFile, limits: server.limits, stop: stop,
+                token: server.running.begin())
         else { return }
         server.handler(request)
     }

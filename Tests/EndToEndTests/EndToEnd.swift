@@ -1,6 +1,5 @@
 import Foundation
 import GRDB
-import Synchronization
 import Testing
 import TestSupport
 
@@ -11,7 +10,7 @@ import TestSupport
         let mode: InProcessSite.BodyMode
     }
 
-    private static let sites: Mutex<[Purpose: NginxSite]> = Mutex([:])
+    private static let sites: Locked<[Purpose: NginxSite]> = Locked([:])
 
     private static func site(_ name: String, _ mode: InProcessSite.BodyMode) throws -> NginxSite {
         try sites.withLock { sites in
@@ -83,7 +82,7 @@ extension PageUpload {
             var arrivals: [Arrival] = []
         }
         let order = order ?? Array(0..<chunks)
-        let state = Mutex(State(queue: order[...]))
+        let state = Locked(State(queue: order[...]))
         try onThreads(min(connections, order.count)) { _ in
             var connection: HTTPConnection?
             while let (chunk, follows) = state.withLock({ state in
@@ -105,7 +104,7 @@ extension PageUpload {
 /// Runs `work` on so many threads at once and waits for all. Throws the first error of any.
 @discardableResult
 func onThreads<Result: Sendable>(_ count: Int, _ work: @escaping @Sendable (Int) throws -> Result) throws -> [Result] {
-    let results: Mutex<[Int: Swift.Result<Result, any Error>]> = Mutex([:])
+    let results: Locked<[Int: Swift.Result<Result, any Error>]> = Locked([:])
     let done = DispatchSemaphore(value: 0)
     for index in 0..<count {
         let thread = Thread {

@@ -69,7 +69,7 @@ extension EndToEnd {
             let chunks = file.size / chunkSize
             let md5 = file.md5()
             let next = Atomic(0)
-            let last: Mutex<ReceivedReply?> = Mutex(nil)
+            let last: Locked<ReceivedReply?> = Locked(nil)
             var page = PageUpload(content: [])
             page.md5 = md5
             page.owner = EndToEnd.newOwner()
@@ -154,7 +154,7 @@ final class MemorySampler: Sendable {
         var samples = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let done = DispatchSemaphore(value: 0)
 
     init(process: pid_t) {

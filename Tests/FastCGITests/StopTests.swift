@@ -39,6 +39,15 @@ extension FastCGITests {
             #expect(client.reply().text == "Q=x 0 0")
         }
 
+        @Test func isNotHeldUpByAConnectionWithoutAWholeRequest() throws {
+            let fixture = try Fixture(threads: 2) { echo($0) }
+            let (silent, half) = (try Client(fixture.path), try Client(fixture.path))
+            half.send(begin() + [1, 4, 0])
+            usleep(100_000)
+            #expect(fixture.server.stop(grace: 5))
+            withExtendedLifetime((silent, half)) {}
+        }
+
         @Test func servesWhoWaitsInTheBacklog() throws {
             let go = Box<Bool>()
             let started = Box<Bool>()

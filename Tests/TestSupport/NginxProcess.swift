@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Synchronization
 
 /// A child process, in a process group of its own, that does not outlive this process. Thread-safe.
 package final class ChildProcess: Sendable {
@@ -11,7 +10,7 @@ package final class ChildProcess: Sendable {
     }
 
     package let id: pid_t
-    private let end: Mutex<End?> = Mutex(nil)
+    private let end: Locked<End?> = Locked(nil)
 
     /// Starts a program.
     ///

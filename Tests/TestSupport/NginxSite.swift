@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Synchronization
 
 /// The real responder behind a real nginx with the shipped configuration, in a directory of its own on a free port.
 ///
@@ -12,7 +11,7 @@ package final class NginxSite: Site {
     package let mode: BodyMode
     package let port: UInt16
     private let flags: [String]
-    private let processes: Mutex<Processes>
+    private let processes: Locked<Processes>
 
     private struct Processes {
         var nginx: ChildProcess?
@@ -37,7 +36,7 @@ package final class NginxSite: Site {
                 atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
         }
         port = try Self.freePort()
-        processes = Mutex(Processes())
+        processes = Locked(Processes())
         try writeConfiguration()
         try startResponder()
         let nginx = try startNginx()
@@ -199,10 +198,10 @@ extension NginxSite {
         weak var site: NginxSite?
     }
 
-    private static let running: Mutex<[Reference]> = {
+    private static let running: Locked<[Reference]> = {
         // Sites in static variables never go by themselves.
         atexit { NginxSite.stopAll() }
-        return Mutex([])
+        return Locked([])
     }()
 
     private static func stopAll() {
