@@ -88,7 +88,7 @@ package struct MultipartForm {
     package let boundary: String
     private var body: [UInt8] = []
 
-    package init(boundary: String = "----WebKitFormBoundary7MA4YWxkTrZu0gW\(UInt32.random(in: 0...999_999))") {
+    package init(boundary: String = "----WebKitFormBoundary7MA4YWxkTrZu0gW\(UInt32.random(in: 100_000...999_999))") {
         self.boundary = boundary
     }
 
