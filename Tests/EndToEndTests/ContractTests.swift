@@ -10,6 +10,20 @@ extension EndToEnd {
             let wrong = try row.problems(at: SettledSite(site: EndToEnd.contractSite(mode)))
             #expect(wrong == [])
         }
+
+        @Test("an upload that would eat into the reserve is refused", arguments: InProcessSite.BodyMode.allCases)
+        func diskFull(mode: InProcessSite.BodyMode) throws {
+            let site = try NginxSite(mode, flags: ["--reserve", "1024G"])
+            defer { site.stop() }
+            var page = PageUpload(content: videoBytes(300_000))
+            page.chunkSize = 100_000
+            for request in [page.request(0), page.request(1), page.wholeRequest()] {
+                let reply = try site.send(request)
+                #expect(reply.status == 200 && reply.code == -3, "\(reply)")
+                #expect(reply.message?.contains("(disk full)") == true)
+            }
+            #expect(site.incomingFiles() == [])
+        }
     }
 }
 
