@@ -139,8 +139,11 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         self.phase = phase
     }
 
-    /// Takes in chunks that another process has stored.
-    package mutating func merge(_ other: ChunkSet) {
-        for chunk in 0..<received.chunks where other.contains(chunk) { received.insert(chunk) }
+    /// Takes in chunks that are recorded, for those that another process has stored. One that a request here is writing
+    /// counts when that request says so: recorded is not yet in its place.
+    package mutating func merge(_ recorded: ChunkSet) {
+        for chunk in 0..<received.chunks where recorded.contains(chunk) && !writing.contains(chunk) {
+            received.insert(chunk)
+        }
     }
 }

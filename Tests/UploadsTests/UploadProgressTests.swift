@@ -104,4 +104,16 @@ extension UploadProgress.Claim {
         #expect(upload.decide().name == "over")
         #expect(upload.claim(2).name == "over")
     }
+
+    @Test("a recorded chunk that a request here is writing does not count before that request says so")
+    func mergeLeavesOutWhatIsWritten() {
+        var upload = progress(chunks: 3)
+        _ = upload.claim(2)
+        var recorded = ChunkSet(chunks: 3)
+        for chunk in [1, 2] { recorded.insert(chunk) }
+        upload.merge(recorded)
+        #expect(upload.received.contains(1) && !upload.received.contains(2))
+        upload.stored(2)
+        #expect(upload.received.contains(2))
+    }
 }
