@@ -9,8 +9,6 @@ struct RequestForm {
     let parameters: Form
     /// The file part, or the whole body where it is not a form. (WebUploader's `sendAsBinary`)
     let file: SentFile?
-    /// The body's length in bytes.
-    let bodyLength: Int
 }
 
 /// A file that a client sends.
@@ -76,7 +74,7 @@ extension FormReader {
             } else {
                 try URLEncoded.parse(mapped.bytes)
             }
-        return Self.merge(query, form, length) { FileRange(file, offset: $0.lowerBound, length: $0.count) }
+        return Self.merge(query, form) { FileRange(file, offset: $0.lowerBound, length: $0.count) }
     }
 
     /// Opens a body file, which must lie below the configured directory.
@@ -124,27 +122,27 @@ extension FormReader {
     ) throws -> RequestForm {
         var parser = try MultipartParser(boundary: boundary)
         let spool = Spool(store)
-        let length = try forEachWindow(of: exchange) { window, isLast in
+        try forEachWindow(of: exchange) { window, isLast in
             try parser.parse(window, isLast: isLast, file: spool.append)
         }
         let form = try parser.finish()
         let content = try spool.content()
-        return Self.merge(query, form, length) { _ in content }
+        return Self.merge(query, form) { _ in content }
     }
 
     private func readURLEncoded(_ query: Form, _ exchange: any Exchange) throws -> RequestForm {
         var body: [UInt8] = []
-        let length = try forEachWindow(of: exchange) { window, _ in
+        try forEachWindow(of: exchange) { window, _ in
             body.append(contentsOf: window)
             return window.count
         }
         let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
-        return RequestForm(parameters: Self.merged(query, form), file: nil, bodyLength: length)
+        return RequestForm(parameters: Self.merged(query, form), file: nil)
     }
 
     private func readRaw(_ query: Form, _ exchange: any Exchange) throws -> RequestForm {
         let spool = Spool(store)
-        _ = try forEachWindow(of: exchange) { window, _ in
+        try forEachWindow(of: exchange) { window, _ in
             try spool.append(window)
             return window.count
         }
@@ -179,10 +177,10 @@ extension FormReader {
         }
     }
 
-    /// Passes the body as windows on what is not consumed yet. Returns the body's length in bytes.
+    /// Passes the body as windows on what is not consumed yet.
     private func forEachWindow(
         of exchange: any Exchange, _ consume: (UnsafeRawBufferPointer, Bool) throws -> Int
-    ) throws -> Int {
+    ) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowSize, alignment: 16)
         defer { buffer.deallocate() }
         var filled = 0
@@ -194,7 +192,7 @@ extension FormReader {
             if count == 0, let stated = exchange.contentLength, total < stated { throw FormError.truncated }
             filled += count
             let consumed = try consume(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), count == 0)
-            if count == 0 { return total }
+            if count == 0 { return }
             filled -= consumed
             memmove(buffer.baseAddress!, buffer.baseAddress! + consumed, filled)
         }
@@ -211,12 +209,12 @@ extension FormReader {
     }
 
     private static func merge(
-        _ query: Form, _ body: Form, _ length: Int, _ range: (Range<Int>) -> FileRange
+        _ query: Form, _ body: Form, _ range: (Range<Int>) -> FileRange
     ) -> RequestForm {
         let file = body.file.map {
             SentFile(field: $0.fieldName, name: $0.fileName, type: $0.contentType, bytes: range($0.content))
         }
-        return RequestForm(parameters: merged(query, body), file: file, bodyLength: length)
+        return RequestForm(parameters: merged(query, body), file: file)
     }
 
     private static func raw(_ query: Form, _ body: FileRange, _ exchange: any Exchange) -> RequestForm {
@@ -226,6 +224,6 @@ extension FormReader {
             : SentFile(
                 field: nil, name: query["name"] ?? "",
                 type: query["type"] ?? exchange.parameter("CONTENT_TYPE") ?? "", bytes: body)
-        return RequestForm(parameters: query, file: file, bodyLength: body.length)
+        return RequestForm(parameters: query, file: file)
     }
 }
