@@ -11,6 +11,9 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/memmem.3.html
 extern void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length);
@@ -49,6 +52,41 @@ static inline int vi_open_beneath(int directory, const char *path, int flags) {
     how.flags = (uint64_t)(flags | O_CLOEXEC);
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+// fcntl(2) is variadic, and F_OFD_SETLK is hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/fcntl.2.html
+// Sets (F_WRLCK) or removes (F_UNLCK) a lock of the open file description, without waiting. A length of 0 means up to the end.
+static inline int vi_lock(int descriptor, short type, off_t start, off_t length) {
+    struct flock lock = {0};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = start;
+    lock.l_len = length;
+    return fcntl(descriptor, 37 /* F_OFD_SETLK */, &lock);
+}
+
+// The processor's CRC32C instruction, which Swift has no name for. Whether there is one:
+static inline int vi_has_crc32c(void) {
+#if defined(__x86_64__)
+    unsigned int a, b, c = 0, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2);
+#else
+    return 0;
+#endif
+}
+
+// Continues a CRC32C over more bytes with the instruction. `crc` is the register, not yet inverted.
+static inline uint32_t vi_crc32c(uint32_t crc, const void *bytes, size_t count) {
+    uint64_t wide = crc;
+#if defined(__x86_64__)
+    const uint8_t *next = (const uint8_t *)bytes;
+    for (; count >= 8; count -= 8, next += 8) __asm__("crc32q %1, %0" : "+r"(wide) : "m"(*(const uint64_t *)next));
+    for (; count > 0; count--, next++) __asm__("crc32b %1, %0" : "+r"(wide) : "m"(*next));
+#else
+    (void)bytes;
+    (void)count;
+#endif
+    return (uint32_t)wide;
 }
 
 #endif

@@ -21,22 +21,50 @@ package protocol Catalogue: Sendable {
 
     /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
     ///
-    /// The guid becomes an alias of the upload. An upload without a chunk since `expiry` counts as gone.
-    func beginUpload(_ key: UploadKey, guid: String, now: Int64, expiry: Int64) throws(CatalogueError) -> UploadStart
+    /// The draft's guid becomes an alias of the upload. An upload without a chunk since `expiry` counts as gone.
+    /// - Parameters:
+    ///   - draft: what a new upload's video will be called.
+    ///   - bootID: the boot of the machine in which a new upload's chunks will be good.
+    /// - Throws: `CatalogueError` with `.tooManyUploads` if a new one would be over the limits.
+    func beginUpload(
+        _ key: UploadKey, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64, expiry: Int64
+    ) throws(CatalogueError) -> UploadStart
 
     /// The unfinished upload with this key.
     func unfinishedUpload(_ key: UploadKey, expiry: Int64) throws(CatalogueError) -> Upload?
 
+    /// All uploads that are open, by number.
+    func openUploads() throws(CatalogueError) -> [Upload]
+
+    /// Which of these uploads the catalogue has, and in which state.
+    func states(ofUploads ids: [Int64]) throws(CatalogueError) -> [Int64: Upload.State]
+
+    /// The video that a sealed upload has become.
+    func video(ofUpload id: Int64) throws(CatalogueError) -> Video?
+
     /// The chunks that an upload has.
     func chunks(ofUpload id: Int64) throws(CatalogueError) -> [StoredChunk]
 
-    /// Records a chunk whose bytes are stored, in place of an earlier one.
+    /// Records chunks whose bytes are stored, each in place of an earlier one, in one transaction.
     ///
-    /// - Returns: how many different chunks the upload now has, `nil` if it is no longer open.
-    func record(_ chunk: StoredChunk, layout: ChunkLayout, upload id: Int64, now: Int64) throws(CatalogueError) -> Int?
+    /// - Parameter durably: whether the commit must survive power loss.
+    /// - Returns: for each how many different chunks its upload now has, `nil` if that is no longer open.
+    func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?]
 
     /// Forgets a chunk whose bytes are about to be replaced.
     func forget(chunk: Int, upload id: Int64) throws(CatalogueError)
+
+    /// Says what an open upload's video will be called, before its file gets that name.
+    func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError)
+
+    /// Says that an upload's chunks are in doubt: they must be compared with their checksums before they count.
+    func distrust(upload id: Int64) throws(CatalogueError)
+
+    /// Says that the chunks of an upload which were in doubt are good but for those that are lost, which are forgotten.
+    ///
+    /// - Parameter bootID: the boot of the machine in which they are good.
+    /// - Returns: whether it was so: `false` if another process has found out already, and nothing is changed.
+    func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool
 
     /// Marks an upload as one that will never be a video; its chunks are forgotten.
     func reject(upload id: Int64, reason: String, now: Int64) throws(CatalogueError)
@@ -52,12 +80,27 @@ package protocol Catalogue: Sendable {
 
     /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
     ///
-    /// If the owner has a video with the same content, the record points to that one's file instead of `path`.
+    /// If the owner has a video with the same content, the record points to that one's file instead of the draft's.
+    /// - Parameters:
+    ///   - size: bytes.
+    ///   - duration: seconds.
     /// - Returns: the record; that of an earlier call if the upload was sealed already; `nil` if it is gone.
-    func seal(upload id: Int64, as draft: VideoDraft, now: Int64) throws(CatalogueError) -> Video?
+    func seal(
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double, now: Int64
+    ) throws(CatalogueError) -> Video?
 
-    /// Forgets uploads whose last chunk came before `expiry`. Returns those that may have bytes in the store.
-    func expireUploads(before expiry: Int64) throws(CatalogueError) -> [Int64]
+    /// Forgets uploads whose last chunk came before `expiry`.
+    ///
+    /// - Parameter isDryRun: only finds them.
+    func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
+
+    /// All videos, one after the other, by number.
+    func forEachVideo(_ body: (Video) -> Void) throws(CatalogueError)
+
+    /// Looks for damage in the database itself.
+    ///
+    /// - Returns: one line for each finding.
+    func damage() throws(CatalogueError) -> [String]
 
     /// All classes, by number.
     func classes() throws(CatalogueError) -> [VideoClass]
@@ -72,6 +115,8 @@ package struct CatalogueError: Error, CustomStringConvertible {
     package enum Reason: Sendable {
         /// No room for the database.
         case diskFull
+        /// There are as many unfinished uploads as there may be.
+        case tooManyUploads
         /// The file is of a later version of this program, or no catalogue at all.
         case incompatible
         /// Anything else; trying again may help.

@@ -3,31 +3,32 @@ import Uploads
 
 extension SQLiteCatalogue {
     package func beginUpload(
-        _ key: UploadKey, guid: String, now: Int64, expiry: Int64
+        _ key: UploadKey, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64, expiry: Int64
     ) throws(CatalogueError) -> UploadStart {
         try write { db in
-            if let video = try db.sealedVideo(key, guid: guid, expiry: expiry) { return .sealed(video) }
-            var expired: [Int64] = []
+            if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry) { return .sealed(video) }
+            var expired: [ExpiredUpload] = []
             if let upload = try db.unfinishedUpload(key) {
                 if upload.updateTime > expiry {
-                    try db.addGuid(guid, upload: upload.record.id)
+                    try db.addGuid(draft.guid, upload: upload.record.id)
                     return .unfinished(upload.record, expired: [])
                 }
                 try db.deleteUpload(upload.record.id)
-                expired.append(upload.record.id)
+                expired.append(ExpiredUpload(id: upload.record.id, path: upload.record.draft.path))
             }
+            try db.checkLimits(limits, owner: key.owner)
             let original = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
             try db.run(
                 """
                 INSERT INTO upload (owner, md5, size, size_guid, chunks, state, video_id, original_path,
-                    create_time, update_time)
-                VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)
+                    video_name, guid, path, class_id, boot_id, create_time, update_time)
+                VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    key.owner, key.md5, key.size, key.sizeGuid, key.chunks, try db.nextVideoID(), original?.path, now,
-                    now,
+                    key.owner, key.md5, key.size, key.sizeGuid, key.chunks, try db.nextVideoID(), original?.path,
+                    draft.name, draft.guid, draft.path, draft.classID, bootID, now, now,
                 ])
-            try db.addGuid(guid, upload: db.lastInsertedRowID)
+            try db.addGuid(draft.guid, upload: db.lastInsertedRowID)
             return .unfinished(try db.unfinishedUpload(key)!.record, expired: expired)
         }
     }
@@ -38,45 +39,81 @@ extension SQLiteCatalogue {
         }
     }
 
+    package func openUploads() throws(CatalogueError) -> [Upload] {
+        try read { db in
+            try db.rows(Database.selectUpload + " WHERE state = 'open' ORDER BY upload_id").map(Upload.init(row:))
+        }
+    }
+
+    package func states(ofUploads ids: [Int64]) throws(CatalogueError) -> [Int64: Upload.State] {
+        try read { db in
+            var states: [Int64: Upload.State] = [:]
+            for id in ids {
+                let state: String? = try db.row("SELECT state FROM upload WHERE upload_id = ?", [id])?[0]
+                states[id] = state.flatMap(Upload.State.init(rawValue:))
+            }
+            return states
+        }
+    }
+
+    package func video(ofUpload id: Int64) throws(CatalogueError) -> Video? {
+        try read { db in
+            let video: Int64? =
+                try db.row("SELECT video_id FROM upload WHERE upload_id = ? AND state = 'sealed'", [id])?[0]
+            return try video.flatMap(db.video(id:))
+        }
+    }
+
     package func chunks(ofUpload id: Int64) throws(CatalogueError) -> [StoredChunk] {
         try read { db in
-            try db.rows("SELECT chunk, length, differs FROM upload_chunk WHERE upload_id = ?", [id]).map {
-                StoredChunk(number: $0["chunk"], length: $0["length"], differs: $0["differs"])
+            try db.rows("SELECT chunk, length, crc32c, differs FROM upload_chunk WHERE upload_id = ?", [id]).map {
+                StoredChunk(number: $0["chunk"], length: $0["length"], crc32c: $0["crc32c"], differs: $0["differs"])
             }
         }
     }
 
-    package func record(
-        _ chunk: StoredChunk, layout: ChunkLayout, upload id: Int64, now: Int64
-    ) throws(CatalogueError) -> Int? {
-        try write { db in
-            try db.run(
-                """
-                INSERT INTO upload_chunk (upload_id, chunk, length, differs)
-                SELECT upload_id, ?, ?, ? FROM upload WHERE upload_id = ? AND state = 'open'
-                ON CONFLICT DO NOTHING
-                """,
-                [chunk.number, chunk.length, chunk.differs, id])
-            let inserted = db.changesCount
-            if inserted == 0 {
-                try db.run(
-                    "UPDATE upload_chunk SET length = ?, differs = ? WHERE upload_id = ? AND chunk = ?",
-                    [chunk.length, chunk.differs, id, chunk.number])
-            }
-            return try db.row(
-                """
-                UPDATE upload SET received = received + ?, chunk_size = ifnull(?, chunk_size),
-                    last_length = ifnull(?, last_length), update_time = ?
-                WHERE upload_id = ? AND state = 'open' RETURNING received
-                """,
-                [inserted, layout.chunkSize, layout.lastLength, now, id])?[0]
-        }
+    package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
+        try write(durably: durably) { db in try chunks.map(db.record) }
     }
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
         try write { db in
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ?", [id, chunk])
             try db.run("UPDATE upload SET received = received - ? WHERE upload_id = ?", [db.changesCount, id])
+        }
+    }
+
+    package func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) {
+        try write { db in
+            try db.run(
+                """
+                UPDATE upload SET video_name = ?, guid = ?, path = ?, class_id = ?
+                WHERE upload_id = ? AND state = 'open'
+                """, [draft.name, draft.guid, draft.path, draft.classID, id])
+        }
+    }
+
+    package func distrust(upload id: Int64) throws(CatalogueError) {
+        try write { db in
+            try db.run("UPDATE upload SET boot_id = '' WHERE upload_id = ?", [id])
+        }
+    }
+
+    package func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool {
+        try write { db in
+            try db.run(
+                "UPDATE upload SET boot_id = ? WHERE upload_id = ? AND boot_id = ?",
+                [bootID, upload.id, upload.bootID])
+            guard db.changesCount > 0 else { return false }
+            for chunk in lost {
+                // Not one that has come again meanwhile.
+                try db.run(
+                    "DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ? AND crc32c IS ?",
+                    [upload.id, chunk.number, chunk.crc32c])
+                try db.run(
+                    "UPDATE upload SET received = received - ? WHERE upload_id = ?", [db.changesCount, upload.id])
+            }
+            return true
         }
     }
 
@@ -113,8 +150,10 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func seal(upload id: Int64, as draft: VideoDraft, now: Int64) throws(CatalogueError) -> Video? {
-        try writeDurably { db in
+    package func seal(
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double, now: Int64
+    ) throws(CatalogueError) -> Video? {
+        try write(durably: true) { db in
             try db.run(
                 "UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ? AND state = 'open'",
                 [now, id])
@@ -124,18 +163,29 @@ extension SQLiteCatalogue {
             }
             let (owner, md5, videoID): (String, String, Int64) = (row["owner"], row["md5"], row["video_id"])
             guard won else { return try db.video(id: videoID) }
-            let known = try db.video(owner: owner, md5: md5, size: draft.size)
-            let pointed = VideoDraft(
-                name: draft.name, guid: draft.guid, path: known?.path ?? draft.path, size: draft.size,
-                duration: known?.duration ?? draft.duration, classID: draft.classID)
+            let known = try db.video(owner: owner, md5: md5, size: size)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
-            return try db.insertVideo(videoID, owner: owner, md5: md5, pointed, now: now)
+            return try db.insertVideo(
+                videoID, owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
+                duration: known?.duration ?? duration, now: now)
         }
     }
 
-    package func expireUploads(before expiry: Int64) throws(CatalogueError) -> [Int64] {
-        try write { db in
-            try db.rows("DELETE FROM upload WHERE update_time <= ? RETURNING upload_id", [expiry]).map { $0[0] }
+    package func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads {
+        func sort(_ rows: [Row]) -> ExpiredUploads {
+            ExpiredUploads(
+                unfinished: rows.filter { $0["state"] != "sealed" }.map {
+                    ExpiredUpload(id: $0["upload_id"], path: $0["path"])
+                },
+                sealed: rows.count { $0["state"] == "sealed" })
+        }
+        if isDryRun {
+            return try read { db in
+                sort(try db.rows("SELECT upload_id, state, path FROM upload WHERE update_time <= ?", [expiry]))
+            }
+        }
+        return try write { db in
+            sort(try db.rows("DELETE FROM upload WHERE update_time <= ? RETURNING upload_id, state, path", [expiry]))
         }
     }
 }
@@ -143,7 +193,7 @@ extension SQLiteCatalogue {
 extension Database {
     fileprivate static let selectUpload = """
         SELECT upload_id, owner, md5, size, size_guid, chunks, state, reason, video_id, chunk_size, last_length,
-            original_path, update_time
+            original_path, video_name, guid, path, class_id, boot_id, received, update_time
         FROM upload
         """
 
@@ -162,12 +212,45 @@ extension Database {
         let id: Int64? = try row(
             """
             SELECT video_id FROM upload JOIN upload_guid USING (upload_id)
-            WHERE guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
+            WHERE upload_guid.guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
                 AND ifnull(size_guid, '') = ? AND state = 'sealed' AND update_time > ?
             ORDER BY upload_id DESC LIMIT 1
             """,
             [guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", expiry])?[0]
         return try id.flatMap(video(id:))
+    }
+
+    fileprivate func checkLimits(_ limits: UploadLimits, owner: String) throws {
+        let total: Int = try row("SELECT count(*) FROM upload WHERE state = 'open'")![0]
+        let own: Int = try row("SELECT count(*) FROM upload WHERE state = 'open' AND owner = ?", [owner])![0]
+        guard total < limits.total, owner.isEmpty || own < limits.perOwner else {
+            throw CatalogueError(.tooManyUploads, "there are \(total) unfinished uploads, \(own) of them of this owner")
+        }
+    }
+
+    /// Returns how many different chunks the upload now has, `nil` if it is no longer open.
+    fileprivate func record(_ record: ChunkRecord) throws -> Int? {
+        let chunk = record.chunk
+        try run(
+            """
+            INSERT INTO upload_chunk (upload_id, chunk, length, crc32c, differs)
+            SELECT upload_id, ?, ?, ?, ? FROM upload WHERE upload_id = ? AND state = 'open'
+            ON CONFLICT DO NOTHING
+            """,
+            [chunk.number, chunk.length, chunk.crc32c, chunk.differs, record.upload])
+        let inserted = changesCount
+        if inserted == 0 {
+            try run(
+                "UPDATE upload_chunk SET length = ?, crc32c = ?, differs = ? WHERE upload_id = ? AND chunk = ?",
+                [chunk.length, chunk.crc32c, chunk.differs, record.upload, chunk.number])
+        }
+        return try row(
+            """
+            UPDATE upload SET received = received + ?, chunk_size = ifnull(?, chunk_size),
+                last_length = ifnull(?, last_length), update_time = ?
+            WHERE upload_id = ? AND state = 'open' RETURNING received
+            """,
+            [inserted, record.layout.chunkSize, record.layout.lastLength, record.time, record.upload])?[0]
     }
 
     fileprivate func addGuid(_ guid: String, upload id: Int64) throws {
@@ -194,6 +277,8 @@ extension Upload {
                 owner: row["owner"], md5: row["md5"],
                 extent: size.map(UploadKey.Extent.size) ?? .guid(row["size_guid"]), chunks: row["chunks"]),
             state: State(rawValue: row["state"])!, reason: row["reason"], videoID: row["video_id"],
-            chunkSize: row["chunk_size"], lastLength: row["last_length"], originalPath: row["original_path"])
+            chunkSize: row["chunk_size"], lastLength: row["last_length"], originalPath: row["original_path"],
+            draft: VideoDraft(name: row["video_name"], guid: row["guid"], path: row["path"], classID: row["class_id"]),
+            bootID: row["boot_id"], received: row["received"])
     }
 }

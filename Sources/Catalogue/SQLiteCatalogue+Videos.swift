@@ -12,13 +12,30 @@ extension SQLiteCatalogue {
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
     ) throws(CatalogueError) -> Video {
-        try writeDurably { db in
+        try write(durably: true) { db in
             if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
             let id = try db.nextVideoID()
-            let draft = VideoDraft(
-                name: name, guid: guid ?? "", path: video.path, size: video.size, duration: video.duration,
-                classID: classID)
-            return try db.insertVideo(id, owner: video.owner, md5: video.md5, draft, now: now)
+            let draft = VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID)
+            return try db.insertVideo(
+                id, owner: video.owner, md5: video.md5, draft, size: video.size, duration: video.duration, now: now)
+        }
+    }
+
+    package func forEachVideo(_ body: (Video) -> Void) throws(CatalogueError) {
+        // Page by page: a snapshot that lasts for hours would keep the log from being emptied.
+        let page = 1000
+        var last: Int64 = 0
+        while true {
+            let videos = try read { [last] db in try db.videos(after: last, limit: page) }
+            videos.forEach(body)
+            guard videos.count == page else { return }
+            last = videos[page - 1].id
+        }
+    }
+
+    package func damage() throws(CatalogueError) -> [String] {
+        try read { db in
+            try String.fetchAll(db, sql: "PRAGMA quick_check").filter { $0 != "ok" }
         }
     }
 
@@ -31,7 +48,7 @@ extension SQLiteCatalogue {
     }
 
     package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {
-        try writeDurably { db in
+        try write(durably: true) { db in
             try db.run(
                 "INSERT INTO video_class (class_name, game_name) VALUES (?, ?) ON CONFLICT DO NOTHING", [name, game])
             guard db.changesCount > 0 else {
@@ -42,7 +59,7 @@ extension SQLiteCatalogue {
     }
 
     package func removeClass(_ id: Int64) throws(CatalogueError) -> Bool {
-        try writeDurably { db in
+        try write(durably: true) { db in
             try db.run("DELETE FROM video_class WHERE class_id = ?", [id])
             return db.changesCount > 0
         }
@@ -61,6 +78,10 @@ extension Database {
         try row(Self.selectVideo + " WHERE video_id = ?", [id]).map(Video.init(row:))
     }
 
+    func videos(after id: Int64, limit: Int) throws -> [Video] {
+        try rows(Self.selectVideo + " WHERE video_id > ? ORDER BY video_id LIMIT ?", [id, limit]).map(Video.init(row:))
+    }
+
     /// The owner's first video with this content.
     func video(owner: String, md5: String, size: Int?) throws -> Video? {
         try row(
@@ -77,7 +98,9 @@ extension Database {
     }
 
     /// Inserts a record. A class that does not exist (any more) becomes none.
-    func insertVideo(_ id: Int64, owner: String, md5: String, _ draft: VideoDraft, now: Int64) throws -> Video {
+    func insertVideo(
+        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double, now: Int64
+    ) throws -> Video {
         try run(
             """
             INSERT INTO video_info (video_id, owner, guid, video_name, path, size, duration, md5, class_id,
@@ -86,8 +109,7 @@ extension Database {
                 (SELECT class_id FROM video_class WHERE class_id = ?), ?, ?)
             """,
             [
-                id, owner, draft.guid, draft.name, draft.path, draft.size, draft.duration, md5, draft.classID, now,
-                now,
+                id, owner, draft.guid, draft.name, draft.path, size, duration, md5, draft.classID, now, now,
             ])
         return try video(id: id)!
     }

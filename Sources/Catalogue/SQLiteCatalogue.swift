@@ -2,7 +2,7 @@ import GRDB
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
-/// A commit survives the death of any process; `writeDurably` makes it survive power loss as well.
+/// A commit survives the death of any process; `write(durably: true)` makes it survive power loss as well.
 /// https://sqlite.org/pragma.html#pragma_synchronous
 package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
@@ -34,14 +34,10 @@ package final class SQLiteCatalogue: Catalogue {
         do { return try pool.read(body) } catch { throw Self.failure(error) }
     }
 
-    /// Runs a transaction whose commit survives the death of this process.
-    func write<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
-        do { return try pool.write(body) } catch { throw Self.failure(error) }
-    }
-
-    /// Runs a transaction whose commit survives power loss.
-    func writeDurably<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+    /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
+    func write<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
         do {
+            guard durably else { return try pool.write(body) }
             return try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }

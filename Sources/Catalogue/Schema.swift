@@ -9,6 +9,9 @@ enum Schema {
         migrator.registerMigration("1") { db in
             try db.execute(sql: version1)
         }
+        migrator.registerMigration("2") { db in
+            try db.execute(sql: version2)
+        }
         return migrator
     }()
 
@@ -80,5 +83,19 @@ enum Schema {
             differs INTEGER NOT NULL DEFAULT 0,
             PRIMARY KEY (upload_id, chunk)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let version2 = """
+        -- The boot of the machine in which the upload's chunks were last known to be good; '' if they are in doubt.
+        ALTER TABLE upload ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';
+        -- What the video will be called: enough to complete a whole upload without a request.
+        ALTER TABLE upload ADD COLUMN video_name TEXT NOT NULL DEFAULT '';
+        ALTER TABLE upload ADD COLUMN guid TEXT NOT NULL DEFAULT '';
+        ALTER TABLE upload ADD COLUMN path TEXT NOT NULL DEFAULT '';
+        ALTER TABLE upload ADD COLUMN class_id INTEGER;
+        CREATE INDEX upload_open ON upload (owner) WHERE state = 'open';
+
+        -- NULL: recorded before there were checksums.
+        ALTER TABLE upload_chunk ADD COLUMN crc32c INTEGER;
         """
 }

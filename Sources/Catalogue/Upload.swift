@@ -23,12 +23,53 @@ package struct Upload: Sendable {
     package let lastLength: Int?
     /// The video of the same content that the owner already has: the chunks are compared with it and not stored.
     package let originalPath: String?
+    /// What the video will be called, by the request that began the upload or tried to complete it last.
+    package let draft: VideoDraft
+    /// The boot of the machine in which its chunks were last known to be good, `""` if they are in doubt.
+    package let bootID: String
+    /// How many different chunks it has.
+    package let received: Int
+
+    /// Whether all of its chunks are there.
+    package var isWhole: Bool { received == max(key.chunks, 1) }
+}
+
+/// How many unfinished uploads there may be.
+package struct UploadLimits: Equatable, Sendable {
+    /// Of all owners together.
+    package var total: Int
+    /// Of one owner; the one shared owner is not limited by it.
+    package var perOwner: Int
+
+    package init(total: Int, perOwner: Int) {
+        self.total = total
+        self.perOwner = perOwner
+    }
+}
+
+/// An upload that is forgotten and may have bytes in the store.
+package struct ExpiredUpload: Equatable, Sendable {
+    package let id: Int64
+    /// What its video's file was to be called.
+    package let path: String
+
+    package init(id: Int64, path: String) {
+        self.id = id
+        self.path = path
+    }
+}
+
+/// What `Catalogue.expireUploads` found.
+package struct ExpiredUploads: Sendable {
+    package let unfinished: [ExpiredUpload]
+    /// How many finished ones, whose guids are no aliases any more.
+    package let sealed: Int
 }
 
 /// What `Catalogue.beginUpload` found or made.
 package enum UploadStart: Sendable {
     /// An unfinished upload. `expired` lists uploads that made way and may have bytes in the store.
-    case unfinished(Upload, expired: [Int64])
+    case unfinished(Upload, expired: [ExpiredUpload])
     /// The guid's upload is complete.
     case sealed(Video)
 }
@@ -39,12 +80,32 @@ package struct StoredChunk: Equatable, Sendable {
     package let number: Int
     /// Bytes.
     package let length: Int
+    /// The CRC32C of its bytes as they came, `nil` if it was recorded before there were checksums.
+    package let crc32c: UInt32?
     /// Its bytes differ from those of the original it was compared with.
     package let differs: Bool
 
-    package init(number: Int, length: Int, differs: Bool = false) {
+    package init(number: Int, length: Int, crc32c: UInt32?, differs: Bool = false) {
         self.number = number
         self.length = length
+        self.crc32c = crc32c
         self.differs = differs
+    }
+}
+
+/// A stored chunk, to be recorded.
+package struct ChunkRecord: Sendable {
+    package let upload: Int64
+    package let chunk: StoredChunk
+    /// What the upload's chunks have told of the layout.
+    package let layout: ChunkLayout
+    /// Seconds since 1970.
+    package let time: Int64
+
+    package init(upload: Int64, chunk: StoredChunk, layout: ChunkLayout, time: Int64) {
+        self.upload = upload
+        self.chunk = chunk
+        self.layout = layout
+        self.time = time
     }
 }

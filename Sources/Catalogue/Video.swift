@@ -22,24 +22,24 @@ package struct Video: Equatable, Sendable {
     package let updateTime: Int64
 }
 
-/// What completing an upload says about its video.
-package struct VideoDraft: Sendable {
+/// What is known of a video before its bytes are: the upload keeps it from its first request on.
+package struct VideoDraft: Equatable, Sendable {
     package let name: String
     package let guid: String
+    /// The file to be, relative to the store.
     package let path: String
-    /// Bytes.
-    package let size: Int
-    /// Seconds.
-    package let duration: Double
     package let classID: Int64?
 
-    package init(name: String, guid: String, path: String, size: Int, duration: Double, classID: Int64?) {
+    package init(name: String, guid: String, path: String, classID: Int64?) {
         self.name = name
         self.guid = guid
         self.path = path
-        self.size = size
-        self.duration = duration
         self.classID = classID
+    }
+
+    /// The same with another file.
+    package func at(_ path: String) -> VideoDraft {
+        VideoDraft(name: name, guid: guid, path: path, classID: classID)
     }
 }
 

@@ -11,14 +11,22 @@ package protocol ChunkStore: Sendable {
     /// - Throws: `StoreError`; nothing is left behind then.
     func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool)
 
+    /// Whether the file still is the upload's: neither published nor removed, by this process or another one.
+    func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool
+
+    /// Checks that so many more bytes leave the reserve alone.
+    ///
+    /// - Throws: `StoreError` with `isDiskFull` if not.
+    func checkRoom(for bytes: Int) throws(StoreError)
+
     /// Opens a published video for reading.
     func openPublished(_ path: String) throws(StoreError) -> StoredFile
 
-    /// Gives an upload's bytes a second, final name; both names survive power loss when this returns.
+    /// Gives an upload's bytes a second, final name; both the bytes and the name survive power loss when this returns.
     ///
-    /// Repeating it is harmless. The first of `paths` that is free, or already is this upload, is taken.
-    /// - Returns: the path taken.
-    func publish(_ id: Int64, _ file: StoredFile, as paths: [String]) throws(StoreError) -> String
+    /// Repeating it is harmless.
+    /// - Returns: `false` if other content has that name.
+    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
@@ -26,11 +34,40 @@ package protocol ChunkStore: Sendable {
     /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none.
     func removeUpload(_ id: Int64)
 
+    /// What is kept of unfinished uploads.
+    func incomingFiles() throws(StoreError) -> [IncomingFile]
+
+    /// Puts a file that belongs to no upload out of the way, where an operator finds it.
+    ///
+    /// - Returns: its new place, relative to the store.
+    func setAside(_ file: IncomingFile) throws(StoreError) -> String
+
     /// An anonymous file for a body that does not come as a file; gone when closed.
     func makeSpool() throws(StoreError) -> StoredFile
 
     /// Where the upload lies, for programs that read it.
     func path(ofUpload id: Int64) -> String
+}
+
+/// What an acknowledged chunk survives. A finished video survives power loss in any case.
+package enum Durability: String, CaseIterable, Sendable {
+    /// The death of every process here.
+    case process
+    /// Power loss.
+    case power
+}
+
+/// A file among the unfinished uploads, as a listing shows it.
+package struct IncomingFile: Sendable {
+    package let name: String
+    /// The upload whose name this is, `nil` if it is the name of none.
+    package let upload: Int64?
+    /// Bytes.
+    package let length: Int
+    /// Bytes of the disk that it takes and that would be free without it: none if it has another name.
+    package let occupied: Int
+    /// When the file or its names changed last, in seconds since 1970.
+    package let changeTime: Int64
 }
 
 /// A range of bytes of an open file.

@@ -48,4 +48,28 @@ package struct Descriptor: ~Copyable, Sendable {
     package func sync() throws(StoreError) {
         _ = try StoreError.check("fsync") { fsync(number) }
     }
+
+    /// A directory's names, but `.` and `..`.
+    package func names() throws(StoreError) -> [String] {
+        // A description of its own: reading moves a position in the directory.
+        let copy = try StoreError.check("openat") { vi_openat(number, ".", O_RDONLY | O_DIRECTORY, 0) }
+        guard let stream = fdopendir(copy) else {
+            let code = errno
+            close(copy)
+            throw StoreError("fdopendir", code: code)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                guard errno == 0 else { throw StoreError("readdir", code: errno) }
+                return names
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+    }
 }

@@ -1,45 +1,72 @@
 import CPlatform
+import Foundation
 import Glibc
 
 /// The store as files in one directory of one file system.
 ///
 ///     DIRECTORY/incoming/<upload id>.part              an unfinished upload, preallocated
 ///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
+///     DIRECTORY/set-aside/<name>                       what was found and belongs to nobody
 ///
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
 package final class FileChunkStore: ChunkStore {
-    /// How much of the file system stays free.
-    package enum Reserve: Equatable, Sendable {
-        /// The larger of 1 GiB and 5 % of the file system.
-        case automatic
-        /// So many bytes.
-        case bytes(Int)
-    }
-
     private let directory: Descriptor
     private let incoming: Descriptor
     private let incomingPath: String
     private let reserve: Reserve
+    private let durability: Durability
+    /// One upload is admitted after the other: two at once could each see the room that only one of them has.
+    private let admission = NSLock()
+    private let syncedDirectories = DirectorySet()
+
+    static let setAsideDirectory = "set-aside"
 
     /// Opens the store in `directory`, which must exist, and creates what is missing in it.
-    package init(directory path: String, reserve: Reserve) throws(StoreError) {
+    package init(directory path: String, reserve: Reserve, durability: Durability = .process) throws(StoreError) {
         directory = try Descriptor(directory: path)
         try Self.makeDirectory(directory, "incoming", mode: 0o750)
+        try directory.sync()
         incoming = try Descriptor(at: directory, "incoming", O_RDONLY | O_DIRECTORY)
         incomingPath = path + "/incoming"
         self.reserve = reserve
+        self.durability = durability
     }
 
+    package func path(ofUpload id: Int64) -> String {
+        incomingPath + "/" + Self.name(ofUpload: id)
+    }
+
+    private static func name(ofUpload id: Int64) -> String { "\(id).part" }
+
+    /// The upload whose file has this name.
+    private static func upload(named name: String) -> Int64? {
+        guard name.hasSuffix(".part"), let id = Int64(name.dropLast(5)), self.name(ofUpload: id) == name else {
+            return nil
+        }
+        return id
+    }
+}
+
+// MARK: - Unfinished uploads
+
+extension FileChunkStore {
     package func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
         do throws(StoreError) {
             return (StoredFile(try Descriptor(at: incoming, name, O_RDWR)), false)
         } catch  where error.code == ENOENT {}
-        try checkReserve(for: size ?? 0)
+        admission.lock()
+        defer { admission.unlock() }
+        try checkRoom(for: size ?? 0)
         let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT, mode: 0o644))
         do throws(StoreError) {
-            if let size { try preallocate(file, size) }
+            if let size {
+                try preallocate(file, size)
+                // Another process may have taken the room meanwhile.
+                try checkRoom(for: 0)
+            }
+            if durability == .power { try incoming.sync() }
         } catch {
             unlinkat(incoming.number, name, 0)
             throw error
@@ -47,35 +74,52 @@ package final class FileChunkStore: ChunkStore {
         return (file, true)
     }
 
-    package func openPublished(_ path: String) throws(StoreError) -> StoredFile {
-        StoredFile(try Descriptor(beneath: directory, path, O_RDONLY))
-    }
-
-    package func publish(_ id: Int64, _ file: StoredFile, as paths: [String]) throws(StoreError) -> String {
-        try file.descriptor.syncData()
-        let name = Self.name(ofUpload: id)
-        let inode = try file.descriptor.status().st_ino
-        for path in paths {
-            let parent = try makeParents(of: path)
-            let last = String(path.split(separator: "/").last!)
-            do throws(StoreError) {
-                _ = try StoreError.check("linkat") { linkat(incoming.number, name, parent.number, last, 0) }
-            } catch  where error.code == EEXIST {
-                let taken = try Descriptor(at: parent, last, O_RDONLY)
-                if try taken.status().st_ino != inode { continue }
+    package func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool {
+        var named = stat()
+        do throws(StoreError) {
+            _ = try StoreError.check("fstatat") {
+                fstatat(incoming.number, Self.name(ofUpload: id), &named, AT_SYMLINK_NOFOLLOW)
             }
-            try parent.sync()
-            return path
+        } catch  where error.code == ENOENT {
+            return false
         }
-        throw StoreError("linkat", code: EEXIST)
-    }
-
-    package func withdraw(_ path: String) {
-        unlinkat(directory.number, path, 0)
+        return try file.descriptor.status().st_ino == named.st_ino
     }
 
     package func removeUpload(_ id: Int64) {
         unlinkat(incoming.number, Self.name(ofUpload: id), 0)
+    }
+
+    package func incomingFiles() throws(StoreError) -> [IncomingFile] {
+        var files: [IncomingFile] = []
+        for name in try incoming.names() {
+            var status = stat()
+            // One that is gone meanwhile is no file any more.
+            guard fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            files.append(
+                IncomingFile(
+                    name: name, upload: Self.upload(named: name), length: Int(status.st_size),
+                    occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
+                    changeTime: Int64(status.st_ctim.tv_sec)))
+        }
+        return files
+    }
+
+    package func setAside(_ file: IncomingFile) throws(StoreError) -> String {
+        try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
+        let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
+        for attempt in 0... {
+            let name = attempt == 0 ? file.name : "\(file.name).\(attempt)"
+            do throws(StoreError) {
+                // Not a rename, which would replace what was set aside before.
+                _ = try StoreError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
+            } catch  where error.code == EEXIST {
+                continue
+            }
+            unlinkat(incoming.number, file.name, 0)
+            return "\(Self.setAsideDirectory)/\(name)"
+        }
+        preconditionFailure("there is always another number")
     }
 
     package func makeSpool() throws(StoreError) -> StoredFile {
@@ -92,12 +136,6 @@ package final class FileChunkStore: ChunkStore {
         }
     }
 
-    package func path(ofUpload id: Int64) -> String {
-        incomingPath + "/" + Self.name(ofUpload: id)
-    }
-
-    private static func name(ofUpload id: Int64) -> String { "\(id).part" }
-
     private func preallocate(_ file: StoredFile, _ size: Int) throws(StoreError) {
         do throws(StoreError) {
             _ = try StoreError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
@@ -106,8 +144,85 @@ package final class FileChunkStore: ChunkStore {
             try file.truncate(to: size)
         }
     }
+}
 
-    private func checkReserve(for size: Int) throws(StoreError) {
+// MARK: - Published videos
+
+extension FileChunkStore {
+    package func openPublished(_ path: String) throws(StoreError) -> StoredFile {
+        StoredFile(try Descriptor(beneath: directory, path, O_RDONLY))
+    }
+
+    package func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool {
+        try file.descriptor.syncData()
+        let parent = try makeParents(of: path)
+        let last = String(path.split(separator: "/").last!)
+        do throws(StoreError) {
+            _ = try StoreError.check("linkat") {
+                linkat(incoming.number, Self.name(ofUpload: id), parent.number, last, 0)
+            }
+        } catch  where error.code == EEXIST {
+            let taken = try Descriptor(at: parent, last, O_RDONLY)
+            if try taken.status().st_ino != file.descriptor.status().st_ino { return false }
+        }
+        try parent.sync()
+        return true
+    }
+
+    package func withdraw(_ path: String) {
+        unlinkat(directory.number, path, 0)
+    }
+
+    /// Creates the directories above `path` and makes each survive power loss.
+    private func makeParents(of path: String) throws(StoreError) -> Descriptor {
+        var parent = try Descriptor(at: directory, ".", O_RDONLY | O_DIRECTORY)
+        var ancestor = ""
+        for part in path.split(separator: "/").dropLast() {
+            ancestor += "/\(part)"
+            try Self.makeDirectory(parent, String(part), mode: 0o755)
+            // Also one that was there: its maker may have died before it did this.
+            if !syncedDirectories.contains(ancestor) {
+                try parent.sync()
+                syncedDirectories.insert(ancestor)
+            }
+            parent = try Descriptor(at: parent, String(part), O_RDONLY | O_DIRECTORY)
+        }
+        return parent
+    }
+
+    private static func makeDirectory(
+        _ parent: borrowing Descriptor, _ name: String, mode: mode_t
+    ) throws(StoreError) {
+        let number = parent.number
+        do throws(StoreError) {
+            _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
+        } catch  where error.code == EEXIST {}
+    }
+
+    /// Directories whose names survive power loss, as far as this process knows. Thread-safe.
+    private final class DirectorySet: @unchecked Sendable {
+        // SAFETY: `lock` guards `paths`.
+        private let lock = NSLock()
+        private var paths: Set<String> = []
+
+        func contains(_ path: String) -> Bool { lock.withLock { paths.contains(path) } }
+
+        func insert(_ path: String) { lock.withLock { _ = paths.insert(path) } }
+    }
+}
+
+// MARK: - Reserve
+
+extension FileChunkStore {
+    /// How much of the file system stays free.
+    package enum Reserve: Equatable, Sendable {
+        /// The larger of 1 GiB and 5 % of the file system.
+        case automatic
+        /// So many bytes.
+        case bytes(Int)
+    }
+
+    package func checkRoom(for bytes: Int) throws(StoreError) {
         var status = statvfs()
         _ = try StoreError.check("fstatvfs") { fstatvfs(incoming.number, &status) }
         let (block, total) = (UInt64(status.f_frsize), UInt64(status.f_blocks))
@@ -116,32 +231,8 @@ package final class FileChunkStore: ChunkStore {
             case .bytes(let bytes): UInt64(max(0, bytes))
             case .automatic: max(1 << 30, total * block / 20)
             }
-        guard UInt64(status.f_bavail) * block >= kept + UInt64(size) else {
+        guard UInt64(status.f_bavail) * block >= kept + UInt64(bytes) else {
             throw StoreError("reserve", code: ENOSPC)
-        }
-    }
-
-    /// Creates the directories above `path` and makes each new one survive power loss.
-    private func makeParents(of path: String) throws(StoreError) -> Descriptor {
-        var parent = try Descriptor(at: directory, ".", O_RDONLY | O_DIRECTORY)
-        for part in path.split(separator: "/").dropLast() {
-            if try Self.makeDirectory(parent, String(part), mode: 0o755) { try parent.sync() }
-            parent = try Descriptor(at: parent, String(part), O_RDONLY | O_DIRECTORY)
-        }
-        return parent
-    }
-
-    /// Returns whether the directory is new.
-    @discardableResult
-    private static func makeDirectory(
-        _ parent: borrowing Descriptor, _ name: String, mode: mode_t
-    ) throws(StoreError) -> Bool {
-        let number = parent.number
-        do throws(StoreError) {
-            _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
-            return true
-        } catch  where error.code == EEXIST {
-            return false
         }
     }
 }

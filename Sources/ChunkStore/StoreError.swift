@@ -17,6 +17,12 @@ package struct StoreError: Error, Equatable, CustomStringConvertible {
         code == ENOSPC || code == EDQUOT
     }
 
+    /// Bytes that were written may not have reached the medium, and the kernel takes them for written: another attempt
+    /// could succeed falsely. https://wiki.postgresql.org/wiki/Fsync_Errors
+    package var isSyncFailure: Bool {
+        operation == "fdatasync" || operation == "fsync"
+    }
+
     package var description: String {
         "\(operation): \(String(cString: strerror(code)))"
     }

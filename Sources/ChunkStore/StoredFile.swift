@@ -92,10 +92,10 @@ package final class StoredFile: Sendable {
         return true
     }
 
-    /// Moves bytes towards the file's beginning; the two ranges may overlap.
+    /// Moves bytes towards the file's beginning; the two ranges may overlap. To their own place: writes them again, so
+    /// that a sync has something to bring to the medium.
     package func move(_ range: Range<Int>, to offset: Int) throws(StoreError) {
         precondition(offset <= range.lowerBound)
-        guard offset < range.lowerBound else { return }
         var target = offset
         var failure: StoreError?
         try forEachPiece(of: range) { piece in
@@ -110,8 +110,49 @@ package final class StoredFile: Sendable {
         if let failure { throw failure }
     }
 
+    /// The CRC32C of the bytes of `range`, all of which must be there.
+    package func crc32c(of range: Range<Int>) throws(StoreError) -> UInt32 {
+        var checksum = CRC32C()
+        try forEachPiece(of: range) { checksum.update($0) }
+        return checksum.value
+    }
+
+    /// Keeps other processes from writing to `range`, or to all of it and beyond, until `unlock`.
+    ///
+    /// It does not keep out threads that use this same `StoredFile`.
+    /// - Parameter seconds: how long to wait for another process that has locked some of it.
+    /// - Throws: `StoreError` with `EAGAIN` if that one has not unlocked it by then.
+    package func lock(_ range: Range<Int>? = nil, within seconds: Double) throws(StoreError) {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            do throws(StoreError) {
+                return try setLock(F_WRLCK, range)
+            } catch  where error.code == EAGAIN && .now < deadline {
+                usleep(2000)
+            }
+        }
+    }
+
+    package func unlock(_ range: Range<Int>? = nil) {
+        // Taking a lock away cannot fail for lack of anything.
+        try? setLock(F_UNLCK, range)
+    }
+
+    private func setLock(_ type: Int32, _ range: Range<Int>?) throws(StoreError) {
+        _ = try StoreError.check("fcntl") {
+            vi_lock(descriptor.number, Int16(type), off_t(range?.lowerBound ?? 0), off_t(range?.count ?? 0))
+        }
+    }
+
     /// Cuts the file to `length` bytes.
     package func truncate(to length: Int) throws(StoreError) {
         _ = try StoreError.check("ftruncate") { ftruncate(descriptor.number, off_t(length)) }
+    }
+}
+
+extension FileRange {
+    /// The CRC32C of the bytes.
+    package func crc32c() throws(StoreError) -> UInt32 {
+        try file.crc32c(of: offset..<offset + length)
     }
 }

@@ -29,6 +29,11 @@ final class ActiveUpload: @unchecked Sendable {
     }
 
     let record: Upload
+    /// Writers of this file that are done at about the same time share one sync.
+    let syncs = GroupCommit<StoredFile, Void, StoreError> { files throws(StoreError) in
+        try files[0].descriptor.syncData()
+        return files.map { _ in }
+    }
 
     // SAFETY: `condition` guards every variable below.
     private let condition = NSCondition()
@@ -36,7 +41,7 @@ final class ActiveUpload: @unchecked Sendable {
     private var layout: ChunkLayout
     private var isParked: Bool
     private var guids: Set<String> = []
-    private var differing: Set<Int> = []
+    private var chunks: [Int: StoredChunk] = [:]
     private var target: Target?
     private var isOpening = false
     private var held: [Held] = []
@@ -90,7 +95,12 @@ extension ActiveUpload {
     var size: Int? { locked { layout.size } }
 
     /// Whether no chunk differs from the original.
-    var matchesOriginal: Bool { locked { differing.isEmpty } }
+    var matchesOriginal: Bool { locked { !chunks.values.contains(where: \.differs) } }
+
+    /// Whether these are the chunks that this process knows of.
+    func agrees(with recorded: [StoredChunk]) -> Bool {
+        locked { recorded.count == chunks.count && recorded.allSatisfy { chunks[$0.number] == $0 } }
+    }
 }
 
 // MARK: - Target
@@ -119,7 +129,7 @@ extension ActiveUpload {
             self.target = target
             for chunk in chunks {
                 progress.stored(chunk.number)
-                if chunk.differs { differing.insert(chunk.number) }
+                self.chunks[chunk.number] = chunk
             }
             follow()
         }
@@ -159,6 +169,12 @@ extension ActiveUpload {
         }
     }
 
+    /// The same as a range.
+    func range(of chunk: Int, length: Int, parkingPlace: Int) -> Range<Int> {
+        let offset = offset(of: chunk, parkingPlace: parkingPlace)
+        return offset..<offset + length
+    }
+
     /// Waits until nobody else writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
         locked {
@@ -191,7 +207,7 @@ extension ActiveUpload {
         locked {
             if isParked, chunk.number == layout.chunks - 1, layout.size != nil { return false }
             progress.stored(chunk.number)
-            if chunk.differs { differing.insert(chunk.number) } else { differing.remove(chunk.number) }
+            chunks[chunk.number] = chunk
             follow()
             condition.broadcast()
             return true
@@ -212,6 +228,9 @@ extension ActiveUpload {
             var others = ChunkSet(chunks: layout.chunks)
             for chunk in chunks { others.insert(chunk.number) }
             progress.merge(others)
+            for chunk in chunks where progress.received.contains(chunk.number) && self.chunks[chunk.number] == nil {
+                self.chunks[chunk.number] = chunk
+            }
             follow()
         }
     }
@@ -283,6 +302,9 @@ extension ActiveUpload {
             return first.request
         }
     }
+
+    /// The completion, if nobody has it though the file is whole.
+    func takeCompletion() -> Bool { locked { progress.takeCompletion() } }
 
     var currentTarget: Target? { locked { target } }
 

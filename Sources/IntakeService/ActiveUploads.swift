@@ -59,6 +59,14 @@ final class ActiveUploads: @unchecked Sendable {
         }
     }
 
+    /// Gives an upload's file back if no request is under way; the next one opens it again.
+    func close(_ upload: ActiveUpload) {
+        lock.withLock {
+            guard uploads[upload.record.key] === upload, upload.isIdle(since: .max) else { return }
+            uploads[upload.record.key] = nil
+        }
+    }
+
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
         lock.withLock { uploads = uploads.filter { !ids.contains($0.value.record.id) } }

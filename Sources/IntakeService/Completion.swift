@@ -7,10 +7,12 @@ import Foundation
 /// The bytes get their final name before the record is committed and lose the first one after it, so that a crash at any
 /// point leaves either an upload that can be completed again or a finished video.
 extension IntakeService {
-    /// Completes a whole upload, for which `decide` chose this request, and answers who waits for it.
-    func complete(_ upload: ActiveUpload, _ request: UploadRequest) -> ActiveUpload.Outcome {
+    /// Completes a whole upload, which the caller was chosen for, and answers who waits for it.
+    ///
+    /// - Parameter draft: what the video will be called.
+    func complete(_ upload: ActiveUpload, _ draft: VideoDraft) -> ActiveUpload.Outcome {
         do throws(Failure) {
-            let video = try seal(upload, request, try verify(upload))
+            let video = try verifyAndSeal(upload, draft)
             end(upload, .complete(video))
             return .complete(video)
         } catch {
@@ -30,6 +32,39 @@ extension IntakeService {
         }
     }
 
+    private func verifyAndSeal(_ upload: ActiveUpload, _ draft: VideoDraft) throws(Failure) -> Video {
+        guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
+        switch upload.currentTarget {
+        case nil:
+            throw .notStored(cause: "the upload is not open")
+        case .original:
+            guard upload.matchesOriginal else { throw .refused(.md5) }
+            return try seal(upload, draft, Verified(size: size, duration: 0, file: nil))
+        case .file(let file, let digest):
+            // No other process writes to it or completes it from here on until it is a video.
+            try storing(file.lock(within: Self.lockPatience))
+            defer { file.unlock() }
+            if let video = try videoOfAnotherProcess(upload, file) { return video }
+            let video = try seal(upload, draft, try verify(upload, file, digest, size: size))
+            store.removeUpload(upload.record.id)
+            return video
+        }
+    }
+
+    /// The video, if another process has completed the upload.
+    ///
+    /// - Throws: if what this process knows of the upload is out of date in another way; the next request begins anew.
+    private func videoOfAnotherProcess(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) -> Video? {
+        let id = upload.record.id
+        if try storing(store.isCurrent(file, upload: id)) {
+            if upload.agrees(with: try recording(catalogue.chunks(ofUpload: id))) { return nil }
+        } else if let video = try recording(catalogue.video(ofUpload: id)) {
+            return video
+        }
+        uploads.remove(upload)
+        throw .notStored(cause: "another process has changed the upload")
+    }
+
     /// A whole file whose digest is the one that was sent.
     private struct Verified {
         let size: Int
@@ -38,32 +73,23 @@ extension IntakeService {
         let file: StoredFile?
     }
 
-    private func verify(_ upload: ActiveUpload) throws(Failure) -> Verified {
-        guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
-        switch upload.currentTarget {
-        case nil:
-            throw .notStored(cause: "the upload is not open")
-        case .original:
-            guard upload.matchesOriginal else { throw .refused(.md5) }
-            return Verified(size: size, duration: 0, file: nil)
-        case .file(let file, let digest):
-            if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
-            let head = try storing(FileRange(file, offset: 0, length: size).signature())
-            let container = Container.of(head, allowed: settings.extensions)
-            let path = store.path(ofUpload: upload.record.id)
-            let probe = try? container.map { try MediaProbe(path: path, container: $0) }
-            let md5 = try storing(digest.finish(size))
-            guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
-            guard container != nil else { throw refusedContainer }
-            let duration = probe?.wait()
-            if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
-            return Verified(size: size, duration: duration ?? 0, file: file)
-        }
+    private func verify(
+        _ upload: ActiveUpload, _ file: StoredFile, _ digest: PrefixDigest, size: Int
+    ) throws(Failure) -> Verified {
+        if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
+        let head = try storing(FileRange(file, offset: 0, length: size).signature())
+        let container = Container.of(head, allowed: settings.extensions)
+        let path = store.path(ofUpload: upload.record.id)
+        let probe = try? container.map { try MediaProbe(path: path, container: $0) }
+        let md5 = try storing(digest.finish(size))
+        guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
+        guard container != nil else { throw refusedContainer }
+        let duration = probe?.wait()
+        if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
+        return Verified(size: size, duration: duration ?? 0, file: file)
     }
 
-    private func seal(
-        _ upload: ActiveUpload, _ request: UploadRequest, _ verified: Verified
-    ) throws(Failure) -> Video {
+    private func seal(_ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified) throws(Failure) -> Video {
         let key = upload.record.key
         let known: Video?
         do throws(CatalogueError) {
@@ -71,29 +97,42 @@ extension IntakeService {
         } catch {
             throw .recordNotSaved(cause: error.description)
         }
-        var path = known?.path ?? ""
+        var draft = known.map { draft.at($0.path) } ?? draft
         // A record whose file is lost gets its file back.
-        if let file = verified.file, known == nil || !isThere(path, size: verified.size) {
-            let names = (known.map { [$0.path] } ?? []) + paths(for: request, upload)
-            path = try storing(
-                store.publish(upload.record.id, file, as: names))
+        if let file = verified.file, known == nil || !isThere(draft.path, size: verified.size) {
+            draft = try publish(upload, file, draft)
         }
-        let draft = VideoDraft(
-            name: request.title, guid: request.guid, path: path, size: verified.size,
-            duration: verified.duration, classID: request.classID)
         let video: Video?
         do throws(CatalogueError) {
-            video = try catalogue.seal(upload: upload.record.id, as: draft, now: now)
+            // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
+            video = try catalogue.seal(
+                upload: upload.record.id, as: draft, size: verified.size, duration: verified.duration, now: now)
         } catch {
-            withdraw(path)
             throw .recordNotSaved(cause: error.description)
         }
         guard let video else {
-            withdraw(path)
+            withdraw(draft.path)
             throw .notStored(cause: "the upload ended in another process")
         }
-        if video.path != path { withdraw(path) }
+        if video.path != draft.path { withdraw(draft.path) }
         return video
+    }
+
+    /// Gives the file its final name, the draft's or one like it, which the catalogue knows beforehand.
+    private func publish(
+        _ upload: ActiveUpload, _ file: StoredFile, _ draft: VideoDraft
+    ) throws(Failure) -> VideoDraft {
+        for path in [draft.path, Self.alternative(to: draft.path, videoID: upload.record.videoID)] {
+            let draft = draft.at(path)
+            if draft != upload.record.draft { try recording(catalogue.setDraft(draft, upload: upload.record.id)) }
+            do throws(StoreError) {
+                if try store.publish(upload.record.id, file, as: path) { return draft }
+            } catch {
+                if error.isSyncFailure { doubt(upload) }
+                throw Failure(error)
+            }
+        }
+        throw .notStored(cause: "the names that the video could have are taken")
     }
 
     func isThere(_ path: String, size: Int) -> Bool {
@@ -101,19 +140,31 @@ extension IntakeService {
     }
 
     /// Takes a publication back, if it is certain that no record points to it.
-    private func withdraw(_ path: String) {
+    func withdraw(_ path: String) {
         if (try? catalogue.hasVideo(atPath: path)) == false { store.withdraw(path) }
     }
+}
 
-    /// The paths that the video may have, the preferred one first. Each consists of parts made or checked here.
-    private func paths(for request: UploadRequest, _ upload: ActiveUpload) -> [String] {
+// MARK: - Names
+
+extension IntakeService {
+    /// What the video of a request's upload will be called. The path consists of parts made or checked here.
+    func draft(_ request: UploadRequest) -> VideoDraft {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone
         let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))
         let month = date.month! < 10 ? "0\(date.month!)" : "\(date.month!)"
-        let directory = "upload/mp4/\(date.year!)/\(month)/original/"
         let name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
-        return [name, "\(name)-\(upload.record.videoID)"].map { "\(directory)\($0).\(request.fileExtension)" }
+        return VideoDraft(
+            name: request.title, guid: request.guid,
+            path: "upload/mp4/\(date.year!)/\(month)/original/\(name).\(request.fileExtension)",
+            classID: request.classID)
+    }
+
+    /// The path that a video gets whose own is taken by other content: `-<video_id>` before the dot.
+    private static func alternative(to path: String, videoID: Int64) -> String {
+        let dot = path.lastIndex(of: ".")!
+        return "\(path[..<dot])-\(videoID)\(path[dot...])"
     }
 }
 

@@ -41,7 +41,13 @@ extension IntakeService {
         }
 
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
-        guard let upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry)), upload.state == .open else {
+        var upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
+        // Nothing in doubt is reported.
+        if let doubtful = upload, doubtful.state == .open, doubtful.bootID != bootID {
+            takeUp([doubtful])
+            upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
+        }
+        guard let upload, upload.state == .open, upload.bootID == bootID else {
             return Reply(code: 2, message: "没有进行中的上传")
         }
         let stored = try recording(catalogue.chunks(ofUpload: upload.id))

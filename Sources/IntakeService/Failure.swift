@@ -32,6 +32,7 @@ enum Failure: Error, Sendable {
         case fileExtension(allowed: [String])
         case container(allowed: [String])
         case diskFull
+        case tooManyUploads
         case md5
 
         var message: String {
@@ -42,6 +43,8 @@ enum Failure: Error, Sendable {
                 "文件内容不是 \(allowed.joined(separator: "、")) 格式的视频 (container)"
             case .diskFull:
                 "服务器存储空间不足,请联系管理员 (disk full)"
+            case .tooManyUploads:
+                "未完成的上传过多,请稍后再试 (too many uploads)"
             case .md5:
                 "文件内容与 md5 不一致,请重新上传 (md5)"
             }
@@ -78,7 +81,12 @@ enum Failure: Error, Sendable {
     }
 
     init(_ error: CatalogueError) {
-        self = error.reason == .diskFull ? .refused(.diskFull) : .notStored(cause: error.description)
+        self =
+            switch error.reason {
+            case .diskFull: .refused(.diskFull)
+            case .tooManyUploads: .refused(.tooManyUploads)
+            case .incompatible, .failed: .notStored(cause: error.description)
+            }
     }
 
     init(_ error: FormError) {

@@ -13,18 +13,27 @@ package final class IntakeService: Sendable {
     let logger: Logger
     let format: ReplyFormat
     let uploads = ActiveUploads()
+    /// The boot of the machine: what was written in another one may not have reached the disk.
+    let bootID: String
+    /// Chunks that are recorded at about the same time share one commit.
+    let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
     private let clock: @Sendable () -> Int64
 
-    /// - Parameter clock: seconds since 1970.
+    /// - Parameters:
+    ///   - bootID: tells one boot of the machine from another.
+    ///   - clock: seconds since 1970.
     package init(
-        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger,
+        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     ) {
         self.catalogue = catalogue
         self.store = store
         self.settings = settings
         self.logger = logger
+        self.bootID = bootID
         self.clock = clock
+        let durably = settings.durability == .power
+        records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }
         format = ReplyFormat(settings)
     }
 
@@ -57,18 +66,6 @@ package final class IntakeService: Sendable {
             }
         } catch {
             call.answer(error)
-        }
-    }
-
-    /// Forgets uploads that nobody has continued for as long as an upload lives, and their bytes.
-    package func expireUploads() {
-        do {
-            let ids = try catalogue.expireUploads(before: expiry)
-            uploads.remove(Set(ids))
-            ids.forEach(store.removeUpload)
-            if !ids.isEmpty { logger.notice("expired uploads", metadata: ["count": "\(ids.count)"]) }
-        } catch {
-            logger.error("uploads not expired", metadata: ["cause": "\(error)"])
         }
     }
 

@@ -1,3 +1,5 @@
+import Catalogue
+import ChunkStore
 import Foundation
 
 /// What an operator can set of the service itself.
@@ -18,6 +20,10 @@ package struct IntakeSettings: Sendable {
     package var holdTime = 0.3
     /// How long an upload lives after its last chunk, in seconds.
     package var uploadLifetime: Int64 = 24 * 60 * 60
+    /// What a chunk survives once it is acknowledged.
+    package var durability = Durability.process
+    /// How many unfinished uploads there may be.
+    package var uploadLimits = UploadLimits(total: 1000, perOwner: 100)
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?
 

@@ -10,24 +10,41 @@ extension IntakeService {
         let request = try UploadRequest(form, owner: call.owner, settings: settings)
         let isVideo = try beginsLikeVideo(request)
 
-        switch try begin(request, isVideo: isVideo) {
-        case .sealed(let video):
-            call.answer(format.complete(request, video))
-        case .unfinished(let upload):
-            do throws(Failure) {
-                if isVideo == false { try refuse(upload) }
-                if let outcome = try store(request, in: upload) {
-                    answer(call, request, outcome)
-                    upload.end()
-                } else {
-                    proceed(upload, call, request)
-                }
-            } catch {
-                completeForOthers(upload)
-                upload.end()
-                discardIfEmpty(upload)
-                throw error
+        // An upload that ends in another process meanwhile is looked up again.
+        for _ in 0..<3 {
+            switch try begin(request, isVideo: isVideo) {
+            case .sealed(let video):
+                return call.answer(format.complete(request, video))
+            case .unfinished(let upload):
+                if try take(request, in: upload, call, isVideo: isVideo) { return }
             }
+        }
+        throw .notStored(cause: "the upload ended in another process")
+    }
+
+    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
+    private func take(
+        _ request: UploadRequest, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
+    ) throws(Failure) -> Bool {
+        do throws(Failure) {
+            if isVideo == false { try refuse(upload) }
+            switch try store(request, in: upload) {
+            case .stored:
+                proceed(upload, call, request)
+            case .over(let outcome):
+                answer(call, request, outcome)
+                upload.end()
+            case .endedElsewhere:
+                settle(upload)
+                upload.end()
+                return false
+            }
+            return true
+        } catch {
+            completeForOthers(upload)
+            upload.end()
+            discardIfEmpty(upload)
+            throw error
         }
     }
 
@@ -54,13 +71,15 @@ extension IntakeService {
         // Nothing will follow a whole file that is no video, so it needs no state.
         if request.chunks <= 1, isVideo == false { throw refusedContainer }
         if let upload = uploads.begin(request.key, guid: request.guid, now: now) { return .unfinished(upload) }
-        let start = try recording(catalogue.beginUpload(request.key, guid: request.guid, now: now, expiry: expiry))
+        let start = try recording(
+            catalogue.beginUpload(
+                request.key, draft: draft(request), bootID: bootID, limits: settings.uploadLimits, now: now,
+                expiry: expiry))
         switch start {
         case .sealed(let video):
             return .sealed(video)
         case .unfinished(let record, let expired):
-            uploads.remove(Set(expired))
-            expired.forEach(store.removeUpload)
+            remove(expired)
             if record.state == .rejected {
                 guard isVideo == true else { throw refusedContainer }
                 try recording(catalogue.reopen(upload: record.id, now: now))
@@ -86,18 +105,25 @@ extension IntakeService {
     /// So many bytes may wait for the digest before a request has to.
     private static let digestLag = 32 * 1024 * 1024
 
-    /// Stores and records the request's chunk.
-    ///
-    /// - Returns: how the upload ended meanwhile, if it did; `nil` if the chunk is stored or was there.
-    private func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ActiveUpload.Outcome? {
+    /// What became of a request's chunk.
+    private enum Storing {
+        /// Its bytes and its record are where the durability setting wants them, by this request or an earlier one.
+        case stored
+        /// The upload has ended meanwhile, like this.
+        case over(ActiveUpload.Outcome)
+        /// The upload has ended in another process, or expired.
+        case endedElsewhere
+    }
+
+    private func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Storing {
         let chunk = request.chunk
         let layout = try learn(request, in: upload)
         let target = try open(upload)
         if case .file(let file, _) = target { try unpark(upload, file) }
 
         switch upload.claim(chunk) {
-        case .over(let outcome): return outcome
-        case .hold: return nil
+        case .over(let outcome): return .over(outcome)
+        case .hold: return .stored
         case .busy: preconditionFailure("a claim waits while another request writes the chunk")
         case .write, .compare: break
         }
@@ -105,28 +131,34 @@ extension IntakeService {
         defer { if !isKept { upload.release(chunk) } }
 
         let source = request.file.bytes
-        var stored = StoredChunk(number: chunk, length: source.length)
+        let checksum = try storing(source.crc32c())
+        let stored: StoredChunk
+        let count: Int?
         switch target {
         case .original(let file):
             let matches = try storing(file.matches(source, at: upload.offset(of: chunk, parkingPlace: 0)))
-            stored = StoredChunk(number: chunk, length: source.length, differs: !matches)
+            stored = StoredChunk(number: chunk, length: source.length, crc32c: checksum, differs: !matches)
+            count = try record(stored, layout, upload)
         case .file(let file, let digest):
-            let offset = upload.offset(of: chunk, parkingPlace: chunk * settings.bodyLimit)
+            let range = upload.range(of: chunk, length: source.length, parkingPlace: parkingPlace(ofChunk: chunk))
+            // Against another process that completes this file; the claim is against threads of this one.
+            try storing(file.lock(range, within: Self.lockPatience))
+            defer { file.unlock(range) }
+            guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .endedElsewhere }
             if upload.has(chunk: chunk) {
-                if try storing(file.matches(source, at: offset)) { return nil }
+                if try storing(file.matches(source, at: range.lowerBound)) { return .stored }
                 upload.replace(chunk)
                 try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
             }
-            try storing(file.write(source, at: offset))
+            if layout.size == nil { try storing(store.checkRoom(for: source.length)) }
+            try storing(file.write(source, at: range.lowerBound))
             try moveToPlace(upload, file, claimed: chunk)
+            if settings.durability == .power { try sync(upload, file) }
+            stored = StoredChunk(number: chunk, length: source.length, crc32c: checksum)
+            count = try record(stored, layout, upload)
             digest.wait(lag: Self.digestLag)
         }
-        let count = try recording(catalogue.record(stored, layout: layout, upload: upload.record.id, now: now))
-        guard let count else {
-            // Another process sealed or dropped the upload; what the retry meets is up to date.
-            uploads.remove(upload)
-            throw .notStored(cause: "the upload ended in another process")
-        }
+        guard let count else { return .endedElsewhere }
         while !upload.stored(stored), case .file(let file, _) = target {
             try moveToPlace(upload, file, claimed: chunk)
         }
@@ -134,11 +166,40 @@ extension IntakeService {
         if count > upload.receivedCount {
             upload.merge(try recording(catalogue.chunks(ofUpload: upload.record.id)))
         }
-        return nil
+        return .stored
+    }
+
+    /// Seconds that a chunk waits for another process to leave its place in the file alone.
+    static var lockPatience: Double { 5 }
+
+    private func record(_ chunk: StoredChunk, _ layout: ChunkLayout, _ upload: ActiveUpload) throws(Failure) -> Int? {
+        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
+        return try recording(records.submit(record))
+    }
+
+    /// Makes what was written survive power loss, together with what others write to the same file.
+    private func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+        do throws(StoreError) {
+            try upload.syncs.submit(file)
+        } catch {
+            doubt(upload)
+            throw Failure(error)
+        }
+    }
+
+    /// After a failed sync nobody knows what is on the medium, and another sync could succeed falsely: the upload's
+    /// chunks must be compared with their checksums, and written again, before they count.
+    func doubt(_ upload: ActiveUpload) {
+        do throws(CatalogueError) {
+            try catalogue.distrust(upload: upload.record.id)
+        } catch {
+            logger.critical("cannot note that an upload is in doubt", metadata: ["cause": "\(error)"])
+        }
+        uploads.remove(upload)
     }
 
     /// Opens what the upload's chunks go to, and takes up what is there of it.
-    private func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target {
+    func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target {
         let (record, catalogue, store) = (upload.record, catalogue, store)
         return try upload.target { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
@@ -152,7 +213,7 @@ extension IntakeService {
             for chunk in chunks where isNew {
                 try recording(catalogue.forget(chunk: chunk.number, upload: record.id))
             }
-            return (.file(file, PrefixDigest(file)), isNew ? [] : chunks)
+            return (.file(file, PrefixDigest(file)), isNew ? [] : try verified(chunks, of: record, in: file))
         }
     }
 
@@ -177,14 +238,16 @@ extension IntakeService {
 
     /// Moves the claimed chunk to its place if it is the parked one and the place is known.
     ///
-    /// The last chunk of a file of unknown size waits at a multiple of the largest chunk size that there can be: behind
-    /// every place that a chunk can have.
     private func moveToPlace(_ upload: ActiveUpload, _ file: StoredFile, claimed chunk: Int) throws(Failure) {
         guard let place = upload.placeOfParked(chunk) else { return }
-        let parked = chunk * settings.bodyLimit
+        let parked = parkingPlace(ofChunk: chunk)
         try storing(file.move(parked..<parked + place.count, to: place.lowerBound))
         upload.unparked()
     }
+
+    /// Where the last chunk of a file of unknown size waits: behind every place that a chunk can have, and so far that
+    /// moving it leaves it whole there. A crash before its place is recorded then does no harm.
+    func parkingPlace(ofChunk chunk: Int) -> Int { (chunk + 1) * settings.bodyLimit }
 }
 
 // MARK: - Reply
@@ -194,7 +257,7 @@ extension IntakeService {
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
         case .complete:
-            answer(call, request, complete(upload, request))
+            answer(call, request, complete(upload, draft(request)))
             upload.end()
         case .held(let number):
             DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
@@ -223,7 +286,17 @@ extension IntakeService {
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { _ = complete(upload, request) }
+        if let request = upload.takeCompletionForHeld() { _ = complete(upload, draft(request)) }
+    }
+
+    /// Gives an upload up that has ended in another process, and answers who waits for it.
+    private func settle(_ upload: ActiveUpload) {
+        uploads.remove(upload)
+        guard let video = try? catalogue.video(ofUpload: upload.record.id) else { return }
+        for waiting in upload.finish(.complete(video)) {
+            answer(waiting.call, waiting.request, .complete(video))
+            upload.end()
+        }
     }
 
     /// An upload whose first request failed leaves nothing behind.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Catalogue
-import ChunkStore
 import Dispatch
 import FastCGI
 import Foundation
@@ -22,8 +21,8 @@ struct Serve: ParsableCommand {
     /// Seconds that running requests get to finish.
     private static let grace = 9.0
 
-    /// Seconds between two looks for uploads that have expired.
-    private static let expiryInterval = 600
+    /// Seconds between two sweeps.
+    private static let sweepInterval = 600
 
     func run() throws {
         let settings = try options.settings()
@@ -34,8 +33,10 @@ struct Serve: ParsableCommand {
 
         let service: IntakeService
         let server: FastCGIServer
+        let unfinished: [Upload]
         do {
-            service = try Self.makeService(settings, logger)
+            service = try settings.makeService(logger)
+            unfinished = try service.recover()
             let socket = try ListeningSocket.inherited() ?? ListeningSocket.bind(path: settings.socket)
             server = try FastCGIServer(socket: socket, threads: settings.threads) { service.handle($0) }
             try server.start()
@@ -45,10 +46,11 @@ struct Serve: ParsableCommand {
         }
         logger.notice("serving", metadata: ["socket": "\(settings.socket)", "threads": "\(settings.threads)"])
 
-        let expiry = DispatchSource.makeTimerSource()
-        expiry.schedule(deadline: .now(), repeating: .seconds(Self.expiryInterval))
-        expiry.setEventHandler { service.expireUploads() }
-        expiry.resume()
+        Thread.detachNewThread { service.takeUp(unfinished) }
+        let sweep = DispatchSource.makeTimerSource()
+        sweep.schedule(deadline: .now(), repeating: .seconds(Self.sweepInterval))
+        sweep.setEventHandler { Self.sweep(service, logger) }
+        sweep.resume()
 
         let signal = Self.wait(for: signals)
         logger.notice("stopping", metadata: ["signal": "\(signal)"])
@@ -63,26 +65,14 @@ struct Serve: ParsableCommand {
         logger.notice("stopped")
     }
 
-    private static func makeService(_ settings: Settings, _ logger: Logger) throws -> IntakeService {
-        try makeDirectory(settings.dataDirectory, mode: 0o755)
-        let store = try FileChunkStore(directory: settings.dataDirectory, reserve: settings.reserve)
-        let catalogue = try SQLiteCatalogue(path: settings.cataloguePath)
-        if let body = settings.intake.bodyDirectory {
-            try makeDirectory(body, mode: 0o700)
-            var (ours, theirs) = (stat(), stat())
-            if stat(settings.dataDirectory, &ours) == 0, stat(body, &theirs) == 0, ours.st_dev != theirs.st_dev {
-                logger.warning("body directory and data directory are on two file systems: uploads will be slower")
+    private static func sweep(_ service: IntakeService, _ logger: Logger) {
+        do {
+            let report = try service.sweep()
+            if report != SweepReport() {
+                logger.notice("swept", metadata: report.lines.reduce(into: [:]) { $0[$1.what] = "\($1.amount)" })
             }
-        }
-        return IntakeService(catalogue: catalogue, store: store, settings: settings.intake, logger: logger)
-    }
-
-    private static func makeDirectory(_ path: String, mode: mode_t) throws {
-        guard mkdir(path, mode) == 0 || errno == EEXIST else {
-            throw StoreError("cannot create the directory \(path)", code: errno)
-        }
-        guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            throw StoreError("cannot write to the directory \(path)", code: errno)
+        } catch {
+            logger.error("cannot sweep", metadata: ["cause": "\(error)"])
         }
     }
 
@@ -102,11 +92,6 @@ struct Serve: ParsableCommand {
         while sigwait(&signals, &signal) != 0 {}
         return signal
     }
-}
-
-extension Settings {
-    /// The SQLite file of the catalogue.
-    var cataloguePath: String { dataDirectory + "/video-intake.db" }
 }
 
 /// Writes one line about a mistake to standard error.

@@ -35,8 +35,17 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "The time zone of times in replies and of months in paths, like Asia/Shanghai.")
     var timeZone: String?
 
+    @Option(help: "What an acknowledged chunk survives: process (a crash of anything here) or power (power loss).")
+    var durability: String?
+
     @Option(help: "Free space that uploads leave, like 10G; auto is the larger of 1G and 5 %.")
     var reserve: String?
+
+    @Option(help: "The most unfinished uploads, of all owners together.")
+    var uploadsLimit: String?
+
+    @Option(help: "The most unfinished uploads of one owner that nginx names.")
+    var ownerUploadsLimit: String?
 
     @Option(help: "Hours that an unfinished upload is kept after its last chunk.")
     var uploadLifetime: String?
@@ -52,7 +61,8 @@ struct SettingOptions: ParsableArguments {
         [
             "SOCKET": socket, "THREADS": threads, "DATA_DIRECTORY": dataDirectory, "BODY_DIRECTORY": bodyDirectory,
             "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
-            "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "RESERVE": reserve,
+            "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
+            "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
             "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }

@@ -14,7 +14,8 @@ struct Settings {
 
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
-        "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "RESERVE", "UPLOAD_LIFETIME", "HOLD_TIME", "LOG_LEVEL",
+        "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -59,11 +60,19 @@ struct Settings {
         reader.read("TIME_ZONE", \.identifier, "a time zone like Asia/Shanghai", into: &intake.timeZone) {
             TimeZone(identifier: $0)
         }
+        reader.read("DURABILITY", \.rawValue, "process or power", into: &intake.durability, Durability.init(rawValue:))
         reader.read("RESERVE", Self.reserve, "auto, or a size from 0 to 1024G, like 10G", into: &reserve) {
             $0 == "auto"
                 ? .automatic
                 : Self.size($0, in: 0...1024 * 1024 * mebibyte).map(FileChunkStore.Reserve.bytes)
         }
+        reader.read(
+            "UPLOADS_LIMIT", \.description, "a whole number from 1 to 1000000", into: &intake.uploadLimits.total
+        ) { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
+        reader.read(
+            "OWNER_UPLOADS_LIMIT", \.description, "a whole number from 1 to 1000000",
+            into: &intake.uploadLimits.perOwner
+        ) { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
         reader.read(
             "UPLOAD_LIFETIME", { "\($0 / 3600)" }, "a whole number of hours from 1 to 8760",
             into: &intake.uploadLifetime

@@ -27,15 +27,37 @@ private final class Fixture {
     /// Begins an upload of 100 bytes in 2 chunks at time 1000.
     func begin(owner: String = "", guid: String = "g", now: Int64 = 1000) throws -> Upload {
         let key = UploadKey(owner: owner, md5: md5, extent: .size(100), chunks: 2)
-        guard case .unfinished(let upload, _) = try catalogue.beginUpload(key, guid: guid, now: now, expiry: now - day)
+        guard case .unfinished(let upload, _) = try start(key, guid: guid, now: now, expiry: now - day)
         else { throw CatalogueError(.failed, "sealed") }
         return upload
     }
 
-    func draft(_ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil) -> VideoDraft {
-        VideoDraft(name: name, guid: "g", path: path, size: 100, duration: 1.5, classID: classID)
+    func start(
+        _ key: UploadKey, guid: String, now: Int64, expiry: Int64,
+        limits: UploadLimits = UploadLimits(total: 1000, perOwner: 1000), in other: SQLiteCatalogue? = nil
+    ) throws -> UploadStart {
+        try (other ?? catalogue).beginUpload(
+            key, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil), bootID: "boot",
+            limits: limits, now: now, expiry: expiry)
+    }
+
+    func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
+        try catalogue.record([ChunkRecord(upload: upload.id, chunk: chunk, layout: layout, time: now)], durably: false)[
+            0]
+    }
+
+    func seal(
+        _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil, now: Int64 = 2000
+    ) throws -> Video? {
+        try catalogue.seal(
+            upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100, duration: 1.5,
+            now: now)
     }
 }
+
+private let (first, second) = (
+    StoredChunk(number: 0, length: 60, crc32c: 1), StoredChunk(number: 1, length: 40, crc32c: 0xFFFF_FFFF)
+)
 
 private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
 
@@ -88,28 +110,66 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
         #expect(try fixture.begin(now: 999 + day).id == old.id)
         let key = old.key
         guard
-            case .unfinished(let new, let expired) = try fixture.catalogue.beginUpload(
-                key, guid: "g", now: 1001 + day, expiry: 1001)
+            case .unfinished(let new, let expired) = try fixture.start(
+                key, guid: "h", now: 1001 + day, expiry: 1001)
         else { throw CatalogueError(.failed, "sealed") }
-        #expect(new.id != old.id && expired == [old.id])
-        #expect(try fixture.catalogue.expireUploads(before: 1000 + 2 * day) == [new.id])
+        #expect(new.id != old.id && expired == [ExpiredUpload(id: old.id, path: "upload/g.mp4")])
+        let found = [ExpiredUpload(id: new.id, path: "upload/h.mp4")]
+        for isDryRun in [true, false] {
+            #expect(try fixture.catalogue.expireUploads(before: 1000 + 2 * day, isDryRun: isDryRun).unfinished == found)
+        }
+        #expect(try fixture.catalogue.expireUploads(before: 1000 + 2 * day, isDryRun: true).unfinished == [])
+    }
+
+    @Test("no more uploads begin than there may be, of all owners and of one; known ones go on")
+    func limits() throws {
+        let fixture = try Fixture()
+        func begin(_ owner: String, _ size: Int) throws -> UploadStart {
+            try fixture.start(
+                UploadKey(owner: owner, md5: md5, extent: .size(size), chunks: 2), guid: "g", now: 1000, expiry: 0,
+                limits: UploadLimits(total: 4, perOwner: 1))
+        }
+        _ = try begin("alice", 1)
+        #expect(throws: CatalogueError.self) { try begin("alice", 2) }
+        _ = try begin("bob", 1)
+        // The owner that nginx does not name is everybody.
+        _ = try begin("", 1)
+        _ = try begin("", 2)
+        let error = #expect(throws: CatalogueError.self) { try begin("", 3) }
+        #expect(error?.reason == .tooManyUploads)
+        #expect(throws: CatalogueError.self) { try begin("carol", 1) }
+        guard case .unfinished = try begin("alice", 1) else { throw CatalogueError(.failed, "sealed") }
+    }
+
+    @Test("chunks that are lost are forgotten when their upload is trusted again, but not one that came meanwhile")
+    func trust() throws {
+        let fixture = try Fixture()
+        let upload = try fixture.begin()
+        _ = try fixture.record(first, upload)
+        _ = try fixture.record(second, upload)
+        let replaced = StoredChunk(number: 1, length: 40, crc32c: 7)
+        _ = try fixture.record(replaced, upload)
+        #expect(try fixture.catalogue.trust(upload, bootID: "next", lost: [first, second]))
+        #expect(try fixture.catalogue.chunks(ofUpload: upload.id) == [replaced])
+        let trusted = try #require(try fixture.catalogue.openUploads().first)
+        #expect(trusted.bootID == "next" && trusted.received == 1 && !trusted.isWhole)
+        // What this process thought to know is out of date.
+        #expect(try !fixture.catalogue.trust(upload, bootID: "another", lost: [replaced]))
+        try fixture.catalogue.distrust(upload: upload.id)
+        #expect(try fixture.catalogue.openUploads().first?.bootID == "")
     }
 
     @Test("a chunk counts once, however often it is recorded, and not when it is forgotten")
     func counting() throws {
         let fixture = try Fixture()
         let upload = try fixture.begin()
-        let (first, second) = (StoredChunk(number: 0, length: 60), StoredChunk(number: 1, length: 40))
-        func record(_ chunk: StoredChunk) throws -> Int? {
-            try fixture.catalogue.record(chunk, layout: layout, upload: upload.id, now: 1000)
-        }
-        #expect(try record(first) == 1)
-        #expect(try record(first) == 1)
-        #expect(try record(second) == 2)
+        #expect(try fixture.record(first, upload) == 1)
+        #expect(try fixture.record(first, upload) == 1)
+        #expect(try fixture.record(second, upload) == 2)
         try fixture.catalogue.forget(chunk: 0, upload: upload.id)
         try fixture.catalogue.forget(chunk: 0, upload: upload.id)
         #expect(try fixture.catalogue.chunks(ofUpload: upload.id) == [second])
-        #expect(try record(first) == 2)
+        #expect(try fixture.record(first, upload) == 2)
         #expect(try fixture.begin().chunkSize == 60)
     }
 
@@ -117,28 +177,25 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
     func seal() throws {
         let fixture = try Fixture()
         let upload = try fixture.begin()
-        let video = try #require(try fixture.catalogue.seal(upload: upload.id, as: fixture.draft(), now: 2000))
+        let video = try #require(try fixture.seal(upload.id))
         #expect(video.id == upload.videoID && video.createTime == 2000 && video.duration == 1.5)
-        #expect(try fixture.catalogue.seal(upload: upload.id, as: fixture.draft("other"), now: 3000) == video)
-        #expect(
-            try fixture.catalogue.record(
-                StoredChunk(number: 0, length: 60), layout: layout, upload: upload.id, now: 3000) == nil)
-        guard
-            case .sealed(let found) = try fixture.catalogue.beginUpload(
-                upload.key, guid: "g", now: 3000, expiry: 3000 - day)
+        #expect(try fixture.seal(upload.id, "other", now: 3000) == video)
+        #expect(try fixture.record(first, upload, now: 3000) == nil)
+        #expect(try fixture.catalogue.video(ofUpload: upload.id) == video)
+        guard case .sealed(let found) = try fixture.start(upload.key, guid: "g", now: 3000, expiry: 3000 - day)
         else { throw CatalogueError(.failed, "not sealed") }
         #expect(found == video)
-        #expect(try fixture.catalogue.seal(upload: 999, as: fixture.draft(), now: 3000) == nil)
+        #expect(try fixture.seal(999) == nil)
     }
 
     @Test("the record of content that the owner has points to the file that is there")
     func sameContent() throws {
         let fixture = try Fixture()
         let first = try fixture.begin()
-        _ = try fixture.catalogue.seal(upload: first.id, as: fixture.draft(path: "upload/first.mp4"), now: 2000)
+        _ = try fixture.seal(first.id, path: "upload/first.mp4")
         let second = try fixture.begin(guid: "h")
         #expect(second.originalPath == "upload/first.mp4")
-        let video = try fixture.catalogue.seal(upload: second.id, as: fixture.draft(path: "upload/x.mp4"), now: 2000)
+        let video = try fixture.seal(second.id, path: "upload/x.mp4")
         #expect(video?.path == "upload/first.mp4" && video?.id == second.videoID)
         #expect(try fixture.catalogue.hasVideo(atPath: "upload/x.mp4") == false)
     }
@@ -150,7 +207,7 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
         #expect(try fixture.catalogue.classes().map(\.name) == ["攻略"])
         #expect(throws: CatalogueError.self) { try fixture.catalogue.addClass(name: "攻略", game: "Chess") }
         let upload = try fixture.begin()
-        let video = try fixture.catalogue.seal(upload: upload.id, as: fixture.draft(classID: number), now: 2000)
+        let video = try fixture.seal(upload.id, classID: number)
         #expect(video?.classID == number && video?.gameName == "Chess")
         let copy = try fixture.catalogue.copy(video!, name: "w", classID: 999, guid: nil, now: 2000)
         #expect(copy.classID == nil && copy.gameName == "")
@@ -163,8 +220,7 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
     func rejected() throws {
         let fixture = try Fixture()
         let upload = try fixture.begin()
-        _ = try fixture.catalogue.record(
-            StoredChunk(number: 1, length: 40), layout: layout, upload: upload.id, now: 1000)
+        _ = try fixture.record(second, upload)
         try fixture.catalogue.reject(upload: upload.id, reason: "container", now: 1000)
         let found = try fixture.begin()
         #expect(found.id == upload.id && found.state == .rejected && found.reason == "container")
@@ -177,8 +233,7 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
     func discardEmpty() throws {
         let fixture = try Fixture()
         let upload = try fixture.begin()
-        _ = try fixture.catalogue.record(
-            StoredChunk(number: 1, length: 40), layout: layout, upload: upload.id, now: 1000)
+        _ = try fixture.record(second, upload)
         #expect(try !fixture.catalogue.discardEmpty(upload: upload.id))
         try fixture.catalogue.forget(chunk: 1, upload: upload.id)
         #expect(try fixture.catalogue.discardEmpty(upload: upload.id))
@@ -191,8 +246,8 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
         let ids = try (0..<20).map { index in
             let key = UploadKey(owner: "o\(index)", md5: md5, extent: .guid("g"), chunks: 2)
             guard
-                case .unfinished(let upload, _) = try (index % 2 == 0 ? fixture.catalogue : other).beginUpload(
-                    key, guid: "g", now: 1000, expiry: 0)
+                case .unfinished(let upload, _) = try fixture.start(
+                    key, guid: "g", now: 1000, expiry: 0, in: index % 2 == 0 ? nil : other)
             else { throw CatalogueError(.failed, "sealed") }
             return upload.videoID
         }

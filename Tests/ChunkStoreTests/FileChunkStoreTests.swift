@@ -43,8 +43,8 @@ private final class Fixture {
         for range in [6000..<10_000, 0..<3000, 3000..<6000] {
             try file.write(fixture.source(Array(content[range])), at: range.lowerBound)
         }
-        let path = try fixture.store.publish(7, file, as: ["upload/mp4/2026/11/original/a.mp4"])
-        #expect(path == "upload/mp4/2026/11/original/a.mp4")
+        let path = "upload/mp4/2026/11/original/a.mp4"
+        #expect(try fixture.store.publish(7, file, as: path))
         #expect(try fixture.contents(path) == content)
         #expect(try file.descriptor.status().st_nlink == 2)
         fixture.store.removeUpload(7)
@@ -57,12 +57,53 @@ private final class Fixture {
         let fixture = try Fixture()
         let (file, _) = try fixture.store.openUpload(1, size: 10)
         let (other, _) = try fixture.store.openUpload(2, size: 10)
-        #expect(try fixture.store.publish(1, file, as: ["upload/a.mp4", "upload/a-1.mp4"]) == "upload/a.mp4")
-        #expect(try fixture.store.publish(1, file, as: ["upload/a.mp4", "upload/a-1.mp4"]) == "upload/a.mp4")
-        #expect(try fixture.store.publish(2, other, as: ["upload/a.mp4", "upload/a-2.mp4"]) == "upload/a-2.mp4")
-        #expect(throws: StoreError("linkat", code: EEXIST)) {
-            try fixture.store.publish(2, other, as: ["upload/a.mp4"])
+        #expect(try fixture.store.publish(1, file, as: "upload/a.mp4"))
+        #expect(try fixture.store.publish(1, file, as: "upload/a.mp4"))
+        #expect(try !fixture.store.publish(2, other, as: "upload/a.mp4"))
+        #expect(try fixture.store.publish(2, other, as: "upload/a-2.mp4"))
+    }
+
+    @Test("a file is the upload's until it is published and loses its first name")
+    func current() throws {
+        let fixture = try Fixture()
+        let (file, _) = try fixture.store.openUpload(1, size: 10)
+        #expect(try fixture.store.isCurrent(file, upload: 1))
+        #expect(try !fixture.store.isCurrent(file, upload: 2))
+        _ = try fixture.store.publish(1, file, as: "upload/a.mp4")
+        #expect(try fixture.store.isCurrent(file, upload: 1))
+        fixture.store.removeUpload(1)
+        #expect(try !fixture.store.isCurrent(file, upload: 1))
+        _ = try fixture.store.openUpload(1, size: 10)
+        #expect(try !fixture.store.isCurrent(file, upload: 1))
+    }
+
+    @Test("what is set aside keeps what was set aside before")
+    func setAside() throws {
+        let fixture = try Fixture()
+        for (text, place) in [("one", "set-aside/9.part"), ("two", "set-aside/9.part.1")] {
+            try Data(text.utf8).write(to: fixture.directory.appendingPathComponent("incoming/9.part"))
+            let files = try fixture.store.incomingFiles()
+            #expect(files.map(\.upload) == [9] && files.map(\.length) == [3])
+            #expect(try fixture.store.setAside(files[0]) == place)
+            #expect(try fixture.contents(place) == Array(text.utf8))
         }
+        #expect(try fixture.store.incomingFiles().isEmpty)
+        try Data().write(to: fixture.directory.appendingPathComponent("incoming/09.part"))
+        #expect(try fixture.store.incomingFiles().map(\.upload) == [nil])
+    }
+
+    @Test("another open file keeps out of a locked range, and waits for it no longer than it may")
+    func lock() throws {
+        let fixture = try Fixture()
+        let (one, _) = try fixture.store.openUpload(1, size: 100)
+        let (other, _) = try fixture.store.openUpload(1, size: 100)
+        try one.lock(10..<20, within: 0)
+        try other.lock(20..<30, within: 0)
+        let error = #expect(throws: StoreError.self) { try other.lock(within: 0) }
+        #expect(error?.code == EAGAIN)
+        one.unlock(10..<20)
+        try other.lock(within: 0)
+        #expect(throws: StoreError.self) { try one.lock(99..<100, within: 0.01) }
     }
 
     @Test("all of a file's bytes are reserved when its upload begins")

@@ -41,7 +41,7 @@ private func eventually(_ condition: () -> Bool) -> Bool {
         for chunk in 0..<3 { last = try site.send(page.request(chunk)) }
         #expect(last?.code == 1)
         site.clock.advance(by: 24 * 3600 - 60)
-        site.service.expireUploads()
+        _ = try site.service.sweep()
         for site in [site, try site.another()] {
             for chunk in 0..<3 {
                 let reply = try site.send(page.request(chunk))

@@ -86,10 +86,10 @@ private func page() -> PageUpload {
         for chunk in 0..<3 { _ = try site.send(finished.request(chunk)) }
         for chunk in 0..<2 { _ = try site.send(page.request(chunk)) }
         site.clock.advance(by: 24 * 3600 - 60)
-        site.service.expireUploads()
+        _ = try site.service.sweep()
         #expect(site.incomingFiles().count == 1)
         site.clock.advance(by: 120)
-        site.service.expireUploads()
+        _ = try site.service.sweep()
         #expect(site.incomingFiles() == [])
         #expect(try site.send(page.request(2)).code == 2, "it starts afresh")
         #expect(try site.send(finished.determineRequest()).code == 1)

@@ -29,19 +29,27 @@ package final class InProcessSite: Site {
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
         _ change: (inout IntakeSettings) -> Void = { _ in }
     ) throws {
-        let directory = try TemporaryDirectory()
-        try FileManager.default.createDirectory(
-            at: directory.url.appendingPathComponent("body"), withIntermediateDirectories: true)
-        var settings = IntakeSettings()
-        settings.bodyDirectory = directory.url.path + "/body"
-        change(&settings)
-        try self.init(directory, mode, reserve, settings, Clock())
+        try self.init(
+            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot, change)
+    }
+
+    /// A service on a directory that is there already, which stays when it goes.
+    package convenience init(
+        directory: URL, mode: BodyMode = .handOff, bootID: String,
+        _ change: (inout IntakeSettings) -> Void = { _ in }
+    ) throws {
+        try self.init(TemporaryDirectory(keeping: directory), mode, .bytes(0), Clock(), bootID: bootID, change)
     }
 
     private init(
-        _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve,
-        _ settings: IntakeSettings, _ clock: Clock
+        _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
+        bootID: String, _ change: (inout IntakeSettings) -> Void
     ) throws {
+        var settings = IntakeSettings()
+        settings.bodyDirectory = directory.url.path + "/body"
+        change(&settings)
+        try FileManager.default.createDirectory(
+            atPath: directory.url.path + "/body", withIntermediateDirectories: true)
         self.directory = directory
         self.mode = mode
         self.settings = settings
@@ -49,25 +57,44 @@ package final class InProcessSite: Site {
         catalogue = try SQLiteCatalogue(path: directory.url.path + "/video-intake.db")
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
+        let store = try FileChunkStore(
+            directory: directory.url.path, reserve: reserve, durability: settings.durability)
         service = IntakeService(
-            catalogue: catalogue, store: try FileChunkStore(directory: directory.url.path, reserve: reserve),
-            settings: settings, logger: logger, clock: { clock.now })
+            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID,
+            clock: { clock.now })
     }
 
+    private static let firstBoot = "first"
+
     /// Another service on the same directory, as after a restart, or beside this one.
-    package func another() throws -> InProcessSite {
-        try InProcessSite(directory, mode, .bytes(0), settings, clock)
+    ///
+    /// - Parameter bootID: of the machine; another than this one's after a reboot.
+    package func another(bootID: String? = nil) throws -> InProcessSite {
+        try InProcessSite(directory, mode, .bytes(0), clock, bootID: bootID ?? Self.firstBoot) { $0 = settings }
+    }
+
+    /// Recovers as `serve` does at its start, and waits for what it does beside serving.
+    package func recover() throws {
+        service.takeUp(try service.recover())
     }
 
     /// A directory that goes with the last site that uses it.
     private final class TemporaryDirectory: Sendable {
         let url: URL
+        private let isKept: Bool
 
-        init() throws {
-            url = try makeTemporaryDirectory()
+        init(_ url: URL) {
+            self.url = url
+            isKept = false
+        }
+
+        init(keeping url: URL) {
+            self.url = url
+            isKept = true
         }
 
         deinit {
+            if isKept { return }
             // SQLite may be removing its files at the same time.
             for _ in 0..<3 { try? FileManager.default.removeItem(at: url) }
         }

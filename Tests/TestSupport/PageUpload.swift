@@ -79,6 +79,13 @@ package struct PageUpload: Sendable {
         .form("/service/upload/determine_video_exist", [("md5", md5), ("type", "1")] + fields, owner: owner)
     }
 
+    /// The question which chunks of the unfinished upload are there.
+    package func chunksRequest() -> SentRequest {
+        .form(
+            "/service/upload/determine_chunk_exist",
+            [("md5", md5), ("size", "\(content.count)"), ("chunks", "\(chunks)")], owner: owner)
+    }
+
     /// A page-load number followed by a file's number.
     package static func newGuid() -> String { "17\(UInt64.random(in: 10_000_000_000...99_999_999_999))0" }
 }

@@ -1,0 +1,112 @@
+import Catalogue
+import ChunkStore
+import Logging
+import Uploads
+
+/// What a crash or a reboot leaves, and how it is taken up again. (design.md, "Durability")
+extension IntakeService {
+    /// Puts the store and the catalogue in step; call it before the first request. Its time does not grow with the sizes
+    /// of the uploads.
+    ///
+    /// - Returns: the uploads that `takeUp` should look at; requests for them need not wait for it.
+    package func recover() throws(CatalogueError) -> [Upload] {
+        let files: [IncomingFile]
+        do throws(StoreError) {
+            files = try store.incomingFiles()
+        } catch {
+            throw CatalogueError(.failed, "cannot list the unfinished uploads: \(error)")
+        }
+        let stored = Set(files.compactMap(\.upload))
+        let uploads = try catalogue.openUploads()
+        for upload in uploads where upload.received > 0 && !stored.contains(upload.id) && !hasOriginal(upload) {
+            logger.error("an upload's file is lost; it starts afresh", metadata: ["upload": "\(upload.id)"])
+            _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
+        }
+        let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }
+        let doubtful = left.count { $0.bootID != bootID }
+        logger.notice(
+            "recovered",
+            metadata: ["unfinished uploads": "\(left.count)", "to be compared with their checksums": "\(doubtful)"])
+        return left.filter { $0.bootID != bootID || $0.isWhole }
+    }
+
+    /// Compares with their checksums the chunks that are in doubt, and completes what is whole: one upload after the
+    /// other, while requests are served.
+    package func takeUp(_ records: [Upload]) {
+        for record in records {
+            let upload = uploads.begin(record, guid: record.draft.guid, sizeLimit: settings.sizeLimit, now: now)
+            do throws(Failure) {
+                _ = try open(upload)
+                if !record.draft.path.isEmpty, upload.takeCompletion() {
+                    if case .failed(let failure) = complete(upload, record.draft) { throw failure }
+                    logger.notice("completed an upload that was whole", metadata: ["upload": "\(record.id)"])
+                }
+            } catch {
+                logger.error(
+                    "cannot take up an upload",
+                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reply.message)"])
+            }
+            upload.end()
+            uploads.close(upload)
+        }
+    }
+
+    /// The chunks of an upload that can be relied upon, of those that are recorded.
+    ///
+    /// After a boot, or a failed sync, each is compared with its checksum, and those whose bytes are not there are
+    /// forgotten.
+    func verified(
+        _ chunks: [StoredChunk], of upload: Upload, in file: StoredFile
+    ) throws(Failure) -> [StoredChunk] {
+        let isDoubtful = upload.bootID != bootID
+        // A chunk of a file of unknown size may have been on its way to its place.
+        guard isDoubtful || upload.key.size == nil else { return chunks }
+        let layout = ChunkLayout(
+            chunks: max(upload.key.chunks, 1), size: upload.key.size, chunkSize: upload.chunkSize,
+            lastLength: upload.lastLength, sizeLimit: .max)
+        var good: [StoredChunk] = []
+        var lost: [StoredChunk] = []
+        for chunk in chunks {
+            let mayBeParked = upload.key.size == nil && chunk.number == layout.chunks - 1
+            if !isDoubtful && !mayBeParked {
+                good.append(chunk)
+            } else if isThere(chunk, layout.range(of: chunk.number), file, isRewritten: upload.bootID.isEmpty) {
+                good.append(chunk)
+            } else {
+                lost.append(chunk)
+            }
+        }
+        if !lost.isEmpty {
+            logger.warning(
+                "chunks are lost and must come again",
+                metadata: ["upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(good.count)"])
+        }
+        guard isDoubtful || !lost.isEmpty else { return good }
+        guard try recording(catalogue.trust(upload, bootID: bootID, lost: lost)) else {
+            return try recording(catalogue.chunks(ofUpload: upload.id))
+        }
+        return good
+    }
+
+    /// Whether a chunk's bytes are in its place, or can be brought there.
+    ///
+    /// - Parameter isRewritten: they are written again, because a sync may have lost them without the kernel knowing.
+    private func isThere(_ chunk: StoredChunk, _ place: Range<Int>?, _ file: StoredFile, isRewritten: Bool) -> Bool {
+        guard let checksum = chunk.crc32c else { return false }
+        let parkingPlace = parkingPlace(ofChunk: chunk.number)
+        let parked = parkingPlace..<parkingPlace + chunk.length
+        // Bytes that cannot be read are as good as none.
+        func has(_ range: Range<Int>) -> Bool {
+            range.count == chunk.length && (try? file.crc32c(of: range)) == checksum
+        }
+        func bring(_ range: Range<Int>, to offset: Int) -> Bool { (try? file.move(range, to: offset)) != nil }
+        guard let place else { return has(parked) && (!isRewritten || bring(parked, to: parked.lowerBound)) }
+        if has(place) { return !isRewritten || bring(place, to: place.lowerBound) }
+        return has(parked) && bring(parked, to: place.lowerBound)
+    }
+
+    private func hasOriginal(_ upload: Upload) -> Bool {
+        guard let path = upload.originalPath, let size = upload.key.size else { return false }
+        return isThere(path, size: size)
+    }
+}

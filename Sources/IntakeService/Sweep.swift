@@ -1,0 +1,127 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Glibc
+import Logging
+
+/// What `sweep` found, and removed unless it was a dry run.
+package struct SweepReport: Equatable, Sendable {
+    /// Files of one kind.
+    package struct Count: Equatable, Sendable {
+        package var files = 0
+        /// Bytes of the disk.
+        package var bytes = 0
+
+        mutating func add(_ bytes: Int) {
+            files += 1
+            self.bytes += bytes
+        }
+    }
+
+    /// Unfinished uploads that nobody has continued in time.
+    package var expiredUploads = 0
+    /// Their files.
+    package var expired = Count()
+    /// Finished uploads whose guids are no longer aliases of their videos.
+    package var forgottenAliases = 0
+    /// Files of uploads that have become videos under another name.
+    package var finished = Count()
+    /// Files that belong to no upload, put out of the way.
+    package var setAside = Count()
+    /// Request bodies that a web server left behind.
+    package var bodies = Count()
+
+    package init() {}
+
+    /// What there is to say, with its amount.
+    package var lines: [(what: String, amount: String)] {
+        func text(_ count: Count) -> String? {
+            count.files == 0 ? nil : "\(count.files) (\(ReplyFormat.humanReadable(count.bytes)))"
+        }
+        let all: [(String, String?)] = [
+            ("expired uploads", expiredUploads == 0 ? nil : "\(expiredUploads)"),
+            ("their files", text(expired)),
+            ("forgotten aliases of finished uploads", forgottenAliases == 0 ? nil : "\(forgottenAliases)"),
+            ("files of finished uploads", text(finished)),
+            ("files that belong to nobody, set aside", text(setAside)),
+            ("left-over request bodies", text(bodies)),
+        ]
+        return all.compactMap { what, amount in amount.map { (what, $0) } }
+    }
+}
+
+/// The low-frequency sweep: what is over goes, what belongs to nobody is put out of the way.
+extension IntakeService {
+    /// Seconds. A file without an upload may be one that is just being removed.
+    private static let orphanAge: Int64 = 60
+    /// Seconds. No request lasts as long.
+    private static let bodyAge: Int64 = 24 * 3600
+
+    /// Safe at any time, also from several processes at once.
+    ///
+    /// - Parameter isDryRun: only looks.
+    package func sweep(isDryRun: Bool = false) throws -> SweepReport {
+        var report = SweepReport()
+        // The files first: one that has come later is no orphan because its upload is not in the older list.
+        let files = try store.incomingFiles()
+        let expired = try catalogue.expireUploads(before: expiry, isDryRun: isDryRun)
+        report.expiredUploads = expired.unfinished.count
+        report.forgottenAliases = expired.sealed
+        let occupied = Dictionary(files.map { ($0.name, $0.occupied) }) { first, _ in first }
+        let expiredIDs = Set(expired.unfinished.map(\.id))
+        if !isDryRun { remove(expired.unfinished) }
+
+        let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
+        for file in files {
+            if let id = file.upload, expiredIDs.contains(id) {
+                report.expired.add(occupied[file.name] ?? 0)
+            } else if let id = file.upload, let state = states[id] {
+                guard state == .sealed, let video = try catalogue.video(ofUpload: id) else { continue }
+                guard isThere(video.path, size: video.size) else { continue }
+                report.finished.add(file.occupied)
+                if !isDryRun { store.removeUpload(id) }
+            } else if file.changeTime < now - Self.orphanAge {
+                report.setAside.add(file.occupied)
+                if !isDryRun {
+                    let place = try store.setAside(file)
+                    logger.warning(
+                        "a file that belongs to no upload was set aside",
+                        metadata: ["file": "incoming/\(file.name)", "to": "\(place)", "bytes": "\(file.length)"])
+                }
+            }
+        }
+        report.bodies = removeBodies(isDryRun: isDryRun)
+        return report
+    }
+
+    /// Removes the files of uploads that the catalogue has forgotten, and the names that they got for videos which were
+    /// never recorded.
+    func remove(_ expired: [ExpiredUpload]) {
+        uploads.remove(Set(expired.map(\.id)))
+        for upload in expired {
+            if !upload.path.isEmpty, let file = try? store.openPublished(upload.path),
+                (try? store.isCurrent(file, upload: upload.id)) == true
+            {
+                withdraw(upload.path)
+            }
+            store.removeUpload(upload.id)
+        }
+    }
+
+    /// Removes request bodies that an nginx which was killed has left behind.
+    private func removeBodies(isDryRun: Bool) -> SweepReport.Count {
+        var count = SweepReport.Count()
+        guard let path = settings.bodyDirectory, let directory = try? Descriptor(directory: path),
+            let names = try? directory.names()
+        else { return count }
+        for name in names {
+            var status = stat()
+            guard fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                status.st_mode & S_IFMT == S_IFREG, Int64(status.st_mtim.tv_sec) < now - Self.bodyAge
+            else { continue }
+            count.add(Int(status.st_blocks) * 512)
+            if !isDryRun { unlinkat(directory.number, name, 0) }
+        }
+        return count
+    }
+}

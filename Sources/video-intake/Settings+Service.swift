@@ -1,0 +1,44 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Glibc
+import IntakeService
+import Logging
+
+extension Settings {
+    /// The SQLite file of the catalogue.
+    var cataloguePath: String { dataDirectory + "/video-intake.db" }
+
+    /// The service that these settings describe; its directories are made if they are missing.
+    func makeService(_ logger: Logger) throws -> IntakeService {
+        try Self.makeDirectory(dataDirectory, mode: 0o755)
+        let store = try FileChunkStore(
+            directory: dataDirectory, reserve: reserve, durability: intake.durability)
+        let catalogue = try SQLiteCatalogue(path: cataloguePath)
+        if let body = intake.bodyDirectory {
+            try Self.makeDirectory(body, mode: 0o700)
+            var (ours, theirs) = (stat(), stat())
+            if stat(dataDirectory, &ours) == 0, stat(body, &theirs) == 0, ours.st_dev != theirs.st_dev {
+                logger.warning("body directory and data directory are on two file systems: uploads will be slower")
+            }
+        }
+        return IntakeService(
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID)
+    }
+
+    /// The kernel's name for the time since it was started; where there is none, everything counts as from before.
+    private static var bootID: String {
+        let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+        let id = text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+        return id.isEmpty ? UUID().uuidString : id
+    }
+
+    private static func makeDirectory(_ path: String, mode: mode_t) throws {
+        guard mkdir(path, mode) == 0 || errno == EEXIST else {
+            throw StoreError("cannot create the directory \(path)", code: errno)
+        }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+            throw StoreError("cannot write to the directory \(path)", code: errno)
+        }
+    }
+}
