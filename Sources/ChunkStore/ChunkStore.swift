@@ -11,6 +11,11 @@ package protocol ChunkStore: Sendable {
     /// - Throws: `StoreError`; nothing is left behind then.
     func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool)
 
+    /// Opens what is there of an upload.
+    ///
+    /// - Throws: `StoreError` with `ENOENT` if there is nothing.
+    func openUpload(_ id: Int64) throws(StoreError) -> StoredFile
+
     /// Whether the file still is the upload's: neither published nor removed, by this process or another one.
     func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool
 
@@ -27,6 +32,9 @@ package protocol ChunkStore: Sendable {
     /// Repeating it is harmless.
     /// - Returns: `false` if other content has that name.
     func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool
+
+    /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
+    func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError)
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
@@ -68,6 +76,20 @@ package struct IncomingFile: Sendable {
     package let occupied: Int
     /// When the file or its names changed last, in seconds since 1970.
     package let changeTime: Int64
+    /// The same for all names of one file.
+    package let inode: UInt64
+}
+
+/// A published file, as a listing shows it.
+package struct PublishedFile: Sendable {
+    /// Relative to the store.
+    package let path: String
+    /// Bytes.
+    package let length: Int
+    /// When the file or its names changed last, in seconds since 1970.
+    package let changeTime: Int64
+    /// The same for all names of one file.
+    package let inode: UInt64
 }
 
 /// A range of bytes of an open file.

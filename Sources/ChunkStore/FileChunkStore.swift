@@ -54,7 +54,7 @@ extension FileChunkStore {
     package func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
         do throws(StoreError) {
-            return (StoredFile(try Descriptor(at: incoming, name, O_RDWR)), false)
+            return (try openUpload(id), false)
         } catch  where error.code == ENOENT {}
         admission.lock()
         defer { admission.unlock() }
@@ -72,6 +72,10 @@ extension FileChunkStore {
             throw error
         }
         return (file, true)
+    }
+
+    package func openUpload(_ id: Int64) throws(StoreError) -> StoredFile {
+        StoredFile(try Descriptor(at: incoming, Self.name(ofUpload: id), O_RDWR))
     }
 
     package func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool {
@@ -100,7 +104,7 @@ extension FileChunkStore {
                 IncomingFile(
                     name: name, upload: Self.upload(named: name), length: Int(status.st_size),
                     occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
-                    changeTime: Int64(status.st_ctim.tv_sec)))
+                    changeTime: Int64(status.st_ctim.tv_sec), inode: UInt64(status.st_ino)))
         }
         return files
     }
@@ -167,6 +171,40 @@ extension FileChunkStore {
         }
         try parent.sync()
         return true
+    }
+
+    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
+        try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "", body)
+    }
+
+    private static let year = "[0-9][0-9][0-9][0-9]"
+    private static let month = "[0-9][0-9]"
+
+    /// Visits the files in the directories below `directory` that match `patterns`, one pattern a level.
+    private func visit(
+        _ patterns: ArraySlice<String>, in directory: String, _ body: (PublishedFile) -> Void
+    ) throws(StoreError) {
+        let opened: Descriptor
+        do throws(StoreError) {
+            opened = try Descriptor(
+                beneath: self.directory, directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY)
+        } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {
+            return
+        }
+        for name in try opened.names() {
+            let path = directory.isEmpty ? name : "\(directory)/\(name)"
+            if let pattern = patterns.first {
+                if fnmatch(pattern, name, 0) == 0 { try visit(patterns.dropFirst(), in: path, body) }
+                continue
+            }
+            var status = stat()
+            guard fstatat(opened.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
+            else { continue }
+            body(
+                PublishedFile(
+                    path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
+                    inode: UInt64(status.st_ino)))
+        }
     }
 
     package func withdraw(_ path: String) {

@@ -61,9 +61,7 @@ extension IntakeService {
         let isDoubtful = upload.bootID != bootID
         // A chunk of a file of unknown size may have been on its way to its place.
         guard isDoubtful || upload.key.size == nil else { return chunks }
-        let layout = ChunkLayout(
-            chunks: max(upload.key.chunks, 1), size: upload.key.size, chunkSize: upload.chunkSize,
-            lastLength: upload.lastLength, sizeLimit: .max)
+        let layout = ChunkLayout(upload)
         var good: [StoredChunk] = []
         var lost: [StoredChunk] = []
         for chunk in chunks {
@@ -88,6 +86,17 @@ extension IntakeService {
         return good
     }
 
+    /// Whether a chunk's bytes are there, wherever they may be; nothing is changed.
+    func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
+        let parkingPlace = parkingPlace(ofChunk: chunk.number)
+        let places = [
+            ChunkLayout(upload).range(of: chunk.number)?.lowerBound, upload.key.size == nil ? parkingPlace : nil,
+        ]
+        return places.contains { place in
+            place.map { (try? file.crc32c(of: $0..<$0 + chunk.length)) == chunk.crc32c } ?? false
+        }
+    }
+
     /// Whether a chunk's bytes are in its place, or can be brought there.
     ///
     /// - Parameter isRewritten: they are written again, because a sync may have lost them without the kernel knowing.
@@ -108,5 +117,14 @@ extension IntakeService {
     private func hasOriginal(_ upload: Upload) -> Bool {
         guard let path = upload.originalPath, let size = upload.key.size else { return false }
         return isThere(path, size: size)
+    }
+}
+
+extension ChunkLayout {
+    /// What is recorded of an upload's layout.
+    fileprivate init(_ upload: Upload) {
+        self.init(
+            chunks: max(upload.key.chunks, 1), size: upload.key.size, chunkSize: upload.chunkSize,
+            lastLength: upload.lastLength, sizeLimit: .max)
     }
 }

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import IntakeService
+import Logging
+
+/// `video-intake gc`
+struct GC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gc",
+        abstract: "Remove what is over: expired uploads and what crashes have left.",
+        discussion: """
+            `serve` does the same every 10 minutes. Files that belong to no upload are moved to set-aside in the data \
+            directory and never deleted. Safe while `serve` runs; run it as the same user.
+            """)
+
+    @Flag(help: "Only say what would be removed.") var dryRun = false
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        let service = try options.settings().makeServiceForMaintenance()
+        let report = try orExit { try service.sweep(isDryRun: dryRun) }
+        for (what, amount) in report.lines { print("\(what): \(amount)") }
+        if report.lines.isEmpty {
+            print("nothing to remove")
+        } else if dryRun {
+            print("nothing was removed (--dry-run)")
+        }
+    }
+}
+
+/// `video-intake check`
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Verify the catalogue against the files.",
+        discussion: """
+            Prints one line for each finding, and what --repair would do about it. Exits with 0 if all is well or \
+            repaired, with 1 if not. Safe while `serve` runs; run it as the same user.
+            """)
+
+    @Flag(help: "Read every byte: the videos' md5, the unfinished uploads' checksums.") var deep = false
+    @Flag(help: "Do what can be done without losing anything.") var repair = false
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        let service = try options.settings().makeServiceForMaintenance()
+        let progress = Progress(isShown: deep && isatty(STDERR_FILENO) == 1)
+        let report = try orExit {
+            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.show).run()
+        }
+        progress.clear()
+        for finding in report.findings {
+            let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
+            print("\(finding.kind.rawValue): \(finding.text)\(remedy)")
+        }
+        let left = report.findings.count { !repair || $0.repair == nil }
+        print(
+            "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
+                + "\(report.findings.count) findings, \(report.findings.count - left) repaired")
+        if left > 0 { throw ExitCode(1) }
+    }
+
+    /// How much was read, on a terminal.
+    private final class Progress {
+        private let isShown: Bool
+        private var shown = ContinuousClock.now
+
+        init(isShown: Bool) { self.isShown = isShown }
+
+        func show(_ read: Int, of all: Int) {
+            guard isShown, .now - shown > .milliseconds(200) else { return }
+            shown = .now
+            let bar = String(repeating: "#", count: read * 30 / all).padding(toLength: 30, withPad: ".", startingAt: 0)
+            let line = "\r\u{1B}[K[\(bar)] \(read * 100 / all) % of \(all / 1_048_576) MiB"
+            FileHandle.standardError.write(Data(line.utf8))
+        }
+
+        func clear() {
+            if isShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        }
+    }
+}
+
+extension Settings {
+    /// The service on a data directory that must be there already.
+    fileprivate func makeServiceForMaintenance() throws -> IntakeService {
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "video-intake")
+        logger.logLevel = max(logLevel, .warning)
+        guard access(cataloguePath, R_OK | W_OK) == 0 else {
+            complain("\(cataloguePath): \(String(cString: strerror(errno))); is --data-directory right?")
+            throw ExitCode(1)
+        }
+        return try orExit { try makeService(logger) }
+    }
+}
+
+/// Runs `body`; an error becomes one line on standard error and exit code 1.
+private func orExit<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch {
+        complain("\(error)")
+        throw ExitCode(1)
+    }
+}
