@@ -25,11 +25,13 @@ package final class NginxSite: Site {
 
     /// Starts both and waits until requests succeed.
     ///
-    /// - Parameter flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
-    package init(_ mode: BodyMode, flags: [String] = []) throws {
+    /// - Parameters:
+    ///   - flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
+    ///   - directory: where everything is written; a new one by default. It goes with the site.
+    package init(_ mode: BodyMode, flags: [String] = [], directory: URL? = nil) throws {
         self.mode = mode
         self.flags = flags
-        dataDirectory = try makeTemporaryDirectory()
+        dataDirectory = try directory ?? makeTemporaryDirectory()
         let directory = dataDirectory.path
         for name in ["body", "log", "upload", "nginx/temporary"] {
             try FileManager.default.createDirectory(
@@ -39,8 +41,7 @@ package final class NginxSite: Site {
         processes = Locked(Processes())
         try writeConfiguration()
         try startResponder()
-        let nginx = try startNginx()
-        processes.withLock { $0.nginx = nginx }
+        try startNginx()
         Self.running.withLock { running in
             running = running.filter { $0.site != nil } + [Reference(site: self)]
         }
@@ -174,14 +175,33 @@ extension NginxSite {
         }
     }
 
-    private func startNginx() throws -> ChildProcess {
+    /// Kills nginx, master and workers, at once.
+    package func killNginx() {
+        guard let nginx = processes.withLock(\.nginx) else { return }
+        kill(-nginx.id, SIGKILL)
+        nginx.wait(within: 10)
+    }
+
+    /// Starts nginx and does not wait for it.
+    package func startNginx() throws {
         let directory = dataDirectory.path
-        return try ChildProcess(
+        let child = try ChildProcess(
             "nginx",
             ["-p", directory, "-c", "nginx/nginx.conf", "-e", "stderr"]
                 + (geteuid() == 0 ? ["-g", "user root;"] : []),
             environment: ChildProcess.plainEnvironment, directory: directory,
             output: "\(directory)/log/nginx.out", errors: "\(directory)/log/nginx.log")
+        processes.withLock { $0.nginx = child }
+    }
+
+    /// The bytes of upload_file requests with this guid that nginx has received, head and body.
+    package func bytesReceived(guid: String) -> Int {
+        // The guid is in the body, so tests put it into the query as well.
+        textOfFile(dataDirectory.path + "/log/access.log").split(separator: "\n")
+            .filter { $0.contains("guid=\(guid)") }
+            .reduce(0) { sum, line in
+                sum + (line.split(separator: " ").last.flatMap { Int($0.dropFirst("received=".count)) } ?? 0)
+            }
     }
 
     /// Ends both, nginx first.
