@@ -28,7 +28,11 @@ package final class NginxSite: Site {
     /// - Parameters:
     ///   - flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
     ///   - directory: where everything is written; a new one by default. It goes with the site.
-    package init(_ mode: BodyMode, flags: [String] = [], directory: URL? = nil) throws {
+    ///   - authenticates: whether owners are named by an authentication service, as the shipped example does it. The
+    ///     service here lets in whoever says an owner.
+    package init(
+        _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false
+    ) throws {
         self.mode = mode
         self.flags = flags
         dataDirectory = try directory ?? makeTemporaryDirectory()
@@ -39,7 +43,7 @@ package final class NginxSite: Site {
         }
         port = try Self.freePort()
         processes = Locked(Processes())
-        try writeConfiguration()
+        try writeConfiguration(authenticates)
         try startResponder()
         try startNginx()
         Self.running.withLock { running in
@@ -62,7 +66,8 @@ package final class NginxSite: Site {
 
     /// Whether the responder answers.
     package func isHealthy() -> Bool {
-        let request = SentRequest(method: "GET", "/healthz")
+        // Where users are told apart it is a user who asks.
+        let request = SentRequest(method: "GET", "/healthz", owner: "monitor")
         return (try? HTTPConnection(port: port, timeLimit: 20).send(request).status) == 200
     }
 }
@@ -90,25 +95,53 @@ extension NginxSite {
     /// The release binary, if Tests/run has built one.
     package static let releaseBinary = ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_BINARY"]
 
-    private func writeConfiguration() throws {
+    private func writeConfiguration(_ authenticates: Bool) throws {
         let (source, target) = (Self.repository.path + "/nginx", dataDirectory.path + "/nginx")
         for name in ["video-intake.conf", "video-intake-http.conf"] {
             try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(target)/\(name)")
         }
-        let handOff = mode == .handOff ? textOfFile("\(source)/video-intake-handoff.conf") : ""
-        let site = """
+        let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
+        var site = """
             set $video_intake_socket unix:video-intake.sock;
             set $video_intake_data .;
-            set $video_intake_owner $http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"));
+            set $video_intake_owner \(ownerVariable);
             client_body_temp_path body;
 
             """
-        let main = textOfFile("\(source)/development.conf.template").replacing("@PORT@", with: "\(port)")
+        var main = textOfFile("\(source)/development.conf.template").replacing("@PORT@", with: "\(port)")
+        if authenticates {
+            let servicePort = try Self.freePort()
+            site = Self.uncommented(textOfFile("\(source)/video-intake-site.conf"))
+                .replacing("/run/video-intake/", with: "").replacing("/var/lib/video-intake/", with: "")
+                .replacing("/var/lib/video-intake", with: ".").replacing(":9000", with: ":\(servicePort)")
+            main.removeLast(main.reversed().prefix { $0 != "}" }.count + 1)
+            main += """
+                server {
+                    listen 127.0.0.1:\(servicePort);
+                    location / {
+                        if (\(ownerVariable) = "") { return 401; }
+                        add_header X-User \(ownerVariable);
+                        return 204;
+                    }
+                }
+                }
+
+                """
+        }
+        let handOff = mode == .handOff ? textOfFile("\(source)/video-intake-handoff.conf") : ""
         for (name, text) in [
             ("video-intake-handoff.conf", handOff), ("video-intake-site.conf", site), ("nginx.conf", main),
         ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: "\(target)/\(name)"))
         }
+    }
+
+    /// The shipped example with what follows the owner's line in effect, as an operator does it.
+    private static func uncommented(_ text: String) -> String {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let owner = lines.firstIndex { $0.hasPrefix("set $video_intake_owner") } ?? lines.endIndex
+        return (lines[..<owner] + lines[owner...].map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 })
+            .joined(separator: "\n")
     }
 
     /// A port that nobody listens on at the moment.
