@@ -27,6 +27,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         let settings = try options.settings()
         let signals = Self.blockSignals()
+        Self.raiseDescriptorLimit()
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "video-intake")
         logger.logLevel = settings.logLevel
@@ -74,6 +75,14 @@ struct Serve: ParsableCommand {
         } catch {
             logger.error("cannot sweep", metadata: ["cause": "\(error)"])
         }
+    }
+
+    /// Every unfinished upload that was touched lately has its file open.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// The signals that stop the server wait until `wait` takes them; every thread made later inherits that.

@@ -163,6 +163,30 @@ extension InProcessSite {
         #expect(site.bodyFiles() == [])
     }
 
+    @Test("a thousand unfinished uploads are taken up again, without looking at their bytes")
+    func thousandUploads() throws {
+        let site = try InProcessSite()
+        let pages = (0..<1000).map { _ in
+            var page = PageUpload(content: videoBytes(9_999))
+            page.chunkSize = 5_000
+            return page
+        }
+        // A service keeps the files of its uploads open for a while.
+        for start in stride(from: 0, to: 1000, by: 200) {
+            let service = try site.another()
+            for page in pages[start..<start + 200] { #expect(try service.send(page.request(0)).code == 2) }
+        }
+        let restarted = try site.another()
+        let start = ContinuousClock.now
+        #expect(try restarted.service.recover().isEmpty)
+        print("recovered 1000 unfinished uploads in \(ContinuousClock.now - start)")
+        for page in pages.shuffled().prefix(20) { #expect(try restarted.received(page) == "0") }
+
+        let rebooted = try site.another(bootID: "second")
+        #expect(try rebooted.service.recover().count == 1000)
+        #expect(try rebooted.received(pages[500]) == "0")
+    }
+
     @Test("the parked last chunk of a file of unknown size survives a crash before it is moved to its place")
     func parkedChunk() throws {
         let site = try InProcessSite()
