@@ -1,0 +1,185 @@
+import Catalogue
+import ChunkStore
+import Logging
+import Uploads
+
+/// upload_file, storing a chunk: claim, lock, write, sync, record.
+extension IntakeService {
+    /// So many bytes may wait for the digest before a request has to.
+    private static let digestLag = 32 * 1024 * 1024
+
+    /// What became of a request's chunk.
+    enum Storing {
+        /// Its bytes and its record are where the durability setting wants them, by this request or an earlier one.
+        case stored
+        /// The upload has ended meanwhile, like this.
+        case over(ActiveUpload.Outcome)
+        /// The upload has ended in another process, or expired.
+        case endedElsewhere
+    }
+
+    func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Storing {
+        let chunk = request.chunk
+        let layout = try learn(request, in: upload)
+        let target = try open(upload)
+        if case .file(let file, _) = target { try unpark(upload, file) }
+
+        switch upload.claim(chunk) {
+        case .over(let outcome): return .over(outcome)
+        case .hold: return .stored
+        case .busy: preconditionFailure("a claim waits while another request writes the chunk")
+        case .write, .compare: break
+        }
+        var isKept = false
+        defer { if !isKept { upload.release(chunk) } }
+
+        let recorded: Recorded
+        switch target {
+        case .original(let file):
+            recorded = try compare(request, with: file, in: upload, layout)
+        case .file(let file, let digest):
+            recorded = try write(request, to: file, in: upload, layout)
+            digest.wait(lag: Self.digestLag)
+        }
+        switch recorded {
+        case .before: return .stored
+        case .never: return .endedElsewhere
+        case .now(let stored, let count):
+            while !upload.stored(stored), case .file(let file, _) = target {
+                try moveToPlace(upload, file, claimed: chunk)
+            }
+            isKept = true
+            // Another process stores chunks of this upload too.
+            if count > upload.receivedCount {
+                upload.merge(try recording(catalogue.chunks(ofUpload: upload.record.id)))
+            }
+            return .stored
+        }
+    }
+
+    /// Whether a chunk is recorded.
+    private enum Recorded {
+        /// By this request; the upload now has so many.
+        case now(StoredChunk, count: Int)
+        /// By an earlier request, with the same bytes.
+        case before
+        /// Its upload is no longer open.
+        case never
+    }
+
+    /// Writes the claimed chunk's bytes to their place, then its record.
+    private func write(
+        _ request: UploadRequest, to file: StoredFile, in upload: ActiveUpload, _ layout: ChunkLayout
+    ) throws(Failure) -> Recorded {
+        let (chunk, source) = (request.chunk, request.file.bytes)
+        let range = upload.range(of: chunk, length: source.length, parkingPlace: parkingPlace(ofChunk: chunk))
+        // Against another process that completes this file; the claim is against threads of this one.
+        try storing(file.lock(range, within: Self.lockPatience))
+        defer { file.unlock(range) }
+        guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
+        if upload.has(chunk: chunk) {
+            if try storing(file.matches(source, at: range.lowerBound)) { return .before }
+            upload.replace(chunk)
+            try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
+        }
+        if layout.size == nil { try storing(store.checkRoom(for: source.length)) }
+        try storing(file.write(source, at: range.lowerBound))
+        try moveToPlace(upload, file, claimed: chunk)
+        if settings.durability == .power { try sync(upload, file) }
+        return try record(request, in: upload, layout)
+    }
+
+    /// Compares the claimed chunk with the original that the owner has, and records whether it differs.
+    private func compare(
+        _ request: UploadRequest, with original: StoredFile, in upload: ActiveUpload, _ layout: ChunkLayout
+    ) throws(Failure) -> Recorded {
+        let offset = upload.offset(of: request.chunk, parkingPlace: 0)
+        let matches = try storing(original.matches(request.file.bytes, at: offset))
+        return try record(request, in: upload, layout, differs: !matches)
+    }
+
+    /// Seconds that a chunk waits for another process to leave its place in the file alone.
+    static var lockPatience: Double { 5 }
+
+    private func record(
+        _ request: UploadRequest, in upload: ActiveUpload, _ layout: ChunkLayout, differs: Bool = false
+    ) throws(Failure) -> Recorded {
+        let source = request.file.bytes
+        let chunk = StoredChunk(
+            number: request.chunk, length: source.length, crc32c: try storing(source.crc32c()), differs: differs)
+        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
+        return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
+    }
+
+    /// Makes what was written survive power loss, together with what others write to the same file.
+    private func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+        do throws(StoreError) {
+            try upload.syncs.submit(file)
+        } catch {
+            doubt(upload)
+            throw Failure(error)
+        }
+    }
+
+    /// After a failed sync nobody knows what is on the medium, and another sync could succeed falsely: the upload's
+    /// chunks must be compared with their checksums, and written again, before they count.
+    func doubt(_ upload: ActiveUpload) {
+        do throws(CatalogueError) {
+            try catalogue.distrust(upload: upload.record.id)
+        } catch {
+            logger.critical("cannot note that an upload is in doubt", metadata: ["cause": "\(error)"])
+        }
+        uploads.remove(upload)
+    }
+
+    /// Opens what the upload's chunks go to, and takes up what is there of it.
+    func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target {
+        let (record, catalogue, store) = (upload.record, catalogue, store)
+        return try upload.target { () throws(Failure) in
+            let chunks = try recording(catalogue.chunks(ofUpload: record.id))
+            if let path = record.originalPath, let original = try? store.openPublished(path),
+                (try? original.length()) == record.key.size
+            {
+                return (.original(original), chunks)
+            }
+            let (file, isNew) = try storing(store.openUpload(record.id, size: record.key.size))
+            // The bytes of these chunks were with the original, or are lost.
+            for chunk in chunks where isNew {
+                try recording(catalogue.forget(chunk: chunk.number, upload: record.id))
+            }
+            return (.file(file, PrefixDigest(file)), isNew ? [] : try verified(chunks, of: record, in: file))
+        }
+    }
+
+    private func learn(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ChunkLayout {
+        do throws(ChunkLayout.Contradiction) {
+            return try upload.learn(chunk: request.chunk, length: request.file.bytes.length)
+        } catch {
+            switch error {
+            case .chunk: throw .malformed(field: "chunk", rule: "必须小于 chunks")
+            case .size: throw .malformed(field: "size", rule: "不能超过 \(settings.sizeLimit) 字节")
+            case .length: throw .malformed(field: "file", rule: "分片长度与 size、chunks 或其他分片不符")
+            }
+        }
+    }
+
+    /// Moves a parked last chunk to its place if this request, for another chunk, has told it.
+    private func unpark(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+        guard let chunk = upload.parkedChunk, case .compare = upload.claim(chunk) else { return }
+        defer { upload.release(chunk) }
+        try moveToPlace(upload, file, claimed: chunk)
+    }
+
+    /// Moves the claimed chunk to its place if it is the parked one and the place is known.
+    ///
+    private func moveToPlace(_ upload: ActiveUpload, _ file: StoredFile, claimed chunk: Int) throws(Failure) {
+        guard let place = upload.placeOfParked(chunk) else { return }
+        let parked = parkingPlace(ofChunk: chunk)
+        try storing(file.move(parked..<parked + place.count, to: place.lowerBound))
+        upload.unparked()
+    }
+
+    /// Where the last chunk of a file of unknown size waits: behind every place that a chunk can have, and so far that
+    /// moving it leaves it whole there. A crash before its place is recorded then does no harm.
+    func parkingPlace(ofChunk chunk: Int) -> Int { (chunk + 1) * settings.bodyLimit }
+}
