@@ -59,13 +59,14 @@ extension FileChunkStore {
         admission.lock()
         defer { admission.unlock() }
         try checkRoom(for: size ?? 0)
-        let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT, mode: 0o644))
+        let file: StoredFile
         do throws(StoreError) {
-            if let size {
-                try preallocate(file, size)
-                // Another process may have taken the room meanwhile.
-                try checkRoom(for: 0)
-            }
+            file = try create(name, size: size)
+        } catch  where error.code == EEXIST {
+            // Another process was faster.
+            return (try openUpload(id), false)
+        }
+        do throws(StoreError) {
             if durability == .power { try incoming.sync() }
         } catch {
             unlinkat(incoming.number, name, 0)
@@ -127,26 +128,54 @@ extension FileChunkStore {
     }
 
     package func makeSpool() throws(StoreError) -> StoredFile {
-        do throws(StoreError) {
-            return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: 0o600))
-        } catch  where error.code != EOPNOTSUPP && error.code != EISDIR {
-            throw error
-        } catch {
-            // A file system without O_TMPFILE: a name that goes at once.
-            let name = "spool.\(getpid()).\(UInt64.random(in: 0 ... .max))"
-            let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
-            unlinkat(incoming.number, name, 0)
+        if let file = try makeUnnamedFile(mode: 0o600) { return file }
+        let name = "spool.\(getpid()).\(UInt64.random(in: 0 ... .max))"
+        let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
+        unlinkat(incoming.number, name, 0)
+        return file
+    }
+
+    /// Creates an upload's file with room for all of it.
+    private func create(_ name: String, size: Int?) throws(StoreError) -> StoredFile {
+        if let file = try makeUnnamedFile(mode: 0o644) {
+            try preallocate(file, size)
+            // It gets its name now: before, it must not be found by another process, nor be left by a crash.
+            _ = try StoreError.check("linkat") {
+                // The way that open(2) tells for O_TMPFILE; the other one needs a privilege.
+                linkat(
+                    AT_FDCWD, "/proc/self/fd/\(file.descriptor.number)", incoming.number, name, AT_SYMLINK_FOLLOW)
+            }
             return file
+        }
+        let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o644))
+        do throws(StoreError) {
+            try preallocate(file, size)
+        } catch {
+            unlinkat(incoming.number, name, 0)
+            throw error
+        }
+        return file
+    }
+
+    /// A file that is gone when it is closed, unless it gets a name by then; `nil` if the file system has none such.
+    private func makeUnnamedFile(mode: mode_t) throws(StoreError) -> StoredFile? {
+        do throws(StoreError) {
+            return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: mode))
+        } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
+            return nil
         }
     }
 
-    private func preallocate(_ file: StoredFile, _ size: Int) throws(StoreError) {
+    private func preallocate(_ file: StoredFile, _ size: Int?) throws(StoreError) {
+        guard let size else { return }
         do throws(StoreError) {
             _ = try StoreError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
         } catch  where error.code == EOPNOTSUPP {
             // Without preallocation a full disk shows later, at the chunk that does not fit.
             try file.truncate(to: size)
         }
+        // Another process may have taken the room meanwhile.
+        try checkRoom(for: 0)
     }
 }
 

@@ -106,10 +106,10 @@ extension ActiveUpload {
 // MARK: - Target
 
 extension ActiveUpload {
-    /// What the chunks go to; opened by the first request, while others wait.
+    /// What the chunks go to; opened by the first request, while others wait. `nil` if `open` finds the upload over.
     func target(
-        _ open: () throws(Failure) -> (Target, [StoredChunk])
-    ) throws(Failure) -> Target {
+        _ open: () throws(Failure) -> (Target, [StoredChunk])?
+    ) throws(Failure) -> Target? {
         condition.lock()
         while isOpening { condition.wait() }
         if let target {
@@ -124,7 +124,7 @@ extension ActiveUpload {
                 condition.broadcast()
             }
         }
-        let (target, chunks) = try open()
+        guard let (target, chunks) = try open() else { return nil }
         locked {
             self.target = target
             for chunk in chunks {

@@ -36,8 +36,8 @@ extension IntakeService {
         for record in records {
             let upload = uploads.begin(record, guid: record.draft.guid, sizeLimit: settings.sizeLimit, now: now)
             do throws(Failure) {
-                _ = try open(upload)
-                if !record.draft.path.isEmpty, upload.takeCompletion() {
+                // A request may have completed it meanwhile.
+                if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
                     if case .failed(let failure) = complete(upload, record.draft) { throw failure }
                     logger.notice("completed an upload that was whole", metadata: ["upload": "\(record.id)"])
                 }

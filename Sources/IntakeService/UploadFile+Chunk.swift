@@ -21,7 +21,7 @@ extension IntakeService {
     func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Storing {
         let chunk = request.chunk
         let layout = try learn(request, in: upload)
-        let target = try open(upload)
+        guard let target = try open(upload) else { return .endedElsewhere }
         if case .file(let file, _) = target { try unpark(upload, file) }
 
         switch upload.claim(chunk) {
@@ -132,8 +132,8 @@ extension IntakeService {
         uploads.remove(upload)
     }
 
-    /// Opens what the upload's chunks go to, and takes up what is there of it.
-    func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target {
+    /// Opens what the upload's chunks go to, and takes up what is there of it; `nil` if the upload is over.
+    func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target? {
         let (record, catalogue, store) = (upload.record, catalogue, store)
         return try upload.target { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
@@ -143,11 +143,15 @@ extension IntakeService {
                 return (.original(original), chunks)
             }
             let (file, isNew) = try storing(store.openUpload(record.id, size: record.key.size))
-            // The bytes of these chunks were with the original, or are lost.
-            for chunk in chunks where isNew {
-                try recording(catalogue.forget(chunk: chunk.number, upload: record.id))
+            guard isNew else { return (.file(file, PrefixDigest(file)), try verified(chunks, of: record, in: file)) }
+            // There was none: because it is a video by now, for example.
+            guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
+                store.removeUpload(record.id)
+                return nil
             }
-            return (.file(file, PrefixDigest(file)), isNew ? [] : try verified(chunks, of: record, in: file))
+            // The bytes of these chunks were with the original, or are lost.
+            for chunk in chunks { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
+            return (.file(file, PrefixDigest(file)), [])
         }
     }
 

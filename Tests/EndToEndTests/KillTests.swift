@@ -41,7 +41,7 @@ extension EndToEnd {
 
             // Every video has its md5 and one record, and nothing else is there.
             let check = try site.run(["check", "--deep"])
-            #expect(check.end == .exit(0), "\(check.output)\(check.errors)")
+            #expect(check.end == .exit(0), "\(check.output)\(check.errors)\(site.responderLog.suffix(6000))")
             #expect(check.output.contains("\(finished) videos ("))
             #expect(try site.recordCount() == finished)
             #expect(site.publishedFiles().count == finished)

@@ -103,6 +103,24 @@ extension InProcessSite {
         #expect(try restarted.send(page.determineRequest()).data?["video_name"] as? String == "whole")
     }
 
+    @Test("an upload that a request completes before its turn to be taken up leaves nothing behind")
+    func completedMeanwhile() throws {
+        let site = try InProcessSite()
+        var page = page()
+        page.title = "whole"
+        try site.failRecords(named: "whole")
+        for chunk in 0..<3 { _ = try site.send(page.request(chunk)) }
+        try site.execute("DROP TRIGGER fail_whole")
+        let restarted = try site.another()
+        let unfinished = try restarted.service.recover()
+        #expect(unfinished.count == 1)
+        #expect(try restarted.send(page.request(2)).code == 1)
+        restarted.service.takeUp(unfinished)
+        #expect(site.incomingFiles() == [])
+        #expect(try restarted.send(page.request(1)).code == 1)
+        #expect(site.incomingFiles() == [] && site.publishedFiles().count == 1)
+    }
+
     @Test("a publication that was never recorded goes with its upload when that expires")
     func expiredPublication() throws {
         let site = try InProcessSite()
