@@ -22,6 +22,10 @@ package final class SQLiteCatalogue: Catalogue {
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
             try Schema.migrator.migrate(pool)
+            // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
+            try pool.write { db in try db.execute(sql: "UPDATE id_sequence SET last = last WHERE name = 'video'") }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
+            throw CatalogueError(.failed, "\(path) cannot be written")
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
             throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
         } catch {

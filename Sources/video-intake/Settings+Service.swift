@@ -12,9 +12,10 @@ extension Settings {
     /// The service that these settings describe; its directories are made if they are missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
         try Self.makeDirectory(dataDirectory, mode: 0o755)
+        let catalogue = try SQLiteCatalogue(path: cataloguePath)
+        // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try FileChunkStore(
             directory: dataDirectory, reserve: reserve, durability: intake.durability)
-        let catalogue = try SQLiteCatalogue(path: cataloguePath)
         if let body = intake.bodyDirectory {
             try Self.makeDirectory(body, mode: 0o700)
             var (ours, theirs) = (stat(), stat())

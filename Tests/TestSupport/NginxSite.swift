@@ -11,6 +11,7 @@ package final class NginxSite: Site {
     package let mode: BodyMode
     package let port: UInt16
     private let flags: [String]
+    private let faults: FaultLibrary?
     private let processes: Locked<Processes>
 
     private struct Processes {
@@ -30,11 +31,14 @@ package final class NginxSite: Site {
     ///   - directory: where everything is written; a new one by default. It goes with the site.
     ///   - authenticates: whether owners are named by an authentication service, as the shipped example does it. The
     ///     service here lets in whoever says an owner.
+    ///   - faults: what the responder has with it, but not nginx.
     package init(
-        _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false
+        _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false,
+        faults: FaultLibrary? = nil
     ) throws {
         self.mode = mode
         self.flags = flags
+        self.faults = faults
         dataDirectory = try directory ?? makeTemporaryDirectory()
         let directory = dataDirectory.path
         for name in ["body", "log", "upload", "nginx/temporary"] {
@@ -173,6 +177,7 @@ extension NginxSite {
     /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.
     package func startResponder(inheriting socket: Int32? = nil) throws {
         let directory = dataDirectory.path
+        let environment = faults?.environment(for: dataDirectory) ?? [:]
         let child = try ChildProcess(
             Self.binary,
             [
@@ -180,7 +185,7 @@ extension NginxSite {
                 "\(directory)/body", "--video-domain", "http://127.0.0.1:\(port)", "--reserve", "0", "--time-zone",
                 "UTC",
             ] + flags,
-            environment: ChildProcess.plainEnvironment, directory: directory, input: socket,
+            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory, input: socket,
             output: "\(directory)/log/responder.out", errors: "\(directory)/log/responder.log")
         processes.withLock { $0.responder = child }
     }
