@@ -38,7 +38,7 @@ struct Serve: ParsableCommand {
         do {
             service = try settings.makeService(logger)
             unfinished = try service.recover()
-            let socket = try ListeningSocket.inherited() ?? ListeningSocket.bind(path: settings.socket)
+            let socket = try ListeningSocket.inherited() ?? Self.bind(settings.socket)
             server = try FastCGIServer(socket: socket, threads: settings.threads) { service.handle($0) }
             try server.start()
         } catch {
@@ -83,6 +83,20 @@ struct Serve: ParsableCommand {
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    /// A process that was killed leaves its socket open for a moment if it was just starting a child: patience of 1 s.
+    private static func bind(_ path: String) throws -> ListeningSocket {
+        for _ in 0..<20 {
+            do throws(ListeningSocketError) {
+                return try ListeningSocket.bind(path: path)
+            } catch .inUse {
+                usleep(50_000)
+            } catch {
+                throw error
+            }
+        }
+        return try ListeningSocket.bind(path: path)
     }
 
     /// The signals that stop the server wait until `wait` takes them; every thread made later inherits that.

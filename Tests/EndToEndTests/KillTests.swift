@@ -24,7 +24,13 @@ extension EndToEnd {
                 if index == clients {
                     while !isOver() {
                         usleep(.random(in: 20_000...300_000))
-                        try Self.killAndStart(site, withNginx: .random(in: 0..<4) == 0)
+                        do {
+                            try Self.killAndStart(site, withNginx: .random(in: 0..<4) == 0)
+                        } catch {
+                            // The others only see that nobody answers.
+                            Issue.record(error)
+                            throw error
+                        }
                         kills.withLock { $0 += 1 }
                     }
                     return 0
