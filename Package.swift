@@ -4,7 +4,8 @@ import PackageDescription
 let package = Package(
     name: "video-intake",
     products: [
-        .executable(name: "video-intake", targets: ["video-intake"])
+        .executable(name: "video-intake", targets: ["video-intake"]),
+        .library(name: "LoadingCache", targets: ["LoadingCache"]),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -19,12 +20,13 @@ let package = Package(
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
         .target(name: "FormData", dependencies: ["CPlatform"]),
         .target(name: "Uploads"),
+        .target(name: "LoadingCache", dependencies: ["CPlatform"]),
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CPlatform"]),
         .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "IntakeService",
             dependencies: [
-                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "CPlatform",
+                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
@@ -36,16 +38,23 @@ let package = Package(
             ],
             // The default linker repeats a warning of the C library about a function in the static Foundation.
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+        .executableTarget(
+            name: "cache-benchmark",
+            dependencies: [
+                "LoadingCache", "CPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            exclude: ["Peers.java"]),
 
         .target(
             name: "TestSupport",
             dependencies: [
-                "IntakeService", "Catalogue", "ChunkStore", .product(name: "Logging", package: "swift-log"),
-                .product(name: "GRDB", package: "GRDB.swift"),
+                "IntakeService", "Catalogue", "ChunkStore", "LoadingCache",
+                .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
+        .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"]),
         .testTarget(

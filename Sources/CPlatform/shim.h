@@ -4,12 +4,16 @@
 #define VIDEO_INTAKE_CPLATFORM_SHIM_H
 
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -63,6 +67,43 @@ static inline int vi_lock(int descriptor, short type, off_t start, off_t length)
     lock.l_start = start;
     lock.l_len = length;
     return fcntl(descriptor, 37 /* F_OFD_SETLK */, &lock);
+}
+
+// futex(2) has no wrapper, and syscall(2) is variadic: https://man7.org/linux/man-pages/man2/futex.2.html
+// Sleeps while `word` holds `expected`, until a wake-up or for so long; may return without either. No time: for ever.
+static inline void vi_futex_wait(const uint32_t *word, uint32_t expected, long nanoseconds) {
+    struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nanoseconds > 0 ? &time : NULL, NULL, 0);
+}
+
+// Wakes at most `count` of those that sleep on `word`.
+static inline void vi_futex_wake(const uint32_t *word, int count) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+// membarrier(2) has no wrapper: https://man7.org/linux/man-pages/man2/membarrier.2.html
+// Announces that this process will order its threads; 0 if the kernel can.
+static inline int vi_membarrier_register(void) {
+    return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+// Makes every running thread of this process pass a full memory barrier.
+static inline void vi_membarrier(void) { syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); }
+
+// Not in the Glibc module: https://man7.org/linux/man-pages/man3/mallinfo.3.html
+// Bytes that this process has allocated and not freed.
+static inline size_t vi_allocated(void) {
+    struct mallinfo2 state = mallinfo2();
+    return state.uordblks + state.hblkhd;
+}
+
+// Tells the processor that this is a spin loop, which has no name in Swift.
+static inline void vi_spin_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
 }
 
 // The processor's CRC32C instruction, which Swift has no name for. Whether there is one:

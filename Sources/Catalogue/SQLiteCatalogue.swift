@@ -8,12 +8,15 @@ package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
 
     /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
-    package init(path: String) throws(CatalogueError) {
+    ///
+    /// - Parameter trace: is told of each statement that runs.
+    package init(path: String, trace: (@Sendable (String) -> Void)? = nil) throws(CatalogueError) {
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000")
+            if let trace { db.trace { trace($0.description) } }
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)

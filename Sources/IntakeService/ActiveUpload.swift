@@ -46,7 +46,6 @@ final class ActiveUpload: @unchecked Sendable {
     private var isOpening = false
     private var held: [Held] = []
     private var heldCount = 0
-    private var lastUse: Int64 = .max
 
     init(_ record: Upload, sizeLimit: Int) {
         self.record = record
@@ -70,10 +69,9 @@ final class ActiveUpload: @unchecked Sendable {
 
 extension ActiveUpload {
     /// A request of this upload begins. Returns whether its guid is known to be an alias of the upload.
-    func begin(guid: String, now: Int64) -> Bool {
+    func begin(guid: String) -> Bool {
         locked {
             progress.begin()
-            lastUse = now
             return guids.contains(guid)
         }
     }
@@ -86,9 +84,14 @@ extension ActiveUpload {
         locked { _ = guids.insert(guid) }
     }
 
-    /// Whether no request is under way and none has begun since `time`.
-    func isIdle(since time: Int64) -> Bool {
-        locked { progress.requests == 0 && lastUse < time }
+    /// Whether no request is under way.
+    var isIdle: Bool { locked { progress.requests == 0 } }
+
+    /// Gives the file back, unless a request still needs it; it goes with the last one then.
+    func close() {
+        locked {
+            if progress.requests == 0 { target = nil }
+        }
     }
 
     /// The file's size in bytes, once it is known.

@@ -1,74 +1,86 @@
 import Catalogue
 import Foundation
+import LoadingCache
 import Uploads
 
 /// The unfinished uploads that this process works on, by key. Thread-safe.
+///
+/// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
+/// expired.
 final class ActiveUploads: @unchecked Sendable {
-    // SAFETY: `lock` guards `uploads`.
+    // SAFETY: the cache is thread-safe; `lock` makes one step of a look and what follows from it.
     private let lock = NSLock()
-    private var uploads: [UploadKey: ActiveUpload] = [:]
+    private let uploads: Cache<UploadKey, ActiveUpload>
 
-    /// Seconds. An upload that nobody has touched for so long gives its file back; the catalogue still has it, and knows
-    /// whether it has expired.
-    private static let idleTime: Int64 = 300
+    private static let idleTime = Duration.seconds(300)
+
+    init(ticker: Ticker) {
+        do {
+            uploads = Cache(
+                try CacheConfiguration(
+                    expireAfterAccess: Self.idleTime, ticker: ticker, removalListener: { $0.value.close() }))
+        } catch {
+            preconditionFailure("a constant configuration: \(error)")
+        }
+    }
 
     /// The upload with this key, begun for a request, if the guid is known to be its alias.
-    func begin(_ key: UploadKey, guid: String, now: Int64) -> ActiveUpload? {
+    func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
         lock.withLock {
-            guard let upload = uploads[key] else { return nil }
-            if upload.isIdle(since: now - Self.idleTime) {
-                uploads[key] = nil
-                return nil
-            }
-            if upload.begin(guid: guid, now: now) { return upload }
+            guard let upload = uploads.getIfPresent(key) else { return nil }
+            if upload.begin(guid: guid) { return upload }
             upload.end()
             return nil
         }
     }
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String, sizeLimit: Int, now: Int64) -> ActiveUpload {
+    func begin(_ record: Upload, guid: String, sizeLimit: Int) -> ActiveUpload {
         lock.withLock {
             let upload: ActiveUpload
-            if let known = uploads[record.key], known.record.id == record.id {
+            if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
                 upload = known
             } else {
-                uploads = uploads.filter { !$0.value.isIdle(since: now - Self.idleTime) }
                 upload = ActiveUpload(record, sizeLimit: sizeLimit)
-                uploads[record.key] = upload
+                uploads.put(record.key, upload)
             }
             upload.addGuid(guid)
-            _ = upload.begin(guid: guid, now: now)
+            _ = upload.begin(guid: guid)
             return upload
         }
     }
 
     /// Forgets an upload that is over.
     func remove(_ upload: ActiveUpload) {
-        lock.withLock {
-            if uploads[upload.record.key] === upload { uploads[upload.record.key] = nil }
-        }
+        remove(upload) { _ in true }
     }
 
     /// Forgets an upload that has no chunk and no request. Returns whether it was so.
     func removeUnused(_ upload: ActiveUpload) -> Bool {
-        lock.withLock {
-            guard uploads[upload.record.key] === upload, upload.isUnused else { return false }
-            uploads[upload.record.key] = nil
-            return true
-        }
+        remove(upload, if: \.isUnused)
     }
 
     /// Gives an upload's file back if no request is under way; the next one opens it again.
     func close(_ upload: ActiveUpload) {
-        lock.withLock {
-            guard uploads[upload.record.key] === upload, upload.isIdle(since: .max) else { return }
-            uploads[upload.record.key] = nil
-        }
+        remove(upload, if: \.isIdle)
     }
 
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
-        lock.withLock { uploads = uploads.filter { !ids.contains($0.value.record.id) } }
+        for upload in uploads.snapshot().values where ids.contains(upload.record.id) { remove(upload) }
+    }
+
+    /// Gives back the files of uploads that nobody has touched for a while.
+    func cleanUp() {
+        uploads.cleanUp()
+    }
+
+    @discardableResult
+    private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {
+        lock.withLock {
+            guard uploads.getIfPresent(upload.record.key) === upload, isToGo(upload) else { return false }
+            uploads.invalidate(upload.record.key)
+            return true
+        }
     }
 }

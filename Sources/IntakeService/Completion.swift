@@ -114,6 +114,7 @@ extension IntakeService {
             withdraw(draft.path)
             throw .notStored(cause: "the upload ended in another process")
         }
+        videos.noteRecorded(video)
         if video.path != draft.path { withdraw(draft.path) }
         return video
     }

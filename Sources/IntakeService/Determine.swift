@@ -9,7 +9,7 @@ extension IntakeService {
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
         let size = try checkedSize(parameters, limit: settings.sizeLimit)
-        guard let video = try recording(catalogue.video(owner: call.owner, md5: md5, size: size)) else {
+        guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
             return Reply(code: 2, message: "视频不存在")
         }
         guard isThere(video.path, size: video.size) else {

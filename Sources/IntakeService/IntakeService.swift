@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import LoadingCache
 import Logging
 
 /// The actions: parameters in, replies out. (protocol.md)
@@ -12,7 +13,8 @@ package final class IntakeService: Sendable {
     let settings: IntakeSettings
     let logger: Logger
     let format: ReplyFormat
-    let uploads = ActiveUploads()
+    let uploads: ActiveUploads
+    let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
     let bootID: String
     /// Chunks that are recorded at about the same time share one commit.
@@ -22,9 +24,10 @@ package final class IntakeService: Sendable {
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
     ///   - clock: seconds since 1970.
+    ///   - ticker: what the caches' times follow.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
-        clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+        clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system
     ) {
         self.catalogue = catalogue
         self.store = store
@@ -32,6 +35,8 @@ package final class IntakeService: Sendable {
         self.logger = logger
         self.bootID = bootID
         self.clock = clock
+        uploads = ActiveUploads(ticker: ticker)
+        videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         let durably = settings.durability == .power
         records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }
         format = ReplyFormat(settings)

@@ -24,6 +24,8 @@ package struct IntakeSettings: Sendable {
     package var durability = Durability.process
     /// How many unfinished uploads there may be.
     package var uploadLimits = UploadLimits(total: 1000, perOwner: 100)
+    /// How long it may be said that a video does not exist after another process has stored it, in seconds.
+    package var cacheTime = 1.0
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?
 

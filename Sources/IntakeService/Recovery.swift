@@ -34,7 +34,7 @@ extension IntakeService {
     /// other, while requests are served.
     package func takeUp(_ records: [Upload]) {
         for record in records {
-            let upload = uploads.begin(record, guid: record.draft.guid, sizeLimit: settings.sizeLimit, now: now)
+            let upload = uploads.begin(record, guid: record.draft.guid, sizeLimit: settings.sizeLimit)
             do throws(Failure) {
                 // A request may have completed it meanwhile.
                 if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {

@@ -91,6 +91,7 @@ extension IntakeService {
             }
         }
         report.bodies = removeBodies(isDryRun: isDryRun)
+        uploads.cleanUp()
         return report
     }
 

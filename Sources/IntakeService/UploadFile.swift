@@ -70,7 +70,7 @@ extension IntakeService {
     private func begin(_ request: UploadRequest, isVideo: Bool?) throws(Failure) -> Beginning {
         // Nothing will follow a whole file that is no video, so it needs no state.
         if request.chunks <= 1, isVideo == false { throw refusedContainer }
-        if let upload = uploads.begin(request.key, guid: request.guid, now: now) { return .unfinished(upload) }
+        if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
         let start = try recording(
             catalogue.beginUpload(
                 request.key, draft: draft(request), bootID: bootID, limits: settings.uploadLimits, now: now,
@@ -84,7 +84,7 @@ extension IntakeService {
                 guard isVideo == true else { throw refusedContainer }
                 try recording(catalogue.reopen(upload: record.id, now: now))
             }
-            return .unfinished(uploads.begin(record, guid: request.guid, sizeLimit: settings.sizeLimit, now: now))
+            return .unfinished(uploads.begin(record, guid: request.guid, sizeLimit: settings.sizeLimit))
         }
     }
 

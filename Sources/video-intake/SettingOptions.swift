@@ -53,6 +53,10 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Milliseconds that a chunk's reply may wait for the completion of a nearly whole file.")
     var holdTime: String?
 
+    @Option(
+        help: "Milliseconds that determine_video_exist may miss a video which another responder has stored.")
+    var cacheTime: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
 
@@ -63,7 +67,7 @@ struct SettingOptions: ParsableArguments {
             "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
-            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "LOG_LEVEL": logLevel,
+            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }
 

@@ -15,7 +15,7 @@ struct Settings {
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "LOG_LEVEL",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -81,6 +81,10 @@ struct Settings {
             "HOLD_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 10000",
             into: &intake.holdTime
         ) { Int($0).flatMap { (0...10000).contains($0) ? Double($0) / 1000 : nil } }
+        reader.read(
+            "CACHE_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 1 to 60000",
+            into: &intake.cacheTime
+        ) { Int($0).flatMap { (1...60000).contains($0) ? Double($0) / 1000 : nil } }
         reader.read(
             "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             into: &logLevel

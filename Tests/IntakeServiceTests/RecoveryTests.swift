@@ -20,7 +20,7 @@ extension InProcessSite {
         try file.close()
     }
 
-    fileprivate func execute(_ sql: String) throws {
+    func execute(_ sql: String) throws {
         try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path).write { db in
             try db.execute(sql: sql)
         }

@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import IntakeService
+import LoadingCache
 import Logging
 import Synchronization
 
@@ -19,6 +20,8 @@ package final class InProcessSite: Site {
     package let service: IntakeService
     package let catalogue: SQLiteCatalogue
     package let clock: Clock
+    /// How often this service has looked for a video in the database.
+    package let lookups = Counter()
     private let directory: TemporaryDirectory
     private let mode: BodyMode
     private let settings: IntakeSettings
@@ -54,14 +57,17 @@ package final class InProcessSite: Site {
         self.mode = mode
         self.settings = settings
         self.clock = clock
-        catalogue = try SQLiteCatalogue(path: directory.url.path + "/video-intake.db")
+        let lookups = lookups
+        catalogue = try SQLiteCatalogue(path: directory.url.path + "/video-intake.db") { statement in
+            if statement.contains("FROM video_info v") { lookups.add() }
+        }
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         let store = try FileChunkStore(
             directory: directory.url.path, reserve: reserve, durability: settings.durability)
         service = IntakeService(
             catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID,
-            clock: { clock.now })
+            clock: { clock.now }, ticker: clock.ticker)
     }
 
     private static let firstBoot = "first"
@@ -100,11 +106,20 @@ package final class InProcessSite: Site {
         }
     }
 
+    /// A number that only grows.
+    package final class Counter: Sendable {
+        private let value = Atomic(0)
+        package var count: Int { value.load(ordering: .sequentiallyConsistent) }
+        func add() { value.add(1, ordering: .sequentiallyConsistent) }
+    }
+
     /// Seconds since 1970, moved by tests.
     package final class Clock: Sendable {
         private let offset = Atomic<Int64>(0)
         package var now: Int64 { Int64(Date().timeIntervalSince1970) + offset.load(ordering: .relaxed) }
         package func advance(by seconds: Int64) { offset.add(seconds, ordering: .relaxed) }
+        /// What the caches follow: it stands still but for `advance`.
+        var ticker: Ticker { Ticker { [self] in offset.load(ordering: .relaxed) * 1_000_000_000 } }
     }
 
     package func send(_ request: SentRequest) throws -> ReceivedReply {
