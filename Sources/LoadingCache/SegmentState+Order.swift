@@ -1,6 +1,6 @@
 extension SegmentState {
-    /// Makes an entry the most recently used one. O(1). A write without a look: to find out first whether it is the most
-    /// recent one already makes lookups wait for a line that they need not read.
+    /// Makes an entry the most recently used one. O(1). A write without a look: to find out first whether it is the
+    /// most recent one already makes lookups wait for a line that they need not read.
     @inlinable
     @inline(__always)
     mutating func touch(_ number: UInt32) {

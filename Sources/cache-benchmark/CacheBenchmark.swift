@@ -9,8 +9,8 @@ struct CacheBenchmark: ParsableCommand {
         abstract: "Measures LoadingCache: million operations a second by mode and number of threads.",
         discussion: """
             All keys are present: Zipf 0.99 over 16,384 ids of 32 characters. Each line is a cell: the mode (read; \
-            mixed, where every fourth operation writes; write), the number of threads, and million operations a second, \
-            the best of the rounds. Build it with -c release.
+            mixed, where every fourth operation writes; write), the number of threads, and million operations a \
+            second, the best of the rounds. Build it with -c release.
             """)
 
     /// What the keys are.
