@@ -67,14 +67,13 @@ extension IntakeService {
         let expired = try catalogue.expireUploads(before: expiry, isDryRun: isDryRun)
         report.expiredUploads = expired.unfinished.count
         report.forgottenAliases = expired.sealed
-        let occupied = Dictionary(files.map { ($0.name, $0.occupied) }) { first, _ in first }
         let expiredIDs = Set(expired.unfinished.map(\.id))
         if !isDryRun { remove(expired.unfinished) }
 
         let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
         for file in files {
             if let id = file.upload, expiredIDs.contains(id) {
-                report.expired.add(occupied[file.name] ?? 0)
+                report.expired.add(file.occupied)
             } else if let id = file.upload, let state = states[id] {
                 guard state == .sealed, let video = try catalogue.video(ofUpload: id) else { continue }
                 guard isThere(video.path, size: video.size) else { continue }
