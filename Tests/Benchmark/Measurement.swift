@@ -1,0 +1,93 @@
+import Foundation
+import Glibc
+import TestSupport
+
+/// What is uploaded at once.
+struct Load: Hashable, Sendable {
+    /// How many videos.
+    var videos = 1
+    /// Bytes of each.
+    let size: Int
+    /// For each video.
+    static let connections = 3
+
+    var bytes: Int { videos * size }
+
+    var name: String {
+        let size = size >= 1 << 30 ? "\(size >> 30) GiB" : "\(size >> 20) MiB"
+        return videos == 1 ? size : "\(videos) × \(size)"
+    }
+}
+
+/// What one run of one contestant with one load took.
+struct Measurement: Sendable {
+    /// From the first byte sent to the last reply.
+    let seconds: Double
+    /// The longest of the last requests that brought a part, one for each connection: the completing one is among them.
+    let completing: Double
+    /// Seconds of each request that brought a part, in increasing order.
+    let parts: [Double]
+    /// CPU seconds of nginx.
+    let nginxCPU: Double
+    /// CPU seconds of everything behind nginx.
+    let backendCPU: Double
+    /// CPU seconds of the load generator.
+    let clientCPU: Double
+    /// Bytes of anonymous memory of everything behind nginx, at most.
+    let memory: Int
+
+    /// Uploads the videos, each over connections of its own, to a contestant that is started for it.
+    init(_ contestant: any Contestant, _ videos: [SampleVideo], in directory: String, verifies: Bool) throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let running = try contestant.start(in: directory)
+        defer { running.stop() }
+        let (nginx, backends) = (running.nginx.map(\.id), running.backends.map(\.id))
+        // What others have left to be written must not be this contestant's burden.
+        sync()
+
+        let watch = MemoryWatch(backends)
+        let before = (Usage.cpuSeconds(nginx), Usage.cpuSeconds(backends), Usage.ownCPUSeconds)
+        let clients = videos.map { Client($0, port: running.port, connections: Load.connections) }
+        let start = ContinuousClock.now
+        let result = Result { try inParallel(clients.count) { try contestant.upload(clients[$0]) } }
+        seconds = (ContinuousClock.now - start).seconds
+        nginxCPU = Usage.cpuSeconds(nginx) - before.0
+        backendCPU = Usage.cpuSeconds(backends) - before.1
+        clientCPU = Usage.ownCPUSeconds - before.2
+        memory = watch.stop()
+        do { try result.get() } catch {
+            let logs = (try? FileManager.default.contentsOfDirectory(atPath: directory + "/log")) ?? []
+            let ends = logs.map { "\($0): \(textOfFile("\(directory)/log/\($0)").suffix(500))" }
+            throw BenchmarkError("\(error)\n\(ends.joined(separator: "\n"))")
+        }
+
+        let samples = clients.map { $0.samples.filter(\.isPart) }
+        parts = samples.joined().map(\.duration.seconds).sorted()
+        completing = samples.flatMap { $0.suffix(Load.connections) }.map(\.duration.seconds).max() ?? 0
+        if verifies, videos.count == 1, let path = contestant.storedFile(in: directory) {
+            try Self.verify(path, videos[0])
+        }
+    }
+
+    private static func verify(_ path: String, _ video: SampleVideo) throws {
+        let sum = try ChildProcess.run("md5sum", [path])
+        guard sum.output.hasPrefix(video.md5) else {
+            throw BenchmarkError("\(path) does not have the bytes that were sent")
+        }
+    }
+}
+
+extension Duration {
+    var seconds: Double { self / .seconds(1) }
+}
+
+extension Collection<Double> {
+    /// The value that half of the others are below; 0 if there is none.
+    var median: Double { quantile(0.5) }
+
+    func quantile(_ share: Double) -> Double {
+        let sorted = sorted()
+        return sorted.isEmpty ? 0 : sorted[Swift.min(sorted.count - 1, Int(Double(sorted.count) * share))]
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import FastCGI
+import Foundation
+import Glibc
+import TestSupport
+
+/// The floor: nginx hands bodies off as for video-intake, to a responder that does nothing with them.
+struct SpoolFloor: Contestant {
+    let name = "spool floor"
+    let promise = "nothing is stored"
+
+    func start(in directory: String) throws -> RunningContestant {
+        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
+        let responder = try startBackend(program, ["idle-responder", directory + "/video-intake.sock"], in: directory)
+        try waitForBackend(responder, "intake-benchmark", in: directory) {
+            access(directory + "/video-intake.sock", F_OK) == 0
+        }
+        let source = NginxSite.repository.path + "/nginx"
+        try FileManager.default.createDirectory(atPath: "\(directory)/nginx", withIntermediateDirectories: true)
+        for name in ["video-intake.conf", "video-intake-handoff.conf"] {
+            try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(directory)/nginx/\(name)")
+        }
+        let site = """
+            set $video_intake_socket unix:video-intake.sock;
+            set $video_intake_data .;
+            set $video_intake_owner "";
+            client_body_temp_path body;
+
+            """
+        try Data(site.utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/video-intake-site.conf"))
+        let nginx = try OtherNginx(in: directory, server: "include video-intake.conf;")
+        return RunningContestant(port: nginx.port, nginx: [nginx.process], backends: [responder])
+    }
+
+    func upload(_ client: Client) throws {
+        try PageForm.upload(client)
+    }
+}
+
+/// The responder of the floor.
+struct IdleResponder: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "idle-responder", shouldDisplay: false)
+
+    @Argument var socket: String
+
+    func run() throws {
+        let server = try FastCGIServer(socket: try ListeningSocket.bind(path: socket), threads: 16) { request in
+            _ = request.reply(
+                status: 200, headers: [("Content-Type", "application/json; charset=utf-8")],
+                body: Array(#"{"code":1,"msg":"ok","data":null}"#.utf8))
+        }
+        try server.start()
+        while true { sleep(1000) }
+    }
+}
