@@ -16,12 +16,13 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPlatform"),
+        .target(name: "CDigest"),
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
         .target(name: "FormData", dependencies: ["CPlatform"]),
         .target(name: "Uploads"),
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
-        .target(name: "ChunkStore", dependencies: ["CCrypto", "CPlatform"]),
+        .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform"]),
         .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "IntakeService",
@@ -47,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "intake-benchmark",
             dependencies: [
-                "FastCGI", "ChunkStore", "CCrypto", "TestSupport",
+                "FastCGI", "ChunkStore", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Benchmark",

@@ -1,7 +1,9 @@
-// libcrypto's EVP digests: https://docs.openssl.org/3.0/man3/EVP_DigestInit/
+// libcrypto's MD5: https://docs.openssl.org/3.0/man3/MD5/
 #ifndef VIDEO_INTAKE_CCRYPTO_SHIM_H
 #define VIDEO_INTAKE_CCRYPTO_SHIM_H
 
-#include <openssl/evp.h>
+// The successor, EVP, does not show a digest's state, which is needed to continue several at once.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/md5.h>
 
 #endif

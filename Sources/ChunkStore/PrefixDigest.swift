@@ -3,28 +3,19 @@ import Foundation
 /// The digest of a file that is still being written: it follows the part that is whole from the beginning on, while
 /// those bytes are in the page cache, so that little is left to do when the last chunk comes.
 ///
-/// Thread-safe. The hashing runs on a queue shared by all files, as wide as the machine has cores.
+/// Thread-safe. The hashing runs on threads of `DigestQueue`, which all files share.
 package final class PrefixDigest: @unchecked Sendable {
-    // SAFETY: `condition` guards every variable but `digest`, which only the one running job touches, or, where none
-    // is running, the holder of `condition`.
+    // SAFETY: `condition` guards every variable but `digest`, which the queue's thread touches while `isRunning`, and
+    // the holder of `condition` otherwise.
     private let condition = NSCondition()
-    private let file: StoredFile
+    let file: StoredFile
     private var digest = MD5Digest()
     private var position = 0
     private var target = 0
     private var generation = 0
+    /// Whether the queue has it.
     private var isRunning = false
     private var failure: StoreError?
-
-    private static let queue: OperationQueue = {
-        let queue = OperationQueue()
-        queue.name = "digest"
-        queue.maxConcurrentOperationCount = ProcessInfo.processInfo.activeProcessorCount
-        return queue
-    }()
-
-    /// A job gives way to other threads' news after so many bytes.
-    private static let step = 4 * 1024 * 1024
 
     package init(_ file: StoredFile) {
         self.file = file
@@ -44,10 +35,7 @@ package final class PrefixDigest: @unchecked Sendable {
             generation += 1
             target = count
             failure = nil
-            if !isRunning {
-                position = 0
-                digest.reset()
-            }
+            if !isRunning { begin() }
             start()
         }
     }
@@ -68,48 +56,61 @@ package final class PrefixDigest: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         while isRunning { condition.wait() }
-        if let failure {
-            self.failure = nil
-            position = 0
-            digest.reset()
-            throw failure
+        defer {
+            target = 0
+            failure = nil
+            begin()
         }
-        position = 0
-        target = 0
+        if let failure { throw failure }
         return digest.finish()
+    }
+
+    private func begin() {
+        position = 0
+        digest.reset()
     }
 
     private func start() {
         guard !isRunning, position < target, failure == nil else { return }
         isRunning = true
-        Self.queue.addOperation { self.run() }
+        DigestQueue.shared.add(self)
+    }
+}
+
+// MARK: - For the queue
+
+extension PrefixDigest {
+    /// What the queue does next for a file.
+    struct Job {
+        /// The bytes that are to be digested; never empty.
+        let range: Range<Int>
+        /// The digest of those before.
+        var digest: MD5Digest
+        /// Tells the range's bytes from those that are there after a `restart`.
+        let generation: Int
     }
 
-    private func run() {
-        condition.lock()
-        while position < target && failure == nil {
-            let range = position..<min(target, position + Self.step)
-            let started = generation
-            condition.unlock()
-            var fault: StoreError?
-            do throws(StoreError) {
-                try file.forEachPiece(of: range) { digest.update($0) }
-            } catch {
-                fault = error
-            }
-            condition.lock()
-            if started != generation {
-                position = 0
-                digest.reset()
-            } else if let fault {
-                failure = fault
+    /// The next job.
+    var job: Job {
+        condition.withLock { Job(range: position..<target, digest: digest, generation: generation) }
+    }
+
+    /// Takes in that the first `count` bytes of the job are digested, or why not.
+    ///
+    /// - Returns: whether there is more to do. If not, the queue no longer has it.
+    func proceed(_ job: Job, by count: Int, failure: StoreError?) -> Bool {
+        condition.withLock {
+            if job.generation != generation {
+                begin()
+            } else if let failure {
+                self.failure = failure
             } else {
-                position = range.upperBound
+                digest = job.digest
+                position += count
             }
+            isRunning = position < target && self.failure == nil
             condition.broadcast()
+            return isRunning
         }
-        isRunning = false
-        condition.broadcast()
-        condition.unlock()
     }
 }

@@ -45,4 +45,35 @@ import TestSupport
         #expect(try digest.finish(content.count) == md5Hex(content))
         #expect(try digest.finish(content.count) == md5Hex(content))
     }
+
+    @Test("files that are digested at once do not mix", arguments: [2, 3, 8, 9, 30])
+    func together(files: Int) throws {
+        let contents = (0..<files).map {
+            videoBytes([5_000_000, 4_999_999, 64, 63, 200_000, 17, 1 << 20][$0 % 7] + $0)
+        }
+        let made = try contents.map { try file($0) }
+        defer { for (_, directory) in made { try? FileManager.default.removeItem(at: directory) } }
+        let digests = made.map { PrefixDigest($0.0) }
+        for share in 1...5 {
+            for (digest, content) in zip(digests, contents) { digest.advance(to: content.count * share / 5) }
+        }
+        for (digest, content) in zip(digests, contents) {
+            #expect(try digest.finish(content.count) == md5Hex(content))
+        }
+    }
+
+    @Test("a file that is too short fails alone")
+    func failure() throws {
+        let content = videoBytes(3_000_000)
+        let (whole, cut) = (try file(content), try file(content))
+        defer { for (_, directory) in [whole, cut] { try? FileManager.default.removeItem(at: directory) } }
+        try cut.0.truncate(to: 2_000_000)
+        let digests = (PrefixDigest(whole.0), PrefixDigest(cut.0))
+        digests.1.advance(to: content.count)
+        digests.0.advance(to: content.count)
+        #expect(try digests.0.finish(content.count) == md5Hex(content))
+        #expect(throws: StoreError.self) { try digests.1.finish(content.count) }
+        try cut.0.write(content, at: 0)
+        #expect(try digests.1.finish(content.count) == md5Hex(content))
+    }
 }

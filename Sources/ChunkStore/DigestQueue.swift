@@ -1,0 +1,98 @@
+import Foundation
+
+/// The files that have bytes to digest, and the threads that do it.
+///
+/// One digest cannot use more than one core, nor all of that one; a thread here takes several files at once, in
+/// lockstep, which is several times faster than one after the other (see `MD5Digest.update`). Thread-safe.
+final class DigestQueue: @unchecked Sendable {
+    // SAFETY: `condition` guards the variables below it.
+    private let condition = NSCondition()
+    private var waiting: [PrefixDigest] = []
+    private var threads = 0
+    private var idleThreads = 0
+
+    static let shared = DigestQueue()
+
+    /// Half of the cores: the others bring the bytes in.
+    private static let threadLimit = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
+
+    /// Bytes that a thread reads before it looks at the queue again, of all its files together: what fits the
+    /// processor's own cache.
+    private static let bufferSize = 512 * 1024
+
+    /// Fewer bytes of one file must not make the others go on in small steps.
+    private static let smallestStep = 16 * 1024
+
+    /// Takes a file in, whose job it does until there is nothing more to do.
+    func add(_ file: PrefixDigest) {
+        condition.withLock {
+            waiting.append(file)
+            if idleThreads > 0 {
+                condition.signal()
+            } else if threads < Self.threadLimit {
+                threads += 1
+                Thread.detachNewThread { self.work() }
+            }
+        }
+    }
+
+    private func work() -> Never {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
+        while true {
+            let unfinished = step(next(), buffer)
+            condition.withLock { waiting += unfinished }
+        }
+    }
+
+    /// Takes files from the queue, each thread its share, for one step each.
+    private func next() -> [PrefixDigest] {
+        condition.withLock {
+            while waiting.isEmpty {
+                idleThreads += 1
+                condition.wait()
+                idleThreads -= 1
+            }
+            let share = (waiting.count + Self.threadLimit - 1) / Self.threadLimit
+            let files = Array(waiting.prefix(min(share, MD5Digest.lanes)))
+            waiting.removeFirst(files.count)
+            return files
+        }
+    }
+
+    /// Digests some bytes of each file. Returns the files that have more.
+    private func step(_ files: [PrefixDigest], _ buffer: UnsafeMutableRawBufferPointer) -> [PrefixDigest] {
+        var jobs = files.map(\.job)
+        // Those that go on in lockstep do so by the same number of bytes.
+        let long = jobs.map(\.range.count).filter { $0 >= Self.smallestStep }.min()
+        let room = Self.bufferSize / files.count / MD5Digest.blockSize * MD5Digest.blockSize
+        let counts = jobs.map { job in
+            let count = min(job.range.count, long ?? Self.smallestStep, room)
+            // A digest stays at the beginning of a block as long as it can.
+            return count == job.range.count ? count : count / MD5Digest.blockSize * MD5Digest.blockSize
+        }
+        var failures = [StoreError?](repeating: nil, count: files.count)
+        for index in files.indices {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[index * room..<index * room + counts[index]])
+            failures[index] = Self.read(files[index].file, piece, at: jobs[index].range.lowerBound)
+        }
+        for count in Set(counts) {
+            let together = files.indices.filter { counts[$0] == count && failures[$0] == nil }
+            var digests = together.map { jobs[$0].digest }
+            MD5Digest.update(&digests, together.map { UnsafeRawPointer(buffer.baseAddress! + $0 * room) }, count: count)
+            for (index, digest) in zip(together, digests) { jobs[index].digest = digest }
+        }
+        return files.indices.filter {
+            files[$0].proceed(jobs[$0], by: counts[$0], failure: failures[$0])
+        }.map { files[$0] }
+    }
+
+    private static func read(
+        _ file: StoredFile, _ piece: UnsafeMutableRawBufferPointer, at offset: Int
+    ) -> StoreError? {
+        do throws(StoreError) {
+            return try file.read(into: piece, at: offset) == piece.count ? nil : StoreError("pread", code: EIO)
+        } catch {
+            return error
+        }
+    }
+}
