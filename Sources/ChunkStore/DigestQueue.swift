@@ -31,7 +31,9 @@ final class DigestQueue: @unchecked Sendable {
                 condition.signal()
             } else if threads < Self.threadLimit {
                 threads += 1
-                Thread.detachNewThread { self.work() }
+                let thread = Thread { self.work() }
+                thread.name = "digest"
+                thread.start()
             }
         }
     }

@@ -85,7 +85,7 @@ extension IntakeService {
         if layout.size == nil { try storing(store.checkRoom(for: source.length)) }
         try storing(file.write(source, at: range.lowerBound))
         try moveToPlace(upload, file, claimed: chunk)
-        if settings.durability == .power { try sync(upload, file) }
+        if settings.durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload, layout)
     }
 
@@ -104,9 +104,8 @@ extension IntakeService {
     private func record(
         _ request: UploadRequest, in upload: ActiveUpload, _ layout: ChunkLayout, differs: Bool = false
     ) throws(Failure) -> Recorded {
-        let source = request.file.bytes
         let chunk = StoredChunk(
-            number: request.chunk, length: source.length, crc32c: try storing(source.crc32c()), differs: differs)
+            number: request.chunk, length: request.file.bytes.length, crc32c: request.file.crc32c, differs: differs)
         let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }

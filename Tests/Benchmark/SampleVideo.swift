@@ -73,7 +73,7 @@ struct SampleFile {
         file = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
         guard file >= 0 else { throw BenchmarkError("\(path): \(String(cString: strerror(errno)))") }
         var words = [UInt64](repeating: 0, count: 1 << 17)
-        var generator = SystemRandomNumberGenerator()
+        var generator = SplitMix64(state: .random(in: 0 ... .max))
         var length = real.count
         while length < size {
             for index in words.indices { words[index] = generator.next() }
@@ -105,6 +105,19 @@ struct SampleFile {
             try draft.bytes(start..<min(size, start + 1 << 20)).withUnsafeBytes { digest.update($0) }
         }
         return SampleVideo(size: size, md5: digest.finish(), head: head, file: file)
+    }
+}
+
+/// Fast random numbers: https://prng.di.unimi.it/splitmix64.c
+private struct SplitMix64 {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
     }
 }
 
