@@ -48,10 +48,11 @@ let package = Package(
         .executableTarget(
             name: "intake-benchmark",
             dependencies: [
-                "FastCGI", "ChunkStore", "TestSupport",
+                "FastCGI", "ChunkStore", "TestSupport", "CCrypto",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Benchmark",
+            exclude: ["Contestants"],
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
 
         .target(

@@ -1,4 +1,4 @@
-# What nginx/run and Tests/run need on the machine: Debian packages, a Swift toolchain, the release binary. To be sourced, by bash.
+# What nginx/run and the scripts in Tests need on the machine: Debian packages, a Swift toolchain, the release binary. To be sourced, by bash.
 # Messages go to standard error. Exit codes are those of sysexits.h.
 # shellcheck shell=bash
 
@@ -68,7 +68,7 @@ missing_packages() {
             g++) compgen -G '/usr/lib/gcc/*/*/libstdc++.so' >/dev/null || echo "$package" ;;
             ffmpeg) { has_command ffmpeg && has_command ffprobe; } || echo "$package" ;;
             procps) has_command ps || echo "$package" ;;
-            curl | git | nginx | shellcheck | strace) has_command "$package" || echo "$package" ;;
+            curl | git | memcached | nginx | openssl | shellcheck | strace | wrk) has_command "$package" || echo "$package" ;;
             *) has_package "$package" || echo "$package" ;;
         esac
     done

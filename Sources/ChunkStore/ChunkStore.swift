@@ -24,6 +24,9 @@ package protocol ChunkStore: Sendable {
     /// - Throws: `StoreError` with `isDiskFull` if not.
     func checkRoom(for bytes: Int) throws(StoreError)
 
+    /// Bytes of a published video, without opening it; `nil` if there is no such file.
+    func publishedLength(_ path: String) -> Int?
+
     /// Opens a published video for reading.
     func openPublished(_ path: String) throws(StoreError) -> StoredFile
 

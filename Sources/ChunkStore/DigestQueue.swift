@@ -1,4 +1,6 @@
+import CPlatform
 import Foundation
+import Glibc
 
 /// The files that have bytes to digest, and the threads that do it.
 ///
@@ -31,14 +33,13 @@ final class DigestQueue: @unchecked Sendable {
                 condition.signal()
             } else if threads < Self.threadLimit {
                 threads += 1
-                let thread = Thread { self.work() }
-                thread.name = "digest"
-                thread.start()
+                Thread.detachNewThread { self.work() }
             }
         }
     }
 
     private func work() -> Never {
+        vi_name_thread("digest")
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
         while true {
             let unfinished = step(next(), buffer)

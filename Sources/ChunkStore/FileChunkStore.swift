@@ -182,6 +182,13 @@ extension FileChunkStore {
 // MARK: - Published videos
 
 extension FileChunkStore {
+    package func publishedLength(_ path: String) -> Int? {
+        var status = stat()
+        guard fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
+        else { return nil }
+        return Int(status.st_size)
+    }
+
     package func openPublished(_ path: String) throws(StoreError) -> StoredFile {
         StoredFile(try Descriptor(beneath: directory, path, O_RDONLY))
     }

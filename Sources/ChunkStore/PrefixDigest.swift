@@ -13,6 +13,8 @@ package final class PrefixDigest: @unchecked Sendable {
     private var position = 0
     private var target = 0
     private var generation = 0
+    /// What comes before is no longer wanted in the page cache.
+    private var dropped = 0
     /// Whether the queue has it.
     private var isRunning = false
     private var failure: StoreError?
@@ -48,6 +50,21 @@ package final class PrefixDigest: @unchecked Sendable {
         }
     }
 
+    /// Lets the page cache forget what has been read, so that one big upload does not push out everything else, and the
+    /// memory serves for its next bytes. What is not on the medium yet stays.
+    package func dropCache() {
+        let range = condition.withLock { () -> Range<Int>? in
+            let end = position - Self.cacheKept
+            guard end - dropped >= Self.cacheKept else { return nil }
+            defer { dropped = end }
+            return dropped..<end
+        }
+        if let range { file.dropCache(of: range) }
+    }
+
+    /// Bytes before the position that stay in the page cache, to be brought to the medium.
+    private static let cacheKept = 8 * 1024 * 1024
+
     /// Waits for the digest of the first `count` bytes, all of which must be there, and begins anew.
     ///
     /// - Returns: 32 lower-case hexadecimal digits.
@@ -67,6 +84,7 @@ package final class PrefixDigest: @unchecked Sendable {
 
     private func begin() {
         position = 0
+        dropped = 0
         digest.reset()
     }
 

@@ -10,8 +10,8 @@ package final class StoredFile: Sendable {
     /// Big enough that system calls do not matter, small enough to stay in the processor's cache.
     private static let pieceSize = 256 * 1024
 
-    /// Bytes of one write. The kernel takes memory in blocks of this size for them, and big blocks are the ones that a
-    /// virtual machine has given back to its host: with 2 MiB at once the copy took up to five times as long.
+    /// Bytes that are copied at once. With 2 MiB the kernel takes memory in blocks so big that a virtual machine has given
+    /// them back to its host, and the copy took up to five times as long.
     private static let writeSize = 64 * 1024
 
     package init(_ descriptor: consuming Descriptor) {
@@ -25,13 +25,22 @@ package final class StoredFile: Sendable {
 
     /// Copies the source's bytes to `offset`.
     ///
-    /// Out of a mapping, in one copy: copy_file_range(2) takes twice as long, because inside the kernel it goes through
-    /// a pipe page by page unless both files can share blocks, which bytes in the middle of a form never can.
+    /// Through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because inside the
+    /// kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle of a
+    /// form never can; so does a mapping, whose pages have to be looked up and let go.
     package func write(_ source: FileRange, at offset: Int) throws(StoreError) {
-        // Behind its end, a mapping has zeros up to the end of the page.
-        guard try source.file.length() >= source.offset + source.length else { throw StoreError("mmap", code: EIO) }
-        let mapped = try MappedRange(source)
-        try write(mapped.bytes, at: offset)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.writeSize, alignment: 64)
+        defer { buffer.deallocate() }
+        var done = 0
+        while done < source.length {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(source.length - done))
+            guard try source.file.read(into: piece, at: source.offset + done) == piece.count else {
+                // The source is shorter than it was when it was measured.
+                throw StoreError("pread", code: EIO)
+            }
+            try write(UnsafeRawBufferPointer(piece), at: offset + done)
+            done += piece.count
+        }
     }
 
     /// Writes bytes at `offset`.
@@ -39,9 +48,7 @@ package final class StoredFile: Sendable {
         var done = 0
         while done < bytes.count {
             done += try StoreError.check("pwrite") {
-                pwrite(
-                    descriptor.number, bytes.baseAddress! + done, min(Self.writeSize, bytes.count - done),
-                    off_t(offset + done))
+                pwrite(descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
             }
         }
     }
@@ -117,6 +124,11 @@ package final class StoredFile: Sendable {
         var checksum = CRC32C()
         try forEachPiece(of: range) { checksum.update($0) }
         return checksum.value
+    }
+
+    /// Lets go of what the page cache has of `range` and is on the medium already.
+    package func dropCache(of range: Range<Int>) {
+        posix_fadvise(descriptor.number, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
     }
 
     /// Lets the kernel begin to bring `range` to the medium, so that a later sync has little to wait for.

@@ -41,12 +41,19 @@ extension FastCGIRequest {
     /// https://www.rfc-editor.org/rfc/rfc3875#section-6.3
     private static func head(status: Int, reason: String?, headers: [(String, String)]) -> [UInt8] {
         var head: [UInt8] = []
-        let lines = [("Status", "\(status) \(reason ?? self.reason(status))")] + headers
-        for (name, value) in lines {
+        head.reserveCapacity(256)
+        func add(_ text: String) {
             // A line break in a name or value would begin another header, or the body.
-            head += "\(name): \(value)".utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 }
+            for byte in text.utf8 { head.append(byte < 0x20 || byte == 0x7f ? 0x20 : byte) }
+        }
+        func addLine(_ name: String, _ value: String) {
+            add(name)
+            add(": ")
+            add(value)
             head += [0x0d, 0x0a]
         }
+        addLine("Status", "\(status) \(reason ?? self.reason(status))")
+        for (name, value) in headers { addLine(name, value) }
         return head + [0x0d, 0x0a]
     }
 

@@ -22,21 +22,26 @@ final class Call: Sendable {
     /// Answers, and returns when the reply has been handed over.
     func answer(_ reply: Reply, cause: String? = nil) {
         let written = exchange.send(reply)
+        let level = level(reply, cause: cause)
+        guard level >= logger.logLevel else { return }
         let elapsed = ContinuousClock.now - started
-        let milliseconds = Double(elapsed.components.attoseconds / 1_000_000_000_000) / 1000
         var line: Logger.Metadata = [
             "action": "\(action)", "code": "\(reply.code)", "status": "\(reply.status)",
-            "bytes": "\(exchange.contentLength ?? 0)",
-            "ms": "\(Double(elapsed.components.seconds) * 1000 + milliseconds)",
+            "bytes": "\(exchange.contentLength ?? 0)", "ms": "\((elapsed / .microseconds(1)).rounded() / 1000)",
         ]
         if let cause { line["cause"] = "\(cause)" }
         if !written { line["lost"] = "the client or nginx closed the connection" }
-        // A probe every few seconds would bury the rest.
-        let level: Logger.Level = cause != nil ? .error : action == "healthz" ? .debug : .info
         logger.log(level: level, "\(reply.message)", metadata: line)
     }
 
     func answer(_ failure: Failure) {
         answer(failure.reply, cause: failure.cause)
+    }
+
+    /// What an operator wants to see: a video that is complete, and what went wrong. The rest is in nginx's log, a
+    /// thousand lines for a video.
+    private func level(_ reply: Reply, cause: String?) -> Logger.Level {
+        if cause != nil { return .error }
+        return reply.code < 0 || action.hasSuffix("upload_file") && reply.code == 1 ? .info : .debug
     }
 }

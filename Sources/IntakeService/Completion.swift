@@ -137,7 +137,7 @@ extension IntakeService {
     }
 
     func isThere(_ path: String, size: Int) -> Bool {
-        (try? store.openPublished(path).length()) == size
+        store.publishedLength(path) == size
     }
 
     /// Takes a publication back, if it is certain that no record points to it.

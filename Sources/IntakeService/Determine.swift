@@ -53,10 +53,8 @@ extension IntakeService {
         let stored = try recording(catalogue.chunks(ofUpload: upload.id))
         var received = ChunkSet(chunks: chunks)
         for chunk in stored { received.insert(chunk.number) }
-        if let number {
-            return Reply(code: 1, message: "ok", data: ChunkExistsData(exist: received.contains(number) ? 1 : 0))
-        }
-        return Reply(code: 1, message: "ok", data: ReceivedChunksData(chunks: chunks, received: received.ranges))
+        if let number { return format.chunk(exists: received.contains(number)) }
+        return format.chunks(chunks, received: received.ranges)
     }
 
     private func parameters(_ call: Call) throws(Failure) -> Form {

@@ -51,20 +51,21 @@ package final class IntakeService: Sendable {
     /// Answers one request, now or later.
     package func handle(_ exchange: any Exchange) {
         let path = Self.path(exchange)
-        let call = Call(exchange, action: String(path.split(separator: "/").last ?? ""), logger: logger)
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let call = Call(exchange, action: slash.map { String(path[$0...].dropFirst()) } ?? path, logger: logger)
         do throws(Failure) {
             switch path {
             case "/service/upload/upload_file", "/service/upload/ssl_upload_file":
-                try require("POST", exchange)
+                try require(["POST"], exchange)
                 try uploadFile(call)
             case "/service/upload/determine_video_exist":
-                try require("POST", exchange)
+                try require(["POST"], exchange)
                 call.answer(try determineVideoExist(call))
             case "/service/upload/determine_chunk_exist":
-                try require("POST", exchange)
+                try require(["POST"], exchange)
                 call.answer(try determineChunkExist(call))
             case "/healthz":
-                try require("GET, HEAD", exchange)
+                try require(["GET", "HEAD"], exchange)
                 call.answer(Reply(code: 1, message: "ok"))
             default:
                 throw .unknownAction
@@ -77,12 +78,12 @@ package final class IntakeService: Sendable {
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
     private static func path(_ exchange: any Exchange) -> String {
         let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
-        return String(uri.prefix { $0 != "?" })
+        return uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(uri[..<$0]) } ?? uri
     }
 
-    private func require(_ methods: String, _ exchange: any Exchange) throws(Failure) {
-        guard methods.split(separator: ", ").contains(Substring(exchange.parameter("REQUEST_METHOD") ?? "")) else {
-            throw .methodNotAllowed(allow: methods)
+    private func require(_ methods: [String], _ exchange: any Exchange) throws(Failure) {
+        guard methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
+            throw .methodNotAllowed(allow: methods.joined(separator: ", "))
         }
     }
 }

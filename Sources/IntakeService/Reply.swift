@@ -1,5 +1,3 @@
-import Foundation
-
 /// One JSON reply: `{"code":Int,"msg":String,"data":Object|null}`. (protocol.md, section 1)
 package struct Reply: Sendable {
     /// The HTTP status.
@@ -7,12 +5,12 @@ package struct Reply: Sendable {
     /// Positive: done (1) or go on (2); negative: refused.
     package let code: Int
     package let message: String
-    package let data: (any Encodable & Sendable)?
+    package let data: JSONObject?
     /// For HTTP 405.
     package let allow: String?
 
     package init(
-        status: Int = 200, code: Int, message: String, data: (any Encodable & Sendable)? = nil, allow: String? = nil
+        status: Int = 200, code: Int, message: String, data: JSONObject? = nil, allow: String? = nil
     ) {
         self.status = status
         self.code = code
@@ -22,26 +20,11 @@ package struct Reply: Sendable {
     }
 
     var body: [UInt8] {
-        struct Envelope: Encodable {
-            let reply: Reply
-
-            enum Keys: String, CodingKey { case code, msg, data }
-
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: Keys.self)
-                try container.encode(reply.code, forKey: .code)
-                try container.encode(reply.message, forKey: .msg)
-                if let data = reply.data {
-                    try data.encode(to: container.superEncoder(forKey: .data))
-                } else {
-                    try container.encodeNil(forKey: .data)
-                }
-            }
-        }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
-        // Integers, finite numbers and strings always encode.
-        return Array(try! encoder.encode(Envelope(reply: self)))
+        var object = JSONObject()
+        object.add("code", code)
+        object.add("msg", message)
+        object.add("data", data)
+        return object.bytes
     }
 }
 

@@ -68,20 +68,27 @@ extension FormReader {
         guard length <= settings.bodyLimit else { throw Failure.bodyTooLarge(limit: settings.bodyLimit) }
         guard length >= exchange.contentLength ?? 0 else { throw FormError.truncated }
 
-        let body = FileRange(file, offset: 0, length: length)
-        let mapped = try MappedRange(body)
+        var position = 0
+        let source = Source(stated: length) { buffer in
+            let count = try file.read(into: buffer, at: position)
+            position += count
+            return count
+        }
         var checksum = CRC32C()
         switch format {
         case .multipart(let boundary):
-            let form = try Self.parse(mapped.bytes, boundary) { checksum.update($0) }
+            let form = try parse(source, boundary) { checksum.update($0) }
             return Self.merge(query, form) {
                 (FileRange(file, offset: $0.lowerBound, length: $0.count), checksum.value)
             }
         case .urlEncoded:
-            return RequestForm(parameters: Self.merged(query, try URLEncoded.parse(mapped.bytes)), file: nil)
+            return try readURLEncoded(source, query)
         case .other:
-            checksum.update(mapped.bytes)
-            return Self.raw(query, body, checksum.value, exchange)
+            try forEachWindow(of: source) { window, _ in
+                checksum.update(window)
+                return window.count
+            }
+            return Self.raw(query, FileRange(file, offset: 0, length: length), checksum.value, exchange)
         }
     }
 
@@ -99,68 +106,26 @@ extension FormReader {
             throw .notStored(cause: "body file \(path): \(error)")
         }
     }
-
-    /// So many bytes are searched and summed before the next ones: what fits the processor's own cache.
-    private static let mappedWindowSize = 256 * 1024
-
-    private static func parse(
-        _ body: UnsafeRawBufferPointer, _ boundary: [UInt8], file: (UnsafeRawBufferPointer) -> Void
-    ) throws -> Form {
-        var parser = try MultipartParser(boundary: boundary)
-        var (start, end) = (0, 0)
-        repeat {
-            end = min(end + mappedWindowSize, body.count)
-            let window = UnsafeRawBufferPointer(rebasing: body[start..<end])
-            start += try parser.parse(window, isLast: end == body.count, file: file)
-        } while end < body.count
-        return try parser.finish()
-    }
 }
 
 // MARK: - FastCGI stream
 
 extension FormReader {
-    private static let windowSize = 64 * 1024
-
     private func readStream(
         _ format: BodyFormat, _ query: Form, _ exchange: any Exchange
     ) throws -> RequestForm {
         guard exchange.contentLength ?? 0 <= settings.bodyLimit else {
             throw Failure.bodyTooLarge(limit: settings.bodyLimit)
         }
-        return switch format {
-        case .multipart(let boundary): try readMultipart(boundary, query, exchange)
-        case .urlEncoded: try readURLEncoded(query, exchange)
-        case .other: try readRaw(query, exchange)
-        }
-    }
-
-    private func readMultipart(
-        _ boundary: [UInt8], _ query: Form, _ exchange: any Exchange
-    ) throws -> RequestForm {
-        var parser = try MultipartParser(boundary: boundary)
+        let source = Source(stated: exchange.contentLength, read: exchange.read)
+        if format == .urlEncoded { return try readURLEncoded(source, query) }
         let spool = Spool(store)
-        try forEachWindow(of: exchange) { window, isLast in
-            try parser.parse(window, isLast: isLast, file: spool.append)
+        if case .multipart(let boundary) = format {
+            let form = try parse(source, boundary, file: spool.append)
+            let content = try spool.content()
+            return Self.merge(query, form) { _ in (content, spool.checksum.value) }
         }
-        let form = try parser.finish()
-        let content = try spool.content()
-        return Self.merge(query, form) { _ in (content, spool.checksum.value) }
-    }
-
-    private func readURLEncoded(_ query: Form, _ exchange: any Exchange) throws -> RequestForm {
-        var body: [UInt8] = []
-        try forEachWindow(of: exchange) { window, _ in
-            body.append(contentsOf: window)
-            return window.count
-        }
-        let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
-        return RequestForm(parameters: Self.merged(query, form), file: nil)
-    }
-
-    private func readRaw(_ query: Form, _ exchange: any Exchange) throws -> RequestForm {
-        let spool = Spool(store)
-        try forEachWindow(of: exchange) { window, _ in
+        try forEachWindow(of: source) { window, _ in
             try spool.append(window)
             return window.count
         }
@@ -196,20 +161,54 @@ extension FormReader {
             return new
         }
     }
+}
+
+// MARK: - Parsing
+
+extension FormReader {
+    /// A body that is read piece by piece.
+    private struct Source {
+        /// How many bytes there must be at least.
+        let stated: Int?
+        /// Reads some of the next bytes; 0 at the end.
+        let read: (UnsafeMutableRawBufferPointer) throws -> Int
+    }
+
+    private static let windowSize = 64 * 1024
+
+    private func parse(
+        _ source: Source, _ boundary: [UInt8], file: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> Form {
+        var parser = try MultipartParser(boundary: boundary)
+        try forEachWindow(of: source) { window, isLast in
+            try parser.parse(window, isLast: isLast, file: file)
+        }
+        return try parser.finish()
+    }
+
+    private func readURLEncoded(_ source: Source, _ query: Form) throws -> RequestForm {
+        var body: [UInt8] = []
+        try forEachWindow(of: source) { window, _ in
+            body.append(contentsOf: window)
+            return window.count
+        }
+        let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
+        return RequestForm(parameters: Self.merged(query, form), file: nil)
+    }
 
     /// Passes the body as windows on what is not consumed yet.
     private func forEachWindow(
-        of exchange: any Exchange, _ consume: (UnsafeRawBufferPointer, Bool) throws -> Int
+        of source: Source, _ consume: (UnsafeRawBufferPointer, Bool) throws -> Int
     ) throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowSize, alignment: 16)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowSize, alignment: 64)
         defer { buffer.deallocate() }
         var filled = 0
         var total = 0
         while true {
-            let count = try exchange.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+            let count = try source.read(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
             total += count
             guard total <= settings.bodyLimit else { throw Failure.bodyTooLarge(limit: settings.bodyLimit) }
-            if count == 0, let stated = exchange.contentLength, total < stated { throw FormError.truncated }
+            if count == 0, let stated = source.stated, total < stated { throw FormError.truncated }
             filled += count
             let consumed = try consume(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), count == 0)
             if count == 0 { return }

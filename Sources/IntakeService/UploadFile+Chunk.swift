@@ -40,6 +40,7 @@ extension IntakeService {
         case .file(let file, let digest):
             recorded = try write(request, to: file, in: upload, layout)
             digest.wait(lag: Self.digestLag)
+            digest.dropCache()
         }
         switch recorded {
         case .before: return .stored

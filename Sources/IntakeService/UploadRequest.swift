@@ -105,11 +105,18 @@ struct UploadRequest {
 
 /// The md5 in lower case.
 func checkedMD5(_ text: String) throws(Failure) -> String {
-    let md5 = text.lowercased()
-    guard md5.utf8.count == 32, md5.utf8.allSatisfy({ $0 < 0x80 && Character(UnicodeScalar($0)).isHexDigit }) else {
-        throw .malformed(field: "md5", rule: "必须是 32 位十六进制数字")
-    }
-    return md5
+    let isDigest =
+        text.utf8.count == 32
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+                UInt8(ascii: "A")...UInt8(ascii: "F"):
+                true
+            default: false
+            }
+        }
+    guard isDigest else { throw .malformed(field: "md5", rule: "必须是 32 位十六进制数字") }
+    return text.lowercased()
 }
 
 /// The parameter `size`, `nil` if it is absent or `""`.

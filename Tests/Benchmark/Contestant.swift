@@ -13,6 +13,8 @@ protocol Contestant: Sendable {
     ///
     /// - Throws: `BenchmarkError` if it is not ready within its time.
     func start(in directory: String) throws -> RunningContestant
+    /// Computes what a client must know of a video before it uploads it; not measured.
+    func prepare(_ video: SampleVideo) throws
     /// Uploads the client's video.
     ///
     /// - Throws: if a reply says that it failed, or the last one does not say that the video is whole.
@@ -28,6 +30,8 @@ protocol LookupContestant: Contestant {}
 extension Contestant {
     var absence: String? { nil }
 
+    func prepare(_ video: SampleVideo) throws {}
+
     func storedFile(in directory: String) -> String? { nil }
 }
 
@@ -36,12 +40,15 @@ struct RunningContestant: Sendable {
     let port: UInt16
     let nginx: [ChildProcess]
     let backends: [ChildProcess]
+    /// Seconds that a backend gets to end when it is asked to; with none it is killed.
+    var patience = 15.0
     /// What else has to stay until the end, and ends with it.
     var site: NginxSite?
 
     func stop() {
         site?.stop()
-        for process in nginx + backends.reversed() { process.stop() }
+        for process in nginx { process.stop() }
+        for process in backends.reversed() { process.stop(within: patience) }
     }
 }
 
@@ -50,8 +57,21 @@ struct OtherNginx {
     let port: UInt16
     let process: ChildProcess
 
-    /// Starts it in `directory` and waits until it accepts connections.
-    init(in directory: String, server: String) throws {
+    /// The size of the buffer is video-intake's, which others shall not lack; each body that goes to a file is a warning.
+    private static let common = """
+                client_body_buffer_size 64k;
+                fastcgi_read_timeout 300s;
+                proxy_read_timeout 300s;
+                proxy_send_timeout 300s;
+                error_log stderr error;
+        """
+
+    /// Starts it in `directory` and waits until it accepts connections. Relative paths are below `directory`.
+    ///
+    /// - Parameters:
+    ///   - http: directives around the server.
+    ///   - server: directives in it.
+    init(in directory: String, http: String = "", server: String) throws {
         port = try NginxSite.freePort()
         for name in ["log", "nginx/temporary"] {
             try FileManager.default.createDirectory(
@@ -67,7 +87,8 @@ struct OtherNginx {
         }
         lines.removeSubrange(start...)
         lines += [
-            "    client_body_temp_path body;", "    server {", "        listen 127.0.0.1:\(port);", server, "    }",
+            "    client_body_temp_path body;", http,
+            "    server {", "        listen 127.0.0.1:\(port);", Self.common, server, "    }",
         ]
         lines.append("}\n")
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/nginx.conf"))
@@ -80,6 +101,27 @@ struct OtherNginx {
         guard eventually(within: 10, { (try? HTTPConnection(port: port)) != nil }) else {
             throw BenchmarkError("nginx does not start: \(textOfFile("\(directory)/log/nginx.log"))")
         }
+    }
+}
+
+extension OtherNginx {
+    /// Hands every request on to `upstream`, "127.0.0.1:1234" or "unix:name", while its body still comes in.
+    init(in directory: String, streamingTo upstream: String) throws {
+        try self.init(
+            in: directory, http: "    upstream backend { server \(upstream); keepalive 32; }",
+            server: """
+                        client_max_body_size 0;
+                        location / {
+                            proxy_pass http://backend;
+                            proxy_http_version 1.1;
+                            proxy_request_buffering off;
+                            proxy_buffering off;
+                            proxy_set_header Host $http_host;
+                            proxy_set_header X-Forwarded-Proto $scheme;
+                            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                            proxy_set_header Connection "";
+                        }
+                """)
     }
 }
 

@@ -97,7 +97,7 @@ struct Compare: ParsableCommand {
                 rounds: rounds, seconds: quick ? 1 : 4)
         }
         print(report.text)
-        if let chart { try Data(report.chart.utf8).write(to: URL(fileURLWithPath: chart)) }
+        if let chart { try Data(report.chart.svg.utf8).write(to: URL(fileURLWithPath: chart)) }
     }
 }
 
@@ -108,5 +108,6 @@ func progress(_ line: String) {
 
 /// Everything that can be compared, in the order of the tables.
 let allContestants: [any Contestant] = [
-    Intake.handOff, Intake.stream, Intake.power, SpoolFloor(),
+    Intake.handOff, Intake.stream, Intake.power, SpoolFloor(), PHPOriginal(), WebDAV(), Copyparty.up2k, Copyparty.put,
+    Tus.parts, Tus.whole, SeaweedFS.put, SeaweedFS.tus,
 ]

@@ -26,6 +26,7 @@ enum Lookups {
                 defer { try? FileManager.default.removeItem(atPath: directory) }
                 let running = try contestant.start(in: directory)
                 defer { running.stop() }
+                try contestant.prepare(video)
                 try contestant.upload(Client(video, port: running.port, connections: Load.connections))
                 for clients in clients {
                     let figures = try ask(running.port, video.md5, clients, seconds, in: directory)

@@ -42,6 +42,7 @@ struct Measurement: Sendable {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let running = try contestant.start(in: directory)
         defer { running.stop() }
+        try inParallel(videos.count) { try contestant.prepare(videos[$0]) }
         let (nginx, backends) = (running.nginx.map(\.id), running.backends.map(\.id))
         // What others have left to be written must not be this contestant's burden.
         sync()

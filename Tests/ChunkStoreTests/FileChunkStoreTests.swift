@@ -165,7 +165,7 @@ private final class Fixture {
         let fixture = try Fixture()
         let (file, _) = try fixture.store.openUpload(1, size: 100)
         let source = try fixture.source([1, 2, 3])
-        #expect(throws: StoreError("mmap", code: EIO)) {
+        #expect(throws: StoreError("pread", code: EIO)) {
             try file.write(FileRange(source.file, offset: 5, length: 10), at: 0)
         }
     }

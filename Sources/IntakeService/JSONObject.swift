@@ -1,0 +1,65 @@
+/// A JSON object that is being written: its members, in the order in which they were added.
+///
+/// https://www.rfc-editor.org/rfc/rfc8259
+package struct JSONObject: Sendable {
+    private var members: [UInt8] = []
+
+    init() {
+        members.reserveCapacity(512)
+    }
+
+    /// The object's text.
+    var bytes: [UInt8] { [UInt8(ascii: "{")] + members + [UInt8(ascii: "}")] }
+
+    mutating func add(_ name: StaticString, _ value: Int) { addMember(name, "\(value)") }
+
+    /// Nothing becomes `null`.
+    mutating func add(_ name: StaticString, _ value: Int64?) { addMember(name, value.map { "\($0)" } ?? "null") }
+
+    /// A number must be finite.
+    mutating func add(_ name: StaticString, _ value: Double) {
+        addMember(name, Int(exactly: value).map { "\($0)" } ?? "\(value)")
+    }
+
+    mutating func add(_ name: StaticString, _ value: String) {
+        addName(name)
+        addString(value)
+    }
+
+    /// Nothing becomes `null`.
+    mutating func add(_ name: StaticString, _ value: JSONObject?) {
+        addName(name)
+        if let value { members += value.bytes } else { members += "null".utf8 }
+    }
+
+    private mutating func addMember(_ name: StaticString, _ text: String) {
+        addName(name)
+        members += text.utf8
+    }
+
+    private mutating func addName(_ name: StaticString) {
+        if !members.isEmpty { members.append(UInt8(ascii: ",")) }
+        members.append(UInt8(ascii: "\""))
+        name.withUTF8Buffer { members += $0 }
+        members.append(UInt8(ascii: "\""))
+        members.append(UInt8(ascii: ":"))
+    }
+
+    private mutating func addString(_ text: String) {
+        members.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                members.append(UInt8(ascii: "\\"))
+                members.append(byte)
+            case 0..<0x20:
+                members += "\\u00".utf8
+                members.append(UInt8(ascii: "0") + byte >> 4)
+                members.append(Array("0123456789abcdef".utf8)[Int(byte & 15)])
+            default:
+                members.append(byte)
+            }
+        }
+        members.append(UInt8(ascii: "\""))
+    }
+}

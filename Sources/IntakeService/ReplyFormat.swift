@@ -1,0 +1,137 @@
+import Catalogue
+import Foundation
+import Glibc
+
+/// How values look in replies: times, sizes and addresses.
+struct ReplyFormat: Sendable {
+    let videoDomain: String
+    private let timeZone: TimeZone
+
+    init(_ settings: IntakeSettings) {
+        videoDomain = settings.videoDomain
+        timeZone = settings.timeZone
+    }
+
+    /// `yy-MM-dd HH:mm:ss` in the configured time zone.
+    func time(_ seconds: Int64) -> String {
+        let offset = timeZone.secondsFromGMT(for: Date(timeIntervalSince1970: TimeInterval(seconds)))
+        var (local, time) = (time_t(seconds) + offset, tm())
+        gmtime_r(&local, &time)
+        return [
+            Self.twoDigits(time.tm_year % 100), "-", Self.twoDigits(time.tm_mon + 1), "-",
+            Self.twoDigits(time.tm_mday), " ", Self.twoDigits(time.tm_hour), ":", Self.twoDigits(time.tm_min), ":",
+            Self.twoDigits(time.tm_sec),
+        ].joined()
+    }
+
+    private static func twoDigits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+
+    func url(_ video: Video) -> String { "\(videoDomain)/\(video.path)" }
+
+    /// Like `1.5M`: two decimals at most, the units B, K, M and G of 1024 each.
+    static func humanReadable(_ bytes: Int) -> String {
+        let units = ["B", "K", "M", "G"]
+        var hundredths = bytes * 100
+        var unit = 0
+        while hundredths >= 1024 * 100, unit < units.count - 1 {
+            hundredths = (hundredths + 512) / 1024
+            unit += 1
+        }
+        let (whole, fraction) = hundredths.quotientAndRemainder(dividingBy: 100)
+        let decimals =
+            fraction == 0 ? "" : fraction % 10 == 0 ? ".\(fraction / 10)" : ".\(fraction < 10 ? "0" : "")\(fraction)"
+        return "\(whole)\(decimals)\(units[unit])"
+    }
+}
+
+// MARK: - upload_file
+
+extension ReplyFormat {
+    /// A chunk is stored while others are missing.
+    func stored(_ request: UploadRequest, videoID: Int64) -> Reply {
+        var data = JSONObject()
+        data.add("chunks", request.chunks)
+        data.add("chunk", request.chunk)
+        data.add("video_id", videoID)
+        return Reply(code: 2, message: "分片上传成功", data: data)
+    }
+
+    /// A complete file: with `chunks` and `chunk` if it came in chunks, else with `video_data`.
+    func complete(_ request: UploadRequest, _ video: Video) -> Reply {
+        var data = JSONObject()
+        data.add("path", video.path)
+        if request.chunks > 0 {
+            data.add("chunks", request.chunks)
+            data.add("chunk", request.chunk)
+        } else {
+            data.add("video_data", videoData(video))
+        }
+        if request.wantsBytes {
+            data.add("size", video.size)
+        } else {
+            data.add("size", Self.humanReadable(video.size))
+        }
+        data.add("guid", request.guid)
+        data.add("video_id", video.id)
+        data.add("file", fileData(request.file))
+        data.add("id", request.pageID)
+        return Reply(code: 1, message: "视频上传成功", data: data)
+    }
+
+    /// PHP's `$_FILES` entry, without the server's path.
+    private func fileData(_ file: SentFile) -> JSONObject {
+        var data = JSONObject()
+        data.add("name", file.name)
+        data.add("type", file.type)
+        data.add("tmp_name", "")
+        data.add("error", 0)
+        data.add("size", file.bytes.length)
+        return data
+    }
+
+    /// The record, as the reply to a whole file shows it.
+    private func videoData(_ video: Video) -> JSONObject {
+        var data = JSONObject()
+        data.add("video_name", video.name)
+        data.add("video_url", url(video))
+        data.add("size", video.size)
+        data.add("create_time", time(video.createTime))
+        data.add("update_time", time(video.updateTime))
+        data.add("duration", video.duration)
+        data.add("md5", video.md5)
+        return data
+    }
+}
+
+// MARK: - determine_video_exist, determine_chunk_exist
+
+extension ReplyFormat {
+    func existing(_ video: Video) -> Reply {
+        var data = JSONObject()
+        data.add("video_id", video.id)
+        data.add("video_url", url(video))
+        data.add("video_name", video.name)
+        data.add("size", video.size)
+        data.add("duration", video.duration)
+        data.add("md5", video.md5)
+        data.add("class_id", video.classID)
+        data.add("game_name", video.gameName)
+        data.add("create_time", time(video.createTime))
+        return Reply(code: 1, message: "视频已存在", data: data)
+    }
+
+    /// Whether one chunk is there.
+    func chunk(exists: Bool) -> Reply {
+        var data = JSONObject()
+        data.add("exist", exists ? 1 : 0)
+        return Reply(code: 1, message: "ok", data: data)
+    }
+
+    /// Which chunks are there.
+    func chunks(_ chunks: Int, received: String) -> Reply {
+        var data = JSONObject()
+        data.add("chunks", chunks)
+        data.add("received", received)
+        return Reply(code: 1, message: "ok", data: data)
+    }
+}
