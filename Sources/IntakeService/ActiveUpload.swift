@@ -243,7 +243,8 @@ extension ActiveUpload {
     /// Whether it has neither a chunk nor a request.
     var isUnused: Bool { locked { progress.received.count == 0 && progress.requests == 0 } }
 
-    var receivedCount: Int { locked { progress.received.count } }
+    /// How many chunks can be recorded by this process.
+    var recordedHere: Int { locked { progress.recordedHere } }
 
     /// The number of the last chunk, if it is stored and waits for its place, which is known now.
     var parkedChunk: Int? {

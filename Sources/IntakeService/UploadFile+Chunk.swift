@@ -51,7 +51,7 @@ extension IntakeService {
             }
             isKept = true
             // Another process stores chunks of this upload too.
-            if count > upload.receivedCount {
+            if count > upload.recordedHere {
                 upload.merge(try recording(catalogue.chunks(ofUpload: upload.record.id)))
             }
             return .stored

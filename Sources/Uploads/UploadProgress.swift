@@ -139,6 +139,10 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         self.phase = phase
     }
 
+    /// How many chunks can be recorded by requests here: those that count, and those that are being written, which may
+    /// be recorded already. If more are, another process stores some too.
+    package var recordedHere: Int { received.count + writing.count { !received.contains($0) } }
+
     /// Takes in chunks that are recorded, for those that another process has stored. One that a request here is writing
     /// counts when that request says so: recorded is not yet in its place.
     package mutating func merge(_ recorded: ChunkSet) {

@@ -116,4 +116,20 @@ extension UploadProgress.Claim {
         upload.stored(2)
         #expect(upload.received.contains(2))
     }
+
+    @Test("a chunk that is being written may be recorded already, and is counted once")
+    func recordedHere() {
+        var progress = UploadProgress<String>(received: ChunkSet(chunks: 5))
+        #expect(progress.recordedHere == 0)
+        _ = progress.claim(0)
+        _ = progress.claim(3)
+        #expect(progress.recordedHere == 2)
+        progress.stored(0)
+        progress.release(3)
+        #expect(progress.recordedHere == 1)
+        _ = progress.claim(0)
+        #expect(progress.recordedHere == 1)
+        progress.replace(0)
+        #expect(progress.recordedHere == 1)
+    }
 }
