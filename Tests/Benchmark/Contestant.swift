@@ -59,7 +59,7 @@ struct OtherNginx {
 
     /// The size of the buffer is video-intake's, which others shall not lack; each body that goes to a file is a warning.
     private static let common = """
-                client_body_buffer_size 64k;
+                client_body_buffer_size 256k;
                 fastcgi_read_timeout 300s;
                 proxy_read_timeout 300s;
                 proxy_send_timeout 300s;

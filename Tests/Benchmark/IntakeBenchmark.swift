@@ -96,6 +96,8 @@ struct Compare: ParsableCommand {
                 present.compactMap { $0 as? any LookupContestant }, videos[loads[0]]![0], in: place + "/site",
                 rounds: rounds, seconds: quick ? 1 : 4)
         }
+        progress("instructions of a question")
+        report.instructions = try Instructions.perLookup(in: place + "/site")
         print(report.text)
         if let chart { try Data(report.chart.svg.utf8).write(to: URL(fileURLWithPath: chart)) }
     }

@@ -9,6 +9,8 @@ struct Report {
     var lookups: [String: [Int: [Lookups.Measurement]]] = [:]
     /// Bytes a second.
     var md5 = 0.0
+    /// Of the responder, for one determine_video_exist; `nil` without valgrind.
+    var instructions: Int?
     var absent: [(name: String, reason: String)] = []
     var failures: [(name: String, load: String)] = []
 
@@ -102,7 +104,21 @@ extension Report {
     }
 
     private var limits: String {
-        "MD5 on one core (openssl speed): \(number(md5 / 1e6)) MB/s; 1 GiB takes \(number(Double(1 << 30) / md5)) s."
+        var lines = [
+            "MD5 on one core (openssl speed): \(number(md5 / 1e6)) MB/s; 1 GiB takes \(number(Double(1 << 30) / md5)) s."
+        ]
+        for load in loads where load.videos == 1 {
+            guard let own = median(Self.reference, load, \.seconds) else { continue }
+            let floor = median(SpoolFloor().name, load, \.seconds) ?? 0
+            let limit = max(floor, Double(load.bytes) / md5)
+            lines.append(
+                "\(load.name): video-intake \(number(own)) s, \(number(own / limit)) × the larger of spool floor and MD5."
+            )
+        }
+        if let instructions {
+            lines.append("Instructions of the responder for one determine_video_exist (callgrind): \(instructions).")
+        }
+        return lines.joined(separator: "\n")
     }
 
     private func table(

@@ -15,6 +15,18 @@ struct SpoolFloor: Contestant {
         try waitForBackend(responder, "intake-benchmark", in: directory) {
             access(directory + "/video-intake.sock", F_OK) == 0
         }
+        let nginx = try OtherNginx(beforeResponderIn: directory)
+        return RunningContestant(port: nginx.port, nginx: [nginx.process], backends: [responder])
+    }
+
+    func upload(_ client: Client) throws {
+        try PageForm.upload(client)
+    }
+}
+
+extension OtherNginx {
+    /// With the shipped configuration, for a responder that listens on `video-intake.sock` in `directory`.
+    init(beforeResponderIn directory: String) throws {
         let source = NginxSite.repository.path + "/nginx"
         try FileManager.default.createDirectory(atPath: "\(directory)/nginx", withIntermediateDirectories: true)
         for name in ["video-intake.conf", "video-intake-handoff.conf"] {
@@ -28,12 +40,7 @@ struct SpoolFloor: Contestant {
 
             """
         try Data(site.utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/video-intake-site.conf"))
-        let nginx = try OtherNginx(in: directory, server: "include video-intake.conf;")
-        return RunningContestant(port: nginx.port, nginx: [nginx.process], backends: [responder])
-    }
-
-    func upload(_ client: Client) throws {
-        try PageForm.upload(client)
+        try self.init(in: directory, server: "include video-intake.conf;")
     }
 }
 

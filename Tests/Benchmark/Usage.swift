@@ -23,11 +23,14 @@ enum Usage {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
-    /// Bytes of anonymous memory that processes and their descendants have resident.
+    /// Bytes of anonymous memory that processes and their descendants have resident, but for ffprobe, which several
+    /// contestants start for a moment.
     static func anonymousMemory(_ processes: [pid_t]) -> Int {
         tree(processes).reduce(0) { sum, process in
-            let line = textOfFile("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
-            return sum + (line?.split(separator: " ").dropLast().last.flatMap { Int($0) } ?? 0) * 1024
+            let status = textOfFile("/proc/\(process)/status")
+            let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+            guard let line, !status.hasPrefix("Name:\tffprobe\n") else { return sum }
+            return sum + (Int(line.split(whereSeparator: \.isWhitespace).dropLast().last ?? "") ?? 0) * 1024
         }
     }
 

@@ -18,13 +18,13 @@ extension EndToEnd {
 
             /// Whether a reply that promises something needs every such call. With others SQLite may do without, or they
             /// are for its checkpoints, which may be repeated.
-            var breaksPromises: Bool { [.copyFileRange, .fallocate, .fsync, .fdatasync, .link].contains(kind) }
+            var breaksPromises: Bool { [.fallocate, .fsync, .fdatasync, .link].contains(kind) }
 
             var testDescription: String { "\(kind): \(String(cString: strerror(error)))" }
 
             static let all = [
-                Fault(.write, EIO), Fault(.pwrite, EIO), Fault(.pwrite, ENOSPC), Fault(.copyFileRange, EIO),
-                Fault(.copyFileRange, ENOSPC), Fault(.fallocate, ENOSPC), Fault(.fallocate, EDQUOT), Fault(.fsync, EIO),
+                Fault(.write, EIO), Fault(.pread, EIO), Fault(.pwrite, EIO), Fault(.pwrite, ENOSPC),
+                Fault(.fallocate, ENOSPC), Fault(.fallocate, EDQUOT), Fault(.fsync, EIO),
                 Fault(.fdatasync, EIO), Fault(.fdatasync, EDQUOT), Fault(.fdatasyncDirectory, EIO),
                 Fault(.ftruncate, EIO), Fault(.link, ENOSPC),
                 Fault(.unlink, EROFS), Fault(.mkdir, EROFS), Fault(.mkdir, EDQUOT), Fault(.create, EMFILE),

@@ -1,5 +1,5 @@
-// Preloaded (LD_PRELOAD) into the responder: makes its calls that change files fail, kills it at one of them, or records
-// them. Counts only what lies below one directory, so that sockets, pipes and the log stay out of it.
+// Preloaded (LD_PRELOAD) into the responder: makes its calls that read or change files fail, kills it at a change, or
+// records them. Counts only what lies below one directory, so that sockets, pipes and the log stay out of it.
 //
 //     FAULTS_DIRECTORY   the directory, without links in its path; nothing is done without it
 //     FAULTS_CONTROL     a file with a `struct control`, shared with the test
@@ -31,7 +31,7 @@ enum kind {
     any_kind,
     kind_write,
     kind_pwrite,
-    kind_copy_file_range,
+    kind_pread,  // no change: counts only where it is asked for
     kind_fallocate,
     kind_fsync,
     kind_fdatasync,
@@ -155,7 +155,7 @@ static void die(void) {
 static enum action ordered(enum kind kind) {
     if (control == NULL || !atomic_load(&control->armed)) return act_not;
     uint64_t wanted = atomic_load(&control->kind);
-    if (wanted != any_kind && wanted != kind) return act_not;
+    if (wanted != kind && (wanted != any_kind || kind == kind_pread)) return act_not;
     uint64_t number = atomic_fetch_add(&control->calls, 1) + 1;
     uint64_t due = atomic_load(&control->due);
     if (number != due && !(number > due && atomic_load(&control->sticky))) return act_not;
@@ -254,29 +254,15 @@ ssize_t pwrite64(int descriptor, const void *bytes, size_t length, off64_t offse
     return pwrite(descriptor, bytes, length, offset);
 }
 
-// Recorded as what it wrote, read back from the target, which need not be open for reading.
-static void record_copy(int target, uint64_t offset, size_t length) {
-    if (record_file < 0) return;
-    char path[32];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", target);
-    int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    void *bytes = malloc(length);
-    if (file < 0 || bytes == NULL || pread(file, bytes, length, (off_t)offset) != (ssize_t)length) give_up("copy_file_range");
-    record_change(kind_copy_file_range, target, offset, bytes, length);
-    free(bytes);
-    close(file);
+ssize_t pread(int descriptor, void *bytes, size_t length, off_t offset) {
+    if (counts(descriptor)) {
+        if (ordered(kind_pread) == act_fail) return -1;
+    }
+    return syscall(SYS_pread64, descriptor, bytes, length, offset);
 }
 
-ssize_t copy_file_range(int source, off64_t *from, int target, off64_t *to, size_t length, unsigned int flags) {
-    enum action action = act_not;
-    bool is_ours = counts(target);
-    if (is_ours && !begin_change(kind_copy_file_range, &action)) return -1;
-    off64_t offset = to != NULL ? *to : lseek(target, 0, SEEK_CUR);
-    ssize_t count = syscall(SYS_copy_file_range, source, from, target, to, length, flags);
-    if (!is_ours) return count;
-    if (count > 0) record_copy(target, (uint64_t)offset, (size_t)count);
-    end_change(action);
-    return count;
+ssize_t pread64(int descriptor, void *bytes, size_t length, off64_t offset) {
+    return pread(descriptor, bytes, length, offset);
 }
 
 // -- Sizes --

@@ -71,7 +71,8 @@ private struct Reader {
         let content = try take(length)
         let operation: RecordedChange.Operation =
             switch kind {
-            case .write, .pwrite, .copyFileRange: .write(inode, offset: Int(offset), bytes: Array(content))
+            case .pread: throw RecordedChange.Malformed(position: position)
+            case .write, .pwrite: .write(inode, offset: Int(offset), bytes: Array(content))
             case .fallocate, .ftruncate: .resize(inode, size: Int(offset))
             case .fsync, .fdatasync, .fdatasyncDirectory: .sync(inode)
             case .create: nameLength == 0 ? .createAnonymous(inode) : .create(inode, entry)

@@ -7,7 +7,8 @@ package enum ChangeKind: UInt32, CaseIterable, Sendable {
     case write = 1
     /// With pwrite64.
     case pwrite
-    case copyFileRange
+    /// With pread64. No change: counts only where it is asked for.
+    case pread
     case fallocate
     case fsync
     /// Of a file.
