@@ -9,6 +9,9 @@ protocol Contestant: Sendable {
     var promise: String { get }
     /// Why it cannot run here; `nil` if it can.
     var absence: String? { get }
+    /// The directory, below that of its `start`, where a file has a whole video's bytes after its upload; `nil` where
+    /// they are in several files or in one with others.
+    var storage: String? { get }
     /// Starts it with everything it writes below `directory`, which is empty.
     ///
     /// - Throws: `BenchmarkError` if it is not ready within its time.
@@ -19,9 +22,6 @@ protocol Contestant: Sendable {
     ///
     /// - Throws: if a reply says that it failed, or the last one does not say that the video is whole.
     func upload(_ client: Client) throws
-    /// Looks at what is stored after an upload: the path of a file that must have the video's bytes; `nil` where they
-    /// are in several files or in one with others.
-    func storedFile(in directory: String) -> String?
 }
 
 /// A contestant that tells by a video's md5 whether it has it.
@@ -32,7 +32,7 @@ extension Contestant {
 
     func prepare(_ video: SampleVideo) throws {}
 
-    func storedFile(in directory: String) -> String? { nil }
+    var storage: String? { nil }
 }
 
 /// A started contestant. Its processes end with `stop`, or with this process.

@@ -22,6 +22,8 @@ struct Copyparty: Contestant {
 
     var absence: String? { VirtualEnvironment.absence(of: "copyparty") }
 
+    var storage: String? { "store" }
+
     func start(in directory: String) throws -> RunningContestant {
         try FileManager.default.createDirectory(atPath: directory + "/store", withIntermediateDirectories: true)
         let server = try startBackend(
@@ -54,11 +56,6 @@ struct Copyparty: Contestant {
         case .up2k: try uploadInChunks(client)
         case .put: try uploadWhole(client)
         }
-    }
-
-    func storedFile(in directory: String) -> String? {
-        let names = try? FileManager.default.contentsOfDirectory(atPath: directory + "/store")
-        return names?.first { $0.hasSuffix(".mp4") }.map { "\(directory)/store/\($0)" }
     }
 
     private func uploadWhole(_ client: Client) throws {

@@ -16,6 +16,8 @@ struct Intake: LookupContestant {
         name: "video-intake, durability power", promise: "md5, every chunk synced", mode: .handOff,
         flags: ["--durability", "power"])
 
+    var storage: String? { "upload" }
+
     func start(in directory: String) throws -> RunningContestant {
         let site = try NginxSite(mode, flags: flags, directory: URL(fileURLWithPath: directory))
         return RunningContestant(port: site.port, nginx: [site.nginx], backends: [site.responder], site: site)
@@ -23,11 +25,5 @@ struct Intake: LookupContestant {
 
     func upload(_ client: Client) throws {
         try PageForm.upload(client)
-    }
-
-    func storedFile(in directory: String) -> String? {
-        let root = directory + "/upload"
-        return FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String }
-            .first { $0.hasSuffix(".mp4") }.map { "\(root)/\($0)" }
     }
 }

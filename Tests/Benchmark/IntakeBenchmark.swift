@@ -70,6 +70,7 @@ struct Compare: ParsableCommand {
         var videos: [Load: [SampleVideo]] = [:]
         for load in loads { videos[load] = try file.videos(Array(repeating: load.size, count: load.videos)) }
 
+        let warmUp = try file.videos([4 << 20])[0]
         let rounds = rounds ?? (quick ? 1 : 3)
         for round in 0..<rounds {
             for load in loads {
@@ -79,7 +80,7 @@ struct Compare: ParsableCommand {
                     progress("round \(round + 1) of \(rounds), \(load.name), \(contestant.name)")
                     do {
                         let measurement = try Measurement(
-                            contestant, videos[load]!, in: place + "/site", verifies: round == 0)
+                            contestant, videos[load]!, warmUp: warmUp, in: place + "/site", verifies: round == 0)
                         report.measurements[contestant.name, default: [:]][load, default: []].append(measurement)
                     } catch {
                         progress("\(contestant.name) failed: \(error)")

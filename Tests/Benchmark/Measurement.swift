@@ -37,12 +37,20 @@ struct Measurement: Sendable {
     let memory: Int
 
     /// Uploads the videos, each over connections of its own, to a contestant that is started for it.
-    init(_ contestant: any Contestant, _ videos: [SampleVideo], in directory: String, verifies: Bool) throws {
+    ///
+    /// - Parameters:
+    ///   - warmUp: a small video that is uploaded before: a server in use has done everything once.
+    ///   - verifies: whether the stored bytes are compared afterwards, where it is one video.
+    init(
+        _ contestant: any Contestant, _ videos: [SampleVideo], warmUp: SampleVideo, in directory: String, verifies: Bool
+    ) throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let running = try contestant.start(in: directory)
         defer { running.stop() }
         try inParallel(videos.count) { try contestant.prepare(videos[$0]) }
+        try contestant.prepare(warmUp)
+        try contestant.upload(Client(warmUp, port: running.port, connections: Load.connections))
         let (nginx, backends) = (running.nginx.map(\.id), running.backends.map(\.id))
         // What others have left to be written must not be this contestant's burden.
         sync()
@@ -66,16 +74,22 @@ struct Measurement: Sendable {
         let samples = clients.map { $0.samples.filter(\.isPart) }
         parts = samples.joined().map(\.duration.seconds).sorted()
         completing = samples.flatMap { $0.suffix(Load.connections) }.map(\.duration.seconds).max() ?? 0
-        if verifies, videos.count == 1, let path = contestant.storedFile(in: directory) {
-            try Self.verify(path, videos[0])
+        if verifies, videos.count == 1, let storage = contestant.storage {
+            try Self.verify(videos[0], below: "\(directory)/\(storage)")
         }
     }
 
-    private static func verify(_ path: String, _ video: SampleVideo) throws {
-        let sum = try ChildProcess.run("md5sum", [path])
-        guard sum.output.hasPrefix(video.md5) else {
-            throw BenchmarkError("\(path) does not have the bytes that were sent")
+    private static func verify(_ video: SampleVideo, below directory: String) throws {
+        let files = FileManager.default.enumerator(atPath: directory)?.compactMap { $0 as? String } ?? []
+        for file in files.map({ "\(directory)/\($0)" }) {
+            let attributes = try FileManager.default.attributesOfItem(atPath: file)
+            guard attributes[.type] as? FileAttributeType == .typeRegular, attributes[.size] as? Int == video.size
+            else {
+                continue
+            }
+            if try ChildProcess.run("md5sum", [file]).output.hasPrefix(video.md5) { return }
         }
+        throw BenchmarkError("no file below \(directory) has the bytes that were sent")
     }
 }
 

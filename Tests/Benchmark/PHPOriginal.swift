@@ -21,6 +21,8 @@ struct PHPOriginal: LookupContestant {
         return nil
     }
 
+    var storage: String? { "upload" }
+
     func start(in directory: String) throws -> RunningContestant {
         let made = try Self.php([Self.source + "/schema.php", directory + "/video.db"])
         guard made.end == .exit(0) else { throw BenchmarkError("schema.php: \(made.output) \(made.errors)") }
@@ -57,12 +59,6 @@ struct PHPOriginal: LookupContestant {
 
     func upload(_ client: Client) throws {
         try PageForm.upload(client)
-    }
-
-    func storedFile(in directory: String) -> String? {
-        let root = directory + "/upload/mp4"
-        return FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String }
-            .first { $0.hasSuffix(".mp4") }.map { "\(root)/\($0)" }
     }
 
     private static func php(

@@ -13,6 +13,8 @@ struct Tus: Contestant {
 
     var absence: String? { VirtualEnvironment.absence(of: "uvicorn") }
 
+    var storage: String? { "files" }
+
     func start(in directory: String) throws -> RunningContestant {
         let port = try NginxSite.freePort()
         let server = try startBackend(
@@ -30,11 +32,5 @@ struct Tus: Contestant {
 
     func upload(_ client: Client) throws {
         try TusUpload.upload(client, creating: "/files/", size: min(size, client.video.size))
-    }
-
-    func storedFile(in directory: String) -> String? {
-        // Beside it are NAME.info and perhaps NAME.lock.
-        let names = try? FileManager.default.contentsOfDirectory(atPath: directory + "/files")
-        return names?.first { !$0.contains(".") }.map { "\(directory)/files/\($0)" }
     }
 }
