@@ -52,7 +52,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Benchmark",
-            exclude: ["Contestants"],
+            exclude: ["Contestants", "throughput.svg"],
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
 
         .target(

@@ -57,9 +57,8 @@ struct OtherNginx {
     let port: UInt16
     let process: ChildProcess
 
-    /// The size of the buffer is video-intake's, which others shall not lack; each body that goes to a file is a warning.
+    /// Each body that goes to a file would be a warning.
     private static let common = """
-                client_body_buffer_size 256k;
                 fastcgi_read_timeout 300s;
                 proxy_read_timeout 300s;
                 proxy_send_timeout 300s;
@@ -69,9 +68,10 @@ struct OtherNginx {
     /// Starts it in `directory` and waits until it accepts connections. Relative paths are below `directory`.
     ///
     /// - Parameters:
+    ///   - bodyBuffer: the size of the buffer for a body; video-intake's, which others shall not lack.
     ///   - http: directives around the server.
     ///   - server: directives in it.
-    init(in directory: String, http: String = "", server: String) throws {
+    init(in directory: String, bodyBuffer: String = "256k", http: String = "", server: String) throws {
         port = try NginxSite.freePort()
         for name in ["log", "nginx/temporary"] {
             try FileManager.default.createDirectory(
@@ -88,7 +88,8 @@ struct OtherNginx {
         lines.removeSubrange(start...)
         lines += [
             "    client_body_temp_path body;", http,
-            "    server {", "        listen 127.0.0.1:\(port);", Self.common, server, "    }",
+            "    server {", "        listen 127.0.0.1:\(port);", Self.common,
+            "        client_body_buffer_size \(bodyBuffer);", server, "    }",
         ]
         lines.append("}\n")
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/nginx.conf"))

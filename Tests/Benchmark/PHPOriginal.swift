@@ -8,6 +8,8 @@ struct PHPOriginal: LookupContestant {
     let promise = "nothing verified or synced"
 
     private static let source = NginxSite.repository.path + "/Tests/Benchmark/Contestants/php"
+    /// What nginx has if nobody says anything.
+    private static let defaultBodyBuffer = "16k"
     /// Set and empty: Debian's directory of extensions is not looked at.
     private static let environment = ["PHP_INI_SCAN_DIR": ""]
 
@@ -28,9 +30,11 @@ struct PHPOriginal: LookupContestant {
         guard made.end == .exit(0) else { throw BenchmarkError("schema.php: \(made.output) \(made.errors)") }
         try FileManager.default.createDirectory(atPath: directory + "/tmp", withIntermediateDirectories: true)
 
+        // Over TCP, as Debian installs it.
+        let port = try NginxSite.freePort()
         let memcached = try startBackend(
-            "memcached", ["-u", "root", "-s", directory + "/memcached.sock", "-m", "64", "-t", "2"], in: directory)
-        try waitForBackend(memcached, "memcached", in: directory) { access(directory + "/memcached.sock", F_OK) == 0 }
+            "memcached", ["-u", "root", "-l", "127.0.0.1", "-p", "\(port)", "-U", "0", "-m", "64"], in: directory)
+        try waitForBackend(memcached, "memcached", in: directory) { (try? HTTPConnection(port: port)) != nil }
         let fpm = try startBackend(
             "php-fpm8.2",
             [
@@ -40,7 +44,7 @@ struct PHPOriginal: LookupContestant {
         try waitForBackend(fpm, "php-fpm8.2", in: directory) { access(directory + "/fpm.sock", F_OK) == 0 }
 
         let nginx = try OtherNginx(
-            in: directory,
+            in: directory, bodyBuffer: Self.defaultBodyBuffer,
             server: """
                         client_max_body_size 5m;
                         location /service/upload/ {
@@ -52,6 +56,7 @@ struct PHPOriginal: LookupContestant {
                             fastcgi_param CONTENT_TYPE $content_type;
                             fastcgi_param CONTENT_LENGTH $content_length;
                             fastcgi_param UPLOAD_DIR "\(directory)";
+                            fastcgi_param MEMCACHED_PORT \(port);
                         }
                 """)
         return RunningContestant(port: nginx.port, nginx: [nginx.process], backends: [memcached, fpm])

@@ -1,9 +1,9 @@
 <?php
 // The PHP that video-intake replaces, as the article has it that many sites took it over from (README.md tells what differs), and
 // with what a careful shop would give it: opcache, persistent connections, temporary files on the data's own file system.
-// Every chunk becomes a file and a memcached key; every request looks through all keys of its upload; the one that finds the last of
-// them copies the chunks into one file. Two things are cheaper than in the article: one look at each key, not two, and a merge whose
-// file is opened such that only one request gets it. Left out: the transcoding that the article forks.
+// Every chunk becomes a file and a memcached key; every request looks through all keys of its upload, twice at those that are there;
+// the one that finds the last of them copies the chunks into one file. One thing is better than in the article: the merge's file is
+// opened such that only one request gets it. Left out: the transcoding that the article forks.
 
 declare(strict_types=1);
 
@@ -140,9 +140,8 @@ function note_chunk(string $guid, int $chunk, int $chunks, string $path): array
     $cache->set($guid . $chunk, $path, DAY);
     $known = [];
     for ($i = 0; $i < $chunks; $i++) {
-        $path = $cache->get($guid . $i);
-        if ($path) {
-            $known[$i] = $path;
+        if ($cache->get($guid . $i)) {
+            $known[$i] = $cache->get($guid . $i);
         }
     }
     return $known;
@@ -211,7 +210,7 @@ function cache(): Memcached
     if (!$cache) {
         $cache = new Memcached('upload');
         if (!$cache->getServerList()) {
-            $cache->addServer(data_path('memcached.sock'), 0);
+            $cache->addServer('127.0.0.1', (int) $_SERVER['MEMCACHED_PORT']);
         }
     }
     return $cache;
