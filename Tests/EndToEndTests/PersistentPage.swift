@@ -134,7 +134,10 @@ final class PersistentPage {
 
     /// The chunks that the responder says it has; `nil` if no such upload is under way, or it cannot tell.
     private func received() throws -> Set<Int>? {
-        try site.send(upload.chunksRequest()).receivedChunks
+        var reply = try site.send(upload.chunksRequest())
+        // A read that failed for once was the question's own.
+        if reply.status == 409 { reply = try site.send(upload.chunksRequest()) }
+        return reply.receivedChunks
     }
 
     private func note(_ event: String) {
