@@ -98,8 +98,12 @@ extension Duration {
 }
 
 extension Collection<Double> {
-    /// The value that half of the others are below; 0 if there is none.
-    var median: Double { quantile(0.5) }
+    /// The value in the middle, or the mean of the two there; 0 if there is none.
+    var median: Double {
+        let sorted = sorted()
+        guard !sorted.isEmpty else { return 0 }
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
 
     func quantile(_ share: Double) -> Double {
         let sorted = sorted()
