@@ -20,7 +20,7 @@ extension Settings {
             try Self.makeDirectory(body, mode: 0o700)
             var (ours, theirs) = (stat(), stat())
             if stat(dataDirectory, &ours) == 0, stat(body, &theirs) == 0, ours.st_dev != theirs.st_dev {
-                logger.warning("body directory and data directory are on two file systems: the reserve holds for the data only")
+                logger.warning("body and data directory are on two file systems: the reserve holds for the data only")
             }
         }
         return IntakeService(
