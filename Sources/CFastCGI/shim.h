@@ -17,9 +17,6 @@
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/memfd_create.2.html
 extern int memfd_create(const char *name, unsigned int flags);
 
-// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/pthread_setname_np.3.html
-extern int pthread_setname_np(unsigned long thread, const char *name);
-
 // fcntl(2) is variadic, which Swift cannot call with every argument type.
 static inline int vi_fcntl(int descriptor, int command, int argument) {
     return fcntl(descriptor, command, argument);

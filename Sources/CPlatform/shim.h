@@ -41,10 +41,8 @@ extern int accept4(int descriptor, struct sockaddr *address, unsigned int *lengt
 extern int pipe2(int descriptors[2], int flags);
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/pthread_setname_np.3.html
-// Names the calling thread, in at most 15 bytes, for those who look at a process with `top -H`.
+// Names a thread, in at most 15 bytes, for those who look at a process with `top -H`.
 extern int pthread_setname_np(unsigned long thread, const char *name);
-extern unsigned long pthread_self(void);
-static inline void vi_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man7/environ.7.html
 // A function, because a global variable of another module is not safe for Swift to touch.

@@ -39,7 +39,7 @@ final class DigestQueue: @unchecked Sendable {
     }
 
     private func work() -> Never {
-        vi_name_thread("digest")
+        _ = pthread_setname_np(pthread_self(), "digest")
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
         while true {
             let unfinished = step(next(), buffer)

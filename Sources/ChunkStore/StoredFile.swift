@@ -8,7 +8,7 @@ package final class StoredFile: Sendable {
     package let descriptor: Descriptor
 
     /// Big enough that system calls do not matter, small enough to stay in the processor's cache.
-    private static let pieceSize = 256 * 1024
+    package static let pieceSize = 256 * 1024
 
     /// Bytes that are copied at once. With 2 MiB the kernel takes memory in blocks so big that a virtual machine has given
     /// them back to its host, and the copy took up to five times as long.
@@ -29,17 +29,13 @@ package final class StoredFile: Sendable {
     /// kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle of a
     /// form never can; so does a mapping, whose pages have to be looked up and let go.
     package func write(_ source: FileRange, at offset: Int) throws(StoreError) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.writeSize, alignment: 64)
-        defer { buffer.deallocate() }
-        var done = 0
-        while done < source.length {
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(source.length - done))
-            guard try source.file.read(into: piece, at: source.offset + done) == piece.count else {
-                // The source is shorter than it was when it was measured.
-                throw StoreError("pread", code: EIO)
-            }
-            try write(UnsafeRawBufferPointer(piece), at: offset + done)
-            done += piece.count
+        var target = offset
+        // A source that is shorter than it was when it was measured cannot be read to its end.
+        try source.file.forEachPiece(
+            of: source.offset..<source.offset + source.length, size: Self.writeSize
+        ) { piece throws(StoreError) in
+            try write(piece, at: target)
+            target += piece.count
         }
     }
 
@@ -68,15 +64,15 @@ package final class StoredFile: Sendable {
 
     /// Passes the bytes of `range` piece by piece, in order.
     package func forEachPiece(
-        of range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void
+        of range: Range<Int>, size: Int = pieceSize, _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
         defer { buffer.deallocate() }
         var offset = range.lowerBound
         while offset < range.upperBound {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(range.upperBound - offset))
             guard try read(into: piece, at: offset) == piece.count else { throw StoreError("pread", code: EIO) }
-            body(UnsafeRawBufferPointer(piece))
+            try body(UnsafeRawBufferPointer(piece))
             offset += piece.count
         }
     }
@@ -106,17 +102,10 @@ package final class StoredFile: Sendable {
     package func move(_ range: Range<Int>, to offset: Int) throws(StoreError) {
         precondition(offset <= range.lowerBound)
         var target = offset
-        var failure: StoreError?
-        try forEachPiece(of: range) { piece in
-            guard failure == nil else { return }
-            do throws(StoreError) {
-                try write(piece, at: target)
-                target += piece.count
-            } catch {
-                failure = error
-            }
+        try forEachPiece(of: range) { piece throws(StoreError) in
+            try write(piece, at: target)
+            target += piece.count
         }
-        if let failure { throw failure }
     }
 
     /// The CRC32C of the bytes of `range`, all of which must be there.

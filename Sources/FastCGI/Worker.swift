@@ -1,4 +1,5 @@
 import CFastCGI
+import CPlatform
 import Glibc
 
 /// One accepting thread: accepts a connection, lets the handler serve it, accepts the next.
