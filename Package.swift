@@ -58,7 +58,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "IntakeService", "Catalogue", "ChunkStore", "LoadingCache",
+                "IntakeService", "Catalogue", "CCrypto", "ChunkStore", "LoadingCache",
                 .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),

@@ -1,5 +1,7 @@
 #include "CDigest.h"
 
+#include <string.h>
+
 // Four lanes, a vector that every x86-64 and every 64-bit ARM has; two of them keep one of their cores busy.
 typedef uint32_t quad __attribute__((vector_size(16)));
 typedef uint32_t unaligned_quad __attribute__((vector_size(16), aligned(1)));
@@ -21,7 +23,7 @@ static inline void transpose(quad words[4], const uint8_t *const bytes[4], size_
     words[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
-// RFC 1321, 3.4; F and G with one operation less.
+// F and G with one operation less.
 #define F(x, y, z) (z ^ (x & (y ^ z)))
 #define G(x, y, z) (y ^ (z & (x ^ y)))
 #define H(x, y, z) (x ^ y ^ z)
@@ -47,74 +49,15 @@ void vi_md5_update(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[
             for (int part = 0; part < 4; part++) transpose(&words[q][4 * part], &bytes[4 * q], offset + 16 * part);
             a0[q] = a[q], b0[q] = b[q], c0[q] = c[q], d0[q] = d[q];
         }
-        // Round 1
-        STEP(F, a, b, c, d, 0, 7, 0xd76aa478u)
-        STEP(F, d, a, b, c, 1, 12, 0xe8c7b756u)
-        STEP(F, c, d, a, b, 2, 17, 0x242070dbu)
-        STEP(F, b, c, d, a, 3, 22, 0xc1bdceeeu)
-        STEP(F, a, b, c, d, 4, 7, 0xf57c0fafu)
-        STEP(F, d, a, b, c, 5, 12, 0x4787c62au)
-        STEP(F, c, d, a, b, 6, 17, 0xa8304613u)
-        STEP(F, b, c, d, a, 7, 22, 0xfd469501u)
-        STEP(F, a, b, c, d, 8, 7, 0x698098d8u)
-        STEP(F, d, a, b, c, 9, 12, 0x8b44f7afu)
-        STEP(F, c, d, a, b, 10, 17, 0xffff5bb1u)
-        STEP(F, b, c, d, a, 11, 22, 0x895cd7beu)
-        STEP(F, a, b, c, d, 12, 7, 0x6b901122u)
-        STEP(F, d, a, b, c, 13, 12, 0xfd987193u)
-        STEP(F, c, d, a, b, 14, 17, 0xa679438eu)
-        STEP(F, b, c, d, a, 15, 22, 0x49b40821u)
-        // Round 2
-        STEP(G, a, b, c, d, 1, 5, 0xf61e2562u)
-        STEP(G, d, a, b, c, 6, 9, 0xc040b340u)
-        STEP(G, c, d, a, b, 11, 14, 0x265e5a51u)
-        STEP(G, b, c, d, a, 0, 20, 0xe9b6c7aau)
-        STEP(G, a, b, c, d, 5, 5, 0xd62f105du)
-        STEP(G, d, a, b, c, 10, 9, 0x02441453u)
-        STEP(G, c, d, a, b, 15, 14, 0xd8a1e681u)
-        STEP(G, b, c, d, a, 4, 20, 0xe7d3fbc8u)
-        STEP(G, a, b, c, d, 9, 5, 0x21e1cde6u)
-        STEP(G, d, a, b, c, 14, 9, 0xc33707d6u)
-        STEP(G, c, d, a, b, 3, 14, 0xf4d50d87u)
-        STEP(G, b, c, d, a, 8, 20, 0x455a14edu)
-        STEP(G, a, b, c, d, 13, 5, 0xa9e3e905u)
-        STEP(G, d, a, b, c, 2, 9, 0xfcefa3f8u)
-        STEP(G, c, d, a, b, 7, 14, 0x676f02d9u)
-        STEP(G, b, c, d, a, 12, 20, 0x8d2a4c8au)
-        // Round 3
-        STEP(H, a, b, c, d, 5, 4, 0xfffa3942u)
-        STEP(H, d, a, b, c, 8, 11, 0x8771f681u)
-        STEP(H, c, d, a, b, 11, 16, 0x6d9d6122u)
-        STEP(H, b, c, d, a, 14, 23, 0xfde5380cu)
-        STEP(H, a, b, c, d, 1, 4, 0xa4beea44u)
-        STEP(H, d, a, b, c, 4, 11, 0x4bdecfa9u)
-        STEP(H, c, d, a, b, 7, 16, 0xf6bb4b60u)
-        STEP(H, b, c, d, a, 10, 23, 0xbebfbc70u)
-        STEP(H, a, b, c, d, 13, 4, 0x289b7ec6u)
-        STEP(H, d, a, b, c, 0, 11, 0xeaa127fau)
-        STEP(H, c, d, a, b, 3, 16, 0xd4ef3085u)
-        STEP(H, b, c, d, a, 6, 23, 0x04881d05u)
-        STEP(H, a, b, c, d, 9, 4, 0xd9d4d039u)
-        STEP(H, d, a, b, c, 12, 11, 0xe6db99e5u)
-        STEP(H, c, d, a, b, 15, 16, 0x1fa27cf8u)
-        STEP(H, b, c, d, a, 2, 23, 0xc4ac5665u)
-        // Round 4
-        STEP(I, a, b, c, d, 0, 6, 0xf4292244u)
-        STEP(I, d, a, b, c, 7, 10, 0x432aff97u)
-        STEP(I, c, d, a, b, 14, 15, 0xab9423a7u)
-        STEP(I, b, c, d, a, 5, 21, 0xfc93a039u)
-        STEP(I, a, b, c, d, 12, 6, 0x655b59c3u)
-        STEP(I, d, a, b, c, 3, 10, 0x8f0ccc92u)
-        STEP(I, c, d, a, b, 10, 15, 0xffeff47du)
-        STEP(I, b, c, d, a, 1, 21, 0x85845dd1u)
-        STEP(I, a, b, c, d, 8, 6, 0x6fa87e4fu)
-        STEP(I, d, a, b, c, 15, 10, 0xfe2ce6e0u)
-        STEP(I, c, d, a, b, 6, 15, 0xa3014314u)
-        STEP(I, b, c, d, a, 13, 21, 0x4e0811a1u)
-        STEP(I, a, b, c, d, 4, 6, 0xf7537e82u)
-        STEP(I, d, a, b, c, 11, 10, 0xbd3af235u)
-        STEP(I, c, d, a, b, 2, 15, 0x2ad7d2bbu)
-        STEP(I, b, c, d, a, 9, 21, 0xeb86d391u)
+#define ROUND1(...) STEP(F, __VA_ARGS__)
+#define ROUND2(...) STEP(G, __VA_ARGS__)
+#define ROUND3(...) STEP(H, __VA_ARGS__)
+#define ROUND4(...) STEP(I, __VA_ARGS__)
+#include "md5-steps.h"
+#undef ROUND1
+#undef ROUND2
+#undef ROUND3
+#undef ROUND4
         for (int q = 0; q < quads; q++) a[q] += a0[q], b[q] += b0[q], c[q] += c0[q], d[q] += d0[q];
     }
     for (int q = 0; q < quads; q++) {
@@ -123,4 +66,37 @@ void vi_md5_update(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[
         *(unaligned_quad *)&state[2 * vi_md5_lanes + 4 * q] = c[q];
         *(unaligned_quad *)&state[3 * vi_md5_lanes + 4 * q] = d[q];
     }
+}
+
+// One digest is as fast as the chain of operations from one step's result to the next one's: five in RFC 1321, four here in rounds 2
+// and 3. The barriers keep the compiler from adding in another order, which makes the chain longer.
+#define IN_ORDER(x) __asm__("" : "+r"(x))
+#define BEGIN(a, word, constant) a += load(bytes + 4 * word) + constant; IN_ORDER(a)
+#define ADD(a, value) a += value; IN_ORDER(a)
+#define END(a, b, shift) a = a << shift | a >> (32 - shift); IN_ORDER(a); a += b;
+
+#define ROUND1(a, b, c, d, word, shift, constant) \
+    BEGIN(a, word, constant); ADD(a, (d ^ (b & (c ^ d)))); END(a, b, shift)
+// The two halves of G have no bit in common: added one after the other, only one waits for b.
+#define ROUND2(a, b, c, d, word, shift, constant) \
+    BEGIN(a, word, constant); ADD(a, (c & ~d)); ADD(a, (b & d)); END(a, b, shift)
+#define ROUND3(a, b, c, d, word, shift, constant) \
+    BEGIN(a, word, constant); { uint32_t old = c ^ d; IN_ORDER(old); ADD(a, (b ^ old)); } END(a, b, shift)
+#define ROUND4(a, b, c, d, word, shift, constant) \
+    BEGIN(a, word, constant); ADD(a, (c ^ (b | ~d))); END(a, b, shift)
+
+static inline uint32_t load(const uint8_t *bytes) {
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+void vi_md5_update_one(uint32_t state[4], const uint8_t *bytes, size_t blocks) {
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    for (; blocks > 0; blocks--, bytes += 64) {
+        uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
+#include "md5-steps.h"
+        a += a0, b += b0, c += c0, d += d0;
+    }
+    state[0] = a, state[1] = b, state[2] = c, state[3] = d;
 }

@@ -83,11 +83,20 @@ package protocol Catalogue: Sendable {
     /// If the owner has a video with the same content, the record points to that one's file instead of the draft's.
     /// - Parameters:
     ///   - size: bytes.
-    ///   - duration: seconds.
+    ///   - duration: seconds; `nil` if it is found out later, with `setDuration`.
     /// - Returns: the record; that of an earlier call if the upload was sealed already; `nil` if it is gone.
     func seal(
-        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double, now: Int64
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
     ) throws(CatalogueError) -> Video?
+
+    /// The files of the videos whose duration nobody has asked for yet, the oldest first.
+    func unprobedPaths() throws(CatalogueError) -> [String]
+
+    /// Says how long the videos that point to a file are, if nobody has yet.
+    ///
+    /// - Parameter duration: seconds; 0 if it cannot be told.
+    /// - Returns: the videos that this has changed.
+    func setDuration(_ duration: Double, path: String) throws(CatalogueError) -> [Video]
 
     /// Forgets uploads whose last chunk came before `expiry`.
     ///

@@ -151,7 +151,7 @@ extension SQLiteCatalogue {
     }
 
     package func seal(
-        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double, now: Int64
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
     ) throws(CatalogueError) -> Video? {
         try write(durably: true) { db in
             try db.run(

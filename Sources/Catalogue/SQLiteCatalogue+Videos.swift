@@ -15,9 +15,28 @@ extension SQLiteCatalogue {
         try write(durably: true) { db in
             if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
             let id = try db.nextVideoID()
+            // What the caller knows of the video may be older than its duration.
+            let duration = try db.video(id: video.id)?.duration ?? video.duration
             let draft = VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID)
             return try db.insertVideo(
-                id, owner: video.owner, md5: video.md5, draft, size: video.size, duration: video.duration, now: now)
+                id, owner: video.owner, md5: video.md5, draft, size: video.size, duration: duration, now: now)
+        }
+    }
+
+    package func unprobedPaths() throws(CatalogueError) -> [String] {
+        try read { db in
+            try db.rows("SELECT path FROM video_info WHERE probed = 0 GROUP BY path ORDER BY min(video_id)").map {
+                $0[0]
+            }
+        }
+    }
+
+    package func setDuration(_ duration: Double, path: String) throws(CatalogueError) -> [Video] {
+        try write { db in
+            let changed = try db.rows(
+                "UPDATE video_info SET duration = ?, probed = 1 WHERE path = ? AND probed = 0 RETURNING video_id",
+                [duration, path])
+            return try changed.compactMap { try db.video(id: $0[0]) }
         }
     }
 
@@ -68,7 +87,7 @@ extension SQLiteCatalogue {
 
 extension Database {
     private static let selectVideo = """
-        SELECT video_id, owner, guid, video_name, path, size, duration, md5, class_id,
+        SELECT video_id, owner, guid, video_name, path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
             ifnull((SELECT game_name FROM video_class c WHERE c.class_id = v.class_id), '') AS game_name,
             create_time, update_time
         FROM video_info v
@@ -99,17 +118,18 @@ extension Database {
 
     /// Inserts a record. A class that does not exist (any more) becomes none.
     func insertVideo(
-        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double, now: Int64
+        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, now: Int64
     ) throws -> Video {
         try run(
             """
-            INSERT INTO video_info (video_id, owner, guid, video_name, path, size, duration, md5, class_id,
+            INSERT INTO video_info (video_id, owner, guid, video_name, path, size, duration, probed, md5, class_id,
                 create_time, update_time)
-            VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?,
+            VALUES (?, ?, nullif(?, ''), ?, ?, ?, ?, ?, ?,
                 (SELECT class_id FROM video_class WHERE class_id = ?), ?, ?)
             """,
             [
-                id, owner, draft.guid, draft.name, draft.path, size, duration, md5, draft.classID, now, now,
+                id, owner, draft.guid, draft.name, draft.path, size, duration ?? 0, duration != nil, md5,
+                draft.classID, now, now,
             ])
         return try video(id: id)!
     }

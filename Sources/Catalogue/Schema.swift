@@ -12,6 +12,9 @@ enum Schema {
         migrator.registerMigration("2") { db in
             try db.execute(sql: version2)
         }
+        migrator.registerMigration("3") { db in
+            try db.execute(sql: version3)
+        }
         return migrator
     }()
 
@@ -97,5 +100,12 @@ enum Schema {
 
         -- NULL: recorded before there were checksums.
         ALTER TABLE upload_chunk ADD COLUMN crc32c INTEGER;
+        """
+
+    private static let version3 = """
+        -- 0: nobody has looked at the file yet, and the duration says nothing.
+        ALTER TABLE video_info ADD COLUMN probed INTEGER NOT NULL DEFAULT 1 CHECK (probed IN (0, 1));
+        CREATE INDEX video_info_unprobed ON video_info (video_id) WHERE probed = 0;
+        CREATE INDEX video_info_path ON video_info (path);
         """
 }

@@ -9,8 +9,8 @@ package struct Video: Equatable, Sendable {
     package let path: String
     /// Bytes.
     package let size: Int
-    /// Seconds; 0 if not known.
-    package let duration: Double
+    /// Seconds; 0 if ffprobe could not tell, `nil` if it was not asked yet.
+    package let duration: Double?
     /// 32 lower-case hexadecimal digits.
     package let md5: String
     package let classID: Int64?

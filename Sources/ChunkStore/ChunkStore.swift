@@ -58,6 +58,9 @@ package protocol ChunkStore: Sendable {
 
     /// Where the upload lies, for programs that read it.
     func path(ofUpload id: Int64) -> String
+
+    /// Where a published video lies, for programs that read it.
+    func path(ofPublished path: String) -> String
 }
 
 /// What an acknowledged chunk survives. A finished video survives power loss in any case.
@@ -93,20 +96,4 @@ package struct PublishedFile: Sendable {
     package let changeTime: Int64
     /// The same for all names of one file.
     package let inode: UInt64
-}
-
-/// A range of bytes of an open file.
-package struct FileRange: Sendable {
-    /// The file that has the bytes.
-    package let file: StoredFile
-    /// The offset of the first byte.
-    package let offset: Int
-    /// The number of bytes.
-    package let length: Int
-
-    package init(_ file: StoredFile, offset: Int, length: Int) {
-        self.file = file
-        self.offset = offset
-        self.length = length
-    }
 }

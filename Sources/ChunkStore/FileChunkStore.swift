@@ -13,7 +13,7 @@ import Glibc
 package final class FileChunkStore: ChunkStore {
     private let directory: Descriptor
     private let incoming: Descriptor
-    private let incomingPath: String
+    private let directoryPath: String
     private let reserve: Reserve
     private let durability: Durability
     /// One upload is admitted after the other: two at once could each see the room that only one of them has.
@@ -28,14 +28,16 @@ package final class FileChunkStore: ChunkStore {
         try Self.makeDirectory(directory, "incoming", mode: 0o750)
         try directory.sync()
         incoming = try Descriptor(at: directory, "incoming", O_RDONLY | O_DIRECTORY)
-        incomingPath = path + "/incoming"
+        directoryPath = path
         self.reserve = reserve
         self.durability = durability
     }
 
     package func path(ofUpload id: Int64) -> String {
-        incomingPath + "/" + Self.name(ofUpload: id)
+        "\(directoryPath)/incoming/\(Self.name(ofUpload: id))"
     }
+
+    package func path(ofPublished path: String) -> String { "\(directoryPath)/\(path)" }
 
     private static func name(ofUpload id: Int64) -> String { "\(id).part" }
 

@@ -23,17 +23,15 @@ package final class StoredFile: Sendable {
         Int(try descriptor.status().st_size)
     }
 
-    /// Copies the source's bytes to `offset`.
+    /// Writes what there is of the source at `offset`.
     ///
-    /// Through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because inside the
-    /// kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle of a
-    /// form never can; so does a mapping, whose pages have to be looked up and let go.
-    package func write(_ source: FileRange, at offset: Int) throws(StoreError) {
+    /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because
+    /// inside the kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle
+    /// of a form never can; so does a mapping, whose pages have to be looked up and let go.
+    /// - Throws: also if a source in a file is shorter than it was when it was measured.
+    package func write(_ source: Content, at offset: Int) throws(StoreError) {
         var target = offset
-        // A source that is shorter than it was when it was measured cannot be read to its end.
-        try source.file.forEachPiece(
-            of: source.offset..<source.offset + source.length, size: Self.writeSize
-        ) { piece throws(StoreError) in
+        try source.forEachPiece(size: Self.writeSize) { piece throws(StoreError) in
             try write(piece, at: target)
             target += piece.count
         }
@@ -78,23 +76,20 @@ package final class StoredFile: Sendable {
     }
 
     /// Whether the source's bytes are the same as those at `offset`.
-    package func matches(_ source: FileRange, at offset: Int) throws(StoreError) -> Bool {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * Self.pieceSize, alignment: 4096)
+    package func matches(_ source: Content, at offset: Int) throws(StoreError) -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
         defer { buffer.deallocate() }
-        var done = 0
-        while done < source.length {
-            let count = min(Self.pieceSize, source.length - done)
-            let theirs = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[Self.pieceSize..<Self.pieceSize + count])
-            guard try source.file.read(into: theirs, at: source.offset + done) == count else {
-                throw StoreError("pread", code: EIO)
-            }
-            guard try read(into: ours, at: offset + done) == count,
-                memcmp(theirs.baseAddress!, ours.baseAddress!, count) == 0
-            else { return false }
-            done += count
+        var position = offset
+        var isSame = true
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(StoreError) in
+            guard isSame else { return }
+            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
+            isSame =
+                try read(into: ours, at: position) == piece.count
+                && memcmp(ours.baseAddress!, piece.baseAddress!, piece.count) == 0
+            position += piece.count
         }
-        return true
+        return isSame
     }
 
     /// Moves bytes towards the file's beginning; the two ranges may overlap. To their own place: writes them again, so

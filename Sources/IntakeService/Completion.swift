@@ -14,6 +14,7 @@ extension IntakeService {
         do throws(Failure) {
             let video = try verifyAndSeal(upload, draft)
             end(upload, .complete(video))
+            if video.duration == nil { findDurationsSoon() }
             return .complete(video)
         } catch {
             let outcome = ActiveUpload.Outcome.failed(error)
@@ -39,7 +40,7 @@ extension IntakeService {
             throw .notStored(cause: "the upload is not open")
         case .original:
             guard upload.matchesOriginal else { throw .refused(.md5) }
-            return try seal(upload, draft, Verified(size: size, duration: 0, file: nil))
+            return try seal(upload, draft, Verified(size: size, duration: nil, file: nil))
         case .file(let file, let digest):
             // No other process writes to it or completes it from here on until it is a video.
             try storing(file.lock(within: Self.lockPatience))
@@ -68,7 +69,8 @@ extension IntakeService {
     /// A whole file whose digest is the one that was sent.
     private struct Verified {
         let size: Int
-        let duration: Double
+        /// Seconds; `nil` if that is found out later.
+        let duration: Double?
         /// `nil` if the owner has the bytes already and these were only compared with them.
         let file: StoredFile?
     }
@@ -77,16 +79,15 @@ extension IntakeService {
         _ upload: ActiveUpload, _ file: StoredFile, _ digest: PrefixDigest, size: Int
     ) throws(Failure) -> Verified {
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
-        let head = try storing(FileRange(file, offset: 0, length: size).signature())
+        let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
         let container = Container.of(head, allowed: settings.extensions)
-        let path = store.path(ofUpload: upload.record.id)
-        let probe = try? container.map { try MediaProbe(path: path, container: $0) }
         let md5 = try storing(digest.finish(size))
         guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
-        guard container != nil else { throw refusedContainer }
-        let duration = probe?.wait()
-        if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
-        return Verified(size: size, duration: duration ?? 0, file: file)
+        guard let container else { throw refusedContainer }
+        // Only the reply to a whole file tells the duration.
+        let isWhole = upload.record.key.chunks == 0
+        let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id)) : nil
+        return Verified(size: size, duration: duration, file: file)
     }
 
     private func seal(_ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified) throws(Failure) -> Video {

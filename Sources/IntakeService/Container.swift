@@ -1,5 +1,3 @@
-import ChunkStore
-
 /// The kinds of video file that the service can tell by their first bytes.
 package enum Container: String, CaseIterable, Sendable {
     case mp4, avi, flv, matroska, mpegTS, mpegPS
@@ -22,7 +20,7 @@ package enum Container: String, CaseIterable, Sendable {
         "3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ts", "vob", "webm",
     ]
 
-    /// So many bytes from a file's beginning decide.
+    /// So many bytes of a file's beginning decide.
     static let signatureLength = 12
 
     /// The name of ffmpeg's demuxer; naming it keeps ffprobe from guessing a playlist, which could open other files.
@@ -57,23 +55,5 @@ package enum Container: String, CaseIterable, Sendable {
     /// The kind among those that `extensions` allow which a file beginning with these bytes can be.
     static func of(_ head: [UInt8], allowed extensions: [String]) -> Container? {
         extensions.lazy.compactMap(Container.init(fileExtension:)).first { $0.matches(head) }
-    }
-}
-
-extension FileRange {
-    /// The first bytes, as many as decide on the container.
-    func signature() throws(StoreError) -> [UInt8] {
-        var head = [UInt8](repeating: 0, count: min(length, Container.signatureLength))
-        var failure: StoreError?
-        let count = head.withUnsafeMutableBytes { buffer in
-            do throws(StoreError) {
-                return try file.read(into: buffer, at: offset)
-            } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
-        return Array(head.prefix(count))
     }
 }

@@ -58,6 +58,6 @@ extension IntakeService {
     }
 
     private func parameters(_ call: Call) throws(Failure) -> Form {
-        try FormReader(store: store, settings: settings).read(call.exchange).parameters
+        try readForm(call).parameters
     }
 }

@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import Dispatch
 import Foundation
 import LoadingCache
 import Logging
@@ -17,8 +18,12 @@ package final class IntakeService: Sendable {
     let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
     let bootID: String
+    /// What requests' bodies are read into.
+    let bodyMemory: MemoryPool
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
+    /// Durations that no reply waits for are found out one after the other.
+    let probing = DispatchQueue(label: "probing")
     private let clock: @Sendable () -> Int64
 
     /// - Parameters:
@@ -35,6 +40,7 @@ package final class IntakeService: Sendable {
         self.logger = logger
         self.bootID = bootID
         self.clock = clock
+        bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         let durably = settings.durability == .power
@@ -73,6 +79,10 @@ package final class IntakeService: Sendable {
         } catch {
             call.answer(error)
         }
+    }
+
+    func readForm(_ call: Call) throws(Failure) -> RequestForm {
+        try FormReader(store: store, settings: settings, memory: bodyMemory).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.

@@ -8,6 +8,8 @@ package struct IntakeSettings: Sendable {
     package var videoDomain = ""
     /// The largest request body, in bytes.
     package var bodyLimit = 5 * 1024 * 1024
+    /// The largest request body that is held in memory, in bytes: once for each thread. A larger one stays in a file.
+    package var memoryBodyLimit = 6 * 1024 * 1024
     /// The largest file, in bytes.
     package var sizeLimit = 2 * 1024 * 1024 * 1024
     /// The most chunks a file may have.

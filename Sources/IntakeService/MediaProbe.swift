@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Logging
 
-/// The duration of a video, from ffprobe in a child process, which runs while the digest is finished.
+/// The duration of a video, from ffprobe in a child process, which ends when its time is up, or this process is.
 ///
 /// Media from strangers is never parsed in this process. The container is named and only files may be opened, so that
 /// nothing in the file can lead ffprobe elsewhere.
@@ -28,9 +28,9 @@ struct MediaProbe: ~Copyable {
         do throws(StoreError) {
             process = try Self.spawn(
                 [
-                    "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
-                    "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
-                    "-i", "file:\(path)",
+                    "setpriv", "--pdeathsig", "KILL", "ffprobe", "-v", "quiet", "-protocol_whitelist", "file",
+                    "-f", container.demuxer, "-show_entries", "format=duration",
+                    "-of", "default=noprint_wrappers=1:nokey=1", "-i", "file:\(path)",
                 ], output: input)
         } catch {
             close(output)

@@ -85,7 +85,7 @@ extension ReplyFormat {
         data.add("type", file.type)
         data.add("tmp_name", "")
         data.add("error", 0)
-        data.add("size", file.bytes.length)
+        data.add("size", file.length)
         return data
     }
 
@@ -97,7 +97,7 @@ extension ReplyFormat {
         data.add("size", video.size)
         data.add("create_time", time(video.createTime))
         data.add("update_time", time(video.updateTime))
-        data.add("duration", video.duration)
+        data.add("duration", video.duration ?? 0)
         data.add("md5", video.md5)
         return data
     }
@@ -112,7 +112,7 @@ extension ReplyFormat {
         data.add("video_url", url(video))
         data.add("video_name", video.name)
         data.add("size", video.size)
-        data.add("duration", video.duration)
+        data.add("duration", video.duration ?? 0)
         data.add("md5", video.md5)
         data.add("class_id", video.classID)
         data.add("game_name", video.gameName)

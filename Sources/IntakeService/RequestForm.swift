@@ -9,9 +9,11 @@ struct RequestForm {
     let parameters: Form
     /// The file part, or the whole body where it is not a form. (WebUploader's `sendAsBinary`)
     let file: SentFile?
+    /// The file's bytes; apart from what is said of it, because they are let go as soon as they are stored.
+    let content: Content?
 }
 
-/// A file that a client sends.
+/// What is said of a file that a client sends.
 struct SentFile {
     /// The form field it came in, `nil` if it is the whole body.
     let field: String?
@@ -19,19 +21,20 @@ struct SentFile {
     let name: String
     /// The media type, as the client says.
     let type: String
-    let bytes: FileRange
-    /// The checksum of `bytes`.
+    /// Bytes.
+    let length: Int
     let crc32c: UInt32
 }
 
 /// Reads the parameters and the body of requests.
 ///
 /// A body comes in one of two ways, with the same result: as a file that nginx wrote (`REQUEST_BODY_FILE`, "hand-off"),
-/// or over FastCGI, which any web server can do. In both the file part stays in a file, and only the form's text is
-/// kept in memory.
+/// or over FastCGI, which any web server can do. It is read into memory once, unless it is too large for that: then the
+/// file part stays in a file, nginx's or an anonymous one.
 struct FormReader: Sendable {
     let store: any ChunkStore
     let settings: IntakeSettings
+    let memory: MemoryPool
 
     func read(_ exchange: any Exchange) throws(Failure) -> RequestForm {
         do {
@@ -74,22 +77,7 @@ extension FormReader {
             position += count
             return count
         }
-        var checksum = CRC32C()
-        switch format {
-        case .multipart(let boundary):
-            let form = try parse(source, boundary) { checksum.update($0) }
-            return Self.merge(query, form) {
-                (FileRange(file, offset: $0.lowerBound, length: $0.count), checksum.value)
-            }
-        case .urlEncoded:
-            return try readURLEncoded(source, query)
-        case .other:
-            try forEachWindow(of: source) { window, _ in
-                checksum.update(window)
-                return window.count
-            }
-            return Self.raw(query, FileRange(file, offset: 0, length: length), checksum.value, exchange)
-        }
+        return try read(source, format, query, exchange, file: { _ in }) { .file(file, $0) }
     }
 
     /// Opens a body file, which must lie below the configured directory.
@@ -118,18 +106,9 @@ extension FormReader {
             throw Failure.bodyTooLarge(limit: settings.bodyLimit)
         }
         let source = Source(stated: exchange.contentLength, read: exchange.read)
-        if format == .urlEncoded { return try readURLEncoded(source, query) }
+        if fitsMemory(exchange.contentLength) { return try readIntoMemory(source, format, query, exchange) }
         let spool = Spool(store)
-        if case .multipart(let boundary) = format {
-            let form = try parse(source, boundary, file: spool.append)
-            let content = try spool.content()
-            return Self.merge(query, form) { _ in (content, spool.checksum.value) }
-        }
-        try forEachWindow(of: source) { window, _ in
-            try spool.append(window)
-            return window.count
-        }
-        return Self.raw(query, try spool.content(), spool.checksum.value, exchange)
+        return try read(source, format, query, exchange, file: spool.append) { _ in try spool.content() }
     }
 
     /// What a stream brings of a file, in an anonymous file of the store.
@@ -137,7 +116,6 @@ extension FormReader {
         private let store: any ChunkStore
         private var file: StoredFile?
         private var length = 0
-        private(set) var checksum = CRC32C()
 
         init(_ store: any ChunkStore) {
             self.store = store
@@ -146,12 +124,11 @@ extension FormReader {
         func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
             let file = try opened()
             try file.write(bytes, at: length)
-            checksum.update(bytes)
             length += bytes.count
         }
 
-        func content() throws(StoreError) -> FileRange {
-            FileRange(try opened(), offset: 0, length: length)
+        func content() throws(StoreError) -> Content {
+            .file(try opened(), 0..<length)
         }
 
         private func opened() throws(StoreError) -> StoredFile {
@@ -174,80 +151,106 @@ extension FormReader {
         let read: (UnsafeMutableRawBufferPointer) throws -> Int
     }
 
+    /// Bytes that are looked at while they are in the processor's cache.
     private static let windowSize = 64 * 1024
 
-    private func parse(
-        _ source: Source, _ boundary: [UInt8], file: (UnsafeRawBufferPointer) throws -> Void
-    ) throws -> Form {
-        var parser = try MultipartParser(boundary: boundary)
-        try forEachWindow(of: source) { window, isLast in
-            try parser.parse(window, isLast: isLast, file: file)
-        }
-        return try parser.finish()
+    private func fitsMemory(_ length: Int?) -> Bool {
+        length.map { $0 <= settings.memoryBodyLimit } ?? false
     }
 
-    private func readURLEncoded(_ source: Source, _ query: Form) throws -> RequestForm {
-        var body: [UInt8] = []
-        try forEachWindow(of: source) { window, _ in
-            body.append(contentsOf: window)
-            return window.count
-        }
-        let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
-        return RequestForm(parameters: Self.merged(query, form), file: nil)
+    private func readIntoMemory(
+        _ source: Source, _ format: BodyFormat, _ query: Form, _ exchange: any Exchange
+    ) throws -> RequestForm {
+        let block = memory.take()
+        return try read(source, format, query, exchange, into: block.bytes, file: { _ in }) { .memory(block, $0) }
     }
 
-    /// Passes the body as windows on what is not consumed yet.
-    private func forEachWindow(
-        of source: Source, _ consume: (UnsafeRawBufferPointer, Bool) throws -> Int
-    ) throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.windowSize, alignment: 64)
-        defer { buffer.deallocate() }
-        var filled = 0
-        var total = 0
-        while true {
-            let count = try source.read(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
-            total += count
-            guard total <= settings.bodyLimit else { throw Failure.bodyTooLarge(limit: settings.bodyLimit) }
-            if count == 0, let stated = source.stated, total < stated { throw FormError.truncated }
-            filled += count
-            let consumed = try consume(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), count == 0)
-            if count == 0 { return }
-            filled -= consumed
-            memmove(buffer.baseAddress!, buffer.baseAddress! + consumed, filled)
+    /// Reads a body to its end.
+    ///
+    /// - Parameters:
+    ///   - block: where all of it goes; `nil` if no more than a window of it is kept.
+    ///   - file: is passed the file's bytes, in order.
+    ///   - content: the file's bytes, when all have been passed; its parameter is where they are in the body.
+    private func read(
+        _ source: Source, _ format: BodyFormat, _ query: Form, _ exchange: any Exchange,
+        into block: UnsafeMutableRawBufferPointer? = nil, file: (UnsafeRawBufferPointer) throws -> Void,
+        content: (Range<Int>) throws -> Content
+    ) throws -> RequestForm {
+        var checksum = CRC32C()
+        func take(_ bytes: UnsafeRawBufferPointer) throws {
+            checksum.update(bytes)
+            try file(bytes)
+        }
+        switch format {
+        case .multipart(let boundary):
+            var parser = try MultipartParser(boundary: boundary)
+            try forEachWindow(of: source, in: block) { window, isLast in
+                try parser.parse(window, isLast: isLast, file: take)
+            }
+            let form = try parser.finish()
+            let parameters = Self.merged(query, form)
+            guard let part = form.file else { return RequestForm(parameters: parameters, file: nil, content: nil) }
+            let file = SentFile(
+                field: part.fieldName, name: part.fileName, type: part.contentType, length: part.content.count,
+                crc32c: checksum.value)
+            return RequestForm(parameters: parameters, file: file, content: try content(part.content))
+        case .urlEncoded:
+            var body: [UInt8] = []
+            try forEachWindow(of: source, in: block) { window, _ in
+                body.append(contentsOf: window)
+                return window.count
+            }
+            let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
+            return RequestForm(parameters: Self.merged(query, form), file: nil, content: nil)
+        case .other:
+            var length = 0
+            try forEachWindow(of: source, in: block) { window, _ in
+                try take(window)
+                length += window.count
+                return window.count
+            }
+            guard length > 0 else { return RequestForm(parameters: query, file: nil, content: nil) }
+            let file = SentFile(
+                field: nil, name: query["name"] ?? "",
+                type: query["type"] ?? exchange.parameter("CONTENT_TYPE") ?? "", length: length,
+                crc32c: checksum.value)
+            return RequestForm(parameters: query, file: file, content: try content(0..<length))
         }
     }
-}
 
-// MARK: - Result
-
-extension FormReader {
     private static func merged(_ query: Form, _ body: Form) -> Form {
         var parameters = query
         parameters.merge(body: body)
         return parameters
     }
 
-    private static func merge(
-        _ query: Form, _ body: Form, _ content: (Range<Int>) -> (bytes: FileRange, crc32c: UInt32)
-    ) -> RequestForm {
-        let file = body.file.map {
-            let content = content($0.content)
-            return SentFile(
-                field: $0.fieldName, name: $0.fileName, type: $0.contentType, bytes: content.bytes,
-                crc32c: content.crc32c)
+    /// Passes the body as windows on what is not consumed yet.
+    ///
+    /// - Parameter block: keeps the body; `nil` to keep only what is not consumed.
+    private func forEachWindow(
+        of source: Source, in block: UnsafeMutableRawBufferPointer?,
+        _ consume: (UnsafeRawBufferPointer, Bool) throws -> Int
+    ) throws {
+        let buffer = block ?? .allocate(byteCount: Self.windowSize, alignment: 64)
+        defer { if block == nil { buffer.deallocate() } }
+        var window = 0..<0
+        var total = 0
+        while true {
+            let count = try source.read(.init(rebasing: buffer[window.upperBound...].prefix(Self.windowSize)))
+            total += count
+            guard total <= settings.bodyLimit else { throw Failure.bodyTooLarge(limit: settings.bodyLimit) }
+            if count == 0, let stated = source.stated, total < stated { throw FormError.truncated }
+            window = window.lowerBound..<window.upperBound + count
+            let consumed = try consume(UnsafeRawBufferPointer(rebasing: buffer[window]), count == 0)
+            if count == 0 { return }
+            window = window.lowerBound + consumed..<window.upperBound
+            if block != nil {
+                // Longer than stated.
+                guard window.upperBound < buffer.count else { throw Failure.bodyTooLarge(limit: buffer.count - 1) }
+            } else {
+                memmove(buffer.baseAddress!, buffer.baseAddress! + window.lowerBound, window.count)
+                window = 0..<window.count
+            }
         }
-        return RequestForm(parameters: merged(query, body), file: file)
-    }
-
-    private static func raw(
-        _ query: Form, _ body: FileRange, _ crc32c: UInt32, _ exchange: any Exchange
-    ) -> RequestForm {
-        let file: SentFile? =
-            body.length == 0
-            ? nil
-            : SentFile(
-                field: nil, name: query["name"] ?? "",
-                type: query["type"] ?? exchange.parameter("CONTENT_TYPE") ?? "", bytes: body, crc32c: crc32c)
-        return RequestForm(parameters: query, file: file)
     }
 }

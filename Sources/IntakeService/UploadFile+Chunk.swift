@@ -6,7 +6,7 @@ import Uploads
 /// upload_file, storing a chunk: claim, lock, write, sync, record.
 extension IntakeService {
     /// So many bytes may wait for the digest before a request has to.
-    private static let digestLag = 32 * 1024 * 1024
+    private static let digestLag = 16 * 1024 * 1024
 
     /// What became of a request's chunk.
     enum Storing {
@@ -18,7 +18,9 @@ extension IntakeService {
         case endedElsewhere
     }
 
-    func store(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Storing {
+    func store(
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload
+    ) throws(Failure) -> Storing {
         let chunk = request.chunk
         let layout = try learn(request, in: upload)
         guard let target = try open(upload) else { return .endedElsewhere }
@@ -36,9 +38,9 @@ extension IntakeService {
         let recorded: Recorded
         switch target {
         case .original(let file):
-            recorded = try compare(request, with: file, in: upload, layout)
+            recorded = try compare(request, content, with: file, in: upload, layout)
         case .file(let file, let digest):
-            recorded = try write(request, to: file, in: upload, layout)
+            recorded = try write(request, content, to: file, in: upload, layout)
             digest.wait(lag: Self.digestLag)
             digest.dropCache()
         }
@@ -70,21 +72,22 @@ extension IntakeService {
 
     /// Writes the claimed chunk's bytes to their place, then its record.
     private func write(
-        _ request: UploadRequest, to file: StoredFile, in upload: ActiveUpload, _ layout: ChunkLayout
+        _ request: UploadRequest, _ content: Content, to file: StoredFile, in upload: ActiveUpload,
+        _ layout: ChunkLayout
     ) throws(Failure) -> Recorded {
-        let (chunk, source) = (request.chunk, request.file.bytes)
-        let range = upload.range(of: chunk, length: source.length, parkingPlace: parkingPlace(ofChunk: chunk))
+        let chunk = request.chunk
+        let range = upload.range(of: chunk, length: content.length, parkingPlace: parkingPlace(ofChunk: chunk))
         // Against another process that completes this file; the claim is against threads of this one.
         try storing(file.lock(range, within: Self.lockPatience))
         defer { file.unlock(range) }
         guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
         if upload.has(chunk: chunk) {
-            if try storing(file.matches(source, at: range.lowerBound)) { return .before }
+            if try storing(file.matches(content, at: range.lowerBound)) { return .before }
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         }
-        if layout.size == nil { try storing(store.checkRoom(for: source.length)) }
-        try storing(file.write(source, at: range.lowerBound))
+        if layout.size == nil { try storing(store.checkRoom(for: content.length)) }
+        try storing(file.write(content, at: range.lowerBound))
         try moveToPlace(upload, file, claimed: chunk)
         if settings.durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload, layout)
@@ -92,10 +95,11 @@ extension IntakeService {
 
     /// Compares the claimed chunk with the original that the owner has, and records whether it differs.
     private func compare(
-        _ request: UploadRequest, with original: StoredFile, in upload: ActiveUpload, _ layout: ChunkLayout
+        _ request: UploadRequest, _ content: Content, with original: StoredFile, in upload: ActiveUpload,
+        _ layout: ChunkLayout
     ) throws(Failure) -> Recorded {
         let offset = upload.offset(of: request.chunk, parkingPlace: 0)
-        let matches = try storing(original.matches(request.file.bytes, at: offset))
+        let matches = try storing(original.matches(content, at: offset))
         return try record(request, in: upload, layout, differs: !matches)
     }
 
@@ -106,7 +110,7 @@ extension IntakeService {
         _ request: UploadRequest, in upload: ActiveUpload, _ layout: ChunkLayout, differs: Bool = false
     ) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
-            number: request.chunk, length: request.file.bytes.length, crc32c: request.file.crc32c, differs: differs)
+            number: request.chunk, length: request.file.length, crc32c: request.file.crc32c, differs: differs)
         let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
@@ -157,7 +161,7 @@ extension IntakeService {
 
     private func learn(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ChunkLayout {
         do throws(ChunkLayout.Contradiction) {
-            return try upload.learn(chunk: request.chunk, length: request.file.bytes.length)
+            return try upload.learn(chunk: request.chunk, length: request.file.length)
         } catch {
             switch error {
             case .chunk: throw .malformed(field: "chunk", rule: "必须小于 chunks")

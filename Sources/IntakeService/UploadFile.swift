@@ -6,9 +6,10 @@ import Uploads
 /// upload_file: parse, check, store, decide, reply. (protocol.md, section 3)
 extension IntakeService {
     func uploadFile(_ call: Call) throws(Failure) {
-        let form = try FormReader(store: store, settings: settings).read(call.exchange)
+        let form = try readForm(call)
         let request = try UploadRequest(form, owner: call.owner, settings: settings)
-        let isVideo = try beginsLikeVideo(request)
+        guard let content = form.content else { throw .missingFile }
+        let isVideo = try beginsLikeVideo(request, content)
 
         // An upload that ends in another process meanwhile is looked up again.
         for _ in 0..<3 {
@@ -16,7 +17,7 @@ extension IntakeService {
             case .sealed(let video):
                 return call.answer(format.complete(request, video))
             case .unfinished(let upload):
-                if try take(request, in: upload, call, isVideo: isVideo) { return }
+                if try take(request, content, in: upload, call, isVideo: isVideo) { return }
             }
         }
         throw .notStored(cause: "the upload ended in another process")
@@ -24,11 +25,11 @@ extension IntakeService {
 
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
     private func take(
-        _ request: UploadRequest, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
     ) throws(Failure) -> Bool {
         do throws(Failure) {
             if isVideo == false { try refuse(upload) }
-            switch try store(request, in: upload) {
+            switch try store(request, content, in: upload) {
             case .stored:
                 proceed(upload, call, request)
             case .over(let outcome):
@@ -49,9 +50,9 @@ extension IntakeService {
     }
 
     /// Whether a first chunk begins like a video; `nil` if it cannot tell.
-    private func beginsLikeVideo(_ request: UploadRequest) throws(Failure) -> Bool? {
+    private func beginsLikeVideo(_ request: UploadRequest, _ content: Content) throws(Failure) -> Bool? {
         guard request.chunk == 0 else { return nil }
-        let head = try storing(request.file.bytes.signature())
+        let head = try storing(content.prefix(Container.signatureLength))
         if Container.of(head, allowed: settings.extensions) != nil { return true }
         // The first chunk of several may be shorter than what decides; the completion looks again.
         return head.count < Container.signatureLength && request.chunks > 1 ? nil : false

@@ -42,7 +42,7 @@ struct UploadRequest {
         self.title = title
         self.md5 = try checkedMD5(md5)
         let size = try checkedSize(parameters, limit: settings.sizeLimit)
-        let length = file.bytes.length
+        let length = file.length
         chunks = try Self.decimal(parameters, "chunks", in: 0...settings.chunksLimit) ?? 0
         if chunks > 0 {
             guard let chunk = try Self.decimal(parameters, "chunk", in: 0...chunks - 1) else {

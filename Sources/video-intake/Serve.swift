@@ -47,7 +47,10 @@ struct Serve: ParsableCommand {
         }
         logger.notice("serving", metadata: ["socket": "\(settings.socket)", "threads": "\(settings.threads)"])
 
-        Thread.detachNewThread { service.takeUp(unfinished) }
+        Thread.detachNewThread {
+            service.takeUp(unfinished)
+            service.findDurations()
+        }
         let sweep = DispatchSource.makeTimerSource()
         sweep.schedule(deadline: .now(), repeating: .seconds(Self.sweepInterval))
         sweep.setEventHandler { Self.sweep(service, logger) }

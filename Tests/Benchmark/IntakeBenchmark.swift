@@ -23,7 +23,8 @@ struct Compare: ParsableCommand {
     @Flag(help: "One round with 64 MiB, to see whether the benchmark works: the figures mean little.")
     var quick = false
     @Option(help: "How often everything is measured.") var rounds: Int?
-    @Option(help: "Only the contestants whose names contain one of these words, comma-separated.") var only: String?
+    @Option(help: "Only the contestants whose names are or contain one of these words, comma-separated.") var only:
+        String?
     @Option(help: "Sizes of the videos in MiB, comma-separated (64,256,1024,2048).") var sizes: String?
     @Flag(inversion: .prefixedNo, help: "Also upload 8 videos of 256 MiB at once.") var together = true
     @Flag(inversion: .prefixedNo, help: "Also measure determine_video_exist.") var lookups = true
@@ -44,10 +45,11 @@ struct Compare: ParsableCommand {
     }
 
     private var contestants: [any Contestant] {
-        let words = only?.split(separator: ",").map { $0.lowercased() }
-        return allContestants.filter { contestant in
-            words?.contains { contestant.name.lowercased().contains($0) } ?? true
-        }
+        guard let words = only?.lowercased().split(separator: ",") else { return allContestants }
+        let names = allContestants.map { Substring($0.name.lowercased()) }
+        return zip(allContestants, names).filter { _, name in
+            words.contains { names.contains($0) ? name == $0 : name.contains($0) }
+        }.map(\.0)
     }
 
     func run() throws {

@@ -47,11 +47,12 @@ private final class Fixture {
     }
 
     func seal(
-        _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil, now: Int64 = 2000
+        _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
+        duration: Double? = 1.5, now: Int64 = 2000
     ) throws -> Video? {
         try catalogue.seal(
-            upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100, duration: 1.5,
-            now: now)
+            upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100,
+            duration: duration, now: now)
     }
 }
 
@@ -198,6 +199,25 @@ private let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit:
         let video = try fixture.seal(second.id, path: "upload/x.mp4")
         #expect(video?.path == "upload/first.mp4" && video?.id == second.videoID)
         #expect(try fixture.catalogue.hasVideo(atPath: "upload/x.mp4") == false)
+    }
+
+    @Test("a duration that is found out later is that of every record of the file, copies of an old look included")
+    func laterDuration() throws {
+        let fixture = try Fixture()
+        let video = try #require(try fixture.seal(try fixture.begin().id, duration: nil))
+        #expect(video.duration == nil)
+        let copy = try fixture.catalogue.copy(video, name: "copy", classID: nil, guid: nil, now: 2000)
+        #expect(copy.duration == nil)
+        #expect(try fixture.catalogue.unprobedPaths() == ["upload/v.mp4"])
+
+        let changed = try fixture.catalogue.setDuration(7.5, path: "upload/v.mp4")
+        #expect(changed.map(\.id) == [video.id, copy.id] && changed.allSatisfy { $0.duration == 7.5 })
+        #expect(try fixture.catalogue.unprobedPaths() == [])
+        #expect(try fixture.catalogue.setDuration(9, path: "upload/v.mp4") == [])
+        let later = try fixture.catalogue.copy(video, name: "later", classID: nil, guid: nil, now: 2000)
+        #expect(later.duration == 7.5)
+        let same = try fixture.seal(try fixture.begin(guid: "h").id, path: "upload/x.mp4", duration: nil)
+        #expect(same?.duration == 7.5)
     }
 
     @Test("a video keeps its class until that is removed; a class that does not exist is none")

@@ -18,10 +18,10 @@ private final class Fixture {
         try? FileManager.default.removeItem(at: directory)
     }
 
-    func source(_ bytes: [UInt8]) throws -> FileRange {
+    func source(_ bytes: [UInt8]) throws -> Content {
         let file = try store.makeSpool()
         try file.write(bytes, at: 5)
-        return FileRange(file, offset: 5, length: bytes.count)
+        return .file(file, 5..<5 + bytes.count)
     }
 
     func contents(_ path: String) throws -> [UInt8] {
@@ -164,9 +164,10 @@ private final class Fixture {
     func shortSource() throws {
         let fixture = try Fixture()
         let (file, _) = try fixture.store.openUpload(1, size: 100)
-        let source = try fixture.source([1, 2, 3])
+        let short = try fixture.store.makeSpool()
+        try short.write([UInt8](repeating: 1, count: 8), at: 0)
         #expect(throws: StoreError("pread", code: EIO)) {
-            try file.write(FileRange(source.file, offset: 5, length: 10), at: 0)
+            try file.write(.file(short, 5..<15), at: 0)
         }
     }
 }

@@ -18,6 +18,19 @@ import TestSupport
         #expect(md5Hex(Array("message digest".utf8)) == "f96b697d7cb7938d525a2f31aaf161d0")
     }
 
+    @Test("md5 of every length up to five blocks, in any two pieces, is libcrypto's")
+    func pieces() {
+        let bytes = (0..<320).map { UInt8(truncatingIfNeeded: $0 &* 181 ^ $0 >> 3) }
+        for length in 0...bytes.count {
+            for cut in stride(from: 0, through: length, by: 7) {
+                var digest = MD5Digest()
+                bytes[..<cut].withUnsafeBytes { digest.update($0) }
+                bytes[cut..<length].withUnsafeBytes { digest.update($0) }
+                #expect(digest.finish() == md5Hex(Array(bytes[..<length])), "\(cut) of \(length)")
+            }
+        }
+    }
+
     @Test("the digest is the file's, however it was advanced", arguments: [1, 4096, 5 << 20, 11 << 20])
     func advances(step: Int) throws {
         let content = videoBytes(12_345_678)

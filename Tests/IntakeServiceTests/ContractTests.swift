@@ -7,6 +7,11 @@ import TestSupport
         #expect(try row.problems(at: InProcessSite(mode: mode)) == [])
     }
 
+    @Test("the same where a streamed body is too large for memory", arguments: ContractTable.all)
+    func spooled(_ row: ContractCase) throws {
+        #expect(try row.problems(at: InProcessSite(mode: .stream) { $0.memoryBodyLimit = 0 }) == [])
+    }
+
     @Test("an upload that would eat into the reserve is refused at once", arguments: InProcessSite.BodyMode.allCases)
     func diskFull(mode: InProcessSite.BodyMode) throws {
         let site = try InProcessSite(mode: mode, reserve: .bytes(1 << 50))

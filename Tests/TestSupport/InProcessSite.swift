@@ -82,6 +82,7 @@ package final class InProcessSite: Site {
     /// Recovers as `serve` does at its start, and waits for what it does beside serving.
     package func recover() throws {
         service.takeUp(try service.recover())
+        service.findDurations()
     }
 
     /// A directory that goes with the last site that uses it.

@@ -1,3 +1,4 @@
+import CCrypto
 import ChunkStore
 import Foundation
 import GRDB
@@ -122,11 +123,11 @@ package struct MultipartForm {
     }
 }
 
-/// The md5 of bytes as 32 lower-case hexadecimal digits.
+/// The md5 of bytes as 32 lower-case hexadecimal digits, as libcrypto says.
 package func md5Hex(_ bytes: [UInt8]) -> String {
-    var digest = MD5Digest()
-    bytes.withUnsafeBytes { digest.update($0) }
-    return digest.finish()
+    var digest = [UInt8](repeating: 0, count: Int(MD5_DIGEST_LENGTH))
+    _ = MD5(bytes, bytes.count, &digest)
+    return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// Bytes that begin like a video and go on at random, different each time.
