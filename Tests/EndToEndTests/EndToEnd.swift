@@ -66,6 +66,12 @@ struct Arrival: Sendable {
     let followsCompletion: Bool
 }
 
+extension [Arrival] {
+    /// A reply that says that the video is whole, if there is one. On a busy machine it need not be the last one that a
+    /// thread has noted, though it was the last to be sent.
+    var completing: ReceivedReply? { last { $0.reply.code == 1 }?.reply }
+}
+
 extension PageUpload {
     /// Sends chunks as a page does: over so many kept connections, each taking the next chunk once its reply has come.
     ///

@@ -196,7 +196,7 @@ extension EndToEnd {
                         return nil
                     }
                     defer { if index == 9 { isOver.store(true, ordering: .relaxed) } }
-                    return try uploads[index - 2].send(to: site).last?.reply.code
+                    return try uploads[index - 2].send(to: site).completing?.code
                 }
                 #expect(last[2...].allSatisfy { $0 == 1 })
             }

@@ -16,7 +16,7 @@ extension EndToEnd {
         @Test func gcRemovesWhatIsOverAndNothingElse() throws {
             let site = try NginxSite(.handOff)
             let (finished, abandoned, live) = (newUpload(), newUpload(), newUpload())
-            let path = try #require(try finished.send(to: site).last?.reply.path)
+            let path = try #require(try finished.send(to: site).completing?.path)
             #expect(try abandoned.send(to: site, order: [0, 1]).allSatisfy { $0.reply.code == 2 })
             #expect(try live.send(to: site, order: [0, 1]).allSatisfy { $0.reply.code == 2 })
             try DatabaseQueue(path: site.cataloguePath).write { db in
@@ -34,7 +34,7 @@ extension EndToEnd {
             let isIdentical = try site.storedBytes(path) == finished.content
             #expect(isIdentical)
             #expect(try site.send(finished.determineRequest()).code == 1)
-            #expect(try live.send(to: site, order: [2, 3]).last?.reply.code == 1)
+            #expect(try live.send(to: site, order: [2, 3]).completing?.code == 1)
             // It starts afresh.
             #expect(try abandoned.send(to: site, order: [2]).last?.reply.code == 2)
             #expect(try site.send(abandoned.chunksRequest()).receivedChunks == [2])
@@ -43,7 +43,7 @@ extension EndToEnd {
         @Test func checkSaysWhatIsWrongAndExitsWithOne() throws {
             let site = try NginxSite(.handOff)
             let upload = newUpload()
-            let path = try #require(try upload.send(to: site).last?.reply.path)
+            let path = try #require(try upload.send(to: site).completing?.path)
             let clean = try site.run(["check", "--deep"])
             #expect(clean.end == .exit(0) && clean.output.contains("1 videos (262135 bytes)"), "\(clean)")
             let file = try FileHandle(forUpdating: site.dataDirectory.appendingPathComponent(path))
@@ -69,7 +69,7 @@ extension EndToEnd {
             let site = try NginxSite(mode, flags: ["--durability", "power"])
             let results = try onThreads(4) { _ -> Bool in
                 let upload = newUpload()
-                guard let path = try upload.send(to: site).last?.reply.path else { return false }
+                guard let path = try upload.send(to: site).completing?.path else { return false }
                 return try site.storedBytes(path) == upload.content
             }
             #expect(results == [true, true, true, true])

@@ -29,7 +29,7 @@ extension EndToEnd {
             let maximum = sampler.stop()
             let after = site.settledDescriptors()
 
-            #expect(results[0].count == 200 && results[0].allSatisfy { $0 == 1 })
+            #expect(results[0].count == 200 && results[0].allSatisfy { $0 == 1 }, "\(results[0].filter { $0 != 1 })")
             #expect(results[1] == [1])
             #expect(site.responder.poll() == nil)
             #expect(maximum.samples > 10 && maximum.bytes > 0)
@@ -56,7 +56,7 @@ extension EndToEnd {
                     var upload = PageUpload(content: SampleFile(size: 300_000).bytes)
                     upload.chunkSize = 100_000
                     upload.owner = EndToEnd.newOwner()
-                    codes.append(try upload.send(to: site).last?.reply.code)
+                    codes.append(try upload.send(to: site).completing?.code)
                 }
                 return codes
             }.flatMap(\.self)

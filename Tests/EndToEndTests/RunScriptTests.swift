@@ -47,7 +47,7 @@ extension EndToEnd {
             let content = try Array(Data(contentsOf: video))
             let upload = PageUpload(fileName: video.lastPathComponent, content: content)
             #expect(try site.send(upload.determineRequest()).code == 2)
-            let last = try #require(try upload.send(to: site.port).last).reply
+            let last = try #require(try upload.send(to: site.port).completing)
             #expect(last.code == 1, "\(last)")
             let isStored = try site.storedBytes(#require(last.path)) == content
             #expect(isStored, "\(video.lastPathComponent)")
