@@ -11,6 +11,9 @@ package protocol Catalogue: Sendable {
     /// - Parameter size: bytes; `nil` where only the digest is known.
     func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video?
 
+    /// The owner's video with this number, `nil` if there is none.
+    func video(id: Int64, owner: String) throws(CatalogueError) -> Video?
+
     /// Whether a record points to this file.
     func hasVideo(atPath path: String) throws(CatalogueError) -> Bool
 

@@ -5,6 +5,10 @@ extension SQLiteCatalogue {
         try read { db in try db.video(owner: owner, md5: md5, size: size) }
     }
 
+    package func video(id: Int64, owner: String) throws(CatalogueError) -> Video? {
+        try read { db in try db.video(id: id).flatMap { $0.owner == owner ? $0 : nil } }
+    }
+
     package func hasVideo(atPath path: String) throws(CatalogueError) -> Bool {
         try read { db in try db.row("SELECT 1 FROM video_info WHERE path = ?", [path]) != nil }
     }
@@ -88,9 +92,8 @@ extension SQLiteCatalogue {
 extension Database {
     private static let selectVideo = """
         SELECT video_id, owner, guid, video_name, path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
-            ifnull((SELECT game_name FROM video_class c WHERE c.class_id = v.class_id), '') AS game_name,
-            create_time, update_time
-        FROM video_info v
+            ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, create_time, update_time
+        FROM video_info v LEFT JOIN video_class USING (class_id)
         """
 
     func video(id: Int64) throws -> Video? {
@@ -140,6 +143,7 @@ extension Video {
         self.init(
             id: row["video_id"], owner: row["owner"], guid: row["guid"], name: row["video_name"], path: row["path"],
             size: row["size"], duration: row["duration"], md5: row["md5"], classID: row["class_id"],
-            gameName: row["game_name"], createTime: row["create_time"], updateTime: row["update_time"])
+            className: row["class_name"], gameName: row["game_name"], createTime: row["create_time"],
+            updateTime: row["update_time"])
     }
 }

@@ -14,6 +14,8 @@ package struct Video: Equatable, Sendable {
     /// 32 lower-case hexadecimal digits.
     package let md5: String
     package let classID: Int64?
+    /// The name of its class, `""` if it has none.
+    package let className: String
     /// The name of its class's game, `""` if it has none.
     package let gameName: String
     /// Seconds since 1970.

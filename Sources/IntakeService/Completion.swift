@@ -86,7 +86,7 @@ extension IntakeService {
         guard let container else { throw refusedContainer }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
-        let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id)) : nil
+        let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id), .request) : nil
         return Verified(size: size, duration: duration, file: file)
     }
 

@@ -27,8 +27,8 @@ extension IntakeService {
         do throws(StoreError) {
             let file = try store.openPublished(path)
             let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
-            duration = try self.duration(
-                Container.of(head, allowed: settings.extensions), store.path(ofPublished: path))
+            let container = Container.of(head, allowed: settings.extensions)
+            duration = try self.duration(container, store.path(ofPublished: path), .background)
         } catch {
             // The record stays as it is, for the next time.
             return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
@@ -39,9 +39,11 @@ extension IntakeService {
     /// Seconds; 0 if ffprobe cannot tell.
     ///
     /// - Throws: if ffprobe cannot be started.
-    func duration(_ container: Container?, _ path: String) throws(StoreError) -> Double {
+    func duration(
+        _ container: Container?, _ path: String, _ haste: MediaProbe.Haste
+    ) throws(StoreError) -> Double {
         let duration = try container.flatMap { container throws(StoreError) in
-            try MediaProbe(path: path, container: container).wait()
+            try MediaProbe(path: path, container: container, haste: haste).wait()
         }
         if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
         return duration ?? 0

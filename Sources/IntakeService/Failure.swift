@@ -24,6 +24,8 @@ enum Failure: Error, Sendable {
     case recordNotSaved(cause: String)
     /// No such address.
     case unknownAction
+    /// The address of a video that is not there.
+    case noSuchVideo
     /// The address takes other methods only.
     case methodNotAllowed(allow: String)
 
@@ -63,8 +65,9 @@ enum Failure: Error, Sendable {
         case .refused(let refusal): Reply(code: -3, message: "上传文件出错!msg:\(refusal.message)")
         case .recordNotSaved: Reply(code: -6, message: "视频信息保存失败")
         case .unknownAction: Reply(status: 404, code: -1, message: "没有这个接口")
+        case .noSuchVideo: Reply(status: 404, code: -1, message: "视频不存在")
         case .methodNotAllowed(let allow):
-            Reply(status: 405, code: -1, message: "请使用 \(allow) 方法", allow: allow)
+            Reply(status: 405, code: -1, message: "请使用 \(allow) 方法", header: ("Allow", allow))
         }
     }
 

@@ -70,6 +70,15 @@ package final class IntakeService: Sendable {
             case "/service/upload/determine_chunk_exist":
                 try require(["POST"], exchange)
                 call.answer(try determineChunkExist(call))
+            case "/service/upload/list_class":
+                try require(["POST"], exchange)
+                call.answer(try listClass(call))
+            case "/service/upload/video_info":
+                try require(["POST"], exchange)
+                call.answer(try videoInfo(call))
+            case "/play/":
+                try require(["GET", "HEAD"], exchange)
+                call.answer(try playPage(call))
             case "/healthz":
                 try require(["GET", "HEAD"], exchange)
                 call.answer(Reply(code: 1, message: "ok"))

@@ -32,6 +32,16 @@ package struct JSONObject: Sendable {
         if let value { members += value.bytes } else { members += "null".utf8 }
     }
 
+    mutating func add(_ name: StaticString, _ values: [JSONObject]) {
+        addName(name)
+        members.append(UInt8(ascii: "["))
+        members += values.map(\.bytes).joined(separator: [UInt8(ascii: ",")])
+        members.append(UInt8(ascii: "]"))
+    }
+
+    /// What is not known, or not there yet.
+    mutating func addNull(_ name: StaticString) { addMember(name, "null") }
+
     private mutating func addMember(_ name: StaticString, _ text: String) {
         addName(name)
         members += text.utf8

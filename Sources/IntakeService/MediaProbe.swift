@@ -14,23 +14,29 @@ import Logging
 struct MediaProbe: ~Copyable {
     private let process: pid_t
     private let output: Descriptor
-    private let deadline = ContinuousClock.now + timeLimit
+    private let deadline: ContinuousClock.Instant
 
-    /// What ffprobe may take.
-    private static let timeLimit = Duration.seconds(5)
+    /// Who waits for the result.
+    enum Haste {
+        /// A request: it gets the result, or none, within 5 s.
+        case request
+        /// Nobody: what requests do comes first, so that it may take a minute.
+        case background
+    }
 
     /// Starts ffprobe on the file at `path`.
-    init(path: String, container: Container) throws(StoreError) {
+    init(path: String, container: Container, haste: Haste) throws(StoreError) {
+        deadline = .now + .seconds(haste == .request ? 5 : 60)
         var ends: [Int32] = [-1, -1]
         _ = try StoreError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
         let (output, input) = (ends[0], ends[1])
         defer { close(input) }
         do throws(StoreError) {
             process = try Self.spawn(
-                [
-                    "setpriv", "--pdeathsig", "KILL", "ffprobe", "-v", "quiet", "-protocol_whitelist", "file",
-                    "-f", container.demuxer, "-show_entries", "format=duration",
-                    "-of", "default=noprint_wrappers=1:nokey=1", "-i", "file:\(path)",
+                ["setpriv", "--pdeathsig", "KILL"] + (haste == .background ? ["nice", "-n", "19"] : []) + [
+                    "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
+                    "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
+                    "-i", "file:\(path)",
                 ], output: input)
         } catch {
             close(output)

@@ -6,17 +6,21 @@ package struct Reply: Sendable {
     package let code: Int
     package let message: String
     package let data: JSONObject?
-    /// For HTTP 405.
-    package let allow: String?
+    /// One more header.
+    package let header: (name: String, value: String)?
+    /// Where nginx sends something else in place of the object, the type of that.
+    package let contentType: String
 
     package init(
-        status: Int = 200, code: Int, message: String, data: JSONObject? = nil, allow: String? = nil
+        status: Int = 200, code: Int, message: String, data: JSONObject? = nil,
+        header: (name: String, value: String)? = nil, contentType: String = "application/json; charset=utf-8"
     ) {
         self.status = status
         self.code = code
         self.message = message
         self.data = data
-        self.allow = allow
+        self.header = header
+        self.contentType = contentType
     }
 
     var body: [UInt8] {
@@ -33,10 +37,10 @@ extension Exchange {
     func send(_ reply: Reply) -> Bool {
         let body = reply.body
         var headers = [
-            ("Content-Type", "application/json; charset=utf-8"), ("Content-Length", "\(body.count)"),
+            ("Content-Type", reply.contentType), ("Content-Length", "\(body.count)"),
             ("Cache-Control", "no-store"),
         ]
-        if let allow = reply.allow { headers.append(("Allow", allow)) }
+        if let header = reply.header { headers.append(header) }
         return self.reply(status: reply.status, headers: headers, body: body)
     }
 }

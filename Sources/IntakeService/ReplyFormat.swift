@@ -103,6 +103,46 @@ extension ReplyFormat {
     }
 }
 
+// MARK: - list_class, video_info
+
+extension ReplyFormat {
+    func classes(_ classes: [VideoClass]) -> Reply {
+        let members = classes.map { videoClass in
+            var data = JSONObject()
+            data.add("class_id", videoClass.id)
+            data.add("class_name", videoClass.name)
+            data.add("game_name", videoClass.gameName)
+            return data
+        }
+        var data = JSONObject()
+        data.add("classes", members)
+        return Reply(code: 1, message: "ok", data: data)
+    }
+
+    func info(_ video: Video) -> Reply {
+        var data = JSONObject()
+        data.add("video_id", video.id)
+        data.add("video_name", video.name)
+        data.add("video_url", url(video))
+        data.add("size", video.size)
+        data.add("duration", video.duration ?? 0)
+        data.add("md5", video.md5)
+        data.add("class_id", video.classID)
+        data.add("class_name", video.className)
+        data.add("game_name", video.gameName)
+        data.add("create_time", time(video.createTime))
+        data.add("update_time", time(video.updateTime))
+        data.add("state", "stored")
+        for name in Self.madeByTranscoding { data.addNull(name) }
+        return Reply(code: 1, message: "ok", data: data)
+    }
+
+    /// What there is of a video once it is transcoded.
+    private static let madeByTranscoding: [StaticString] = [
+        "progress", "width", "height", "mp4_url", "hls_url", "poster_url", "thumbnails_url",
+    ]
+}
+
 // MARK: - determine_video_exist, determine_chunk_exist
 
 extension ReplyFormat {

@@ -61,6 +61,7 @@ struct Measurement: Sendable {
         let start = ContinuousClock.now
         let result = Result { try inParallel(clients.count) { try contestant.upload(clients[$0]) } }
         seconds = (ContinuousClock.now - start).seconds
+        Usage.settle(backends)
         nginxCPU = Usage.cpuSeconds(nginx) - before.0
         backendCPU = Usage.cpuSeconds(backends) - before.1
         clientCPU = Usage.ownCPUSeconds - before.2

@@ -23,6 +23,17 @@ enum Usage {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
+    /// Waits until processes have done, at most 5 s, what they do after the last reply: it is part of what a video costs.
+    static func settle(_ processes: [pid_t]) {
+        var last = cpuSeconds(processes)
+        for _ in 0..<25 {
+            usleep(200_000)
+            let now = cpuSeconds(processes)
+            if now - last < 0.02 { return }
+            last = now
+        }
+    }
+
     /// Bytes of anonymous memory that processes and their descendants have resident, but for ffprobe, which several
     /// contestants start for a moment.
     static func anonymousMemory(_ processes: [pid_t]) -> Int {

@@ -22,7 +22,7 @@ import TestSupport
         defer { try? FileManager.default.removeItem(at: directory) }
         let file = directory.appendingPathComponent("video.\(name)")
         try make([], file)
-        let duration = try #require(try MediaProbe(path: file.path, container: container).wait())
+        let duration = try #require(try MediaProbe(path: file.path, container: container, haste: .background).wait())
         #expect(abs(duration - 2.5) < 0.11)
     }
 
@@ -32,8 +32,8 @@ import TestSupport
         defer { try? FileManager.default.removeItem(at: directory) }
         let file = directory.appendingPathComponent("video.mp4")
         try Data(videoBytes(100_000)).write(to: file)
-        #expect(try MediaProbe(path: file.path, container: .mp4).wait() == nil)
-        #expect(try MediaProbe(path: file.path + "x", container: .mp4).wait() == nil)
+        #expect(try MediaProbe(path: file.path, container: .mp4, haste: .request).wait() == nil)
+        #expect(try MediaProbe(path: file.path + "x", container: .mp4, haste: .request).wait() == nil)
     }
 
     @Test("an ffprobe that hangs is ended")
@@ -43,6 +43,6 @@ import TestSupport
         // Nobody ever writes to the pipe, so opening it for reading waits for ever.
         let pipe = directory.appendingPathComponent("video.mp4").path
         #expect(mkfifo(pipe, 0o600) == 0)
-        #expect(try MediaProbe(path: pipe, container: .mp4).wait() == nil)
+        #expect(try MediaProbe(path: pipe, container: .mp4, haste: .request).wait() == nil)
     }
 }

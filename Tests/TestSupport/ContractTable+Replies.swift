@@ -2,11 +2,11 @@ import Foundation
 
 extension ContractTable {
     /// The members of `data` and what is wrong with them.
-    private static func members(_ reply: ReceivedReply, _ expected: Set<String>) -> [String] {
+    static func members(_ reply: ReceivedReply, _ expected: Set<String>) -> [String] {
         Set((reply.data ?? [:]).keys) == expected ? [] : ["data has the members \((reply.data ?? [:]).keys.sorted())"]
     }
 
-    private static func expect(_ condition: Bool, _ text: String) -> [String] { condition ? [] : [text] }
+    static func expect(_ condition: Bool, _ text: String) -> [String] { condition ? [] : [text] }
 
     private static let timePattern = #"^\d\d-\d\d-\d\d \d\d:\d\d:\d\d$"#
 

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Every row and every limit of protocol.md, sections 1 to 5, to be run against any site with default settings.
+/// Every row and every limit of protocol.md, sections 1 to 7, to be run against any site with default settings.
 package enum ContractTable {
-    package static let all = routes + reading + readingLimits + empty + malformed + refused + stored + determine
+    package static let all = routes + reading + readingLimits + empty + malformed + refused + stored + determine + info
 
     private static let upload = "/service/upload/upload_file"
     private static let determineVideo = "/service/upload/determine_video_exist"
@@ -27,7 +27,10 @@ package enum ContractTable {
 
     private static let routes: [ContractCase] =
         ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"].flatMap { method in
-            [upload, "/service/upload/ssl_upload_file", determineVideo, determineChunk].map { path in
+            [
+                upload, "/service/upload/ssl_upload_file", determineVideo, determineChunk, "/service/upload/list_class",
+                "/service/upload/video_info",
+            ].map { path in
                 ContractCase(
                     "\(method) \(path) is not allowed", status: 405, code: method == "HEAD" ? nil : -1,
                     request: { _ in SentRequest(method: method, path) },

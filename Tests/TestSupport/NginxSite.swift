@@ -101,14 +101,18 @@ extension NginxSite {
 
     private func writeConfiguration(_ authenticates: Bool) throws {
         let (source, target) = (Self.repository.path + "/nginx", dataDirectory.path + "/nginx")
-        for name in ["video-intake.conf", "video-intake-http.conf"] {
+        for name in ["video-intake.conf", "video-intake-http.conf", "video-intake-page.conf"] {
             try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(target)/\(name)")
         }
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(target)/html", withDestinationPath: "\(source)/html")
         let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
         var site = """
             set $video_intake_socket unix:video-intake.sock;
             set $video_intake_data .;
             set $video_intake_owner \(ownerVariable);
+            set $video_intake_html nginx/html;
+            set $video_intake_media "";
             client_body_temp_path body;
 
             """

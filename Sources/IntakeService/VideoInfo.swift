@@ -1,0 +1,33 @@
+import Catalogue
+import FormData
+
+/// list_class and video_info, and the page that plays a video. (protocol.md, sections 6 and 7)
+extension IntakeService {
+    func listClass(_ call: Call) throws(Failure) -> Reply {
+        format.classes(try recording(catalogue.classes()))
+    }
+
+    func videoInfo(_ call: Call) throws(Failure) -> Reply {
+        guard let id = videoID(try readForm(call).parameters) else {
+            throw .malformed(field: "video_id", rule: "必须是正整数")
+        }
+        guard let video = try recording(catalogue.video(id: id, owner: call.owner)) else {
+            return Reply(code: 2, message: "视频不存在")
+        }
+        return format.info(video)
+    }
+
+    /// Lets nginx send the page, which asks for the rest, or its page for HTTP 404.
+    func playPage(_ call: Call) throws(Failure) -> Reply {
+        guard let id = videoID(try readForm(call).parameters),
+            try recording(catalogue.video(id: id, owner: call.owner)) != nil
+        else { throw .noSuchVideo }
+        return Reply(
+            code: 1, message: "ok", header: ("X-Accel-Redirect", "/play/index.html"),
+            contentType: "text/html; charset=utf-8")
+    }
+
+    private func videoID(_ parameters: Form) -> Int64? {
+        parameters["video_id"].flatMap(decimalNumber).flatMap { $0 > 0 ? Int64($0) : nil }
+    }
+}

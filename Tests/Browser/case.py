@@ -1,0 +1,106 @@
+"""The base of all tests here: one Chromium a module, one server a class, one window a test."""
+
+import os
+import re
+import tempfile
+import unittest
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from server import Server
+
+CHROMIUM = "/usr/bin/chromium"
+# Milliseconds. Bounds of what a test waits for; the machine may be busy with something else.
+WAIT = 25_000
+
+
+class Browser:
+    """Chromium, started when a module's tests first need it, and ended after them."""
+
+    _playwright = _chromium = None
+
+    @classmethod
+    def chromium(cls):
+        if cls._chromium is None:
+            unittest.addModuleCleanup(cls._end)
+            cls._playwright = sync_playwright().start()
+            # Chromium's sandbox does not work for root.
+            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+            cls._chromium = cls._playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        return cls._chromium
+
+    @classmethod
+    def _end(cls):
+        cls._chromium.close()
+        cls._playwright.stop()
+        cls._chromium = cls._playwright = None
+
+
+class BrowserCase(unittest.TestCase):
+    """`server`: started with the class's `server_options`. Fails a test in whose windows an error was logged that it did not announce."""
+
+    server_options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(**cls.server_options)
+        cls.addClassCleanup(cls.server.close)
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="files.")
+        self.addCleanup(temporary.cleanup)
+        self.directory = Path(temporary.name)
+        self.expected_errors = []
+        self.errors = []
+        # The last one to run, after the windows are closed.
+        self.addCleanup(self._check_errors)
+
+    def _check_errors(self):
+        self.assertEqual(self._unexpected_errors(), [], "errors in the console")
+
+    def _unexpected_errors(self):
+        return [text for text in self.errors if not any(re.search(pattern, text) for pattern in self.expected_errors)]
+
+    def expect_errors(self, pattern):
+        """The test provokes console errors that match this."""
+        self.expected_errors.append(pattern)
+
+    def open_window(self, path, server=None, **options):
+        """A page of a profile of its own, at this path of the server."""
+        options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
+        context = Browser.chromium().new_context(**options)
+        self.addCleanup(context.close)
+        page = context.new_page()
+        self.watch(page)
+        # A page that leaves asks whether it may, while it uploads.
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto((server or self.server).address + path)
+        return page
+
+    def watch(self, page):
+        """For a page that opened itself: its errors count."""
+        page.set_default_timeout(WAIT)
+        page.on("pageerror", lambda error: self.errors.append(f"pageerror: {error}"))
+        page.on("console", self._on_console)
+
+    def wait_for(self, page, condition, what):
+        """Waits until the condition, which is looked at from outside the page, has a true value, and returns that."""
+        for _ in range(WAIT // 50):
+            value = condition()
+            if value:
+                return value
+            if self._unexpected_errors():
+                return self.fail(f"errors in the console instead of: {what}")
+            page.wait_for_timeout(50)
+        return self.fail(f"not within {WAIT / 1000} s: {what}")
+
+    def _on_console(self, message):
+        if message.type == "error":
+            self.errors.append(f"console: {message.text} {message.location.get('url', '')}")
+
+    def slow_down(self, page, upload):
+        """Limits what the window sends, in bytes a second; -1: no limit."""
+        session = page.context.new_cdp_session(page)
+        session.send("Network.emulateNetworkConditions",
+                     {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload})

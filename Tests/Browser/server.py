@@ -1,0 +1,204 @@
+"""A server of its own for tests: responder and nginx, as nginx/run starts them, on a free port and in a throw-away directory."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+import configuration
+
+# Seconds. Bounds, not expectations: all of it takes a fraction of a second on an idle machine.
+START_LIMIT = 60
+STOP_LIMIT = 20
+NGINX_TITLE = "nginx: master process "
+
+
+def wait_until(condition, limit, what):
+    """Returns the condition's first true value; fails after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {limit} s: {what}")
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Command:
+    """What a process was started with, to start it again."""
+
+    def __init__(self, pid):
+        process = Path(f"/proc/{pid}")
+        self.arguments = [os.fsdecode(word) for word in process.joinpath("cmdline").read_bytes().split(b"\0") if word]
+        if self.arguments[0].startswith(NGINX_TITLE):
+            # nginx writes over its arguments: all of them in one, the last of which has a space in it.
+            words, option, last = self.arguments[0].removeprefix(NGINX_TITLE).partition(" -g ")
+            self.arguments = [*words.split(" "), *([option.strip(), last] if option else [])]
+        self.directory = os.readlink(process / "cwd")
+
+    def start(self, log, environment):
+        # Debian keeps nginx where an ordinary user does not look.
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        return subprocess.Popen(
+            self.arguments, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env=os.environ | {"PATH": path} | environment)
+
+
+class Server:
+    """`environment`: settings of the responder, like {"VIDEO_INTAKE_RESERVE": "1T"}. `body_limit`: nginx's, like "1m"."""
+
+    def __init__(self, environment=None, body_limit=None):
+        self.environment = environment or {}
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.directory = Path(tempfile.mkdtemp(prefix="server."))
+        self.log = (self.directory / "site.log").open("ab")
+        self.responder = self.nginx = None
+        try:
+            self._learn_commands()
+            configuration.adapt(self.directory, body_limit)
+            self.start_responder()
+            self.start_nginx()
+            wait_until(self.is_healthy, START_LIMIT, "/healthz answers")
+        except BaseException:
+            self.close()
+            raise
+
+    def _learn_commands(self):
+        """Starts nginx/run, for its configuration files and what it starts. And ends it: it ends when the responder is killed."""
+        run = subprocess.Popen(
+            [configuration.REPOSITORY / "nginx/run", "--port", str(self.port), "--data", self.directory],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=os.environ | self.environment)
+        try:
+            line = run.stdout.readline()
+            if not line.startswith(b"ready: "):
+                raise AssertionError(f"nginx/run did not start: {self.log_text()}")
+            children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+            commands = {Path(os.readlink(f"/proc/{pid}/exe")).name: Command(pid) for pid in children}
+            self.responder_command, self.nginx_command = commands["video-intake"], commands["nginx"]
+        finally:
+            end(run, signal.SIGTERM)
+            run.stdout.close()
+
+    # -- Processes --
+
+    def start_responder(self):
+        self.responder = self.responder_command.start(self.log, self.environment)
+
+    def start_nginx(self):
+        self.nginx = self.nginx_command.start(self.log, {})
+
+    def kill_responder(self):
+        """As a crash would: at once."""
+        self.responder.kill()
+        self.responder.wait(STOP_LIMIT)
+
+    def restore(self):
+        """Starts what does not run."""
+        if self.responder.poll() is not None:
+            self.start_responder()
+        if self.nginx.poll() is not None:
+            self.start_nginx()
+        wait_until(self.is_healthy, START_LIMIT, "/healthz answers")
+
+    def is_healthy(self):
+        try:
+            return self.request("GET", "/healthz")[0] == 200
+        except OSError:
+            return False
+
+    def close(self):
+        end(self.nginx, signal.SIGTERM)
+        end(self.responder, signal.SIGTERM)
+        self.log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log_text(self):
+        return (self.directory / "site.log").read_text(errors="replace")
+
+    # -- Requests of the tests themselves --
+
+    def request(self, method, path, body=None, headers=None):
+        """(status, headers, body)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def ask(self, action, **parameters):
+        """The reply of /service/upload/<action>."""
+        body = urllib.parse.urlencode(parameters)
+        status, _, reply = self.request("POST", f"/service/upload/{action}", body, {"Content-Type": "application/x-www-form-urlencoded"})
+        assert status == 200, f"{action}: HTTP {status} {reply!r}"
+        return json.loads(reply)
+
+    def video_with(self, md5):
+        """The record of the video with this md5, None if there is none."""
+        reply = self.ask("determine_video_exist", md5=md5, type=1)
+        return reply["data"] if reply["code"] == 1 else None
+
+    def add_class(self, name, game):
+        """Adds a category, by the command that an administrator would use."""
+        subprocess.run(
+            [self.responder_command.arguments[0], "class", "add", name, "--game", game, "--data-directory", self.directory],
+            check=True, stdout=subprocess.DEVNULL, stderr=self.log, timeout=START_LIMIT)
+
+    def stored_file(self, video):
+        """The file that a record's video_url names."""
+        return self.directory / urllib.parse.unquote(urllib.parse.urlsplit(video["video_url"]).path).lstrip("/")
+
+    # -- What came in --
+
+    def mark(self):
+        """A point in nginx's access log."""
+        return self._settled_log().stat().st_size
+
+    def requests(self, action, since=0):
+        """[(status, bytes received)] of the requests for the action that have ended, those that were broken off included."""
+        pattern = re.compile(rb'"POST /service/upload/' + action.encode() + rb'[ ?][^"]*" (\d+) .* received=(\d+)')
+        with self._settled_log().open("rb") as log:
+            log.seek(since)
+            matches = (pattern.search(line) for line in log)
+            return [(int(match[1]), int(match[2])) for match in matches if match]
+
+    def uploaded_bytes(self, since=0):
+        return sum(received for _, received in self.requests("upload_file", since))
+
+    def _settled_log(self):
+        """nginx writes the line a moment after the reply."""
+        log = self.directory / "log/access.log"
+        before = -1
+        while before != log.stat().st_size:
+            before = log.stat().st_size
+            time.sleep(0.1)
+        return log
+
+
+def end(process, signal_number):
+    """Sends the signal and waits; kills what does not end."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(signal_number)
+    try:
+        process.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_LIMIT)

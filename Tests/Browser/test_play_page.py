@@ -1,0 +1,91 @@
+"""The play page, and what comes with every page and every stored file."""
+
+import unittest
+
+import videos
+from case import BrowserCase
+from server import wait_until
+from upload_page import UploadPage
+
+NOT_FOUND = r"status of 404 .*/play/"
+
+
+class PlayPageTests(BrowserCase):
+    def uploaded(self, path, name=None):
+        """The number of the video that the file has become, by the upload page."""
+        page = UploadPage(self)
+        page.choose([path])
+        if name:
+            page.row(path).locator("input[data-field=name]").fill(name)
+        page.start()
+        page.wait_for_end([path])
+        self.assertEqual(page.state(path), "done")
+        return page.video_id(path)
+
+    def test_it_tells_what_is_known(self):
+        path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
+        name = "<i>名字</i> & Co."
+        number = self.uploaded(path, name)
+        # The server looks for the duration after it has answered.
+        wait_until(lambda: self.server.video_with(videos.md5(path))["duration"], 30, "the duration is known")
+        page = self.open_window(f"/play/?video_id={number}")
+        page.wait_for_selector("video#video")
+        fields = "name", "size", "duration", "category", "time", "md5", "state"
+        told = {field: page.inner_text(f"[data-info={field}]") for field in fields}
+        self.assertEqual(told["name"], name)
+        self.assertIn(videos.md5(path), told["md5"])
+        self.assertIn("0:03", told["duration"])
+        for field, value in told.items():
+            self.assertNotEqual(value.strip(), "", field)
+        # Seeking, which needs ranges.
+        page.evaluate("""() => {
+            const video = document.querySelector('#video');
+            video.muted = true;
+            video.currentTime = 1.5;
+            return video.play();
+        }""")
+        self.wait_for(page, lambda: page.evaluate("() => document.querySelector('#video').currentTime") > 1.5, "it plays from the middle")
+
+    def test_a_format_that_browsers_do_not_play(self):
+        path = self.directory / "video.avi"
+        path.write_bytes(videos.small_avi().read_bytes())
+        page = self.open_window(f"/play/?video_id={self.uploaded(path)}")
+        page.wait_for_selector("text=/AVI|avi/ >> visible=true")
+        with page.expect_download() as download:
+            page.click("a[download], a:has-text('下载')")
+        self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
+
+    def test_a_video_that_is_not_there(self):
+        self.expect_errors(NOT_FOUND)
+        for number in "999999", "0", "-1", "x", "":
+            with self.subTest(number):
+                status, headers, body = self.server.request("GET", f"/play/?video_id={number}")
+                self.assertEqual(status, 404)
+                self.assertIn("text/html", headers["Content-Type"])
+                self.assert_safe(headers)
+                self.assertIn("</html>", body.decode())
+        page = self.open_window("/play/?video_id=999999")
+        self.assertIn("没有这个视频", page.inner_text("body"))
+        self.assertIn("No such video", self.open_window("/play/?video_id=999999", locale="en-US").inner_text("body"))
+
+    def test_headers(self):
+        path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
+        number = self.uploaded(path)
+        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        for address in "/", f"/play/?video_id={number}", "/js/upload-page.js", "/webuploader-resume.js", "/favicon.svg", file:
+            with self.subTest(address):
+                status, headers, _ = self.server.request("GET", address)
+                self.assertEqual(status, 200)
+                self.assert_safe(headers)
+        for address in "/js/", "/js", "/css/", "/nothing", "/.git/config", "/js/../../nginx.conf", "/play/nothing":
+            with self.subTest(address):
+                self.assertIn(self.server.request("GET", address)[0], (301, 400, 403, 404))
+
+    def assert_safe(self, headers):
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        self.assertIn("default-src", headers["Content-Security-Policy"] or "")
+        self.assertNotIn("unsafe-eval", headers["Content-Security-Policy"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,53 @@
+"""Pictures of the pages: Tests/browser --screenshots DIR."""
+
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+import gallery
+import videos
+from case import BrowserCase
+
+DIRECTORY = os.environ.get("VIDEO_INTAKE_TEST_SCREENSHOTS")
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
+# Bytes.
+LIMIT = 100_000
+
+
+@unittest.skipUnless(DIRECTORY, "without --screenshots")
+class Screenshots(BrowserCase):
+    def take(self, page, name):
+        path, full = Path(DIRECTORY) / f"{name}.png", self.directory / "full.png"
+        page.screenshot(path=full)
+        # 128 colours make it a third.
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", full, "-filter_complex",
+                        "split[a][b];[a]palettegen=max_colors=128[p];[b][p]paletteuse=dither=none", "-update", "1", path], check=True)
+        self.assertLess(path.stat().st_size, LIMIT)
+
+    def test_pages(self):
+        self.server.add_class("攻略", game="斗罗大陆")
+        for lang in "zh", "en":
+            page = gallery.show_states(self, lang)
+            for name, size in SIZES.items():
+                page.page.set_viewport_size(size)
+                # The whole list: the bar with the button stays at the lower edge of the window.
+                height = page.page.evaluate("() => { scrollTo(0, 0); return document.documentElement.scrollHeight; }")
+                page.page.set_viewport_size(size | {"height": height})
+                self.take(page.page, f"page-{lang}-{name}")
+            number = self.server.video_with(videos.md5(self.directory / lang / "new video.mp4"))["video_id"]
+            page.page.context.close()
+            play = self.open_window(f"/play/?video_id={number}&lang={lang}")
+            play.wait_for_selector("video#video")
+            play.evaluate("""() => new Promise((resolve) => {
+                const video = document.querySelector('#video');
+                video.requestVideoFrameCallback(resolve);
+                video.currentTime = 1;
+            })""")
+            for name, size in SIZES.items():
+                play.set_viewport_size(size)
+                self.take(play, f"play-{lang}-{name}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,243 @@
+const chinese = {
+    uploadTitle: '上传视频',
+    uploadIntro: '支持 mp4、avi、flv 格式，每个文件不超过 2 GB，一次最多 10 个。中断后重新选择同一文件，即可继续上传。',
+    choose: '选择视频文件',
+    orDrop: '或将文件拖到此处',
+    listTitle: '视频列表',
+    selectAll: '全选',
+    selectRow: '选择 {file}',
+    columnName: '视频名称',
+    columnSize: '大小',
+    columnClass: '分类',
+    columnState: '状态和进度',
+    columnActions: '操作',
+    nameOf: '{file} 的名称',
+    classOf: '{file} 的分类',
+    progressOf: '{file} 的上传进度',
+    noClass: '无分类',
+    view: '查看',
+    viewFile: '查看 {file}',
+    remove: '删除',
+    removeFile: '删除 {file}',
+    retry: '重试',
+    retryFile: '重试 {file}',
+    deleteSelected: '批量删除',
+    countUnit: '个视频',
+    totalSize: '共',
+    start: '开始上传',
+    pause: '暂停上传',
+    continue: '继续上传',
+    nameMissing: '请填写名称',
+    reading: '正在读取 {percent}',
+    readingNext: '等待读取',
+    waiting: '待上传',
+    inTurn: '等待上传',
+    paused: '已暂停',
+    asking: '正在检查',
+    uploading: '正在上传 {percent}',
+    confirming: '正在校验',
+    lost: '连接中断，正在重试',
+    speed: '{speed}/秒',
+    timeLeft: '剩余 {time}',
+    exists: '视频已存在',
+    done: '上传成功',
+    failedBecause: '上传失败：{reason}',
+    serverSaid: '服务器消息：{said}',
+    removed: '已删除 {file}',
+    announce: '{file}：{state}',
+    allEnded: '上传结束：{done} 个成功，{failed} 个失败',
+    closeMessages: '关闭提示',
+    existsTitle: '视频已存在',
+    existsIntro: '以下视频已经上传过，无需再次上传。',
+    game: '所在游戏：{game}',
+    uploadTime: '上传时间：{time}',
+    noGame: '无',
+    close: '关闭',
+    refusedType: '“{file}”不是 mp4、avi 或 flv 格式的视频',
+    refusedSize: '“{file}”超过 2 GB',
+    refusedEmpty: '“{file}”是空文件',
+    refusedCount: '“{file}”未添加：一次最多上传 10 个视频',
+    refusedTwice: '“{file}”已在列表中',
+    classesFailed: '分类加载失败，可以先不选分类上传。',
+    problemDisk: '服务器磁盘空间不足',
+    problemMD5: '文件在上传过程中被修改或损坏，请重试',
+    problemType: '文件内容不是 mp4、avi 或 flv 格式的视频',
+    problemUploads: '未完成的上传过多，请稍后重试',
+    problemFile: '无法读取文件：文件已被修改、移动或删除，请删除此行后重新选择',
+    problemReading: '读取文件失败，请重试',
+    problemUnconfirmed: '服务器没有确认上传结果，请重试',
+    playTitle: '播放视频',
+    toUpload: '上传视频',
+    loading: '正在加载',
+    infoName: '名称',
+    infoSize: '大小',
+    infoDuration: '时长',
+    infoResolution: '分辨率',
+    infoCategory: '分类',
+    infoTime: '上传时间',
+    infoMD5: 'MD5',
+    infoState: '状态',
+    copyMD5: '复制',
+    copied: '已复制',
+    copyFailed: '已选中，请按 Ctrl+C 复制',
+    unknown: '未知',
+    none: '无',
+    download: '下载原视频',
+    stateStored: '已保存',
+    stateQueued: '等待处理',
+    stateRunning: '正在处理',
+    stateReady: '可以播放',
+    stateFailed: '处理失败',
+    noticeProcessing: '视频正在处理中，完成后会自动更新。',
+    noticeFailed: '视频处理失败，原视频仍可下载。',
+    noticeUnplayable: '浏览器不能播放这种格式（{type}）的视频，请下载后用播放器观看。',
+    noticeUnplayableYet: '浏览器不能播放这种格式（{type}）的视频，处理完成后即可在此播放。',
+    noticeDamaged: '浏览器无法播放此视频，请下载后用播放器观看。',
+    noticeMissing: '没有这个视频，可能已被删除，或者链接有误。',
+    noticeUnavailable: '服务暂时不可用，正在重试。',
+    newVersion: '播放处理后的版本',
+    progressProcessing: '处理进度',
+};
+
+const english = {
+    uploadTitle: 'Upload videos',
+    uploadIntro:
+        'mp4, avi or flv, up to 2 GB each and 10 at a time. If an upload is interrupted, choose the same file again '
+        + 'and it continues.',
+    choose: 'Choose videos',
+    orDrop: 'or drop them here',
+    listTitle: 'Videos',
+    selectAll: 'Select all',
+    selectRow: 'Select {file}',
+    columnName: 'Name',
+    columnSize: 'Size',
+    columnClass: 'Category',
+    columnState: 'State and progress',
+    columnActions: 'Actions',
+    nameOf: 'Name of {file}',
+    classOf: 'Category of {file}',
+    progressOf: 'Upload progress of {file}',
+    noClass: 'No category',
+    view: 'View',
+    viewFile: 'View {file}',
+    remove: 'Delete',
+    removeFile: 'Delete {file}',
+    retry: 'Retry',
+    retryFile: 'Retry {file}',
+    deleteSelected: 'Delete selected',
+    countUnit: { one: 'video', other: 'videos' },
+    totalSize: 'total',
+    start: 'Start upload',
+    pause: 'Pause upload',
+    continue: 'Continue upload',
+    nameMissing: 'Enter a name',
+    reading: 'Reading {percent}',
+    readingNext: 'To be read',
+    waiting: 'Ready to upload',
+    inTurn: 'Waiting for its turn',
+    paused: 'Paused',
+    asking: 'Checking',
+    uploading: 'Uploading {percent}',
+    confirming: 'Being verified',
+    lost: 'Connection lost, retrying',
+    speed: '{speed}/s',
+    timeLeft: '{time} left',
+    exists: 'Already exists',
+    done: 'Uploaded',
+    failedBecause: 'Upload failed: {reason}',
+    serverSaid: 'Server: {said}',
+    removed: '{file} removed',
+    announce: '{file}: {state}',
+    allEnded: 'Uploads ended: {done} succeeded, {failed} failed',
+    closeMessages: 'Close messages',
+    existsTitle: 'Already exists',
+    existsIntro: 'These videos have been uploaded before; there is no need to upload them again.',
+    game: 'Game: {game}',
+    uploadTime: 'Uploaded: {time}',
+    noGame: 'none',
+    close: 'Close',
+    refusedType: '“{file}” is not an mp4, avi or flv video',
+    refusedSize: '“{file}” is larger than 2 GB',
+    refusedEmpty: '“{file}” is empty',
+    refusedCount: '“{file}” was not added: at most 10 videos at a time',
+    refusedTwice: '“{file}” is already in the list',
+    classesFailed: 'The categories could not be loaded. You can upload without one.',
+    problemDisk: "The server's disk is full",
+    problemMD5: 'The file changed during the upload or was damaged; try again',
+    problemType: 'The content is not an mp4, avi or flv video',
+    problemUploads: 'Too many unfinished uploads; try again later',
+    problemFile: 'The file cannot be read: it was changed, moved or deleted. Delete this row and choose it again',
+    problemReading: 'Reading the file failed; try again',
+    problemUnconfirmed: 'The server did not confirm the upload; try again',
+    playTitle: 'Video',
+    toUpload: 'Upload videos',
+    loading: 'Loading',
+    infoName: 'Name',
+    infoSize: 'Size',
+    infoDuration: 'Duration',
+    infoResolution: 'Resolution',
+    infoCategory: 'Category',
+    infoTime: 'Uploaded',
+    infoMD5: 'MD5',
+    infoState: 'State',
+    copyMD5: 'Copy',
+    copied: 'Copied',
+    copyFailed: 'Selected: press Ctrl+C to copy',
+    unknown: 'unknown',
+    none: 'none',
+    download: 'Download the original',
+    stateStored: 'Stored',
+    stateQueued: 'Waiting to be processed',
+    stateRunning: 'Being processed',
+    stateReady: 'Ready to play',
+    stateFailed: 'Processing failed',
+    noticeProcessing: 'The video is being processed. This page updates itself when that is done.',
+    noticeFailed: 'Processing failed. The original can still be downloaded.',
+    noticeUnplayable: 'Browsers cannot play this format ({type}). Download the video and open it in a player.',
+    noticeUnplayableYet: 'Browsers cannot play this format ({type}). It will play here once it has been processed.',
+    noticeDamaged: 'The browser cannot play this video. Download it and open it in a player.',
+    noticeMissing: 'There is no such video. It may have been deleted, or the link is wrong.',
+    noticeUnavailable: 'The service is not available at the moment. Trying again.',
+    newVersion: 'Play the processed version',
+    progressProcessing: 'Processing progress',
+};
+
+function preferredLanguage() {
+    const wanted = new URLSearchParams(location.search).get('lang');
+    if (wanted === 'zh' || wanted === 'en') return wanted;
+    return navigator.languages.find((name) => /^(zh|en)\b/i.test(name))?.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+/** `zh` or `en`: what `?lang=` says, else the first of the two among the browser's languages, else English. */
+export const language = preferredLanguage();
+
+/** The BCP 47 tag for Intl and for `<html lang>`. */
+export const locale = language === 'zh' ? 'zh-CN' : 'en';
+
+const messages = language === 'zh' ? chinese : english;
+const plurals = new Intl.PluralRules(locale);
+
+/**
+ * A text in the user's language.
+ *
+ * @param {string} key name of the message
+ * @param {Object<string, string|number>} [values] what takes the place of `{name}`; `count` chooses the plural form
+ * @returns {string}
+ */
+export function text(key, values = {}) {
+    const message = messages[key];
+    const form = typeof message === 'string' ? message : message[plurals.select(values.count)] ?? message.other;
+    return form.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/**
+ * Sets the texts of all elements with `data-text` and the labels of those with `data-label` below an element.
+ *
+ * @param {ParentNode} root
+ */
+export function applyTexts(root) {
+    for (const element of root.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text);
+    for (const element of root.querySelectorAll('[data-label]')) {
+        element.setAttribute('aria-label', text(element.dataset.label));
+    }
+}

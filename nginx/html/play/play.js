@@ -1,0 +1,75 @@
+import { Backoff } from '/js/backoff.js';
+import { applyTexts, locale, text } from '/js/messages.js';
+import { Refused, videoInfo } from '/js/service.js';
+import { showInformation } from './information.js';
+import { Player } from './player.js';
+
+/** Seconds between two questions while the video is being processed: the first, the longest, and how they grow. */
+const POLL = { first: 2, longest: 30, factor: 1.5 };
+
+const PROCESSING = ['queued', 'running'];
+
+const notice = document.querySelector('#notice');
+const processing = document.querySelector('#processing');
+const player = new Player((key, values) => showNotice(key, values));
+
+document.documentElement.lang = locale;
+document.title = text('playTitle');
+applyTexts(document);
+
+/** @param {?string} key of a message; null hides the notice */
+function showNotice(key, values) {
+    notice.hidden = !key;
+    const value = key ? text(key, values) : '';
+    if (notice.textContent !== value) notice.textContent = value;
+}
+
+function show(video) {
+    const isProcessing = PROCESSING.includes(video.state);
+    document.title = video.video_name;
+    document.querySelector('#title').textContent = video.video_name;
+    showInformation(video);
+
+    processing.hidden = !isProcessing;
+    processing.querySelector('progress').value = Math.round((video.progress ?? 0) * 100);
+    if (isProcessing) showNotice('noticeProcessing');
+    else if (video.state === 'failed') showNotice('noticeFailed');
+    else showNotice(null);
+    // It may have more important things to say.
+    player.show(video, isProcessing);
+}
+
+function showMissing() {
+    document.querySelector('#title').textContent = text('playTitle');
+    notice.classList.add('is-problem');
+    showNotice('noticeMissing');
+}
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Asks until the video is as it will stay. */
+async function run(videoID) {
+    const backoff = new Backoff();
+    let seconds = POLL.first;
+    for (;;) {
+        let video;
+        try {
+            video = await videoInfo(videoID);
+            backoff.succeed();
+        } catch (error) {
+            // An id that is none.
+            if (error instanceof Refused) return showMissing();
+            backoff.fail();
+            showNotice('noticeUnavailable');
+            await sleep(backoff.remaining);
+            continue;
+        }
+        if (!video) return showMissing();
+        show(video);
+        if (!PROCESSING.includes(video.state)) return;
+        await sleep(seconds * 1000);
+        seconds = Math.min(POLL.longest, seconds * POLL.factor);
+    }
+}
+
+run(new URLSearchParams(location.search).get('video_id') ?? '');
