@@ -14,13 +14,27 @@ package protocol Catalogue: Sendable {
     /// The owner's video with this number, `nil` if there is none.
     func video(id: Int64, owner: String) throws(CatalogueError) -> Video?
 
+    /// The video with this number, whoever has it, `nil` if there is none.
+    func video(id: Int64) throws(CatalogueError) -> Video?
+
+    /// The last videos that were recorded, the newest first.
+    ///
+    /// - Parameter owner: whose; `nil` for all.
+    func videos(owner: String?, limit: Int) throws(CatalogueError) -> [Video]
+
     /// Whether a record points to this file.
     func hasVideo(atPath path: String) throws(CatalogueError) -> Bool
 
     /// Makes a record that points to the same file, once for each guid; it survives power loss.
     ///
-    /// - Returns: the new record, or the one that this guid already has.
-    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws(CatalogueError) -> Video
+    /// - Returns: the new record, or the one that this guid already has; `nil` if no record points to the file any more.
+    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws(CatalogueError) -> Video?
+
+    /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
+    ///
+    /// - Returns: what no record points to any more, files and directories relative to the store, which may be there or
+    ///   not; `nil` if there is no such video.
+    func deleteVideo(id: Int64) throws(CatalogueError) -> [String]?
 
     /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
     ///
@@ -105,6 +119,80 @@ package protocol Catalogue: Sendable {
     ///
     /// - Parameter isDryRun: only finds them.
     func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
+
+    /// The oldest job that a worker may have: queued and due, or running with a lease that has ended.
+    ///
+    /// A job whose lease ends during its last attempt becomes failed, `worker_died`. Any number of workers in any number
+    /// of processes may ask at once, each gets another job.
+    /// - Parameters:
+    ///   - worker: what people read to find out who has it.
+    ///   - lease: seconds until others may claim it, unless `heartbeat` says that the worker lives.
+    func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job?
+
+    /// Says that a job's worker lives, and how far it is.
+    ///
+    /// - Parameters:
+    ///   - job: as `claimJob` gave it.
+    ///   - lease: seconds from now until others may claim it.
+    ///   - progress: from 0 to 1.
+    /// - Returns: `false` if the job is no longer the worker's: cancelled, claimed by another one, or deleted with its
+    ///   video. It is to stop then, and nothing that it says counts any more.
+    func heartbeat(_ job: Job, lease: Int64, progress: Double, now: Int64) throws(CatalogueError) -> Bool
+
+    /// Says what a worker has made of the job's file; it survives power loss. The media must be published before.
+    ///
+    /// - Parameter duration: seconds, for the records that have none or 0; `nil` if it cannot be told.
+    /// - Returns: the videos that point to the file, as they are now; `nil` if the job is no longer the worker's.
+    func finishJob(_ job: Job, media: MediaFacts, duration: Double?, now: Int64) throws(CatalogueError) -> [Video]?
+
+    /// Says that a worker could not do a job: it is tried again after 1 minute, then after 5, and then it has failed.
+    ///
+    /// - Parameters:
+    ///   - error: a line with a code, then text for people; what is too long loses its middle.
+    ///   - isFinal: trying again would not help.
+    /// - Returns: the job's state now, `queued` or `failed`; `nil` if the job is no longer the worker's.
+    func failJob(_ job: Job, error: String, isFinal: Bool, now: Int64) throws(CatalogueError) -> Job.State?
+
+    /// Gives a job back that a worker is not to blame for not having done, because it was told to end: the attempt does
+    /// not count, and another one may have it at once.
+    ///
+    /// - Returns: whether the job was the worker's still.
+    func releaseJob(_ job: Job, now: Int64) throws(CatalogueError) -> Bool
+
+    /// Queues a failed job again, with all its attempts. Returns whether there is such a failed job.
+    func retryJob(id: Int64, now: Int64) throws(CatalogueError) -> Bool
+
+    /// Ends a job that is queued or running as failed, `cancelled`; a worker learns it with its next `heartbeat`.
+    /// Returns whether there is such a job.
+    func cancelJob(id: Int64, now: Int64) throws(CatalogueError) -> Bool
+
+    /// The last jobs, the newest first.
+    ///
+    /// - Parameter state: of which; `nil` for all.
+    func jobs(state: Job.State?, limit: Int) throws(CatalogueError) -> [Job]
+
+    /// The job with this number, `nil` if there is none.
+    func job(id: Int64) throws(CatalogueError) -> Job?
+
+    /// The job of a file, `nil` if it has none.
+    func job(ofFile path: String) throws(CatalogueError) -> Job?
+
+    /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
+    ///
+    /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered
+    /// twice, but never before an older one of its video.
+    func claimEvents(limit: Int, lease: Int64, now: Int64) throws(CatalogueError) -> [Event]
+
+    /// Says that an event was delivered.
+    func noteDelivered(_ event: Event, now: Int64) throws(CatalogueError)
+
+    /// Says that an event could not be delivered, and when to try again.
+    func noteDeliveryFailed(_ event: Event, notBefore: Int64) throws(CatalogueError)
+
+    /// Forgets events that were delivered 7 days ago or earlier, and those that nobody has taken for 30 days.
+    ///
+    /// - Parameter isDryRun: only counts them.
+    func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents
 
     /// All videos, one after the other, by number.
     func forEachVideo(_ body: (Video) -> Void) throws(CatalogueError)

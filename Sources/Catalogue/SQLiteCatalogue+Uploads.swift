@@ -165,9 +165,9 @@ extension SQLiteCatalogue {
             guard won else { return try db.video(id: videoID) }
             let known = try db.video(owner: owner, md5: md5, size: size)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
-            return try db.insertVideo(
+            return try record(
                 videoID, owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
-                duration: known?.duration ?? duration, now: now)
+                duration: known?.duration ?? duration, now: now, in: db)
         }
     }
 

@@ -9,21 +9,46 @@ extension SQLiteCatalogue {
         try read { db in try db.video(id: id).flatMap { $0.owner == owner ? $0 : nil } }
     }
 
+    package func video(id: Int64) throws(CatalogueError) -> Video? {
+        try read { db in try db.video(id: id) }
+    }
+
+    package func videos(owner: String?, limit: Int) throws(CatalogueError) -> [Video] {
+        try read { db in
+            try db.rows(
+                Database.selectVideo + " WHERE owner = ifnull(?, owner) ORDER BY video_id DESC LIMIT ?", [owner, limit]
+            ).map(Video.init(row:))
+        }
+    }
+
     package func hasVideo(atPath path: String) throws(CatalogueError) -> Bool {
         try read { db in try db.row("SELECT 1 FROM video_info WHERE path = ?", [path]) != nil }
     }
 
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
-    ) throws(CatalogueError) -> Video {
+    ) throws(CatalogueError) -> Video? {
         try write(durably: true) { db in
             if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
-            let id = try db.nextVideoID()
-            // What the caller knows of the video may be older than its duration.
-            let duration = try db.video(id: video.id)?.duration ?? video.duration
-            let draft = VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID)
-            return try db.insertVideo(
-                id, owner: video.owner, md5: video.md5, draft, size: video.size, duration: duration, now: now)
+            // What the caller knows of the video may be older than its duration, or its end.
+            guard let original = try db.videos(ofFile: video.path, limit: 1).first else { return nil }
+            return try record(
+                db.nextVideoID(), owner: video.owner, md5: video.md5,
+                VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID), size: video.size,
+                duration: original.duration, now: now, in: db)
+        }
+    }
+
+    package func deleteVideo(id: Int64) throws(CatalogueError) -> [String]? {
+        try write(durably: true) { db in
+            guard let video = try db.video(id: id) else { return nil }
+            try db.run("DELETE FROM video_info WHERE video_id = ?", [id])
+            guard try db.videos(ofFile: video.path, limit: 1).isEmpty else { return [] }
+            try db.run("DELETE FROM job WHERE path = ?", [video.path])
+            try db.run("DELETE FROM media WHERE path = ?", [video.path])
+            let directory = MediaFacts.directory(ofOriginal: video.path)
+            let elsewhere = (video.media?.paths ?? []).filter { !$0.hasPrefix(directory + "/") && $0 != video.path }
+            return [video.path, directory] + elsewhere
         }
     }
 
@@ -89,15 +114,45 @@ extension SQLiteCatalogue {
     }
 }
 
+extension SQLiteCatalogue {
+    /// Makes a record, sees to it that its file has a job, and writes what others want to be told, in a transaction.
+    func record(
+        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, now: Int64,
+        in db: Database
+    ) throws -> Video {
+        try db.insertVideo(id, owner: owner, md5: md5, draft, size: size, duration: duration, now: now)
+        if queuesJobs { try db.queueJob(draft.path, now: now) }
+        let video = try db.video(id: id)!
+        try note(.uploadCompleted, file: draft.path, video: id, now: now, in: db)
+        // Nothing else will tell of a file that was transcoded before.
+        switch video.state {
+        case .ready: try note(.videoReady, file: draft.path, video: id, now: now, in: db)
+        case .failed: try note(.videoFailed, file: draft.path, video: id, now: now, in: db)
+        case .stored, .queued, .running: break
+        }
+        return video
+    }
+}
+
 extension Database {
-    private static let selectVideo = """
-        SELECT video_id, owner, guid, video_name, path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
-            ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, create_time, update_time
-        FROM video_info v LEFT JOIN video_class USING (class_id)
+    fileprivate static let selectVideo = """
+        SELECT video_id, owner, guid, video_name, v.path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
+            ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, v.create_time, v.update_time,
+            j.state, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
+            hls_path, poster_path, thumbnails_path
+        FROM video_info v LEFT JOIN video_class USING (class_id) LEFT JOIN job j ON j.path = v.path
+            LEFT JOIN media m ON m.path = v.path
         """
 
     func video(id: Int64) throws -> Video? {
         try row(Self.selectVideo + " WHERE video_id = ?", [id]).map(Video.init(row:))
+    }
+
+    /// The videos that point to a file, by number.
+    ///
+    /// - Parameter limit: how many at most; negative for all.
+    func videos(ofFile path: String, limit: Int = -1) throws -> [Video] {
+        try rows(Self.selectVideo + " WHERE v.path = ? ORDER BY video_id LIMIT ?", [path, limit]).map(Video.init(row:))
     }
 
     func videos(after id: Int64, limit: Int) throws -> [Video] {
@@ -120,9 +175,9 @@ extension Database {
     }
 
     /// Inserts a record. A class that does not exist (any more) becomes none.
-    func insertVideo(
+    fileprivate func insertVideo(
         _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, now: Int64
-    ) throws -> Video {
+    ) throws {
         try run(
             """
             INSERT INTO video_info (video_id, owner, guid, video_name, path, size, duration, probed, md5, class_id,
@@ -134,16 +189,48 @@ extension Database {
                 id, owner, draft.guid, draft.name, draft.path, size, duration ?? 0, duration != nil, md5,
                 draft.classID, now, now,
             ])
-        return try video(id: id)!
     }
 }
 
 extension Video {
     fileprivate init(row: Row) {
+        let job: Job.State? = (row["state"] as String?).flatMap(Job.State.init(rawValue:))
+        let state = State(job)
         self.init(
             id: row["video_id"], owner: row["owner"], guid: row["guid"], name: row["video_name"], path: row["path"],
             size: row["size"], duration: row["duration"], md5: row["md5"], classID: row["class_id"],
             className: row["class_name"], gameName: row["game_name"], createTime: row["create_time"],
-            updateTime: row["update_time"])
+            updateTime: row["update_time"], state: state,
+            progress: state == .queued || state == .running ? row["progress"] : nil,
+            media: row["media_path"] == nil ? nil : MediaFacts(row: row))
+    }
+}
+
+extension Video.State {
+    /// That of a video whose file has a job in this state, or none.
+    fileprivate init(_ job: Job.State?) {
+        self =
+            switch job {
+            case nil: .stored
+            case .queued: .queued
+            case .running: .running
+            case .done: .ready
+            case .failed: .failed
+            }
+    }
+}
+
+extension MediaFacts {
+    fileprivate init(row: Row) {
+        self.init()
+        width = row["width"]
+        height = row["height"]
+        videoCodec = row["video_codec"]
+        audioCodec = row["audio_codec"]
+        bitRate = row["bit_rate"]
+        mp4Path = row["mp4_path"]
+        hlsPath = row["hls_path"]
+        posterPath = row["poster_path"]
+        thumbnailsPath = row["thumbnails_path"]
     }
 }

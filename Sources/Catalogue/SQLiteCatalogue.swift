@@ -6,11 +6,21 @@ import GRDB
 /// https://sqlite.org/pragma.html#pragma_synchronous
 package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
+    let queuesJobs: Bool
+    let writesEvents: Bool
 
     /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
     ///
-    /// - Parameter trace: is told of each statement that runs.
-    package init(path: String, trace: (@Sendable (String) -> Void)? = nil) throws(CatalogueError) {
+    /// - Parameters:
+    ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
+    ///   - writesEvents: whether events are kept for delivery. If nobody delivers them they would only grow in number.
+    ///   - trace: is told of each statement that runs.
+    package init(
+        path: String, queuesJobs: Bool = false, writesEvents: Bool = false,
+        trace: (@Sendable (String) -> Void)? = nil
+    ) throws(CatalogueError) {
+        self.queuesJobs = queuesJobs
+        self.writesEvents = writesEvents
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4

@@ -15,6 +15,9 @@ enum Schema {
         migrator.registerMigration("3") { db in
             try db.execute(sql: version3)
         }
+        migrator.registerMigration("4") { db in
+            try db.execute(sql: version4)
+        }
         return migrator
     }()
 
@@ -107,5 +110,55 @@ enum Schema {
         ALTER TABLE video_info ADD COLUMN probed INTEGER NOT NULL DEFAULT 1 CHECK (probed IN (0, 1));
         CREATE INDEX video_info_unprobed ON video_info (video_id) WHERE probed = 0;
         CREATE INDEX video_info_path ON video_info (path);
+        """
+
+    private static let version4 = """
+        -- The transcoding of a file: one job, however many videos point to it. claims never starts anew, as attempts does.
+        CREATE TABLE job (
+            job_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            path TEXT NOT NULL UNIQUE,
+            state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            claims INTEGER NOT NULL DEFAULT 0,
+            not_before INTEGER NOT NULL,
+            worker TEXT,
+            lease_until INTEGER,
+            progress REAL NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 1),
+            error TEXT,
+            create_time INTEGER NOT NULL,
+            update_time INTEGER NOT NULL,
+            CHECK ((state = 'running') = (worker IS NOT NULL) AND (state = 'running') = (lease_until IS NOT NULL))
+        ) STRICT;
+        CREATE INDEX job_queued ON job (job_id) WHERE state = 'queued';
+        CREATE INDEX job_running ON job (job_id) WHERE state = 'running';
+
+        -- What transcoding made of a file. The paths are relative to the store.
+        CREATE TABLE media (
+            path TEXT PRIMARY KEY,
+            width INTEGER,
+            height INTEGER,
+            video_codec TEXT,
+            audio_codec TEXT,
+            bit_rate INTEGER,
+            mp4_path TEXT,
+            hls_path TEXT,
+            poster_path TEXT,
+            thumbnails_path TEXT
+        ) STRICT, WITHOUT ROWID;
+
+        -- What happened to a video, to be told to others. It stays true when the video is deleted.
+        CREATE TABLE event (
+            event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL CHECK (kind IN ('upload.completed', 'video.ready', 'video.failed')),
+            video_id INTEGER NOT NULL,
+            payload TEXT NOT NULL CHECK (json_valid(payload)),
+            create_time INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            not_before INTEGER NOT NULL,
+            delivered_time INTEGER
+        ) STRICT;
+        CREATE INDEX event_undelivered ON event (event_id) WHERE delivered_time IS NULL;
+        CREATE INDEX event_undelivered_video ON event (video_id, event_id) WHERE delivered_time IS NULL;
+        CREATE INDEX event_delivered ON event (delivered_time) WHERE delivered_time IS NOT NULL;
         """
 }

@@ -22,6 +22,25 @@ package struct Video: Equatable, Sendable {
     package let createTime: Int64
     /// Seconds since 1970.
     package let updateTime: Int64
+    package let state: State
+    /// How much of the transcoding is done, from 0 to 1; `nil` unless `state` is `queued` or `running`.
+    package let progress: Double?
+    /// What transcoding made of its file, `nil` if it made nothing yet.
+    package let media: MediaFacts?
+
+    /// What is done with its file. The raw values are those of the reply to video_info.
+    package enum State: String, Sendable {
+        /// Nothing: it stays as it was uploaded.
+        case stored
+        /// It waits to be transcoded.
+        case queued
+        /// It is being transcoded.
+        case running
+        /// It is transcoded.
+        case ready
+        /// Transcoding has failed.
+        case failed
+    }
 }
 
 /// What is known of a video before its bytes are: the upload keeps it from its first request on.

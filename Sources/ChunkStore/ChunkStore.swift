@@ -42,6 +42,12 @@ package protocol ChunkStore: Sendable {
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
 
+    /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none.
+    ///
+    /// - Returns: bytes of the disk that are free now.
+    /// - Throws: `StoreError`, with `EINVAL` for what is not below `upload/`; some of a directory may be gone then.
+    func removePublished(_ path: String) throws(StoreError) -> Int
+
     /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none.
     func removeUpload(_ id: Int64)
 

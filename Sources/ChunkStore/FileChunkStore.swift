@@ -11,7 +11,7 @@ import Glibc
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
 package final class FileChunkStore: ChunkStore {
-    private let directory: Descriptor
+    let directory: Descriptor
     private let incoming: Descriptor
     private let directoryPath: String
     private let reserve: Reserve

@@ -102,6 +102,9 @@ extension IntakeService {
         // A record whose file is lost gets its file back.
         if let file = verified.file, known == nil || !isThere(draft.path, size: verified.size) {
             draft = try publish(upload, file, draft)
+        } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
+            // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
+            throw .refused(.md5)
         }
         let video: Video?
         do throws(CatalogueError) {

@@ -13,8 +13,12 @@ extension IntakeService {
             return Reply(code: 2, message: "视频不存在")
         }
         guard isThere(video.path, size: video.size) else {
-            // The page goes on, and the upload brings the file back.
-            logger.error("a video's file is lost", metadata: ["video_id": "\(video.id)", "path": "\(video.path)"])
+            // Another process may have deleted it.
+            videos.noteRecorded(video)
+            if try recording(catalogue.hasVideo(atPath: video.path)) {
+                // The page goes on, and the upload brings the file back.
+                logger.error("a video's file is lost", metadata: ["video_id": "\(video.id)", "path": "\(video.path)"])
+            }
             return Reply(code: 2, message: "视频不存在")
         }
         guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
@@ -22,6 +26,10 @@ extension IntakeService {
             catalogue.copy(
                 video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
                 guid: parameters.nonEmpty("guid"), now: now))
+        guard let copy else {
+            videos.noteRecorded(video)
+            return Reply(code: 2, message: "视频不存在")
+        }
         return format.existing(copy)
     }
 

@@ -28,6 +28,10 @@ package struct IntakeSettings: Sendable {
     package var uploadLimits = UploadLimits(total: 1000, perOwner: 100)
     /// How long it may be said that a video does not exist after another process has stored it, in seconds.
     package var cacheTime = 1.0
+    /// Whether finished videos are queued for transcoding. Without a worker the queue only grows.
+    package var queuesTranscoding = false
+    /// Where events are delivered to; `nil` if nobody wants to be told, and none are written.
+    package var webhookURL: String?
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?
 

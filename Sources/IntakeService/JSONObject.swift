@@ -4,43 +4,45 @@
 package struct JSONObject: Sendable {
     private var members: [UInt8] = []
 
-    init() {
+    package init() {
         members.reserveCapacity(512)
     }
 
     /// The object's text.
-    var bytes: [UInt8] { [UInt8(ascii: "{")] + members + [UInt8(ascii: "}")] }
+    package var bytes: [UInt8] { [UInt8(ascii: "{")] + members + [UInt8(ascii: "}")] }
 
-    mutating func add(_ name: StaticString, _ value: Int) { addMember(name, "\(value)") }
+    package mutating func add(_ name: StaticString, _ value: Int) { addMember(name, "\(value)") }
 
     /// Nothing becomes `null`.
-    mutating func add(_ name: StaticString, _ value: Int64?) { addMember(name, value.map { "\($0)" } ?? "null") }
+    package mutating func add(_ name: StaticString, _ value: Int64?) {
+        addMember(name, value.map { "\($0)" } ?? "null")
+    }
 
-    /// A number must be finite.
-    mutating func add(_ name: StaticString, _ value: Double) {
+    /// A number must be finite. Nothing becomes `null`.
+    package mutating func add(_ name: StaticString, _ value: Double?) {
+        guard let value else { return addMember(name, "null") }
         addMember(name, Int(exactly: value).map { "\($0)" } ?? "\(value)")
     }
 
-    mutating func add(_ name: StaticString, _ value: String) {
+    /// Nothing becomes `null`.
+    package mutating func add(_ name: StaticString, _ value: String?) {
+        guard let value else { return addMember(name, "null") }
         addName(name)
         addString(value)
     }
 
     /// Nothing becomes `null`.
-    mutating func add(_ name: StaticString, _ value: JSONObject?) {
+    package mutating func add(_ name: StaticString, _ value: JSONObject?) {
         addName(name)
         if let value { members += value.bytes } else { members += "null".utf8 }
     }
 
-    mutating func add(_ name: StaticString, _ values: [JSONObject]) {
+    package mutating func add(_ name: StaticString, _ values: [JSONObject]) {
         addName(name)
         members.append(UInt8(ascii: "["))
         members += values.map(\.bytes).joined(separator: [UInt8(ascii: ",")])
         members.append(UInt8(ascii: "]"))
     }
-
-    /// What is not known, or not there yet.
-    mutating func addNull(_ name: StaticString) { addMember(name, "null") }
 
     private mutating func addMember(_ name: StaticString, _ text: String) {
         addName(name)

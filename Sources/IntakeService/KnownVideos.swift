@@ -85,7 +85,7 @@ final class KnownVideos: Sendable {
         }
     }
 
-    /// A video was recorded, or its record has changed: the next request sees it.
+    /// A video was recorded, or its record has changed or is gone: the next request sees it.
     func noteRecorded(_ video: Video) {
         for size in [nil, video.size] {
             let content = Content(owner: video.owner, md5: video.md5, size: size)

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 
 /// How values look in replies: times, sizes and addresses.
-struct ReplyFormat: Sendable {
+package struct ReplyFormat: Sendable {
     let videoDomain: String
     private let timeZone: TimeZone
 
@@ -26,10 +26,12 @@ struct ReplyFormat: Sendable {
 
     private static func twoDigits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-    func url(_ video: Video) -> String { "\(videoDomain)/\(video.path)" }
+    func url(_ video: Video) -> String { url(video.path) }
+
+    private func url(_ path: String) -> String { "\(videoDomain)/\(path)" }
 
     /// Like `1.5M`: two decimals at most, the units B, K, M and G of 1024 each.
-    static func humanReadable(_ bytes: Int) -> String {
+    package static func humanReadable(_ bytes: Int) -> String {
         let units = ["B", "K", "M", "G"]
         var hundredths = bytes * 100
         var unit = 0
@@ -132,15 +134,17 @@ extension ReplyFormat {
         data.add("game_name", video.gameName)
         data.add("create_time", time(video.createTime))
         data.add("update_time", time(video.updateTime))
-        data.add("state", "stored")
-        for name in Self.madeByTranscoding { data.addNull(name) }
+        data.add("state", video.state.rawValue)
+        data.add("progress", video.progress)
+        let media = video.media
+        data.add("width", (media?.width).map(Int64.init))
+        data.add("height", (media?.height).map(Int64.init))
+        data.add("mp4_url", media?.mp4Path.map(url))
+        data.add("hls_url", media?.hlsPath.map(url))
+        data.add("poster_url", media?.posterPath.map(url))
+        data.add("thumbnails_url", media?.thumbnailsPath.map(url))
         return Reply(code: 1, message: "ok", data: data)
     }
-
-    /// What there is of a video once it is transcoded.
-    private static let madeByTranscoding: [StaticString] = [
-        "progress", "width", "height", "mp4_url", "hls_url", "poster_url", "thumbnails_url",
-    ]
 }
 
 // MARK: - determine_video_exist, determine_chunk_exist

@@ -30,6 +30,8 @@ package struct SweepReport: Equatable, Sendable {
     package var setAside = Count()
     /// Request bodies that a web server left behind.
     package var bodies = Count()
+    /// Events that are kept no longer.
+    package var events = ExpiredEvents(delivered: 0, undelivered: 0)
 
     package init() {}
 
@@ -45,6 +47,8 @@ package struct SweepReport: Equatable, Sendable {
             ("files of finished uploads", text(finished)),
             ("files that belong to nobody, set aside", text(setAside)),
             ("left-over request bodies", text(bodies)),
+            ("forgotten events that were delivered", events.delivered == 0 ? nil : "\(events.delivered)"),
+            ("forgotten events that nobody took", events.undelivered == 0 ? nil : "\(events.undelivered)"),
         ]
         return all.compactMap { what, amount in amount.map { (what, $0) } }
     }
@@ -90,6 +94,7 @@ extension IntakeService {
             }
         }
         report.bodies = removeBodies(isDryRun: isDryRun)
+        report.events = try catalogue.expireEvents(now: now, isDryRun: isDryRun)
         uploads.cleanUp()
         return report
     }

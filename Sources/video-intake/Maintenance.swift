@@ -1,4 +1,5 @@
 import ArgumentParser
+import Catalogue
 import Foundation
 import Glibc
 import IntakeService
@@ -84,20 +85,30 @@ struct CheckCommand: ParsableCommand {
 
 extension Settings {
     /// The service on a data directory that must be there already.
-    fileprivate func makeServiceForMaintenance() throws -> IntakeService {
+    func makeServiceForMaintenance() throws -> IntakeService {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "video-intake")
         logger.logLevel = max(logLevel, .warning)
+        try requireCatalogue()
+        return try orExit { try makeService(logger) }
+    }
+
+    /// The catalogue of a data directory that must be there already.
+    func openCatalogueForMaintenance() throws -> SQLiteCatalogue {
+        try requireCatalogue()
+        return try orExit { try openCatalogue() }
+    }
+
+    private func requireCatalogue() throws {
         guard access(cataloguePath, R_OK | W_OK) == 0 else {
             complain("\(cataloguePath): \(String(cString: strerror(errno))); is --data-directory right?")
             throw ExitCode(1)
         }
-        return try orExit { try makeService(logger) }
     }
 }
 
 /// Runs `body`; an error becomes one line on standard error and exit code 1.
-private func orExit<Result>(_ body: () throws -> Result) throws -> Result {
+func orExit<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch {

@@ -57,6 +57,12 @@ struct SettingOptions: ParsableArguments {
         help: "Milliseconds that determine_video_exist may miss a video which another responder has stored.")
     var cacheTime: String?
 
+    @Option(help: "Whether finished videos are queued for transcoding: yes or no.")
+    var transcode: String?
+
+    @Option(help: "Where to tell what happens to videos, like https://cms.example.com/videos; empty: nowhere.")
+    var webhookURL: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
 
@@ -67,7 +73,8 @@ struct SettingOptions: ParsableArguments {
             "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
-            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "LOG_LEVEL": logLevel,
+            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "TRANSCODE": transcode,
+            "WEBHOOK_URL": webhookURL, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }
 

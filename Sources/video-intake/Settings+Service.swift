@@ -9,10 +9,16 @@ extension Settings {
     /// The SQLite file of the catalogue.
     var cataloguePath: String { dataDirectory + "/video-intake.db" }
 
+    /// The catalogue, made if it is missing.
+    func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
+        try SQLiteCatalogue(
+            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil)
+    }
+
     /// The service that these settings describe; its directories are made if they are missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
         try Self.makeDirectory(dataDirectory, mode: 0o755)
-        let catalogue = try SQLiteCatalogue(path: cataloguePath)
+        let catalogue = try openCatalogue()
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try FileChunkStore(
             directory: dataDirectory, reserve: reserve, durability: intake.durability)

@@ -15,7 +15,7 @@ struct Settings {
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "LOG_LEVEL",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "WEBHOOK_URL", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -34,11 +34,7 @@ struct Settings {
         ) { Self.absolutePath($0).map(Optional.some) }
         reader.read("VIDEO_DOMAIN", \.self, "empty, or http:// or https:// and a host", into: &intake.videoDomain) {
             let text = $0.hasSuffix("/") ? String($0.dropLast()) : $0
-            if text.isEmpty { return text }
-            guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host?.isEmpty == false else {
-                return nil
-            }
-            return text
+            return text.isEmpty || Self.isAddress(text) ? text : nil
         }
         let mebibyte = 1024 * 1024
         reader.read(
@@ -86,6 +82,12 @@ struct Settings {
             into: &intake.cacheTime
         ) { Int($0).flatMap { (1...60000).contains($0) ? Double($0) / 1000 : nil } }
         reader.read(
+            "TRANSCODE", { $0 ? "yes" : "no" }, "yes or no", into: &intake.queuesTranscoding
+        ) { ["yes": true, "no": false][$0] }
+        reader.read(
+            "WEBHOOK_URL", { $0 ?? "" }, "empty, or http:// or https:// and a host", into: &intake.webhookURL
+        ) { $0.isEmpty ? .some(nil) : Self.isAddress($0) ? .some($0) : nil }
+        reader.read(
             "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             into: &logLevel
         ) { Logger.Level(rawValue: $0.lowercased()) }
@@ -98,6 +100,11 @@ struct Settings {
 
     /// Each setting's name, its text, and where it comes from.
     let effective: [(name: String, value: String, origin: String)]
+
+    private static func isAddress(_ text: String) -> Bool {
+        guard let url = URL(string: text) else { return false }
+        return ["http", "https"].contains(url.scheme) && url.host?.isEmpty == false
+    }
 
     private static func absolutePath(_ text: String) -> String? {
         guard text.hasPrefix("/"), !text.utf8.contains(0) else { return nil }

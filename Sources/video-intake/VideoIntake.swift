@@ -13,7 +13,10 @@ struct VideoIntake: ParsableCommand {
             names; a flag wins over the environment, and that over the file. `video-intake config check` shows what is \
             in effect.
             """,
-        subcommands: [Serve.self, Config.self, Class.self, GC.self, CheckCommand.self, Version.self])
+        subcommands: [
+            Serve.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self, CheckCommand.self,
+            Version.self,
+        ])
 }
 
 /// `video-intake version`

@@ -170,4 +170,58 @@ private final class Fixture {
             try file.write(.file(short, 5..<15), at: 0)
         }
     }
+
+    /// Writes a file of some KB below the store, and makes the directories above it.
+    private func write(_ path: String, in fixture: Fixture) throws {
+        let url = fixture.directory.appendingPathComponent(path)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(count: 8192).write(to: url)
+    }
+
+    @Test("a published file is removed, or a directory with all that is in it, and what is beside it stays")
+    func removePublished() throws {
+        let fixture = try Fixture()
+        for path in ["original/a.mp4", "made/a.mp4/v.mp4", "made/a.mp4/hls/720/0.m4s", "made/b.mp4/v.mp4"] {
+            try write("upload/\(path)", in: fixture)
+        }
+        #expect(try fixture.store.removePublished("upload/original/a.mp4") == 8192)
+        #expect(try fixture.store.removePublished("upload/made/a.mp4") >= 2 * 8192)
+        #expect(!fixture.exists("upload/original/a.mp4") && !fixture.exists("upload/made/a.mp4"))
+        #expect(fixture.exists("upload/made/b.mp4/v.mp4") && fixture.exists("upload/original"))
+        for path in ["upload/original/a.mp4", "upload/made/a.mp4", "upload/none/a/b"] {
+            #expect(try fixture.store.removePublished(path) == 0)
+        }
+    }
+
+    @Test(
+        "nothing is removed that is not strictly below upload/",
+        arguments: [
+            "upload", "upload/", "upload/.", "upload/..", "upload/../keep", "upload/a/../../keep", "keep", "/keep", "",
+            "upload//a", "./upload/a", "incoming/1.part", "upload/a/..",
+        ])
+    func removeOnlyBelow(path: String) throws {
+        let fixture = try Fixture()
+        try write("keep/file", in: fixture)
+        try write("upload/a/file", in: fixture)
+        let error = #expect(throws: StoreError.self) { try fixture.store.removePublished(path) }
+        #expect(error?.code == EINVAL)
+        #expect(fixture.exists("keep/file") && fixture.exists("upload/a/file"))
+    }
+
+    @Test("a link is removed, not what it points to, and none is followed on the way")
+    func removeLink() throws {
+        let fixture = try Fixture()
+        try write("keep/file", in: fixture)
+        try write("upload/a/file", in: fixture)
+        let keep = fixture.directory.appendingPathComponent("keep").path
+        for link in ["upload/link", "upload/a/link"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: fixture.directory.appendingPathComponent(link).path, withDestinationPath: keep)
+        }
+        #expect(throws: StoreError.self) { try fixture.store.removePublished("upload/link/file") }
+        _ = try fixture.store.removePublished("upload/a")
+        _ = try fixture.store.removePublished("upload/link")
+        #expect(fixture.exists("keep/file") && !fixture.exists("upload/a") && !fixture.exists("upload/link"))
+    }
 }

@@ -48,6 +48,8 @@ extension EndToEnd {
             ("upload-lifetime", "0", "a whole number of hours from 1 to 8760"),
             ("cache-time", "0", "a whole number of milliseconds from 1 to 60000"),
             ("hold-time", "10001", "a whole number of milliseconds from 0 to 10000"),
+            ("transcode", "maybe", "yes or no"),
+            ("webhook-url", "cms.example.com", "http:// or https:// and a host"),
             ("log-level", "loud", "one of trace, debug, info"),
         ]
 

@@ -1,4 +1,6 @@
+import Catalogue
 import Foundation
+import IntakeService
 import Testing
 import TestSupport
 
@@ -50,5 +52,75 @@ import TestSupport
         }
         #expect(try play("?video_id=\(id)", owner: "bob").status == 404)
         #expect(try play("?video_id=\(id)", owner: nil).status == 404)
+    }
+
+    /// A site that queues, with one video whose information `ask` gets.
+    private func queuingSite() throws -> (site: InProcessSite, video: Video, ask: () throws -> [String: Any]) {
+        let site = try InProcessSite {
+            $0.queuesTranscoding = true
+            $0.videoDomain = "https://video.example.com"
+        }
+        let id = try #require(try site.send(PageUpload(content: videoBytes(2000)).request()).videoID)
+        let video = try #require(try site.catalogue.video(id: Int64(id)))
+        return (
+            site, video,
+            {
+                let ask = SentRequest.form("/service/upload/video_info", [("video_id", "\(id)")])
+                return try site.send(ask).data ?? [:]
+            }
+        )
+    }
+
+    private static let addresses = ["mp4_url", "hls_url", "poster_url", "thumbnails_url"]
+
+    @Test("a video is queued, then running, and shows how far it is")
+    func waiting() throws {
+        let (site, _, ask) = try queuingSite()
+        var info = try ask()
+        #expect(info["state"] as? String == "queued" && info["progress"] as? Double == 0)
+        let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
+        #expect(try site.catalogue.heartbeat(job, lease: 100, progress: 0.5, now: site.clock.now))
+        info = try ask()
+        #expect(info["state"] as? String == "running" && info["progress"] as? Double == 0.5)
+        for name in Self.addresses + ["width", "height"] { #expect(info[name] is NSNull, "\(name)") }
+        // A failure that is not the last one is nothing to show.
+        _ = try site.catalogue.failJob(job, error: "busy", isFinal: false, now: site.clock.now)
+        info = try ask()
+        #expect(info["state"] as? String == "queued" && info["progress"] as? Double == 0)
+    }
+
+    @Test("a video that has failed says so")
+    func failed() throws {
+        let (site, _, ask) = try queuingSite()
+        let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
+        _ = try site.catalogue.failJob(job, error: "unsupported", isFinal: true, now: site.clock.now)
+        let info = try ask()
+        #expect(info["state"] as? String == "failed" && info["progress"] is NSNull && info["mp4_url"] is NSNull)
+    }
+
+    @Test("a video that is ready has its size and addresses, and a copy of it has them too")
+    func ready() throws {
+        let (site, video, ask) = try queuingSite()
+        let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
+        let directory = MediaFacts.directory(ofOriginal: video.path)
+        var media = MediaFacts()
+        media.width = 1280
+        media.height = 720
+        media.mp4Path = directory + "/video.mp4"
+        media.hlsPath = directory + "/hls/master.m3u8"
+        media.posterPath = directory + "/poster.jpg"
+        #expect(try site.catalogue.finishJob(job, media: media, duration: 61.5, now: site.clock.now) != nil)
+        let copy = try site.send(
+            .form("/service/upload/determine_video_exist", [("md5", video.md5), ("file_name", "copy")]))
+        let ask2 = SentRequest.form("/service/upload/video_info", [("video_id", "\(copy.videoID ?? 0)")])
+        for info in [try ask(), try site.send(ask2).data ?? [:]] {
+            #expect(info["state"] as? String == "ready" && info["progress"] is NSNull)
+            #expect(info["width"] as? Int == 1280 && info["height"] as? Int == 720)
+            #expect(info["duration"] as? Double == 61.5)
+            #expect(info["mp4_url"] as? String == "https://video.example.com/\(directory)/video.mp4")
+            #expect(info["hls_url"] as? String == "https://video.example.com/\(directory)/hls/master.m3u8")
+            #expect(info["poster_url"] as? String == "https://video.example.com/\(directory)/poster.jpg")
+            #expect(info["thumbnails_url"] is NSNull)
+        }
     }
 }

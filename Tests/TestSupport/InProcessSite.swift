@@ -58,7 +58,10 @@ package final class InProcessSite: Site {
         self.settings = settings
         self.clock = clock
         let lookups = lookups
-        catalogue = try SQLiteCatalogue(path: directory.url.path + "/video-intake.db") { statement in
+        catalogue = try SQLiteCatalogue(
+            path: directory.url.path + "/video-intake.db", queuesJobs: settings.queuesTranscoding,
+            writesEvents: settings.webhookURL != nil
+        ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
         }
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

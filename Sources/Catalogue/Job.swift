@@ -1,0 +1,59 @@
+/// The transcoding of one stored file, however many videos point to it.
+package struct Job: Equatable, Sendable {
+    package enum State: String, CaseIterable, Sendable {
+        /// It waits for a worker, after a failure until `notBefore`.
+        case queued
+        /// A worker has it.
+        case running
+        /// What was made of the file is published.
+        case done
+        /// It will not be tried again unless somebody says so.
+        case failed
+    }
+
+    package let id: Int64
+    /// The file, relative to the store.
+    package let path: String
+    package let state: State
+    /// How often it was tried since it was queued or retried by hand, the attempt under way included.
+    package let attempts: Int
+    /// How often it was claimed ever: tells this claim from a later one of a worker with the same name.
+    package let claims: Int
+    /// Nobody claims it earlier. Seconds since 1970.
+    package let notBefore: Int64
+    /// Who has it, `nil` unless it is running.
+    package let worker: String?
+    /// Others may claim it from then on, `nil` unless it is running. Seconds since 1970.
+    package let leaseUntil: Int64?
+    /// How much is done, from 0 to 1.
+    package let progress: Double
+    /// Why it failed last: a line with a code like `worker_died`, then text for people, 4 KiB of UTF-8 at most.
+    package let error: String?
+    /// Seconds since 1970.
+    package let createTime: Int64
+    /// Seconds since 1970.
+    package let updateTime: Int64
+
+    /// Seconds to wait after the first failed attempt, after the second, and so on; the attempt after the last one is final.
+    static let retryDelays: [Int64] = [60, 300]
+
+    /// How often a job is tried.
+    static let attemptsLimit = retryDelays.count + 1
+
+    /// Bytes of UTF-8.
+    static let errorLimit = 4096
+
+    /// An error's code: its first line.
+    package var errorCode: String? {
+        error.map { $0.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? "" }
+    }
+
+    /// The text with what is too much left out after its first line: the last lines of a tool's output say the most.
+    static func bounded(_ error: String) -> String {
+        guard error.utf8.count > errorLimit else { return error }
+        let head = error.prefix { $0 != "\n" }.unicodeScalars.prefix(100) + "\n…\n".unicodeScalars
+        // From the beginning of a character on.
+        let tail = error.utf8.suffix(errorLimit - String(head).utf8.count).drop { $0 & 0xC0 == 0x80 }
+        return String(head) + String(decoding: tail, as: UTF8.self)
+    }
+}

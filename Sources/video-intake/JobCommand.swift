@@ -1,0 +1,126 @@
+import ArgumentParser
+import Catalogue
+import Foundation
+
+/// `video-intake job list|show|retry|cancel`
+struct JobCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "job",
+        abstract: "Look at the queue of videos to be transcoded, and steer it.",
+        discussion: """
+            A file that is to be transcoded has one job, however many videos point to it. Its state is queued (waits \
+            for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
+            after the third attempt it is failed until `job retry`. Safe while `serve` runs; run it as the same user.
+            """,
+        subcommands: [List.self, Show.self, Retry.self, Cancel.self])
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the jobs, the newest first.")
+
+        @Option(help: "Only those in this state.") var state: Job.State?
+        @OptionGroup var limit: LimitOption
+        @Flag(help: "Print a JSON array for programs.") var json = false
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func run() throws {
+            let settings = try options.settings()
+            let output = CommandOutput(settings: settings, isJSON: json)
+            let catalogue = try settings.openCatalogueForMaintenance()
+            let jobs = try orExit { try catalogue.jobs(state: state, limit: limit.limit) }
+            output.show(
+                jobs, json: \.json,
+                table: { table, job in
+                    table.add([
+                        "\(job.id)", job.state.rawValue, job.state == .running ? JobCommand.percent(job.progress) : "",
+                        "\(job.attempts)", output.time(job.updateTime), job.path, job.errorCode ?? "",
+                    ])
+                }, header: ["JOB", "STATE", "DONE", "TRIES", "CHANGED", "FILE", "ERROR"], rightAligned: [0, 2, 3],
+                none: state.map { "there is no \($0.rawValue) job" } ?? "there is no job")
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show all that is known of a job.")
+
+        @Argument(help: "The job's number.") var id: Int64
+        @Flag(help: "Print a JSON object for programs.") var json = false
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func run() throws {
+            let settings = try options.settings()
+            let output = CommandOutput(settings: settings, isJSON: json)
+            let catalogue = try settings.openCatalogueForMaintenance()
+            guard let job = try orExit({ try catalogue.job(id: id) }) else {
+                complain(JobCommand.noSuchJob(id))
+                throw ExitCode(1)
+            }
+            let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
+            output.show(
+                json: job.json,
+                [
+                    ("job", "\(job.id)"), ("file", job.path), ("state", job.state.rawValue),
+                    ("done", job.state == .running ? JobCommand.percent(job.progress) : nil),
+                    ("tries", "\(job.attempts)"),
+                    ("tried again", isWaiting ? output.time(job.notBefore) : nil), ("worker", job.worker),
+                    ("lease until", job.leaseUntil.map(output.time)), ("queued", output.time(job.createTime)),
+                    ("changed", output.time(job.updateTime)), ("error", job.error),
+                ].filter { $0.1 != nil })
+        }
+    }
+
+    struct Retry: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Queue failed jobs again, with all their attempts.")
+
+        @Argument(help: "The jobs' numbers.") var ids: [Int64]
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func run() throws {
+            try JobCommand.change(ids, options, done: "queued", needed: "failed") { try $0.retryJob(id: $1, now: $2) }
+        }
+    }
+
+    struct Cancel: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End jobs that are queued or running as failed.",
+            discussion: "A worker that has one stops within seconds. `job retry` queues it again.")
+
+        @Argument(help: "The jobs' numbers.") var ids: [Int64]
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func run() throws {
+            try JobCommand.change(ids, options, done: "cancelled", needed: "queued or running") {
+                try $0.cancelJob(id: $1, now: $2)
+            }
+        }
+    }
+
+    fileprivate static func noSuchJob(_ id: Int64) -> String {
+        "there is no job \(id); `video-intake job list` shows them"
+    }
+
+    fileprivate static func percent(_ progress: Double) -> String { "\(Int(progress * 100)) %" }
+
+    /// Does something with each job; exit code 1 if one is not there or not in a state for it.
+    fileprivate static func change(
+        _ ids: [Int64], _ options: SettingOptions, done: String, needed: String,
+        _ body: (SQLiteCatalogue, Int64, _ now: Int64) throws -> Bool
+    ) throws {
+        let catalogue = try options.settings().openCatalogueForMaintenance()
+        var isComplete = true
+        for id in ids {
+            if try orExit({ try body(catalogue, id, Int64(Date().timeIntervalSince1970)) }) {
+                print("job \(id): \(done)")
+                continue
+            }
+            isComplete = false
+            if let job = try orExit({ try catalogue.job(id: id) }) {
+                complain("job \(id) is \(job.state.rawValue), not \(needed)")
+            } else {
+                complain(noSuchJob(id))
+            }
+        }
+        if !isComplete { throw ExitCode(1) }
+    }
+}
+
+extension Job.State: ExpressibleByArgument {}

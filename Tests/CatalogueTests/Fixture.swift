@@ -1,0 +1,92 @@
+import Catalogue
+import Foundation
+import GRDB
+import TestSupport
+import Uploads
+
+let md5 = String(repeating: "a", count: 32)
+let day: Int64 = 24 * 3600
+
+/// A catalogue in a directory of its own.
+final class Fixture {
+    let directory: URL
+    let catalogue: SQLiteCatalogue
+
+    var path: String { directory.appendingPathComponent("video-intake.db").path }
+
+    /// - Parameters:
+    ///   - queuesJobs, writesEvents: as the catalogue has them.
+    init(queuesJobs: Bool = false, writesEvents: Bool = false) throws {
+        directory = try makeTemporaryDirectory()
+        catalogue = try SQLiteCatalogue(
+            path: directory.appendingPathComponent("video-intake.db").path, queuesJobs: queuesJobs,
+            writesEvents: writesEvents)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// Begins an upload of 100 bytes in 2 chunks at time 1000.
+    func begin(owner: String = "", guid: String = "g", now: Int64 = 1000) throws -> Upload {
+        let key = UploadKey(owner: owner, md5: md5, extent: .size(100), chunks: 2)
+        guard case .unfinished(let upload, _) = try start(key, guid: guid, now: now, expiry: now - day)
+        else { throw CatalogueError(.failed, "sealed") }
+        return upload
+    }
+
+    func start(
+        _ key: UploadKey, guid: String, now: Int64, expiry: Int64,
+        limits: UploadLimits = UploadLimits(total: 1000, perOwner: 1000), in other: SQLiteCatalogue? = nil
+    ) throws -> UploadStart {
+        try (other ?? catalogue).beginUpload(
+            key, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil), bootID: "boot",
+            limits: limits, now: now, expiry: expiry)
+    }
+
+    func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
+        try catalogue.record([ChunkRecord(upload: upload.id, chunk: chunk, layout: layout, time: now)], durably: false)[
+            0]
+    }
+
+    func seal(
+        _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
+        duration: Double? = 1.5, now: Int64 = 2000
+    ) throws -> Video? {
+        try catalogue.seal(
+            upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100,
+            duration: duration, now: now)
+    }
+
+    /// The path of a video that `record` makes.
+    static func path(_ name: String) -> String { "upload/mp4/2026/11/original/\(name).mp4" }
+
+    /// Records a video of 100 bytes; one with the same content has the same owner and number.
+    @discardableResult
+    func record(
+        _ name: String, content: Int, owner: String = "", duration: Double? = 1.5, now: Int64 = 2000
+    ) throws -> Video {
+        let digits = String(content, radix: 16)
+        let key = UploadKey(
+            owner: owner, md5: String(repeating: "0", count: 32 - digits.count) + digits, extent: .size(100), chunks: 2)
+        guard case .unfinished(let upload, _) = try start(key, guid: name, now: now, expiry: now - day) else {
+            throw CatalogueError(.failed, "sealed")
+        }
+        let draft = VideoDraft(name: name, guid: name, path: Self.path(name), classID: nil)
+        return try catalogue.seal(upload: upload.id, as: draft, size: 100, duration: duration, now: now)!
+    }
+
+    /// Claims the oldest job for 100 s.
+    func claim(_ worker: String = "worker", now: Int64 = 2000) throws -> Job? {
+        try catalogue.claimJob(worker: worker, lease: 100, now: now)
+    }
+
+    func execute(_ sql: String) throws {
+        try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
+    }
+
+    /// How many rows a table has.
+    func count(_ table: String) throws -> Int {
+        try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }
+    }
+}

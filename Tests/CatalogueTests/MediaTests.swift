@@ -1,0 +1,136 @@
+import Catalogue
+import Foundation
+import GRDB
+import Testing
+import TestSupport
+
+/// What transcoding made of a file, what the videos show of it, and how it goes.
+@Suite struct MediaTests {
+    private static func media(_ name: String) -> MediaFacts {
+        var media = MediaFacts()
+        media.width = 1280
+        media.height = 720
+        media.videoCodec = "h264"
+        media.audioCodec = "aac"
+        media.bitRate = 2_000_000
+        let directory = MediaFacts.directory(ofOriginal: Fixture.path(name))
+        media.mp4Path = directory + "/video.mp4"
+        media.hlsPath = directory + "/hls/master.m3u8"
+        media.posterPath = directory + "/poster.jpg"
+        return media
+    }
+
+    @Test(
+        "what is made of a file has a directory of its own, whatever its path",
+        arguments: [
+            ("upload/mp4/2026/11/original/a.mp4", "upload/mp4/2026/11/transcoded/a.mp4"),
+            ("upload/mp4/2026/11/original/a.avi", "upload/mp4/2026/11/transcoded/a.avi"),
+            ("upload/old.mp4", "upload/transcoded/old.mp4"), ("old.mp4", "transcoded/old.mp4"), ("", ""),
+        ])
+    func directory(path: String, directory: String) {
+        #expect(MediaFacts.directory(ofOriginal: path) == directory)
+    }
+
+    @Test("all records of a file have what was made of it, those from before and those from after")
+    func everyRecord() throws {
+        let fixture = try Fixture(queuesJobs: true)
+        let first = try fixture.record("a", content: 1, duration: nil)
+        let second = try fixture.record("b", content: 1)
+        try fixture.execute("UPDATE video_info SET duration = 9, probed = 1 WHERE video_id = \(second.id)")
+        let job = try #require(try fixture.claim())
+        #expect(try fixture.catalogue.video(id: first.id)?.state == .running)
+        _ = try fixture.catalogue.heartbeat(job, lease: 100, progress: 0.25, now: 2000)
+        #expect(try fixture.catalogue.video(id: second.id)?.progress == 0.25)
+        let videos = try fixture.catalogue.finishJob(job, media: Self.media("a"), duration: 61.5, now: 2000)
+        #expect(videos?.map(\.id) == [first.id, second.id])
+        // What is known of a duration stays.
+        #expect(videos?.map(\.duration) == [61.5, 9])
+        #expect(try fixture.catalogue.unprobedPaths() == [])
+        let later = try fixture.record("c", content: 1)
+        for id in [first.id, second.id, later.id] {
+            let video = try #require(try fixture.catalogue.video(id: id))
+            #expect(video.state == .ready && video.progress == nil && video.media == Self.media("a"))
+        }
+        #expect(try fixture.claim(now: 9000) == nil)
+    }
+
+    @Test("a file goes with the last record that points to it, and with it its job and what was made of it")
+    func deletion() throws {
+        let fixture = try Fixture(queuesJobs: true)
+        let first = try fixture.record("a", content: 1)
+        let second = try fixture.record("b", content: 1)
+        let other = try fixture.record("c", content: 2)
+        var media = Self.media("a")
+        media.posterPath = "upload/elsewhere.jpg"
+        _ = try fixture.catalogue.finishJob(
+            try #require(try fixture.claim()), media: media, duration: nil, now: 2000)
+        #expect(try fixture.catalogue.deleteVideo(id: first.id) == [])
+        #expect(try fixture.catalogue.video(id: second.id)?.media == media)
+        #expect(
+            try fixture.catalogue.deleteVideo(id: second.id) == [
+                Fixture.path("a"), "upload/mp4/2026/11/transcoded/a.mp4", "upload/elsewhere.jpg",
+            ])
+        #expect(try fixture.catalogue.deleteVideo(id: second.id) == nil)
+        #expect(try fixture.count("media") == 0)
+        #expect(try fixture.catalogue.jobs(state: nil, limit: 9).map(\.path) == [other.path])
+        // Who still thinks it is there makes no record without a file.
+        #expect(try fixture.catalogue.copy(second, name: "x", classID: nil, guid: nil, now: 2000) == nil)
+        #expect(try fixture.catalogue.videos(owner: nil, limit: 9).map(\.id) == [other.id])
+    }
+
+    @Test("a worker whose video is deleted learns it, and makes nothing of it")
+    func deletedWhileRunning() throws {
+        let fixture = try Fixture(queuesJobs: true)
+        let video = try fixture.record("a", content: 1)
+        let job = try #require(try fixture.claim())
+        #expect(try fixture.catalogue.deleteVideo(id: video.id)?.first == video.path)
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, now: 2000))
+        #expect(try fixture.catalogue.finishJob(job, media: Self.media("a"), duration: nil, now: 2000) == nil)
+        #expect(try fixture.count("media") == 0)
+        // The same content comes again: the number of its job is another one, so that the old claim is of no use.
+        try fixture.record("a", content: 1)
+        #expect(try fixture.claim()?.id != job.id)
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, now: 2000))
+    }
+
+    @Test("the videos are listed from the newest, all or one owner's")
+    func list() throws {
+        let fixture = try Fixture()
+        let ids = try ["alice", "bob", "", "alice"].enumerated().map { index, owner in
+            try fixture.record("v\(index)", content: index, owner: owner).id
+        }
+        func list(_ owner: String?, _ limit: Int) throws -> [Int64] {
+            try fixture.catalogue.videos(owner: owner, limit: limit).map(\.id)
+        }
+        #expect(try list(nil, 9) == ids.reversed())
+        #expect(try list(nil, 2) == [ids[3], ids[2]])
+        #expect(try list("alice", 9) == [ids[3], ids[0]])
+        #expect(try list("", 9) == [ids[2]] && list("carol", 9) == [])
+    }
+
+    @Test("a version 3 file keeps its videos, which are stored, and gets jobs for new ones")
+    func fromVersion3() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("old.db").path
+        // As version 3 left it: without what version 4 adds.
+        _ = try SQLiteCatalogue(path: path)
+        try DatabaseQueue(path: path).write { db in
+            try db.execute(
+                sql: """
+                    DROP TABLE job; DROP TABLE media; DROP TABLE event;
+                    DELETE FROM grdb_migrations WHERE identifier = '4';
+                    INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
+                        update_time)
+                    VALUES (7, '', 'old', 'upload/mp4/2019/05/original/old.mp4', 5, 1.5, 'd', 1, 1);
+                    """)
+            #expect(try String.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations") == ["1", "2", "3"])
+        }
+        let catalogue = try SQLiteCatalogue(path: path, queuesJobs: true, writesEvents: true)
+        let video = try #require(try catalogue.video(id: 7))
+        #expect(video.state == .stored && video.progress == nil && video.media == nil && video.name == "old")
+        #expect(try catalogue.jobs(state: nil, limit: 9) == [])
+        #expect(try catalogue.claimEvents(limit: 9, lease: 1, now: 9) == [])
+        #expect(try catalogue.copy(video, name: "new", classID: nil, guid: nil, now: 2)?.state == .queued)
+    }
+}

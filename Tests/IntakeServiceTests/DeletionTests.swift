@@ -1,0 +1,125 @@
+import Catalogue
+import Foundation
+import IntakeService
+import Testing
+import TestSupport
+
+/// What goes with a video, and what others see of it afterwards.
+@Suite struct DeletionTests {
+    /// A video of three chunks of 100 KB.
+    private func page() -> PageUpload {
+        var page = PageUpload(content: videoBytes(299_999))
+        page.chunkSize = 100_000
+        return page
+    }
+
+    private func send(_ page: PageUpload, to site: InProcessSite) throws -> ReceivedReply {
+        var reply: ReceivedReply?
+        for chunk in 0..<page.chunks { reply = try site.send(page.request(chunk)) }
+        return try #require(reply)
+    }
+
+    @Test("the file and what was made of it go with the last video that points to it")
+    func files() throws {
+        let site = try InProcessSite { $0.queuesTranscoding = true }
+        let page = page()
+        let first = Int64(try #require(try send(page, to: site).videoID))
+        let copy = try site.send(page.determineRequest([("file_name", "copy")]))
+        let second = Int64(try #require(copy.videoID))
+        let video = try #require(try site.service.video(id: first))
+        // As transcoding leaves it.
+        let made = site.dataDirectory.appendingPathComponent(MediaFacts.directory(ofOriginal: video.path))
+        try FileManager.default.createDirectory(
+            at: made.appendingPathComponent("hls"), withIntermediateDirectories: true)
+        try Data(count: 4096).write(to: made.appendingPathComponent("hls/0.m4s"))
+
+        let shared = try #require(try site.service.deleteVideo(id: first))
+        #expect(shared.isFileShared && shared.freed == 0)
+        #expect(site.publishedFiles().count == 2)
+        let last = try #require(try site.service.deleteVideo(id: second))
+        #expect(!last.isFileShared && last.left.isEmpty && last.freed >= 299_999 + 4096)
+        #expect(site.publishedFiles() == [])
+        #expect(!FileManager.default.fileExists(atPath: made.path))
+        #expect(try site.service.deleteVideo(id: second) == nil)
+        #expect(try site.recordCount() == 0)
+    }
+
+    @Test("a deleted video is no longer found, also by a service that knew it, and the same content comes again")
+    func comesAgain() throws {
+        let site = try InProcessSite()
+        let other = try site.another()
+        let page = page()
+        let id = Int64(try #require(try send(page, to: site).videoID))
+        for site in [site, other] { #expect(try site.send(page.determineRequest()).code == 1) }
+        _ = try site.service.deleteVideo(id: id)
+        for site in [site, other] {
+            #expect(try site.send(page.determineRequest()).code == 2)
+            #expect(try site.send(page.determineRequest([("file_name", "copy")])).code == 2)
+        }
+        // With the same guid, which was an alias of the deleted one.
+        let again = try send(page, to: other)
+        #expect(again.code == 1 && again.videoID != Int(id))
+        let isIdentical = try site.storedBytes(again.path ?? "") == page.content
+        #expect(isIdentical)
+        // That there is none is remembered for so long by who has not stored it.
+        site.clock.advance(by: 2)
+        for site in [site, other] { #expect(try site.send(page.determineRequest()).code == 1) }
+    }
+
+    @Test("who still knows a deleted video makes no copy of it, though its file is not removed yet")
+    func staleCopy() throws {
+        let site = try InProcessSite()
+        let other = try site.another()
+        let page = page()
+        let id = Int64(try #require(try send(page, to: site).videoID))
+        #expect(try other.send(page.determineRequest()).code == 1)
+        // Between the two steps of a deletion.
+        _ = try site.catalogue.deleteVideo(id: id)
+        #expect(try other.send(page.determineRequest([("file_name", "copy")])).code == 2)
+        #expect(try site.recordCount() == 0)
+    }
+
+    @Test("an upload that was only compared with a video which is deleted meanwhile makes no record without a file")
+    func comparedWithDeleted() throws {
+        let site = try InProcessSite()
+        let first = page()
+        let id = Int64(try #require(try send(first, to: site).videoID))
+        var second = PageUpload(content: first.content)
+        second.chunkSize = first.chunkSize
+        for chunk in 0..<2 { #expect(try site.send(second.request(chunk)).code == 2) }
+        _ = try site.service.deleteVideo(id: id)
+        let reply = try site.send(second.request(2))
+        #expect(reply.code == -3)
+        #expect(try site.recordCount() == 0)
+        let again = try send(second, to: site)
+        let isIdentical = try site.storedBytes(again.path ?? "") == second.content
+        #expect(again.code == 1 && isIdentical)
+    }
+
+    @Test("a record whose file lies elsewhere goes, and the file is named")
+    func elsewhere() throws {
+        let site = try InProcessSite()
+        try site.execute(
+            """
+            INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time, update_time)
+            VALUES (7, '', 'old', '../old.mp4', 1, 1, '', 0, 0)
+            """)
+        let deleted = try #require(try site.service.deleteVideo(id: 7))
+        #expect(deleted.left.first?.path == "../old.mp4")
+        #expect(try site.recordCount() == 0)
+    }
+
+    @Test("old events are forgotten by the sweep")
+    func sweptEvents() throws {
+        let site = try InProcessSite { $0.webhookURL = "http://127.0.0.1/" }
+        _ = try send(page(), to: site)
+        let event = try #require(
+            try site.catalogue.claimEvents(limit: 9, lease: 60, now: site.clock.now).first)
+        #expect(event.kind == .uploadCompleted)
+        try site.catalogue.noteDelivered(event, now: site.clock.now)
+        #expect(try site.service.sweep().events == ExpiredEvents(delivered: 0, undelivered: 0))
+        site.clock.advance(by: 7 * 24 * 3600 + 1)
+        #expect(try site.service.sweep(isDryRun: true).events.delivered == 1)
+        #expect(try site.service.sweep().lines.contains { $0 == ("forgotten events that were delivered", "1") })
+    }
+}
