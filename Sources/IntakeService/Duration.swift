@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import Glibc
 import Logging
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
@@ -29,6 +30,9 @@ extension IntakeService {
             let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
             let container = Container.of(head, allowed: settings.extensions)
             duration = try self.duration(container, store.path(ofPublished: path), .background)
+        } catch  where error.code == ENOENT {
+            logger.error("a video's file is lost", metadata: ["file": "\(path)"])
+            duration = 0
         } catch {
             // The record stays as it is, for the next time.
             return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
