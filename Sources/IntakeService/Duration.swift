@@ -1,7 +1,6 @@
 import Catalogue
 import ChunkStore
 import Dispatch
-import Glibc
 import Logging
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
@@ -24,18 +23,19 @@ extension IntakeService {
     }
 
     private func findDuration(_ path: String) throws(CatalogueError) {
-        let duration: Double
-        do throws(StoreError) {
-            let file = try store.openPublished(path)
-            let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
-            let container = Container.of(head, allowed: settings.extensions)
-            duration = try self.duration(container, store.path(ofPublished: path), .background)
-        } catch  where error.code == ENOENT {
+        var duration = 0.0
+        if store.publishedLength(path) == nil {
             logger.error("a video's file is lost", metadata: ["file": "\(path)"])
-            duration = 0
-        } catch {
-            // The record stays as it is, for the next time.
-            return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+        } else {
+            do throws(StoreError) {
+                let file = try store.openPublished(path)
+                let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
+                let container = Container.of(head, allowed: settings.extensions)
+                duration = try self.duration(container, store.path(ofPublished: path), .background)
+            } catch {
+                // The record stays as it is, for the next time.
+                return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+            }
         }
         for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
     }
