@@ -47,8 +47,10 @@ package protocol Catalogue: Sendable {
         _ key: UploadKey, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64, expiry: Int64
     ) throws(CatalogueError) -> UploadStart
 
-    /// The unfinished upload with this key.
-    func unfinishedUpload(_ key: UploadKey, expiry: Int64) throws(CatalogueError) -> Upload?
+    /// The unfinished upload with this key, and the chunks that it has at the same moment.
+    func unfinishedUpload(
+        _ key: UploadKey, expiry: Int64
+    ) throws(CatalogueError) -> (upload: Upload, chunks: [StoredChunk])?
 
     /// All uploads that are open, by number.
     func openUploads() throws(CatalogueError) -> [Upload]

@@ -33,9 +33,12 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func unfinishedUpload(_ key: UploadKey, expiry: Int64) throws(CatalogueError) -> Upload? {
+    package func unfinishedUpload(
+        _ key: UploadKey, expiry: Int64
+    ) throws(CatalogueError) -> (upload: Upload, chunks: [StoredChunk])? {
         try read { db in
-            try db.unfinishedUpload(key).flatMap { $0.updateTime > expiry ? $0.record : nil }
+            guard let found = try db.unfinishedUpload(key), found.updateTime > expiry else { return nil }
+            return (found.record, try db.chunks(ofUpload: found.record.id))
         }
     }
 
@@ -65,11 +68,7 @@ extension SQLiteCatalogue {
     }
 
     package func chunks(ofUpload id: Int64) throws(CatalogueError) -> [StoredChunk] {
-        try read { db in
-            try db.rows("SELECT chunk, length, crc32c, differs FROM upload_chunk WHERE upload_id = ?", [id]).map {
-                StoredChunk(number: $0["chunk"], length: $0["length"], crc32c: $0["crc32c"], differs: $0["differs"])
-            }
-        }
+        try read { db in try db.chunks(ofUpload: id) }
     }
 
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
@@ -251,6 +250,12 @@ extension Database {
             WHERE upload_id = ? AND state = 'open' RETURNING received
             """,
             [inserted, record.layout.chunkSize, record.layout.lastLength, record.time, record.upload])?[0]
+    }
+
+    fileprivate func chunks(ofUpload id: Int64) throws -> [StoredChunk] {
+        try rows("SELECT chunk, length, crc32c, differs FROM upload_chunk WHERE upload_id = ?", [id]).map {
+            StoredChunk(number: $0["chunk"], length: $0["length"], crc32c: $0["crc32c"], differs: $0["differs"])
+        }
     }
 
     fileprivate func addGuid(_ guid: String, upload id: Int64) throws {

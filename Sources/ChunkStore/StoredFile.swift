@@ -7,12 +7,10 @@ import Glibc
 package final class StoredFile: Sendable {
     package let descriptor: Descriptor
 
-    /// Big enough that system calls do not matter, small enough to stay in the processor's cache.
+    /// Bytes that are read or written at once: big enough that system calls do not matter, small enough to stay in the
+    /// processor's cache. With 2 MiB the kernel takes memory in blocks so big that a virtual machine has given them back to
+    /// its host, and a copy took up to five times as long.
     package static let pieceSize = 256 * 1024
-
-    /// Bytes that are copied at once. With 2 MiB the kernel takes memory in blocks so big that a virtual machine has given
-    /// them back to its host, and the copy took up to five times as long.
-    private static let writeSize = 64 * 1024
 
     package init(_ descriptor: consuming Descriptor) {
         self.descriptor = descriptor
@@ -31,7 +29,7 @@ package final class StoredFile: Sendable {
     /// - Throws: also if a source in a file is shorter than it was when it was measured.
     package func write(_ source: Content, at offset: Int) throws(StoreError) {
         var target = offset
-        try source.forEachPiece(size: Self.writeSize) { piece throws(StoreError) in
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(StoreError) in
             try write(piece, at: target)
             target += piece.count
         }

@@ -49,18 +49,17 @@ extension IntakeService {
         }
 
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
-        var upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
+        var found = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
         // Nothing in doubt is reported.
-        if let doubtful = upload, doubtful.state == .open, doubtful.bootID != bootID {
+        if let doubtful = found?.upload, doubtful.state == .open, doubtful.bootID != bootID {
             takeUp([doubtful])
-            upload = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
+            found = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
         }
-        guard let upload, upload.state == .open, upload.bootID == bootID else {
+        guard let found, found.upload.state == .open, found.upload.bootID == bootID else {
             return Reply(code: 2, message: "没有进行中的上传")
         }
-        let stored = try recording(catalogue.chunks(ofUpload: upload.id))
         var received = ChunkSet(chunks: chunks)
-        for chunk in stored { received.insert(chunk.number) }
+        for chunk in found.chunks { received.insert(chunk.number) }
         if let number { return format.chunk(exists: received.contains(number)) }
         return format.chunks(chunks, received: received.ranges)
     }

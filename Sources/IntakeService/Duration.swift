@@ -23,15 +23,19 @@ extension IntakeService {
     }
 
     private func findDuration(_ path: String) throws(CatalogueError) {
-        let duration: Double
-        do throws(StoreError) {
-            let file = try store.openPublished(path)
-            let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
-            let container = Container.of(head, allowed: settings.extensions)
-            duration = try self.duration(container, store.path(ofPublished: path), .background)
-        } catch {
-            // The record stays as it is, for the next time.
-            return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+        var duration = 0.0
+        if store.publishedLength(path) == nil {
+            logger.error("a video's file is lost", metadata: ["file": "\(path)"])
+        } else {
+            do throws(StoreError) {
+                let file = try store.openPublished(path)
+                let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
+                let container = Container.of(head, allowed: settings.extensions)
+                duration = try self.duration(container, store.path(ofPublished: path), .background)
+            } catch {
+                // The record stays as it is, for the next time.
+                return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+            }
         }
         for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
     }

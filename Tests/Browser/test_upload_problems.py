@@ -37,7 +37,7 @@ class UploadProblemTests(BrowserCase):
         self.addCleanup(server.close)
         self.expect_errors(PAYLOAD_TOO_LARGE)
         bad = videos.variant(videos.middle(), self.directory / "big.mp4", seed=self.id())
-        self.assert_failure(server, bad, 1, {"zh": "5242880", "en": "5242880"})
+        self.assert_failure(server, bad, 1, {"zh": "服务器不接受这么大的请求", "en": "does not accept requests this large"})
 
     def test_a_full_disk(self):
         server = Server(environment={"VIDEO_INTAKE_RESERVE": "1024G"})

@@ -58,7 +58,7 @@ import TestSupport
         #expect(try duration(page, restarted) == 2.5)
     }
 
-    @Test("a file that is lost keeps no other video from getting its duration, and is asked again next time")
+    @Test("a file that is lost keeps no other video from getting its duration, and is looked for once")
     func lostFile() throws {
         let site = try InProcessSite()
         let page = try page()
@@ -71,7 +71,7 @@ import TestSupport
             VALUES (-1, '', 'lost', 'upload/lost.mp4', 1, 0, 0, '', 0, 0)
             """)
         site.service.findDurations()
-        #expect(try site.catalogue.unprobedPaths() == ["upload/lost.mp4"])
+        #expect(try site.catalogue.unprobedPaths() == [])
         #expect(try duration(page, try site.another()) == 2.5)
     }
 }

@@ -37,6 +37,27 @@ private func page() -> PageUpload {
         #expect(try one.storedBytes(last.path!) == page.content)
     }
 
+    @Test("while a file is completed, the chunks that are there are all of them or no upload is under way, never fewer")
+    func asksDuringCompletion() throws {
+        let site = try InProcessSite()
+        var questions = 0
+        for _ in 0..<60 {
+            let page = page()
+            for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
+            let last = try site.exchange(page.request(2))
+            Thread.detachNewThread { site.service.handle(last) }
+            while last.reply == nil {
+                let reply = try site.send(page.chunksRequest())
+                questions += 1
+                guard reply.code == 1 else { continue }
+                let received = reply.data?["received"] as? String
+                #expect(received == "0-1" || received == "0-2")
+            }
+            #expect(try last.wait().code == 1)
+        }
+        #expect(questions > 60)
+    }
+
     @Test("a reloaded page, with a new guid, continues the old upload")
     func reload() throws {
         let site = try InProcessSite()

@@ -10,6 +10,7 @@ const KNOWN = [
 ];
 
 function keyOf(error) {
+    if (error.status === 413) return 'problemLimit';
     return error.code === -3 ? KNOWN.find(([mark]) => error.message.includes(mark))?.[1] : undefined;
 }
 

@@ -10,10 +10,12 @@ export class Refused extends Error {
     /**
      * @param {string} message
      * @param {number} code of the reply, negative
+     * @param {number} status of HTTP
      */
-    constructor(message, code) {
+    constructor(message, code, status) {
         super(message);
         this.code = code;
+        this.status = status;
     }
 }
 
@@ -29,9 +31,9 @@ export class Refused extends Error {
 export async function ask(action, form, options) {
     const body = form instanceof FormData ? form : new URLSearchParams(form);
     const { status, reply } = await post(ROOT + action, body, options);
-    if (status === 413) throw new Refused(reply?.msg ?? 'HTTP 413', reply?.code ?? -1);
+    if (status === 413) throw new Refused(reply?.msg ?? 'HTTP 413', reply?.code ?? -1, status);
     if (status !== 200 || !reply) throw new Unanswered(`HTTP ${status}`);
-    if (reply.code <= 0) throw new Refused(String(reply.msg), reply.code);
+    if (reply.code <= 0) throw new Refused(String(reply.msg), reply.code, status);
     return reply;
 }
 
