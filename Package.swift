@@ -25,6 +25,9 @@ let package = Package(
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform"]),
         .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
+            name: "Transcoding",
+            dependencies: ["ChunkStore", "CPlatform", .product(name: "Logging", package: "swift-log")]),
+        .target(
             name: "IntakeService",
             dependencies: [
                 "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform",
@@ -67,6 +70,11 @@ let package = Package(
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"]),
+        .testTarget(
+            name: "TranscodingTests",
+            dependencies: [
+                "Transcoding", "ChunkStore", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(
             name: "CatalogueTests",
             dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),

@@ -1,0 +1,131 @@
+/// What ffprobe tells about a video: its length, its picture, its sound.
+package struct MediaInformation: Equatable, Sendable {
+    /// Seconds, above 0; `nil` if the file does not tell.
+    package var duration: Double?
+    /// Bits per second of the whole file, `nil` if unknown.
+    package let bitRate: Int?
+    package let video: Video
+    /// The first sound track, `nil` if there is none that can be decoded.
+    package let audio: Audio?
+
+    package struct Video: Equatable, Sendable {
+        /// ffmpeg's name, like `h264`.
+        package let codec: String
+        /// ffmpeg's name, like `High`, or a number; empty if unknown.
+        package let profile: String
+        /// As the codec counts: 41 is H.264's 4.1. Not above 0 if unknown.
+        package let level: Int
+        /// ffmpeg's name, like `yuv420p`.
+        package let pixelFormat: String
+        /// Pixels as they are stored.
+        package let codedSize: PictureSize
+        /// Pixels as they are shown, square and upright.
+        package let size: PictureSize
+        /// Pictures per second on average, `nil` if unknown.
+        package let frameRate: Double?
+        /// Seconds from the beginning of the video to the end of its last picture, which may come before that of the
+        /// sound; `nil` if the file does not tell.
+        package let end: Double?
+        /// Whether a picture is two half pictures of different times.
+        package let isInterlaced: Bool
+    }
+
+    package struct Audio: Equatable, Sendable {
+        /// ffmpeg's name, like `aac`.
+        package let codec: String
+        package let channels: Int
+        /// Samples per second.
+        package let sampleRate: Int
+    }
+}
+
+// MARK: - Asking ffprobe
+
+extension MediaInformation {
+    /// Bytes that ffprobe may tell. A file can have thousands of streams.
+    private static let reportLimit = 256 * 1024
+
+    /// Looks at a file with ffprobe.
+    ///
+    /// - Throws: `unsupported` if there is no picture that could be decoded or if it is larger than it may be, and what
+    ///   `ToolRunner` throws.
+    static func of(_ file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> MediaInformation {
+        let limits = tools.sandbox.limits
+        // Only what is needed: tags are as long as whoever made the file likes.
+        let entries = [
+            "format=start_time,duration,bit_rate", "stream_disposition=attached_pic", "stream_side_data=rotation",
+            "stream=codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
+                + "avg_frame_rate,channels,sample_rate,start_time,duration",
+        ]
+        let report = try tools.look(
+            ["ffprobe", "-v", "error", "-show_entries", entries.joined(separator: ":"), "-of", "json"]
+                + file.arguments(sideLimit: limits.side),
+            within: limits.probeTime, limit: reportLimit)
+        return try MediaInformation(report: report, sideLimit: limits.side)
+    }
+
+    /// Reads what ffprobe wrote.
+    ///
+    /// - Parameter sideLimit: pixels that a side of the picture may have.
+    init(report: [UInt8], sideLimit: Int) throws(TranscodingError) {
+        let report = try ProbeReport(report)
+        // The same that ffmpeg calls 0:V:0 and 0:a:0. A cover is a video stream too.
+        guard
+            let video = report.streams.first(where: {
+                $0.codec_type == "video" && $0.disposition?.attached_pic != 1
+            })
+        else { throw TranscodingError(.unsupported, "there is no picture in the file") }
+        guard let codec = video.codec_name, codec != "unknown", let pixelFormat = video.pix_fmt,
+            let width = video.width, let height = video.height, width > 0, height > 0
+        else { throw TranscodingError(.unsupported, "the picture cannot be decoded") }
+        let coded = PictureSize(width: width, height: height)
+        guard max(width, height) <= sideLimit else {
+            throw TranscodingError(.unsupported, "the picture has \(coded) pixels, a side may have \(sideLimit)")
+        }
+        self.video = Video(
+            codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,
+            codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit),
+            frameRate: video.avg_frame_rate.flatMap { Self.ratio($0, separator: "/") },
+            end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order))
+        audio = report.streams.first { $0.codec_type == "audio" }.flatMap { audio in
+            guard let codec = audio.codec_name, codec != "unknown", let channels = audio.channels, channels > 0,
+                let sampleRate = audio.sample_rate.flatMap({ Int($0) }), sampleRate > 0
+            else { return nil }
+            return Audio(codec: codec, channels: channels, sampleRate: sampleRate)
+        }
+        duration = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
+        bitRate = report.format?.bit_rate.flatMap { Int($0) }
+    }
+
+    /// A fraction like `30000/1001`, `nil` if it is not a number above 0.
+    fileprivate static func ratio(_ text: String, separator: Character) -> Double? {
+        let parts = text.split(separator: separator).map { Double($0) }
+        guard parts.count == 2, let numerator = parts[0], let denominator = parts[1], numerator > 0, denominator > 0,
+            (numerator / denominator).isFinite
+        else { return nil }
+        return numerator / denominator
+    }
+}
+
+extension ProbeReport.Stream {
+    /// Seconds from the beginning of the file, which need not count from 0, to the end of the stream.
+    fileprivate func end(after format: ProbeReport.Format?) -> Double? {
+        guard let start = start_time.flatMap(Double.init), let duration = duration.flatMap(Double.init),
+            let zero = format?.start_time.flatMap(Double.init)
+        else { return nil }
+        let end = start + duration - zero
+        return end.isFinite && end > 0 ? end : nil
+    }
+
+    /// The size as it is shown: pixels made square, and turned as ffmpeg turns them.
+    fileprivate func shownSize(_ coded: PictureSize, sideLimit: Int) -> PictureSize {
+        let aspect = sample_aspect_ratio.flatMap { MediaInformation.ratio($0, separator: ":") } ?? 1
+        // Beyond this it is an error or an attack, and no picture.
+        let isPlausible = (0.1...10).contains(aspect)
+        let width = Int((Double(coded.width) * (isPlausible ? aspect : 1)).rounded())
+        let shown = PictureSize(width: max(1, min(width, sideLimit)), height: coded.height)
+        let angle = side_data_list?.lazy.compactMap(\.rotation).first ?? 0
+        let isUpright = abs(abs(angle).truncatingRemainder(dividingBy: 180) - 90) >= 1
+        return isUpright ? shown : PictureSize(width: shown.height, height: shown.width)
+    }
+}

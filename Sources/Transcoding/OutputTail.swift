@@ -1,0 +1,44 @@
+/// The last bytes that a tool wrote, as text that is safe to show.
+struct OutputTail {
+    /// Bytes that are kept.
+    static let limit = 4096
+
+    private var bytes: [UInt8] = []
+    private var isCut = false
+
+    /// Adds bytes; forgets the oldest if they are too many.
+    mutating func append(_ more: UnsafeRawBufferPointer) {
+        bytes += more.suffix(Self.limit)
+        if bytes.count > Self.limit {
+            bytes.removeFirst(bytes.count - Self.limit)
+            isCut = true
+        }
+    }
+
+    /// What is kept, without a first line that is not whole, in lines separated by `\n`.
+    ///
+    /// A character that does something other than to be seen is replaced, so that a log or a terminal shows the text as
+    /// it is: escape sequences, line separators, changes of direction.
+    var text: String {
+        let whole = isCut ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
+        var text = String.UnicodeScalarView()
+        for scalar in String(decoding: whole, as: UTF8.self).unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case _ where scalar == "\n": text.append(scalar)
+            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
+                text.append("?")
+            default: text.append(scalar)
+            }
+        }
+        // A replaced byte has become longer.
+        let lines = String(text).split(separator: "\n")
+        var kept: [Substring] = []
+        var length = 0
+        for line in lines.reversed() {
+            length += line.utf8.count + 1
+            if length > Self.limit + 1 { break }
+            kept.append(line)
+        }
+        return kept.reversed().joined(separator: "\n")
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+
+/// The JSON that ffprobe writes, as far as it is used. The names are ffprobe's.
+struct ProbeReport: Decodable {
+    let streams: [Stream]
+    let format: Format?
+
+    struct Format: Decodable {
+        let start_time: String?
+        let duration: String?
+        let bit_rate: String?
+    }
+
+    struct Stream: Decodable {
+        let codec_type: String?
+        let codec_name: String?
+        let profile: String?
+        let level: Int?
+        let pix_fmt: String?
+        let width: Int?
+        let height: Int?
+        let sample_aspect_ratio: String?
+        let field_order: String?
+        let avg_frame_rate: String?
+        let start_time: String?
+        let duration: String?
+        let channels: Int?
+        let sample_rate: String?
+        let disposition: Disposition?
+        let side_data_list: [SideData]?
+    }
+
+    struct Disposition: Decodable {
+        let attached_pic: Int?
+    }
+
+    struct SideData: Decodable {
+        /// Degrees.
+        let rotation: Double?
+    }
+
+    /// - Throws: `toolFailed`: whatever the video is, ffprobe writes JSON.
+    init(_ bytes: [UInt8]) throws(TranscodingError) {
+        do {
+            self = try JSONDecoder().decode(ProbeReport.self, from: Data(bytes))
+        } catch {
+            throw TranscodingError(.toolFailed, "ffprobe wrote something else than was expected")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import CPlatform
+import ChunkStore
+import Foundation
+import Glibc
+
+/// The directory that a video's files are made in, and that becomes the published one.
+struct ResultDirectory {
+    let path: String
+
+    /// Creates the directory at `path`, whose parent must exist, without anything in it: what an attempt that did not
+    /// end has left is removed.
+    init(emptying path: String) throws(TranscodingError) {
+        self.path = path
+        try Self.remove(path)
+        try io { () throws(StoreError) in _ = try StoreError.check("mkdir") { mkdir(path, 0o755) } }
+    }
+
+    func makeDirectory(_ name: String) throws(TranscodingError) {
+        try io { () throws(StoreError) in _ = try StoreError.check("mkdir") { mkdir("\(path)/\(name)", 0o755) } }
+    }
+
+    func write(_ text: String, to name: String) throws(TranscodingError) {
+        try io { () throws(StoreError) in
+            let number = try StoreError.check("open") {
+                vi_openat(AT_FDCWD, "\(path)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
+            }
+            let file = StoredFile(Descriptor(owning: number))
+            // Short enough to be written at once.
+            let bytes = Array(text.utf8)
+            let count = try StoreError.check("write") { Glibc.write(file.descriptor.number, bytes, bytes.count) }
+            if count != bytes.count { throw StoreError("write", code: ENOSPC) }
+        }
+    }
+
+    /// Opens a file for reading: a regular one, strictly below the directory.
+    ///
+    /// - Throws: `toolFailed` if there is none.
+    func open(_ name: String) throws(TranscodingError) -> StoredFile {
+        do throws(StoreError) {
+            let directory = try Descriptor(directory: path)
+            let file = StoredFile(try Descriptor(beneath: directory, name, O_RDONLY | O_NONBLOCK))
+            if try file.descriptor.status().st_mode & S_IFMT == S_IFREG { return file }
+        } catch  where error.code != ENOENT && error.code != ELOOP {
+            throw TranscodingError(error)
+        } catch {}
+        throw TranscodingError(.toolFailed, "\(name) is missing")
+    }
+
+    /// Reads a whole file.
+    ///
+    /// - Throws: `toolFailed` if it has more bytes than `limit`.
+    func read(_ name: String, limit: Int) throws(TranscodingError) -> [UInt8] {
+        let file = try open(name)
+        let length = try io { () throws(StoreError) in try file.length() }
+        guard length <= limit else { throw TranscodingError(.toolFailed, "\(name) has more than \(limit) bytes") }
+        var bytes: [UInt8] = []
+        try io { () throws(StoreError) in try file.forEachPiece(of: 0..<length) { bytes += $0 } }
+        return bytes
+    }
+
+    /// Makes all files and directories survive power loss.
+    ///
+    /// - Returns: the bytes of all files.
+    /// - Throws: `toolFailed` if there is anything but files and directories: a link could show what is elsewhere.
+    func sync() throws(TranscodingError) -> Int {
+        try Self.sync(try io { () throws(StoreError) in StoredFile(try Descriptor(directory: path)) }, depth: 0)
+    }
+
+    private static func sync(_ entry: StoredFile, depth: Int) throws(TranscodingError) -> Int {
+        let status = try io { () throws(StoreError) in try entry.descriptor.status() }
+        var size = 0
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: size = Int(status.st_size)
+        case S_IFDIR where depth < 8:
+            for name in try io({ () throws(StoreError) in try entry.descriptor.names() }) {
+                size += try sync(try open(name, in: entry), depth: depth + 1)
+            }
+        default: throw TranscodingError(.toolFailed, "a tool left something that is no file")
+        }
+        try io { () throws(StoreError) in try entry.descriptor.sync() }
+        return size
+    }
+
+    /// Opens an entry of a directory without following a link or waiting for the other end of a pipe.
+    private static func open(_ name: String, in directory: StoredFile) throws(TranscodingError) -> StoredFile {
+        do throws(StoreError) {
+            return StoredFile(try Descriptor(at: directory.descriptor, name, O_RDONLY | O_NONBLOCK))
+        } catch  where error.code == ELOOP || error.code == ENXIO {
+            throw TranscodingError(.toolFailed, "a tool left something that is no file: \(name)")
+        } catch {
+            throw TranscodingError(error)
+        }
+    }
+
+    static func remove(_ path: String) throws(TranscodingError) {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch let error as CocoaError where error.code == .fileNoSuchFile {
+        } catch {
+            throw TranscodingError(.io, "cannot remove \(path): \(error)")
+        }
+    }
+}

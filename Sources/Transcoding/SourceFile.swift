@@ -1,0 +1,44 @@
+import ChunkStore
+import Glibc
+
+/// A file to read with ffmpeg, and the one way to read it.
+package struct SourceFile: Sendable {
+    /// ffmpeg's names of the demuxers that may be used: those of the containers that can be uploaded, and the one for
+    /// looking at what was made.
+    package enum Demuxer: String, CaseIterable, Sendable {
+        case mov, avi, flv, matroska, mpegts, mpeg
+        case hls
+
+        /// Whether every packet has the time it is shown at, without which it cannot be moved to another container.
+        var hasTimestamps: Bool { self != .avi && self != .mpeg }
+    }
+
+    /// An absolute path of ours.
+    package let path: String
+    package let demuxer: Demuxer
+
+    package init(path: String, demuxer: Demuxer) {
+        self.path = path
+        self.demuxer = demuxer
+    }
+
+    /// Checks that there is a file that can be read.
+    func checkReadable() throws(TranscodingError) {
+        // Without waiting for the other end of a pipe.
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+        close(try io { () throws(StoreError) in try StoreError.check("open") { open(path, flags) } })
+    }
+
+    /// The arguments that open the file, for ffmpeg and ffprobe.
+    ///
+    /// The demuxer is named, which keeps ffmpeg from guessing a playlist or a script, and no other one is opened for what
+    /// is inside the file. Nothing but local files can be opened, and a picture that became too large is not decoded.
+    func arguments(sideLimit: Int) -> [String] {
+        // hls opens its segments, which are ours, with another demuxer.
+        let formats = demuxer == .hls ? "hls,mov" : demuxer.rawValue
+        return [
+            "-protocol_whitelist", "file", "-format_whitelist", formats,
+            "-max_pixels", "\(sideLimit * sideLimit)", "-f", demuxer.rawValue, "-i", "file:\(path)",
+        ]
+    }
+}

@@ -1,0 +1,70 @@
+import Logging
+
+/// Converts one video after the other: everything that is done with one file, and nothing with a database.
+///
+/// Thread-safe; each `run` keeps its thread until it is done, and its tools die with that thread.
+package struct Transcoder: Sendable {
+    private let sandbox: ToolSandbox
+    private let logger: Logger
+
+    /// Finds out what the kernel allows, with a child process.
+    package init(limits: TranscodingLimits = TranscodingLimits(), logger: Logger) {
+        sandbox = ToolSandbox(limits: limits, logger: logger)
+        self.logger = logger
+    }
+
+    /// Makes everything that the profile wants from a video, in a directory that is ready to be published:
+    ///
+    ///     video.mp4                           H.264 and AAC, in the video's own size
+    ///     hls/master.m3u8                     names the renditions, the best one first
+    ///     hls/<height>/index.m3u8, init.mp4, 00000.m4s …
+    ///     poster.jpg
+    ///     thumbnails.jpg, thumbnails.vtt
+    ///
+    /// All of it has been looked at with ffprobe and survives power loss when this returns; then it can be published.
+    /// - Parameters:
+    ///   - source: the uploaded file. It is only read.
+    ///   - workDirectory: an absolute path without a symbolic link, on the file system of the final place. Its parent
+    ///     exists. What is there is removed first; after an error what is there is of no use.
+    ///   - progress: gets a number from 0 to 1 that grows, on this thread.
+    ///   - isCancelled: asked ten times a second on this thread while a tool runs.
+    package func run(
+        _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile,
+        progress: @escaping (Double) -> Void, isCancelled: @escaping () -> Bool
+    ) throws(TranscodingError) -> TranscodingResult {
+        try source.checkReadable()
+        let limits = sandbox.limits
+        let directory = try ResultDirectory(emptying: workDirectory)
+        let start = ContinuousClock.now
+        var tools = ToolRunner(
+            sandbox: sandbox, directory: directory.path, deadline: start + .seconds(limits.time(forDuration: 0)),
+            isCancelled: isCancelled)
+        var information = try MediaInformation.of(source, tools)
+        if information.duration == nil { information.duration = try source.measureDuration(tools) }
+        guard let duration = information.duration, duration > 0, duration <= limits.duration else {
+            throw TranscodingError(
+                .unsupported, "it has \(information.duration ?? 0) s, \(limits.duration) s are allowed")
+        }
+        tools.deadline = start + .seconds(limits.time(forDuration: duration))
+
+        let job = TranscodingJob(
+            source: source, information: information, duration: duration, profile: profile, directory: directory,
+            tools: tools, logger: logger, progress: progress)
+        return try job.run()
+    }
+}
+
+extension SourceFile {
+    /// Seconds of a file that does not tell them, as recordings of a browser do not: all packets are read once.
+    fileprivate func measureDuration(_ tools: ToolRunner) throws(TranscodingError) -> Double {
+        var reader = ProgressReader()
+        var seconds = 0.0
+        try tools.run(
+            FFmpeg.command + arguments(sideLimit: tools.sandbox.limits.side)
+                + ["-map", "0:V:0", "-map", "0:a:0?", "-c", "copy", "-f", "null", "-"]
+        ) { piece throws(TranscodingError) in
+            seconds = reader.read(piece) ?? seconds
+        }
+        return seconds
+    }
+}

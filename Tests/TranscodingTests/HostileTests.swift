@@ -1,0 +1,264 @@
+import Foundation
+import Glibc
+import Testing
+import TestSupport
+
+@testable import Transcoding
+
+/// Files and situations in which there is no result.
+@Suite struct HostileTests {
+    @Test("a file that is no video is unsupported", arguments: SourceFile.Demuxer.allCases.filter { $0 != .hls })
+    func garbage(demuxer: SourceFile.Demuxer) throws {
+        let workshop = try Workshop()
+        let file = workshop.path("garbage")
+        try Data(videoBytes(300_000)).write(to: URL(fileURLWithPath: file))
+        let error = workshop.failure(file, demuxer)
+        #expect(error?.code == .unsupported, "\(String(describing: error))")
+    }
+
+    @Test("a video that is cut off is unsupported, wherever its index is", arguments: [true, false])
+    func cutOff(indexFirst: Bool) throws {
+        let workshop = try Workshop()
+        let whole = try workshop.makeVideo(
+            "whole.mp4", seconds: 4,
+            ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+                + (indexFirst ? ["-movflags", "+faststart"] : []))
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+        let file = workshop.path("half.mp4")
+        try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: file))
+        let error = workshop.failure(file, .mov)
+        #expect(error?.code == .unsupported, "\(String(describing: error))")
+    }
+
+    @Test("a file without a picture is unsupported, one that is not there an error of the system")
+    func noPicture() throws {
+        let workshop = try Workshop()
+        let sound = workshop.path("sound.mp4")
+        try Workshop.ffmpeg(["-f", "lavfi", "-i", "sine", "-t", "1", "-c:a", "aac", sound])
+        #expect(workshop.failure(sound, .mov)?.code == .unsupported)
+        #expect(workshop.failure(workshop.path("nothing"), .mov)?.code == .io)
+    }
+
+    @Test("a file that nothing comes from ends at the time limit, and no process is left")
+    func hangs() throws {
+        let workshop = try Workshop()
+        // Nobody ever writes to the pipe, so opening it for reading waits for ever.
+        let pipe = workshop.path("pipe.mp4")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        var limits = TranscodingLimits()
+        limits.timeBase = 1.5
+        let start = ContinuousClock.now
+        let error = workshop.failure(pipe, .mov, limits: limits)
+        #expect(error?.code == .timeLimit)
+        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(workshop.processes() == [])
+    }
+
+    @Test("a conversion that takes too long ends at the time limit, and no process is left")
+    func tooLong() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("long.avi", size: "1280x720", seconds: 20, ["-c:v", "mpeg4"])
+        var limits = TranscodingLimits()
+        limits.timeBase = 1
+        limits.timeFactor = 0
+        var slow = Workshop.quick
+        slow.preset = .slow
+        let error = workshop.failure(source, .avi, profile: slow, limits: limits)
+        #expect(error?.code == .timeLimit, "\(String(describing: error))")
+        #expect(workshop.processes() == [])
+    }
+
+    @Test("a video that is longer than allowed, or larger, is unsupported before anything is converted")
+    func tooMuch() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("source.mp4")
+        var limits = TranscodingLimits()
+        limits.duration = 1
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .unsupported)
+        limits = TranscodingLimits()
+        limits.side = 300
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .unsupported)
+        #expect(!workshop.exists("work/video.mp4"))
+    }
+
+    @Test(
+        "a playlist or a script under the name of a video opens nothing", arguments: SourceFile.Demuxer.allCases,
+        [
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n",
+            "ffconcat version 1.0\nfile {target}\n",
+        ])
+    func script(demuxer: SourceFile.Demuxer, text: String) throws {
+        let workshop = try Workshop()
+        let listener = try Listener()
+        for target in ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:\(listener.port)/secret.mp4"] {
+            let file = workshop.path("video.\(demuxer)")
+            try text.replacing("{target}", with: target).write(toFile: file, atomically: true, encoding: .utf8)
+            let error = workshop.failure(file, demuxer)
+            #expect(error != nil)
+            #expect(error?.output.contains("root:") == false)
+            // Without the sandbox, which has no network: the arguments alone are enough.
+            let arguments = SourceFile(path: file, demuxer: demuxer).arguments(sideLimit: 8192)
+            let seen = try Workshop.command(["sh", "-c", "ffprobe -show_packets \"$@\" 2>&1 || true", ""] + arguments)
+            #expect(!seen.contains("[PACKET]") && !seen.contains("root:"))
+        }
+        #expect(!listener.hasCaller)
+    }
+
+    @Test("a playlist inside an avi, where ffmpeg looks for subtitles, opens nothing")
+    func playlistInside() throws {
+        let workshop = try Workshop()
+        let listener = try Listener()
+        let plain = try workshop.makeVideo("plain.avi", ["-c:v", "mpeg4", "-c:a", "libmp3lame"])
+        let playlist =
+            "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://127.0.0.1:\(listener.port)/x.mp4\n#EXT-X-ENDLIST\n"
+        let file = workshop.path("gab2.avi")
+        try Self.withSubtitles(playlist, in: Data(contentsOf: URL(fileURLWithPath: plain)))
+            .write(to: URL(fileURLWithPath: file))
+        // What comes of the rest of the file does not matter.
+        _ = try? workshop.run(file, .avi)
+        #expect(!listener.hasCaller)
+    }
+
+    /// An avi with a packet of subtitles, as DivX writes them: GAB2, a name, a file. A third stream of type `txts`.
+    private static func withSubtitles(_ text: String, in avi: Data) throws -> Data {
+        func number(_ value: Int, _ count: Int = 4) -> Data { Data((0..<count).map { UInt8(value >> (8 * $0) & 255) }) }
+        func chunk(_ name: String, _ content: Data) -> Data {
+            Data(name.utf8) + number(content.count) + content + Data(count: content.count % 2)
+        }
+        func length(_ data: Data, at offset: Int) -> Int {
+            (0..<4).reduce(0) { $0 | Int(data[data.startIndex + offset + $1]) << (8 * $1) }
+        }
+        let stream = chunk(
+            "LIST",
+            Data("strl".utf8)
+                + chunk("strh", Data("txts".utf8) + Data(count: 16) + number(1) + number(1) + Data(count: 28))
+                + chunk("strf", Data(count: 0)))
+        let packet = chunk(
+            "02tx",
+            Data("GAB2\0".utf8) + number(2, 2) + number(2) + Data([0x78, 0]) + number(4, 2) + number(text.utf8.count)
+                + Data(text.utf8))
+        // RIFF size "AVI " LIST size "hdrl" …, then others, then LIST size "movi" …
+        var result = avi
+        let movie = try #require(result.firstRange(of: Data("movi".utf8)))
+        result.replaceSubrange(
+            movie.lowerBound - 4..<movie.lowerBound,
+            with: number(length(result, at: movie.lowerBound - 4) + packet.count))
+        result.insert(contentsOf: packet, at: movie.upperBound)
+        let header = length(result, at: 16)
+        result.insert(contentsOf: stream, at: 20 + header)
+        result.replaceSubrange(16..<20, with: number(header + stream.count))
+        result.replaceSubrange(4..<8, with: number(result.count - 8))
+        return result
+    }
+
+    @Test("a tool that wants more memory than it may have is ended with that reason")
+    func memory() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("big.mp4", size: "1920x1080", seconds: 1, sound: false, ["-c:v", "mpeg4"])
+        var limits = TranscodingLimits()
+        // ffprobe can start with it, ffmpeg can not convert.
+        limits.memory = 480 << 20
+        let error = workshop.failure(source, .mov, limits: limits)
+        #expect(error?.code == .memoryLimit, "\(String(describing: error))")
+        limits.memory = 100 << 20
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .memoryLimit)
+    }
+
+    @Test("a file that becomes larger than it may is an error that says so")
+    func fileSize() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("source.mp4", seconds: 4, ["-c:v", "mpeg4", "-q:v", "2"])
+        var limits = TranscodingLimits()
+        limits.fileSize = 20_000
+        let error = workshop.failure(source, .mov, profile: Workshop.quick(.mp4), limits: limits)
+        #expect(error?.code == .toolFailed && error?.reason.contains("larger than it may be") == true)
+    }
+
+    @Test("who cancels in the middle waits less than a second, and no process is left")
+    func cancelled() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("long.avi", size: "1280x720", seconds: 20, ["-c:v", "mpeg4"])
+        let cancellation = Locked<ContinuousClock.Instant?>(nil)
+        let hasBegun = Locked(false)
+        let canceller = Thread {
+            while !hasBegun.withLock({ $0 }) { usleep(10_000) }
+            cancellation.withLock { $0 = .now }
+        }
+        canceller.start()
+        var slow = Workshop.quick
+        slow.preset = .slow
+        do throws(TranscodingError) {
+            _ = try workshop.run(
+                source, .avi, profile: slow, progress: { _ in hasBegun.withLock { $0 = true } },
+                isCancelled: { cancellation.withLock { $0 != nil } })
+            Issue.record("it was not cancelled")
+        } catch {
+            let asked = try #require(cancellation.withLock { $0 })
+            #expect(error.code == .cancelled)
+            #expect(ContinuousClock.now - asked < .seconds(1))
+        }
+        #expect(workshop.processes() == [])
+    }
+
+    @Test("a disk without room is an error that says so", .enabled(if: geteuid() == 0, "only root can mount"))
+    func fullDisk() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("source.mp4", size: "640x360", seconds: 5, ["-c:v", "mpeg4", "-q:v", "2"])
+        let disk = workshop.path("disk")
+        for kilobytes in [8, 100, 1000] {
+            try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+            _ = try Workshop.command(["mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", disk])
+            defer { _ = try? Workshop.command(["umount", "--lazy", disk]) }
+            do throws(TranscodingError) {
+                _ = try Transcoder(logger: .init(label: "test")).run(
+                    SourceFile(path: source, demuxer: .mov), in: disk + "/work", profile: Workshop.quick,
+                    progress: { _ in }, isCancelled: { false })
+                Issue.record("there was room")
+            } catch {
+                #expect(error.code == .noSpace, "\(kilobytes): \(error)")
+            }
+        }
+    }
+
+    @Test("what a tool leaves that is no file is not published")
+    func link() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("source.mp4", sound: false)
+        var profile = Workshop.quick(.mp4)
+        profile.commands = [["ln", "-s", "/etc/passwd", "{output}/link"]]
+        #expect(workshop.failure(source, .mov, profile: profile)?.code == .toolFailed)
+        profile.commands = [["mkfifo", "{output}/pipe"]]
+        #expect(workshop.failure(source, .mov, profile: profile)?.code == .toolFailed)
+    }
+}
+
+/// A socket on the loopback that nobody should connect to.
+final class Listener {
+    private let socket: Int32
+    let port: Int
+
+    init() throws {
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let number = socket
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, length) | listen(number, 8) | getsockname(number, $0, &length)
+            }
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        try #require(result == 0 && port != 0)
+    }
+
+    deinit { close(socket) }
+
+    /// Whether anybody has connected.
+    var hasCaller: Bool {
+        let connection = accept(socket, nil, nil)
+        if connection >= 0 { close(connection) }
+        return connection >= 0
+    }
+}
