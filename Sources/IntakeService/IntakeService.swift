@@ -18,7 +18,7 @@ package final class IntakeService: Sendable {
     let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
     let bootID: String
-    /// What requests' bodies are read into.
+    /// What bodies that come over FastCGI are read into.
     let bodyMemory: MemoryPool
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>

@@ -8,7 +8,8 @@ package struct IntakeSettings: Sendable {
     package var videoDomain = ""
     /// The largest request body, in bytes.
     package var bodyLimit = 5 * 1024 * 1024
-    /// The largest request body that is held in memory, in bytes: once for each thread. A larger one stays in a file.
+    /// The largest request body over FastCGI that is held in memory, in bytes: one for each thread. A larger one goes into
+    /// a file.
     package var memoryBodyLimit = 6 * 1024 * 1024
     /// The largest file, in bytes.
     package var sizeLimit = 2 * 1024 * 1024 * 1024

@@ -29,8 +29,9 @@ struct SentFile {
 /// Reads the parameters and the body of requests.
 ///
 /// A body comes in one of two ways, with the same result: as a file that nginx wrote (`REQUEST_BODY_FILE`, "hand-off"),
-/// or over FastCGI, which any web server can do. It is read into memory once, unless it is too large for that: then the
-/// file part stays in a file, nginx's or an anonymous one.
+/// where the bytes of the file part stay, because copying them from there piece by piece is faster than from a block of
+/// memory that is larger than the processor's cache; or over FastCGI, which any web server can do, and then in memory,
+/// or in an anonymous file if it is too large for that.
 struct FormReader: Sendable {
     let store: any ChunkStore
     let settings: IntakeSettings
