@@ -81,7 +81,8 @@ let package = Package(
         .testTarget(
             name: "IntakeServiceTests",
             dependencies: [
-                "IntakeService", "Catalogue", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "IntakeService", "Catalogue", "ChunkStore", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "EndToEndTests",

@@ -107,6 +107,32 @@ install_packages() {
         "As root: apt-get update && apt-get install ${missing[*]}"
 }
 
+# marked DIRECTORY FILE: whether the directory was made from this very file.
+marked() {
+    [[ "$(cat "$1/made-from.sha256" 2>/dev/null)" == "$(sha256sum <"$2")" ]]
+}
+
+# mark DIRECTORY FILE: it is whole.
+mark() {
+    sha256sum <"$2" >"$1/made-from.sha256"
+}
+
+# make_environment DIRECTORY REQUIREMENTS: a virtual environment with the requirements, if it is not there. Fails if it cannot be made, and
+# leaves nothing then.
+make_environment() {
+    marked "$1" "$2" && return 0
+    say "Installing $2 in $1"
+    rm -rf "$1"
+    mkdir -p "$(dirname "$1")"
+    if run_interruptibly python3 -m venv "$1" >&2 &&
+        run_interruptibly "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" >&2; then
+        mark "$1" "$2"
+    else
+        rm -rf "$1"
+        return 1
+    fi
+}
+
 # Finds a Swift toolchain, in PATH or where swiftly and the packages of swift.org put it, or says where to get one and ends.
 require_swift() {
     local directory version

@@ -107,7 +107,10 @@ extension FormReader {
             throw Failure.bodyTooLarge(limit: settings.bodyLimit)
         }
         let source = Source(stated: exchange.contentLength, read: exchange.read)
-        if fitsMemory(exchange.contentLength) { return try readIntoMemory(source, format, query, exchange) }
+        if let stated = exchange.contentLength, stated <= settings.memoryBodyLimit {
+            let block = memory.take()
+            return try read(source, format, query, exchange, into: block.bytes, file: { _ in }) { .memory(block, $0) }
+        }
         let spool = Spool(store)
         return try read(source, format, query, exchange, file: spool.append) { _ in try spool.content() }
     }
@@ -154,17 +157,6 @@ extension FormReader {
 
     /// Bytes that are looked at while they are in the processor's cache.
     private static let windowSize = 64 * 1024
-
-    private func fitsMemory(_ length: Int?) -> Bool {
-        length.map { $0 <= settings.memoryBodyLimit } ?? false
-    }
-
-    private func readIntoMemory(
-        _ source: Source, _ format: BodyFormat, _ query: Form, _ exchange: any Exchange
-    ) throws -> RequestForm {
-        let block = memory.take()
-        return try read(source, format, query, exchange, into: block.bytes, file: { _ in }) { .memory(block, $0) }
-    }
 
     /// Reads a body to its end.
     ///

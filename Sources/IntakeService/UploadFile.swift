@@ -33,8 +33,8 @@ extension IntakeService {
             case .stored:
                 proceed(upload, call, request)
             case .over(let outcome):
-                answer(call, request, outcome)
                 upload.end()
+                answer(call, request, outcome)
             case .endedElsewhere:
                 settle(upload)
                 upload.end()
@@ -107,8 +107,9 @@ extension IntakeService {
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
         case .complete:
-            answer(call, request, complete(upload, draft(request)))
+            let outcome = complete(upload, draft(request))
             upload.end()
+            answer(call, request, outcome)
         case .held(let number):
             DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
                 if let held = upload.expire(number) { self.answerPartial(upload, held.call, held.request) }
@@ -116,15 +117,15 @@ extension IntakeService {
         case .partial:
             answerPartial(upload, call, request)
         case .over(let outcome):
-            answer(call, request, outcome)
             upload.end()
+            answer(call, request, outcome)
         }
     }
 
     private func answerPartial(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+        upload.end()
         call.answer(format.stored(request, videoID: upload.record.videoID))
         upload.partialReplyWritten()
-        upload.end()
     }
 
     private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {

@@ -69,7 +69,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         if requests > 1 { overlapping = true }
     }
 
-    /// A request of this upload has been answered.
+    /// A request of this upload is going to be answered now: what the client sends when it has the answer does not
+    /// overlap with it.
     package mutating func end() {
         requests -= 1
     }

@@ -17,6 +17,12 @@ LIMIT = 100_000
 
 @unittest.skipUnless(DIRECTORY, "without --screenshots")
 class Screenshots(BrowserCase):
+    def show_all(self, page, size):
+        """Makes the window as high as the page: nothing is behind its lower edge, where the bar with the button stays."""
+        page.set_viewport_size(size)
+        height = page.evaluate("() => { scrollTo(0, 0); return document.documentElement.scrollHeight; }")
+        page.set_viewport_size(size | {"height": height})
+
     def take(self, page, name):
         path, full = Path(DIRECTORY) / f"{name}.png", self.directory / "full.png"
         page.screenshot(path=full)
@@ -30,10 +36,7 @@ class Screenshots(BrowserCase):
         for lang in "zh", "en":
             page = gallery.show_states(self, lang)
             for name, size in SIZES.items():
-                page.page.set_viewport_size(size)
-                # The whole list: the bar with the button stays at the lower edge of the window.
-                height = page.page.evaluate("() => { scrollTo(0, 0); return document.documentElement.scrollHeight; }")
-                page.page.set_viewport_size(size | {"height": height})
+                self.show_all(page.page, size)
                 self.take(page.page, f"page-{lang}-{name}")
             number = self.server.video_with(videos.md5(self.directory / lang / "new video.mp4"))["video_id"]
             page.page.context.close()
@@ -45,7 +48,7 @@ class Screenshots(BrowserCase):
                 video.currentTime = 1;
             })""")
             for name, size in SIZES.items():
-                play.set_viewport_size(size)
+                self.show_all(play, size)
                 self.take(play, f"play-{lang}-{name}")
 
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Glibc
 import Testing
 import TestSupport
@@ -99,10 +100,11 @@ final class FaultSite: Sendable {
         return true
     }
 
-    /// Starts the responder again without the videos' directories, so that they are made and synced again, and waits
-    /// until it does nothing by itself.
+    /// Starts the responder again without the videos' directories, so that they are made and synced again, and with an
+    /// empty log of SQLite, so that no checkpoint comes between, and waits until it does nothing by itself.
     func forgetDirectories() throws {
         site.responder.stop()
+        try DatabaseQueue(path: site.cataloguePath).writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         try? FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent("upload/mp4"))
         // What the first sweep does last is to remove an old body.
         let body = site.dataDirectory.path + "/body/old"

@@ -42,8 +42,8 @@ extension EndToEnd {
             return (cases.map(\.0), cases.map(\.1))
         }()
 
-        /// What is done once a process, or once a directory, is done again for each call, and SQLite's log is too short
-        /// for a checkpoint.
+        /// What is done once a process, or once a directory, is done again for each call. No checkpoint of SQLite is due:
+        /// one that fails after a commit breaks no promise.
         private func prepare(_ fault: Fault, _ site: FaultSite) throws {
             if [.fsync, .fdatasync, .fdatasyncDirectory, .mkdir].contains(fault.kind) { try site.forgetDirectories() }
         }

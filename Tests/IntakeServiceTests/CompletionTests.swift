@@ -1,3 +1,4 @@
+import ChunkStore
 import Foundation
 import Testing
 import TestSupport
@@ -17,6 +18,20 @@ extension InProcessSite {
         let service = service
         Thread.detachNewThread { service.handle(exchange) }
         return exchange
+    }
+}
+
+extension InProcessSite {
+    /// Sends the first chunk of the first upload, and then twice more at once: requests of it have overlapped then.
+    fileprivate func overlap(_ page: PageUpload) throws {
+        #expect(try send(page.request(0)).code == 2)
+        // As another process that completes the file does: neither of the two gets on.
+        let file = try FileChunkStore(directory: dataDirectory.path, reserve: .bytes(0)).openUpload(1)
+        try file.lock(within: 5)
+        let exchanges = try (0..<2).map { _ in try start(page.request(0)) }
+        usleep(300_000)
+        file.unlock()
+        for exchange in exchanges { #expect(try exchange.wait().code == 2) }
     }
 }
 
@@ -76,13 +91,10 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     func heldUntilComplete() throws {
         let site = try InProcessSite { $0.holdTime = 10 }
         let page = page(chunks: 5)
-        let slow = try site.start(page.request(0), writing: false)
-        #expect(eventually { (try? site.catalogue.chunks(ofUpload: 1))?.count == 1 })
+        try site.overlap(page)
         #expect(try site.begin(page.request(1)).reply?.code == 2, "three are missing: answered at once")
         let held = try [2, 3].map { try site.begin(page.request($0)) }
         #expect(held.allSatisfy { $0.reply == nil })
-        slow.allowWriting()
-        #expect(try slow.wait().code == 2)
         #expect(try site.send(page.request(4)).code == 1)
         for (index, exchange) in held.enumerated() {
             let reply = try exchange.wait()
@@ -94,13 +106,23 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     func heldForAWhile() throws {
         let site = try InProcessSite { $0.holdTime = 0.2 }
         let page = page(chunks: 3)
-        let slow = try site.start(page.request(0), writing: false)
-        #expect(eventually { (try? site.catalogue.chunks(ofUpload: 1))?.count == 1 })
+        try site.overlap(page)
         let held = try site.begin(page.request(1))
         #expect(held.reply == nil)
         #expect(try held.wait().code == 2)
-        slow.allowWriting()
-        #expect(try slow.wait().code == 2)
+        #expect(try site.send(page.request(2)).code == 1)
+    }
+
+    @Test("rule 3: a request does not overlap with one whose reply is being written")
+    func replyIsTheEnd() throws {
+        let site = try InProcessSite { $0.holdTime = 10 }
+        let page = page(chunks: 3)
+        let first = try site.start(page.request(0), writing: false)
+        #expect(eventually { (try? site.catalogue.chunks(ofUpload: 1))?.count == 1 })
+        usleep(50_000)
+        #expect(try site.begin(page.request(1)).reply?.code == 2)
+        first.allowWriting()
+        #expect(try first.wait().code == 2)
         #expect(try site.send(page.request(2)).code == 1)
     }
 

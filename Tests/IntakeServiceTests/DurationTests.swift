@@ -9,12 +9,7 @@ import TestSupport
         let directory = try makeTemporaryDirectory()
         defer { try? FileManager.default.removeItem(at: directory) }
         let file = directory.appendingPathComponent("video.mp4")
-        let ffmpeg = try Process.run(
-            URL(fileURLWithPath: "/usr/bin/ffmpeg"),
-            arguments: [
-                "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "2.5", file.path,
-            ])
-        ffmpeg.waitUntilExit()
+        try makeVideo(file)
         var page = PageUpload(content: [UInt8](try Data(contentsOf: file)))
         page.chunkSize = 2000
         return page

@@ -4,24 +4,23 @@ import TestSupport
 
 @testable import IntakeService
 
-@Suite struct MediaProbeTests {
-    private func make(_ arguments: [String], _ file: URL) throws {
-        let ffmpeg = try Process.run(
-            URL(fileURLWithPath: "/usr/bin/ffmpeg"),
-            arguments: ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "2.5"]
-                + arguments
-                + [file.path])
-        ffmpeg.waitUntilExit()
-        #expect(ffmpeg.terminationStatus == 0)
-    }
+/// Makes a real video of 2.5 s, of the kind that the file's extension says.
+func makeVideo(_ file: URL) throws {
+    let ffmpeg = try Process.run(
+        URL(fileURLWithPath: "/usr/bin/ffmpeg"),
+        arguments: ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-t", "2.5", file.path])
+    ffmpeg.waitUntilExit()
+    #expect(ffmpeg.terminationStatus == 0)
+}
 
+@Suite struct MediaProbeTests {
     @Test(
         "the duration of a real video", arguments: [("mp4", Container.mp4), ("avi", .avi), ("flv", .flv)])
     func duration(name: String, container: Container) throws {
         let directory = try makeTemporaryDirectory()
         defer { try? FileManager.default.removeItem(at: directory) }
         let file = directory.appendingPathComponent("video.\(name)")
-        try make([], file)
+        try makeVideo(file)
         let duration = try #require(try MediaProbe(path: file.path, container: container, haste: .background).wait())
         #expect(abs(duration - 2.5) < 0.11)
     }
