@@ -33,10 +33,15 @@ let package = Package(
                 "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .target(
+            name: "Worker",
+            dependencies: [
+                "Catalogue", "ChunkStore", "Transcoding", "Uploads", .product(name: "Logging", package: "swift-log"),
+            ]),
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "IntakeService",
+                "IntakeService", "Transcoding", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

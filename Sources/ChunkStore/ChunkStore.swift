@@ -36,6 +36,9 @@ package protocol ChunkStore: Sendable {
     /// - Returns: `false` if other content has that name.
     func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool
 
+    /// Makes the directories above a published name; theirs survive power loss when this returns.
+    func makeDirectories(above path: String) throws(StoreError)
+
     /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
     func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError)
 

@@ -211,6 +211,8 @@ extension FileChunkStore {
         return true
     }
 
+    package func makeDirectories(above path: String) throws(StoreError) { _ = try makeParents(of: path) }
+
     package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
         try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "", body)
     }

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import Uploads
 
 /// Verify, publish, record. (protocol.md, section 3 "Completion")
 ///

@@ -2,6 +2,7 @@ import Catalogue
 import ChunkStore
 import Dispatch
 import Logging
+import Uploads
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
 extension IntakeService {

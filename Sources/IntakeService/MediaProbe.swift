@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Logging
+import Uploads
 
 /// The duration of a video, from ffprobe in a child process, which ends when its time is up, or this process is.
 ///

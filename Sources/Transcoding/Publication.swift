@@ -38,6 +38,11 @@ extension Transcoder {
         try syncParent(of: workDirectory)
     }
 
+    /// Removes a work directory with all that is in it. Harmless if there is none.
+    package static func remove(_ workDirectory: String) throws(TranscodingError) {
+        try ResultDirectory.remove(workDirectory)
+    }
+
     private static func hasMark(_ directory: String) -> Bool { exists("\(directory)/\(superseded)") }
 
     private static func exists(_ path: String) -> Bool {

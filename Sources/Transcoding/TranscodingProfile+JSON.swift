@@ -9,6 +9,18 @@ extension TranscodingProfile {
     /// Bytes that a profile may have.
     private static let sizeLimit = 64 * 1024
 
+    /// Reads the profile in a JSON file.
+    package init(path: String) throws(TranscodingProfileError) {
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw TranscodingProfileError(description: "\(path): \(String(cString: strerror(errno)))")
+        }
+        do {
+            self = try TranscodingProfile(json: try file.read(upToCount: Self.sizeLimit + 1) ?? Data())
+        } catch {
+            throw TranscodingProfileError(description: "\(path): \(error)")
+        }
+    }
+
     /// Reads a profile from JSON.
     package init(json: Data) throws(TranscodingProfileError) {
         guard json.count <= Self.sizeLimit else {

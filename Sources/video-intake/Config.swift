@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Transcoding
 
 /// `video-intake config check`
 struct Config: ParsableCommand {
@@ -24,15 +25,23 @@ struct Config: ParsableCommand {
             ] where access(path, R_OK | W_OK | X_OK) != 0 && errno != ENOENT {
                 problems.append("\(SettingSources.prefix)\(name)=\(path): \(String(cString: strerror(errno)))")
             }
-            if !Self.isInPath("ffprobe") {
+            if let profile = settings.profile {
+                do throws(TranscodingProfileError) {
+                    _ = try TranscodingProfile(path: profile)
+                } catch {
+                    problems.append("\(SettingSources.prefix)PROFILE: \(error)")
+                }
+            }
+            if !Config.isInPath("ffprobe") {
                 problems.append("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
             }
             try SettingOptions.complain(about: problems)
         }
+    }
 
-        private static func isInPath(_ program: String) -> Bool {
-            let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-            return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
-        }
+    /// Whether there is such a program to run.
+    static func isInPath(_ program: String) -> Bool {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }
 }

@@ -26,7 +26,7 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let settings = try options.settings()
-        let signals = Self.blockSignals()
+        let signals = TerminationSignals.block()
         Self.raiseDescriptorLimit()
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "video-intake")
@@ -56,10 +56,10 @@ struct Serve: ParsableCommand {
         sweep.setEventHandler { Self.sweep(service, logger) }
         sweep.resume()
 
-        let signal = Self.wait(for: signals)
+        let signal = signals.wait()
         logger.notice("stopping", metadata: ["signal": "\(signal)"])
         Thread.detachNewThread {
-            _ = Self.wait(for: signals)
+            _ = signals.wait()
             _exit(1)
         }
         guard server.stop(grace: Self.grace) else {
@@ -100,23 +100,6 @@ struct Serve: ParsableCommand {
             }
         }
         return try ListeningSocket.bind(path: path)
-    }
-
-    /// The signals that stop the server wait until `wait` takes them; every thread made later inherits that.
-    private static func blockSignals() -> sigset_t {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGINT)
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        return signals
-    }
-
-    private static func wait(for signals: sigset_t) -> Int32 {
-        var signals = signals
-        var signal: Int32 = 0
-        while sigwait(&signals, &signal) != 0 {}
-        return signal
     }
 }
 

@@ -60,6 +60,15 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Whether finished videos are queued for transcoding: yes or no.")
     var transcode: String?
 
+    @Option(help: "Jobs that a worker does at the same time (processors - 1).")
+    var jobs: String?
+
+    @Option(help: ArgumentHelp("A JSON file that says what a worker makes of a video.", valueName: "file"))
+    var profile: String?
+
+    @Option(help: "Seconds after which another worker takes the job of one that has died.")
+    var leaseTime: String?
+
     @Option(help: "Where to tell what happens to videos, like https://cms.example.com/videos; empty: nowhere.")
     var webhookURL: String?
 
@@ -74,6 +83,7 @@ struct SettingOptions: ParsableArguments {
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
             "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "TRANSCODE": transcode,
+            "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime,
             "WEBHOOK_URL": webhookURL, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }

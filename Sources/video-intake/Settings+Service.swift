@@ -40,7 +40,7 @@ extension Settings {
         return id.isEmpty ? UUID().uuidString : id
     }
 
-    private static func makeDirectory(_ path: String, mode: mode_t) throws {
+    static func makeDirectory(_ path: String, mode: mode_t) throws {
         guard mkdir(path, mode) == 0 || errno == EEXIST else {
             throw StoreError("cannot create the directory \(path)", code: errno)
         }

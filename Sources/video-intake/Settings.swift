@@ -2,6 +2,8 @@ import ChunkStore
 import Foundation
 import IntakeService
 import Logging
+import Uploads
+import Worker
 
 /// Every setting, checked.
 struct Settings {
@@ -11,11 +13,18 @@ struct Settings {
     var reserve = FileChunkStore.Reserve.automatic
     var logLevel = Logger.Level.info
     var intake = IntakeSettings()
+    /// Jobs that a worker does at the same time.
+    var jobs = WorkerSettings.defaultJobs(processors: Settings.processors)
+    /// Seconds until another worker takes a job whose worker has died.
+    var lease: Int64 = 60
+    /// The file of the transcoding profile, `nil` for the built-in one.
+    var profile: String?
 
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "WEBHOOK_URL", "LOG_LEVEL",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME", "WEBHOOK_URL",
+        "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -84,6 +93,15 @@ struct Settings {
         reader.read(
             "TRANSCODE", { $0 ? "yes" : "no" }, "yes or no", into: &intake.queuesTranscoding
         ) { ["yes": true, "no": false][$0] }
+        reader.read("JOBS", \.description, "a whole number from 1 to 256", into: &jobs) {
+            Int($0).flatMap { (1...256).contains($0) ? $0 : nil }
+        }
+        reader.read(
+            "PROFILE", { $0 ?? "" }, "empty, or an absolute path", into: &profile
+        ) { $0.isEmpty ? .some(nil) : Self.absolutePath($0).map(Optional.some) }
+        reader.read("LEASE_TIME", \.description, "a whole number of seconds from 5 to 3600", into: &lease) {
+            Int64($0).flatMap { (5...3600).contains($0) ? $0 : nil }
+        }
         reader.read(
             "WEBHOOK_URL", { $0 ?? "" }, "empty, or http:// or https:// and a host", into: &intake.webhookURL
         ) { $0.isEmpty ? .some(nil) : Self.isAddress($0) ? .some($0) : nil }

@@ -14,7 +14,8 @@ struct VideoIntake: ParsableCommand {
             in effect.
             """,
         subcommands: [
-            Serve.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self, CheckCommand.self,
+            Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self,
+            CheckCommand.self,
             Version.self,
         ])
 }

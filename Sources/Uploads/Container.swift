@@ -1,4 +1,4 @@
-/// The kinds of video file that the service can tell by their first bytes.
+/// The kinds of video file that can be told by their first bytes.
 package enum Container: String, CaseIterable, Sendable {
     case mp4, avi, flv, matroska, mpegTS, mpegPS
 
@@ -21,10 +21,10 @@ package enum Container: String, CaseIterable, Sendable {
     ]
 
     /// So many bytes of a file's beginning decide.
-    static let signatureLength = 12
+    package static let signatureLength = 12
 
     /// The name of ffmpeg's demuxer; naming it keeps ffprobe from guessing a playlist, which could open other files.
-    var demuxer: String {
+    package var demuxer: String {
         switch self {
         case .mp4: "mov"
         case .avi: "avi"
@@ -39,7 +39,7 @@ package enum Container: String, CaseIterable, Sendable {
     ///
     /// Sources: ISO/IEC 14496-12 section 4.2 and Apple's QuickTime File Format (box types that may come first),
     /// Microsoft's RIFF, Adobe's FLV 10.1 annex E.2, RFC 8794 (EBML), ISO/IEC 13818-1.
-    func matches(_ head: [UInt8]) -> Bool {
+    package func matches(_ head: [UInt8]) -> Bool {
         func has(_ text: String, at offset: Int) -> Bool { head.dropFirst(offset).starts(with: text.utf8) }
         switch self {
         case .mp4:
@@ -53,7 +53,7 @@ package enum Container: String, CaseIterable, Sendable {
     }
 
     /// The kind among those that `extensions` allow which a file beginning with these bytes can be.
-    static func of(_ head: [UInt8], allowed extensions: [String]) -> Container? {
+    package static func of(_ head: [UInt8], allowed extensions: [String]) -> Container? {
         extensions.lazy.compactMap(Container.init(fileExtension:)).first { $0.matches(head) }
     }
 }

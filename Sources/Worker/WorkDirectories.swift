@@ -1,0 +1,25 @@
+import Catalogue
+import Foundation
+import Transcoding
+
+/// The directories that jobs are done in, one for each claim of a job: `DIRECTORY/<job>.<claim>`.
+///
+/// No two workers ever have the same one, not even one that was thought to be dead.
+struct WorkDirectories {
+    let path: String
+
+    func path(of job: Job) -> String { "\(path)/\(job.id).\(job.claims)" }
+
+    /// Removes what workers that died have left; what a worker has that may live stays.
+    ///
+    /// - Throws: `TranscodingError` or `CatalogueError`.
+    func removeAbandoned(_ catalogue: any Catalogue) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 2, let id = Int64(parts[0]), let claim = Int(parts[1]) else { continue }
+            // A claim is recorded before its directory is made.
+            if let job = try catalogue.job(id: id), job.state == .running, job.claims == claim { continue }
+            try Transcoder.remove("\(path)/\(name)")
+        }
+    }
+}
