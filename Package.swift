@@ -81,6 +81,12 @@ let package = Package(
                 "Transcoding", "ChunkStore", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
+            name: "WorkerTests",
+            dependencies: [
+                "Worker", "Catalogue", "ChunkStore", "Transcoding", "TestSupport", "Uploads",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
             name: "CatalogueTests",
             dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(

@@ -124,7 +124,7 @@ package protocol Catalogue: Sendable {
 
     /// The oldest job that a worker may have: queued and due, or running with a lease that has ended.
     ///
-    /// A job whose lease ends during its last attempt becomes failed, `worker_died`. Any number of workers in any number
+    /// A job that too many workers have died with becomes failed, `worker_died`. Any number of workers in any number
     /// of processes may ask at once, each gets another job.
     /// - Parameters:
     ///   - worker: what people read to find out who has it.

@@ -15,8 +15,11 @@ package struct Job: Equatable, Sendable {
     /// The file, relative to the store.
     package let path: String
     package let state: State
-    /// How often it was tried since it was queued or retried by hand, the attempt under way included.
+    /// How often it was tried since it was queued or retried by hand, the attempt under way included; one that a worker
+    /// did not survive does not count.
     package let attempts: Int
+    /// How many workers have died with it since it was queued or retried by hand.
+    package let deaths: Int
     /// How often it was claimed ever: tells this claim from a later one of a worker with the same name.
     package let claims: Int
     /// Nobody claims it earlier. Seconds since 1970.
@@ -39,6 +42,9 @@ package struct Job: Equatable, Sendable {
 
     /// How often a job is tried.
     static let attemptsLimit = retryDelays.count + 1
+
+    /// How many workers may die with a job. It is hardly ever to blame: a video is only read by child processes.
+    static let deathsLimit = 20
 
     /// Bytes of UTF-8.
     static let errorLimit = 4096

@@ -31,5 +31,5 @@ package struct MediaFacts: Equatable, Sendable {
     }
 
     /// Every path that there is.
-    var paths: [String] { [mp4Path, hlsPath, posterPath, thumbnailsPath].compactMap(\.self) }
+    package var paths: [String] { [mp4Path, hlsPath, posterPath, thumbnailsPath].compactMap(\.self) }
 }

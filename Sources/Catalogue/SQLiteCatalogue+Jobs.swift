@@ -6,16 +6,15 @@ extension SQLiteCatalogue {
         guard try read({ db in try db.claimableJob(now: now) }) != nil else { return nil }
         return try write { db in
             while let job = try db.claimableJob(now: now) {
-                if job.attempts >= Job.attemptsLimit {
-                    try end(
-                        job, "worker_died\nNone of the \(job.attempts) workers that had it said so in time.", now: now,
-                        in: db)
+                if job.state == .running, job.deaths + 1 >= Job.deathsLimit {
+                    try end(job, "worker_died\n\(job.deaths + 1) workers have died with it.", now: now, in: db)
                     continue
                 }
                 return try db.row(
                     """
-                    UPDATE job SET state = 'running', attempts = attempts + 1, claims = claims + 1, worker = ?,
-                        lease_until = ?, progress = 0, update_time = ?
+                    UPDATE job SET attempts = attempts + (state = 'queued'), deaths = deaths + (state = 'running'),
+                        claims = claims + 1, state = 'running', worker = ?, lease_until = ?, progress = 0,
+                        update_time = ?
                     WHERE job_id = ? RETURNING *
                     """, [worker, now + lease, now, job.id]
                 ).map(Job.init(row:))
@@ -101,7 +100,7 @@ extension SQLiteCatalogue {
         try write(durably: true) { db in
             try db.run(
                 """
-                UPDATE job SET state = 'queued', attempts = 0, not_before = ?, progress = 0, error = NULL,
+                UPDATE job SET state = 'queued', attempts = 0, deaths = 0, not_before = ?, progress = 0, error = NULL,
                     update_time = ?
                 WHERE job_id = ? AND state = 'failed'
                 """, [now, now, id])
@@ -184,6 +183,7 @@ extension Job {
     fileprivate init(row: Row) {
         self.init(
             id: row["job_id"], path: row["path"], state: State(rawValue: row["state"])!, attempts: row["attempts"],
+            deaths: row["deaths"],
             claims: row["claims"], notBefore: row["not_before"], worker: row["worker"],
             leaseUntil: row["lease_until"], progress: row["progress"], error: row["error"],
             createTime: row["create_time"], updateTime: row["update_time"])

@@ -119,6 +119,7 @@ enum Schema {
             path TEXT NOT NULL UNIQUE,
             state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
             attempts INTEGER NOT NULL DEFAULT 0,
+            deaths INTEGER NOT NULL DEFAULT 0,
             claims INTEGER NOT NULL DEFAULT 0,
             not_before INTEGER NOT NULL,
             worker TEXT,

@@ -104,6 +104,7 @@ extension Job {
         object.add("path", path)
         object.add("state", state.rawValue)
         object.add("attempts", attempts)
+        object.add("deaths", deaths)
         object.add("not_before", notBefore)
         object.add("worker", worker)
         object.add("lease_until", leaseUntil)

@@ -10,7 +10,7 @@ struct JobCommand: ParsableCommand {
         discussion: """
             A file that is to be transcoded has one job, however many videos point to it. Its state is queued (waits \
             for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
-            after the third attempt it is failed until `job retry`. Safe while `serve` runs; run it as the same user.
+            after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while `serve` runs; run it as the same user.
             """,
         subcommands: [List.self, Show.self, Retry.self, Cancel.self])
 

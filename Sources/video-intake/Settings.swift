@@ -99,8 +99,8 @@ struct Settings {
         reader.read(
             "PROFILE", { $0 ?? "" }, "empty, or an absolute path", into: &profile
         ) { $0.isEmpty ? .some(nil) : Self.absolutePath($0).map(Optional.some) }
-        reader.read("LEASE_TIME", \.description, "a whole number of seconds from 5 to 3600", into: &lease) {
-            Int64($0).flatMap { (5...3600).contains($0) ? $0 : nil }
+        reader.read("LEASE_TIME", \.description, "a whole number of seconds from 2 to 3600", into: &lease) {
+            Int64($0).flatMap { (2...3600).contains($0) ? $0 : nil }
         }
         reader.read(
             "WEBHOOK_URL", { $0 ?? "" }, "empty, or http:// or https:// and a host", into: &intake.webhookURL

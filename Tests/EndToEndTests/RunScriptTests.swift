@@ -36,7 +36,8 @@ extension EndToEnd {
             #expect(eventually { site.bodyFiles().isEmpty && site.incomingFiles().isEmpty })
 
             let children = Self.children(of: script.id)
-            #expect(children.count == 2)
+            // The responder, nginx and the worker.
+            #expect(children.count == 3)
             #expect(script.stop(within: 30) == .exit(0), "\(textOfFile(errors))")
             #expect(children.filter { FileManager.default.fileExists(atPath: "/proc/\($0)") } == [])
             #expect(textOfFile(output) == ready)

@@ -197,6 +197,18 @@ extension NginxSite {
         processes.withLock { $0.responder = child }
     }
 
+    /// Starts a worker, which the site does not know of.
+    package func startWorker(_ flags: [String] = []) throws -> ChildProcess {
+        let directory = dataDirectory.path
+        return try ChildProcess(
+            Self.binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
+            environment: ChildProcess.plainEnvironment, directory: directory, output: "\(directory)/log/worker.out",
+            errors: "\(directory)/log/worker.log")
+    }
+
+    /// What all workers wrote to standard error.
+    package var workerLog: String { textOfFile(dataDirectory.path + "/log/worker.log") }
+
     /// Kills the responder at once, as the kernel does when memory is short.
     package func killResponder() {
         responder.signal(SIGKILL)

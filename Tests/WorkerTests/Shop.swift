@@ -1,0 +1,141 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import GRDB
+import Glibc
+import Logging
+import Testing
+import TestSupport
+import Transcoding
+import Uploads
+
+@testable import Worker
+
+/// A site with videos that wait to be transcoded, and workers for them.
+final class Shop {
+    let site: InProcessSite
+    var settings: WorkerSettings
+    private let log = Locked<[String]>([])
+
+    init() throws {
+        site = try InProcessSite {
+            $0.queuesTranscoding = true
+            $0.bodyLimit = 256 << 20
+            $0.webhookURL = "http://127.0.0.1:9/"
+        }
+        let directory = site.dataDirectory.resolvingSymlinksInPath().path
+        settings = WorkerSettings(name: "test", jobs: 1, workDirectory: directory + "/transcoding")
+        settings.lease = 2
+        settings.profile.preset = .ultrafast
+        try FileManager.default.createDirectory(atPath: settings.workDirectory, withIntermediateDirectories: true)
+    }
+
+    var catalogue: SQLiteCatalogue { site.catalogue }
+
+    func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
+
+    /// Where something of the store lies.
+    func path(_ name: String) -> String { site.dataDirectory.resolvingSymlinksInPath().path + "/" + name }
+
+    @discardableResult
+    func upload(_ video: SampleVideo) throws -> Int64 { try upload(video.upload) }
+
+    /// Returns the video's number.
+    func upload(_ page: PageUpload) throws -> Int64 {
+        var page = page
+        page.chunkSize = max(1, page.content.count)
+        return Int64(try #require(try site.send(page.wholeRequest()).videoID))
+    }
+
+    func video(_ id: Int64) throws -> Video { try #require(try catalogue.video(id: id)) }
+
+    func job(_ id: Int64) throws -> Job { try #require(try catalogue.job(ofFile: try video(id).path)) }
+
+    /// Whether anything of the video is under its final name.
+    func published(_ id: Int64) -> Bool? {
+        (try? video(id)).map { access(path(MediaFacts.directory(ofOriginal: $0.path)), F_OK) == 0 }
+    }
+
+    var workDirectories: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: settings.workDirectory)) ?? ["?"]).sorted()
+    }
+
+    /// The command lines of all processes that work on this site's files.
+    var tools: [String] {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return all.filter { Int($0) != nil }.map { textOfFile("/proc/\($0)/cmdline") }
+            .filter { $0.contains("ffmpeg") && $0.contains(path("")) }
+    }
+
+    /// What workers have logged, each with the job's number.
+    var messages: [String] { log.withLock { $0 } }
+
+    func count(_ table: String) throws -> Int {
+        try DatabaseQueue(path: path("video-intake.db")).read { db in
+            try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table)")!
+        }
+    }
+
+    func execute(_ sql: String) throws {
+        try DatabaseQueue(path: path("video-intake.db")).write { try $0.execute(sql: sql) }
+    }
+
+    func waitUntil(within seconds: Double = 30, _ condition: () throws -> Bool) -> Bool {
+        eventually(within: seconds) { (try? condition()) ?? false }
+    }
+
+    func makeWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> TranscodingWorker {
+        var logger = Logger(label: "test") { [log] _ in LogKeeper(lines: log) }
+        logger.logLevel = .info
+        return TranscodingWorker(
+            catalogue: catalogue,
+            store: try FileChunkStore(directory: path("").trimmingSuffix("/"), reserve: reserve),
+            transcoder: Transcoder(logger: logger), settings: settings, logger: logger)
+    }
+
+    func startWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> StartedWorker {
+        StartedWorker(try makeWorker(reserve: reserve))
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(_ suffix: String) -> String {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+    }
+}
+
+/// A worker that runs on a thread until it is stopped, or goes.
+final class StartedWorker {
+    private let signal = StopSignal()
+    private let ended = StopSignal()
+
+    init(_ worker: TranscodingWorker) {
+        Thread.detachNewThread { [signal, ended] in
+            worker.run(until: signal)
+            ended.stop()
+        }
+    }
+
+    func stop() {
+        signal.stop()
+        while ended.wait(10) {}
+    }
+
+    deinit { stop() }
+}
+
+/// Keeps what is logged: the message, and the job's number.
+private struct LogKeeper: LogHandler {
+    let lines: Locked<[String]>
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        lines.withLock { $0.append("\(event.message) \(metadata["job"].map { "\($0)" } ?? "")") }
+    }
+}

@@ -1,0 +1,161 @@
+import Catalogue
+import ChunkStore
+import Foundation
+import Glibc
+import Logging
+import Testing
+import TestSupport
+import Transcoding
+
+@testable import Worker
+
+/// What a worker does with jobs, on a real catalogue and real files, with real ffmpeg.
+@Suite("The transcoding worker", .serialized) struct TranscodingWorkerTests {
+    @Test("jobs are done one after the other, the oldest first, and the records tell what is there")
+    func done() throws {
+        let shop = try Shop()
+        let ids = try [SampleVideo.Kind.h264, .avi].map { try shop.upload(SampleVideo($0)) }
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
+        worker.stop()
+        #expect(shop.messages.filter { $0.hasPrefix("job is done") } == ids.map { "job is done \($0)" })
+        let video = try shop.video(ids[0])
+        let media = try #require(video.media)
+        #expect(media.width == 320 && media.height == 180)
+        #expect(media.videoCodec == "h264" && media.audioCodec == "aac" && media.bitRate ?? 0 > 1000)
+        #expect(abs(video.duration! - 2) < 0.2)
+        let directory = MediaFacts.directory(ofOriginal: video.path)
+        #expect(
+            media.paths
+                == ["video.mp4", "hls/master.m3u8", "poster.jpg", "thumbnails.vtt"].map { "\(directory)/\($0)" })
+        for path in media.paths { #expect(access(shop.path(path), R_OK) == 0, "\(path)") }
+        #expect(shop.workDirectories.isEmpty)
+    }
+
+    @Test("a file that cannot be decoded fails at once, and the next one is done")
+    func undecodable() throws {
+        let shop = try Shop()
+        let bad = try shop.upload(PageUpload(content: videoBytes(50_000)))
+        let good = try shop.upload(SampleVideo(.h264))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.video(good).state == .ready })
+        worker.stop()
+        let job = try #require(try shop.catalogue.job(ofFile: try shop.video(bad).path))
+        #expect(job.state == .failed && job.attempts == 1 && job.errorCode == "unsupported")
+        #expect(job.error?.split(separator: "\n").count ?? 0 > 1, "\(job.error ?? "")")
+        #expect(try shop.video(bad).state == .failed)
+        #expect(shop.published(bad) == false && shop.workDirectories.isEmpty)
+    }
+
+    @Test("a worker that is told to stop gives its job back and leaves nothing")
+    func stop() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(id).state == .running && shop.job(id).progress > 0 })
+        let start = ContinuousClock.now
+        worker.stop()
+        #expect(ContinuousClock.now - start < .seconds(10))
+        let job = try shop.job(id)
+        #expect(job.state == .queued && job.attempts == 0 && job.deaths == 0 && job.error == nil)
+        #expect(shop.published(id) == false && shop.workDirectories.isEmpty && shop.tools.isEmpty)
+    }
+
+    @Test("a job that is cancelled while it runs ends soon and publishes nothing")
+    func cancel() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(id).progress > 0 })
+        #expect(try shop.catalogue.cancelJob(id: try shop.job(id).id, now: shop.now()))
+        #expect(shop.waitUntil { shop.workDirectories.isEmpty && shop.tools.isEmpty })
+        worker.stop()
+        #expect(try shop.job(id).errorCode == "cancelled" && shop.published(id) == false)
+    }
+
+    @Test("nothing is left of a video that is deleted while it is transcoded")
+    func delete() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(id).progress > 0 })
+        _ = try shop.site.service.deleteVideo(id: id)
+        #expect(shop.waitUntil { shop.workDirectories.isEmpty && shop.tools.isEmpty })
+        worker.stop()
+        #expect(shop.site.publishedFiles() == [])
+    }
+
+    @Test("a video that is deleted at the moment of its publication leaves nothing")
+    func deleteLate() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264))
+        let path = try shop.video(id).path
+        // Between the publication and the record of it: this trigger deletes the job as `video delete` would.
+        try shop.execute(
+            """
+            CREATE TRIGGER gone BEFORE UPDATE OF state ON job WHEN new.state = 'done' BEGIN
+                DELETE FROM video_info; DELETE FROM job; END
+            """)
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { shop.messages.contains { $0.hasPrefix("job ends") } })
+        worker.stop()
+        #expect(try shop.catalogue.job(ofFile: path) == nil)
+        #expect(shop.site.publishedFiles().map { "upload/" + $0 } == [path])
+        #expect(shop.workDirectories.isEmpty)
+    }
+
+    @Test("a lease that has ended is taken over; the late worker stops, and one result is there")
+    func takenOver() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 8))
+        let first = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(id).progress > 0 })
+        let before = try shop.job(id)
+        try shop.execute("UPDATE job SET lease_until = 0")
+        let second = try #require(try shop.catalogue.claimJob(worker: "second", lease: 3600, now: shop.now()))
+        #expect(second.id == before.id)
+        #expect(shop.waitUntil { shop.workDirectories.isEmpty && shop.tools.isEmpty })
+        #expect(try shop.job(id).worker == "second" && shop.published(id) == false)
+        #expect(try shop.catalogue.releaseJob(second, now: shop.now()))
+        #expect(shop.waitUntil(within: 60) { try shop.video(id).state == .ready })
+        first.stop()
+        #expect(shop.messages.count { $0.hasPrefix("job is done") } == 1)
+    }
+
+    @Test("what dead workers have left is removed, what a living one has stays")
+    func abandoned() throws {
+        let shop = try Shop()
+        try shop.upload(SampleVideo(.h264))
+        let job = try #require(try shop.catalogue.claimJob(worker: "alive", lease: 3600, now: shop.now()))
+        for name in ["\(job.id).\(job.claims)", "\(job.id).\(job.claims - 1)", "99.1", "notes", "1.2.3"] {
+            try FileManager.default.createDirectory(
+                atPath: shop.settings.workDirectory + "/\(name)/hls", withIntermediateDirectories: true)
+        }
+        try shop.makeWorker().removeAbandoned()
+        #expect(shop.workDirectories == ["\(job.id).\(job.claims)", "1.2.3", "notes"].sorted())
+    }
+
+    @Test("several jobs are done at the same time by several workers, none of them twice")
+    func many() throws {
+        let shop = try Shop()
+        shop.settings.profile.outputs = [.poster]
+        shop.settings.jobs = 2
+        let ids = try (0..<12).map { _ in try shop.upload(SampleVideo(.h264, size: "64x64", seconds: 0.2)) }
+        let workers = try [shop.startWorker(), shop.startWorker()]
+        #expect(shop.waitUntil(within: 60) { try ids.allSatisfy { try shop.video($0).state == .ready } })
+        workers.forEach { $0.stop() }
+        #expect(Set(shop.messages.filter { $0.hasPrefix("job is done") }) == Set(ids.map { "job is done \($0)" }))
+        #expect(shop.messages.count { $0.hasPrefix("job is done") } == ids.count)
+        #expect(try shop.count("event WHERE kind = 'video.ready'") == ids.count)
+    }
+
+    @Test("no job is begun while the disk has no room but the reserve")
+    func noRoom() throws {
+        let shop = try Shop()
+        let id = try shop.upload(SampleVideo(.h264))
+        let worker = try shop.startWorker(reserve: .bytes(1 << 60))
+        #expect(shop.waitUntil { shop.messages.contains { $0.hasPrefix("no job is begun") } })
+        worker.stop()
+        #expect(try shop.job(id).state == .queued && shop.job(id).claims == 0)
+    }
+}
