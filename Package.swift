@@ -56,7 +56,7 @@ let package = Package(
         .executableTarget(
             name: "intake-benchmark",
             dependencies: [
-                "FastCGI", "ChunkStore", "TestSupport", "CCrypto",
+                "FastCGI", "ChunkStore", "TestSupport", "CCrypto", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Benchmark",

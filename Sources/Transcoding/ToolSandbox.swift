@@ -37,7 +37,7 @@ struct ToolSandbox: Sendable {
         return [
             "prlimit", "--as=\(limits.memory)", "--cpu=\(processorTime):\(processorTime + 5)",
             "--fsize=\(limits.fileSize)", "--nofile=\(limits.openFiles)", "--core=0",
-            "nice", "-n", "10",
+            "nice", "-n", "19",
         ] + withoutNetwork
             // The last one: what is set here may be lost when credentials change.
             + ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"] + tool

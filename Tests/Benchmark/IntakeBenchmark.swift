@@ -14,7 +14,7 @@ struct IntakeBenchmark: ParsableCommand {
             the same videos over 3 connections. Contestants take turns in every round, and the tables have medians. \
             What cannot be installed here is reported as absent.
             """,
-        subcommands: [Compare.self, IdleResponder.self], defaultSubcommand: Compare.self)
+        subcommands: [Compare.self, TranscodingLoad.self, IdleResponder.self], defaultSubcommand: Compare.self)
 }
 
 struct Compare: ParsableCommand {

@@ -9,8 +9,8 @@ extension EndToEnd {
         @Test func everyKindOfVideoBecomesReadyAndPlayable() throws {
             let site = try TranscodingSite()
             let worker = try site.site.startWorker()
-            for kind in SampleVideo.Kind.allCases {
-                let video = try SampleVideo(kind, size: kind == .h264 ? "1280x720" : "640x360", seconds: 7)
+            for kind in FFmpegVideo.Kind.allCases {
+                let video = try FFmpegVideo(kind, size: kind == .h264 ? "1280x720" : "640x360", seconds: 7)
                 let id = try site.upload(video.upload)
                 let ready = try #require(site.wait(for: id, state: "ready"), "\(kind)\n\(site.site.workerLog)")
                 try expectInformation(ready, kind)
@@ -22,7 +22,7 @@ extension EndToEnd {
             #expect(try check(site.site) == "")
         }
 
-        private func expectInformation(_ video: [String: Any], _ kind: SampleVideo.Kind) throws {
+        private func expectInformation(_ video: [String: Any], _ kind: FFmpegVideo.Kind) throws {
             let height = kind == .h264 ? 720 : 360
             #expect(video["height"] as? Int == height && video["width"] as? Int == height * 16 / 9, "\(kind)")
             #expect(abs(try #require(video["duration"] as? Double) - 7) < 0.2, "\(kind): \(video)")
@@ -30,7 +30,7 @@ extension EndToEnd {
 
         /// H.264 and AAC with the index in front, and the very packets of a source that has that already.
         private func expectMP4(
-            _ path: String, _ kind: SampleVideo.Kind, of video: SampleVideo, _ site: TranscodingSite
+            _ path: String, _ kind: FFmpegVideo.Kind, of video: FFmpegVideo, _ site: TranscodingSite
         ) throws {
             let probe = try Probe(path)
             #expect(probe.codecs == ["h264", "aac"], "\(kind): \(probe.codecs)")
@@ -52,7 +52,7 @@ extension EndToEnd {
         }
 
         /// Every rendition's segments are served, and are as long together as the video.
-        private func expectStream(_ video: [String: Any], _ kind: SampleVideo.Kind, _ site: TranscodingSite) throws {
+        private func expectStream(_ video: [String: Any], _ kind: FFmpegVideo.Kind, _ site: TranscodingSite) throws {
             let base = URL(string: try #require(video["hls_url"] as? String))
             let master = try site.get(try #require(base).absoluteString)
             #expect(master.headers["content-type"] == "application/vnd.apple.mpegurl")
@@ -81,7 +81,7 @@ extension EndToEnd {
             #expect(Set(probe.codecs) == ["h264", "aac"] && abs(probe.duration - 7) < 0.2, "\(kind): \(probe)")
         }
 
-        private func expectPictures(_ video: [String: Any], _ kind: SampleVideo.Kind, _ site: TranscodingSite) throws {
+        private func expectPictures(_ video: [String: Any], _ kind: FFmpegVideo.Kind, _ site: TranscodingSite) throws {
             let poster = try site.get(try #require(video["poster_url"] as? String))
             #expect(poster.headers["content-type"] == "image/jpeg" && poster.body.starts(with: [0xFF, 0xD8]))
             let address = try #require(video["thumbnails_url"] as? String)
@@ -112,7 +112,7 @@ extension EndToEnd {
         @Test func aSecondUploadOfAReadyVideoIsReadyAtOnceAndQueuesNothing() throws {
             let site = try TranscodingSite()
             let worker = try site.site.startWorker()
-            let page = try SampleVideo(.h264).upload
+            let page = try FFmpegVideo(.h264).upload
             let first = try #require(site.wait(for: try site.upload(page), state: "ready"))
             let known = try site.site.send(
                 page.determineRequest([("file_name", "again"), ("guid", PageUpload.newGuid())]))
@@ -131,7 +131,7 @@ extension EndToEnd {
         @Test func whatCannotBeDecodedFailsAndTheQueueGoesOn() throws {
             let site = try TranscodingSite()
             let bad = try site.upload(PageUpload(content: videoBytes(100_000)))
-            let good = try site.upload(SampleVideo(.h264).upload)
+            let good = try site.upload(FFmpegVideo(.h264).upload)
             let worker = try site.site.startWorker()
             #expect(site.wait(for: good, state: "ready") != nil)
             let failed = try #require(site.wait(for: bad, state: "failed"))

@@ -13,7 +13,7 @@ extension EndToEnd {
         @Test func killedWorkersLoseNothingAndLeaveNothing() throws {
             let site = try TranscodingSite()
             let ids = try (0..<4).map { index in
-                try site.upload(SampleVideo(index.isMultiple(of: 2) ? .h264 : .avi, size: "854x480", seconds: 6).upload)
+                try site.upload(FFmpegVideo(index.isMultiple(of: 2) ? .h264 : .avi, size: "854x480", seconds: 6).upload)
             }
             let flags = ["--lease-time", "2"]
             var worker = try site.site.startWorker(flags)
@@ -28,7 +28,7 @@ extension EndToEnd {
                 try site.expectOnlyWholeResults()
                 // There must be something to do until the last one.
                 if try site.count("job WHERE state <> 'done'") == 0 {
-                    _ = try site.upload(SampleVideo(.avi, size: "854x480", seconds: 6).upload)
+                    _ = try site.upload(FFmpegVideo(.avi, size: "854x480", seconds: 6).upload)
                 }
                 worker = try site.site.startWorker(flags)
             }
@@ -54,7 +54,7 @@ extension EndToEnd {
             let site = try TranscodingSite()
             let profile = site.site.dataDirectory.path + "/profile.json"
             try Data(#"{"outputs": ["poster"]}"#.utf8).write(to: URL(fileURLWithPath: profile))
-            let video = try SampleVideo(.h264, size: "64x64", seconds: 0.2)
+            let video = try FFmpegVideo(.h264, size: "64x64", seconds: 0.2)
             for index in 0..<100 {
                 // The index stands in a box of its own, which is left out.
                 let box = [0, 0, 0, 12] + Array("free".utf8) + withUnsafeBytes(of: UInt32(index)) { Array($0) }

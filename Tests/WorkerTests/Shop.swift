@@ -38,7 +38,7 @@ final class Shop {
     func path(_ name: String) -> String { site.dataDirectory.resolvingSymlinksInPath().path + "/" + name }
 
     @discardableResult
-    func upload(_ video: SampleVideo) throws -> Int64 { try upload(video.upload) }
+    func upload(_ video: FFmpegVideo) throws -> Int64 { try upload(video.upload) }
 
     /// Returns the video's number.
     func upload(_ page: PageUpload) throws -> Int64 {

@@ -14,7 +14,7 @@ import Transcoding
     @Test("jobs are done one after the other, the oldest first, and the records tell what is there")
     func done() throws {
         let shop = try Shop()
-        let ids = try [SampleVideo.Kind.h264, .avi].map { try shop.upload(SampleVideo($0)) }
+        let ids = try [FFmpegVideo.Kind.h264, .avi].map { try shop.upload(FFmpegVideo($0)) }
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
         worker.stop()
@@ -36,7 +36,7 @@ import Transcoding
     func undecodable() throws {
         let shop = try Shop()
         let bad = try shop.upload(PageUpload(content: videoBytes(50_000)))
-        let good = try shop.upload(SampleVideo(.h264))
+        let good = try shop.upload(FFmpegVideo(.h264))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.video(good).state == .ready })
         worker.stop()
@@ -50,7 +50,7 @@ import Transcoding
     @Test("a worker that is told to stop gives its job back and leaves nothing")
     func stop() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).state == .running && shop.job(id).progress > 0 })
         let start = ContinuousClock.now
@@ -64,7 +64,7 @@ import Transcoding
     @Test("a job that is cancelled while it runs ends soon and publishes nothing")
     func cancel() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
         #expect(try shop.catalogue.cancelJob(id: try shop.job(id).id, now: shop.now()))
@@ -76,7 +76,7 @@ import Transcoding
     @Test("nothing is left of a video that is deleted while it is transcoded")
     func delete() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 20))
+        let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
         _ = try shop.site.service.deleteVideo(id: id)
@@ -88,7 +88,7 @@ import Transcoding
     @Test("a video that is deleted at the moment of its publication leaves nothing")
     func deleteLate() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264))
+        let id = try shop.upload(FFmpegVideo(.h264))
         let path = try shop.video(id).path
         // Between the publication and the record of it: this trigger deletes the job as `video delete` would.
         try shop.execute(
@@ -107,7 +107,7 @@ import Transcoding
     @Test("a lease that has ended is taken over; the late worker stops, and one result is there")
     func takenOver() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264, size: "1280x720", seconds: 8))
+        let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 8))
         let first = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
         let before = try shop.job(id)
@@ -125,7 +125,7 @@ import Transcoding
     @Test("what dead workers have left is removed, what a living one has stays")
     func abandoned() throws {
         let shop = try Shop()
-        try shop.upload(SampleVideo(.h264))
+        try shop.upload(FFmpegVideo(.h264))
         let job = try #require(try shop.catalogue.claimJob(worker: "alive", lease: 3600, now: shop.now()))
         for name in ["\(job.id).\(job.claims)", "\(job.id).\(job.claims - 1)", "99.1", "notes", "1.2.3"] {
             try FileManager.default.createDirectory(
@@ -140,7 +140,7 @@ import Transcoding
         let shop = try Shop()
         shop.settings.profile.outputs = [.poster]
         shop.settings.jobs = 2
-        let ids = try (0..<12).map { _ in try shop.upload(SampleVideo(.h264, size: "64x64", seconds: 0.2)) }
+        let ids = try (0..<12).map { _ in try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 0.2)) }
         let workers = try [shop.startWorker(), shop.startWorker()]
         #expect(shop.waitUntil(within: 60) { try ids.allSatisfy { try shop.video($0).state == .ready } })
         workers.forEach { $0.stop() }
@@ -152,7 +152,7 @@ import Transcoding
     @Test("no job is begun while the disk has no room but the reserve")
     func noRoom() throws {
         let shop = try Shop()
-        let id = try shop.upload(SampleVideo(.h264))
+        let id = try shop.upload(FFmpegVideo(.h264))
         let worker = try shop.startWorker(reserve: .bytes(1 << 60))
         #expect(shop.waitUntil { shop.messages.contains { $0.hasPrefix("no job is begun") } })
         worker.stop()

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A video with a moving picture and a sound, made by ffmpeg; no two have the same bytes.
-package struct SampleVideo: Sendable {
+package struct FFmpegVideo: Sendable {
     package enum Kind: CaseIterable, Sendable {
         /// H.264 and AAC in mp4: what browsers play as it is.
         case h264
