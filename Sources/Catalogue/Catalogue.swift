@@ -161,7 +161,8 @@ package protocol Catalogue: Sendable {
     /// - Returns: whether the job was the worker's still.
     func releaseJob(_ job: Job, now: Int64) throws(CatalogueError) -> Bool
 
-    /// Queues a failed job again, with all its attempts. Returns whether there is such a failed job.
+    /// Queues a job that is failed or done again, with all its attempts; what was made of the file stays until the new is
+    /// there. Returns whether there is such a job.
     func retryJob(id: Int64, now: Int64) throws(CatalogueError) -> Bool
 
     /// Ends a job that is queued or running as failed, `cancelled`; a worker learns it with its next `heartbeat`.

@@ -30,6 +30,14 @@ package struct MediaFacts: Equatable, Sendable {
         return (parts + ["transcoded", name]).joined(separator: "/")
     }
 
+    /// The file that a directory belongs to, `nil` if it is none of those above.
+    package static func original(ofDirectory path: String) -> String? {
+        var parts = path.split(separator: "/").map(String.init)
+        guard parts.count > 1, parts[parts.count - 2] == "transcoded" else { return nil }
+        parts[parts.count - 2] = "original"
+        return parts.joined(separator: "/")
+    }
+
     /// Every path that there is.
     package var paths: [String] { [mp4Path, hlsPath, posterPath, thumbnailsPath].compactMap(\.self) }
 }

@@ -102,7 +102,7 @@ extension SQLiteCatalogue {
                 """
                 UPDATE job SET state = 'queued', attempts = 0, deaths = 0, not_before = ?, progress = 0, error = NULL,
                     update_time = ?
-                WHERE job_id = ? AND state = 'failed'
+                WHERE job_id = ? AND state IN ('failed', 'done')
                 """, [now, now, id])
             return db.changesCount > 0
         }

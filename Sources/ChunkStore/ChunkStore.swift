@@ -42,6 +42,10 @@ package protocol ChunkStore: Sendable {
     /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
     func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError)
 
+    /// Passes the path of every directory of what was made of a published file, and when it changed last, in seconds since
+    /// 1970: `upload/mp4/YYYY/MM/transcoded/<name>`.
+    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError)
+
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
 

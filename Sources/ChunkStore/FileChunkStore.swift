@@ -6,6 +6,7 @@ import Glibc
 ///
 ///     DIRECTORY/incoming/<upload id>.part              an unfinished upload, preallocated
 ///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
+///     DIRECTORY/upload/mp4/YYYY/MM/transcoded/<name>/  what was made of it
 ///     DIRECTORY/set-aside/<name>                       what was found and belongs to nobody
 ///
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
@@ -214,15 +215,27 @@ extension FileChunkStore {
     package func makeDirectories(above path: String) throws(StoreError) { _ = try makeParents(of: path) }
 
     package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
-        try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "", body)
+        try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "") { path, status in
+            guard status.st_mode & S_IFMT == S_IFREG else { return }
+            body(
+                PublishedFile(
+                    path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
+                    inode: UInt64(status.st_ino)))
+        }
+    }
+
+    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError) {
+        try visit(["upload", "mp4", Self.year, Self.month, "transcoded"], in: "") { path, status in
+            if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
+        }
     }
 
     private static let year = "[0-9][0-9][0-9][0-9]"
     private static let month = "[0-9][0-9]"
 
-    /// Visits the files in the directories below `directory` that match `patterns`, one pattern a level.
+    /// Visits what is in the directories below `directory` that match `patterns`, one pattern a level.
     private func visit(
-        _ patterns: ArraySlice<String>, in directory: String, _ body: (PublishedFile) -> Void
+        _ patterns: ArraySlice<String>, in directory: String, _ body: (_ path: String, _ status: stat) -> Void
     ) throws(StoreError) {
         let opened: Descriptor
         do throws(StoreError) {
@@ -238,12 +251,7 @@ extension FileChunkStore {
                 continue
             }
             var status = stat()
-            guard fstatat(opened.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
-            else { continue }
-            body(
-                PublishedFile(
-                    path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
-                    inode: UInt64(status.st_ino)))
+            if fstatat(opened.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { body(path, status) }
         }
     }
 

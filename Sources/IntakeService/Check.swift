@@ -16,7 +16,9 @@ package struct CheckReport: Sendable {
             case size
             /// A video's file has another md5 than its record says.
             case md5
-            /// A file that no record points to.
+            /// Something that transcoding made of a video is not there.
+            case media
+            /// A file that no record points to, or what was made of one.
             case orphan
             /// An unfinished upload without its file.
             case file
@@ -80,6 +82,7 @@ package struct Check {
         try checkVideos()
         try checkUploads()
         try checkOrphans(published)
+        try checkTranscoded()
         try checkLeftovers()
         return report
     }
@@ -120,6 +123,7 @@ extension Check {
                     continue
                 }
                 results[video.path] = result
+                try checkMedia(of: video)
             }
             if result.size != video.size {
                 add(.size, "\(name): the file has \(result.size) bytes, the record says \(video.size)")
@@ -127,6 +131,19 @@ extension Check {
                 add(.md5, "\(name): the file's md5 is \(md5), the record says \(video.md5)")
             }
         }
+    }
+
+    /// Looks whether all is there that was made of a video's file.
+    private mutating func checkMedia(of video: Video) throws {
+        guard let media = video.media, let job = try service.catalogue.job(ofFile: video.path), job.state == .done
+        else {
+            return
+        }
+        let missing = media.paths.filter { service.store.publishedLength($0) == nil }
+        // It may just be done anew.
+        guard !missing.isEmpty, try service.catalogue.job(ofFile: video.path) == job else { return }
+        add(.media, "video \(video.id): \(missing.joined(separator: ", ")) is not there", repair: "queue its job again")
+        if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
     }
 
     private mutating func md5(of file: StoredFile, _ size: Int) throws(StoreError) -> String {
@@ -151,6 +168,24 @@ extension Check {
             guard try !service.catalogue.hasVideo(atPath: file.path) else { continue }
             guard (try? service.store.openPublished(file.path)) != nil else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
+        }
+    }
+}
+
+extension Check {
+    /// Looks for what was made of videos that are no longer there.
+    private mutating func checkTranscoded() throws {
+        var found: [String] = []
+        let limit = service.now - Self.settlingTime
+        try service.store.forEachTranscoded { path, changeTime in
+            if changeTime < limit { found.append(path) }
+        }
+        for path in found {
+            guard let original = MediaFacts.original(ofDirectory: path),
+                try !service.catalogue.hasVideo(atPath: original)
+            else { continue }
+            add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
+            if isRepairing { _ = try service.store.removePublished(path) }
         }
     }
 }

@@ -69,13 +69,17 @@ struct JobCommand: ParsableCommand {
     }
 
     struct Retry: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Queue failed jobs again, with all their attempts.")
+        static let configuration = CommandConfiguration(
+            abstract: "Queue jobs that are failed or done again, with all their attempts.",
+            discussion: "What was made of a video stays until the new is there: of use when the profile has changed.")
 
         @Argument(help: "The jobs' numbers.") var ids: [Int64]
         @OptionGroup(title: "Settings") var options: SettingOptions
 
         func run() throws {
-            try JobCommand.change(ids, options, done: "queued", needed: "failed") { try $0.retryJob(id: $1, now: $2) }
+            try JobCommand.change(ids, options, done: "queued", needed: "failed or done") {
+                try $0.retryJob(id: $1, now: $2)
+            }
         }
     }
 

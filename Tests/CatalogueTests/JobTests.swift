@@ -186,7 +186,7 @@ import TestSupport
 
     /// What each command does to a job in each state: the state afterwards, or `nil` for a refusal that changes nothing.
     static let commands: [(state: Job.State, retry: Job.State?, cancel: Job.State?)] = [
-        (.queued, nil, .failed), (.running, nil, .failed), (.done, nil, nil), (.failed, .queued, nil),
+        (.queued, nil, .failed), (.running, nil, .failed), (.done, .queued, nil), (.failed, .queued, nil),
     ]
 
     @Test("commands change a job only in a state in which they make sense", arguments: commands)

@@ -1,3 +1,4 @@
+import Catalogue
 import Foundation
 import IntakeService
 import Testing
@@ -128,5 +129,51 @@ private struct Fixture {
         #expect(try fixture.check().findings == [])
         #expect(try fixture.site.storedBytes("set-aside/99.part") == Array("mine".utf8))
         #expect(fixture.site.incomingFiles() == ["2.part"])
+    }
+
+    @Test("what transcoding made and is gone is found, and made anew")
+    func media() throws {
+        let site = try InProcessSite { $0.queuesTranscoding = true }
+        let id = Int64(try #require(try site.send(PageUpload(content: videoBytes(50_000)).wholeRequest()).videoID))
+        let path = try #require(try site.catalogue.video(id: id)).path
+        let directory = MediaFacts.directory(ofOriginal: path)
+        let url = site.dataDirectory.appendingPathComponent(directory)
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        try Data("x".utf8).write(to: url.appendingPathComponent("poster.jpg"))
+        let now = site.clock.now
+        let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 60, now: now))
+        var facts = MediaFacts()
+        facts.posterPath = directory + "/poster.jpg"
+        facts.mp4Path = directory + "/video.mp4"
+        #expect(try site.catalogue.finishJob(job, media: facts, duration: nil, now: now) != nil)
+
+        let finding = try #require(try Check(site.service, isDeep: false, isRepairing: false).run().findings.first)
+        #expect(finding.kind == .media && finding.text.contains("video.mp4") && !finding.text.contains("poster"))
+        #expect(try site.catalogue.job(id: job.id)?.state == .done)
+        _ = try Check(site.service, isDeep: false, isRepairing: true).run()
+        #expect(try site.catalogue.job(id: job.id)?.state == .queued)
+        #expect(try Check(site.service, isDeep: false, isRepairing: false).run().findings == [])
+    }
+
+    @Test("what was made of a video that is gone is found and removed, what is young or of another video stays")
+    func transcodedOrphan() throws {
+        let fixture = try Fixture()
+        let month = fixture.video.components(separatedBy: "/original/")[0]
+        let paths = ["gone.mp4", fixture.video.components(separatedBy: "/original/")[1]].map {
+            "\(month)/transcoded/\($0)"
+        }
+        for path in paths {
+            try FileManager.default.createDirectory(
+                at: fixture.url(path + "/hls"), withIntermediateDirectories: true)
+        }
+        fixture.site.clock.advance(by: -120)
+        #expect(try fixture.check().findings == [])
+        fixture.site.clock.advance(by: 120)
+        let finding = try #require(try fixture.check().findings.first)
+        #expect(finding.kind == .orphan && finding.text.hasPrefix(paths[0]) && finding.repair != nil)
+        #expect(try fixture.check(isRepairing: true).findings == [finding])
+        #expect(!FileManager.default.fileExists(atPath: fixture.url(paths[0]).path))
+        #expect(FileManager.default.fileExists(atPath: fixture.url(paths[1]).path))
+        #expect(try fixture.check().findings == [])
     }
 }

@@ -102,7 +102,7 @@ import TestSupport
                 seconds: 7)
         ).output
         let lines = text.split(separator: "\n")
-        #expect(lines.prefix(5) == ["307200", "1", "256", "0", "10"])
+        #expect(lines.prefix(5) == ["307200", "1", "256", "0", "19"])
         #expect(text.contains("NoNewPrivs:\t1"))
         let allowed = try run(["unshare", "--net", "true"]).end == .exit(0)
         // Only the loopback, which is down.
