@@ -79,7 +79,8 @@ extension TranscodingWorker {
         do throws(CatalogueError) {
             if isLost {
                 logger.notice("job ends: it is no longer this worker's")
-            } else if error.code == .cancelled, isStopped {
+            } else if isStopped {
+                // Whatever the error: who tells this process to end may have told its tools as well.
                 _ = try catalogue.releaseJob(job, now: now())
                 logger.notice("job is given back")
             } else {

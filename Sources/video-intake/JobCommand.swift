@@ -12,7 +12,7 @@ struct JobCommand: ParsableCommand {
             for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
             after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while `serve` runs; run it as the same user.
             """,
-        subcommands: [List.self, Show.self, Retry.self, Cancel.self])
+        subcommands: [List.self, Show.self, Wait.self, Retry.self, Cancel.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the jobs, the newest first.")
@@ -65,6 +65,50 @@ struct JobCommand: ParsableCommand {
                     ("lease until", job.leaseUntil.map(output.time)), ("queued", output.time(job.createTime)),
                     ("changed", output.time(job.updateTime)), ("error", job.error),
                 ].filter { $0.1 != nil })
+        }
+    }
+
+    struct Wait: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Wait until jobs have ended, all that are queued or running if none is named.",
+            discussion: "Shows how far they are on a terminal. Exits with 0 if all are done, with 1 if one has failed.")
+
+        @Argument(help: "The jobs' numbers.") var ids: [Int64] = []
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func run() throws {
+            let catalogue = try options.settings().openCatalogueForMaintenance()
+            let ids = try self.ids.isEmpty ? orExit { try Self.unended(catalogue) } : self.ids
+            let bar = ProgressBar()
+            defer { bar.clear() }
+            while true {
+                let jobs = try ids.map { id in
+                    guard let job = try orExit({ try catalogue.job(id: id) }) else {
+                        bar.clear()
+                        complain(JobCommand.noSuchJob(id))
+                        throw ExitCode(1)
+                    }
+                    return job
+                }
+                let ended = jobs.filter { $0.state == .done || $0.state == .failed }
+                let running = jobs.filter { $0.state == .running }
+                if ended.count == jobs.count { return try Self.report(jobs, bar) }
+                let progress = running.reduce(Double(ended.count)) { $0 + $1.progress } / Double(jobs.count)
+                bar.show(progress, "\(ended.count) of \(jobs.count) ended, \(running.count) running")
+                usleep(500_000)
+            }
+        }
+
+        private static func unended(_ catalogue: SQLiteCatalogue) throws -> [Int64] {
+            try [.queued, .running].flatMap { try catalogue.jobs(state: $0, limit: .max).map(\.id) }
+        }
+
+        private static func report(_ jobs: [Job], _ bar: ProgressBar) throws {
+            bar.clear()
+            let failed = jobs.filter { $0.state == .failed }
+            for job in failed { complain("job \(job.id) has failed: \(job.errorCode ?? "")") }
+            print("\(jobs.count - failed.count) of \(jobs.count) jobs are done")
+            if !failed.isEmpty { throw ExitCode(1) }
         }
     }
 

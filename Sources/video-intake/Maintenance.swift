@@ -46,9 +46,12 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let service = try options.settings().makeServiceForMaintenance()
-        let progress = Progress(isShown: deep && isatty(STDERR_FILENO) == 1)
+        let progress = ProgressBar()
+        progress.isShown = progress.isShown && deep
         let report = try orExit {
-            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.show).run()
+            try Check(service, isDeep: deep, isRepairing: repair) { read, all in
+                progress.show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB")
+            }.run()
         }
         progress.clear()
         for finding in report.findings {
@@ -60,26 +63,6 @@ struct CheckCommand: ParsableCommand {
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
                 + "\(report.findings.count) findings, \(report.findings.count - left) repaired")
         if left > 0 { throw ExitCode(1) }
-    }
-
-    /// How much was read, on a terminal.
-    private final class Progress {
-        private let isShown: Bool
-        private var shown = ContinuousClock.now
-
-        init(isShown: Bool) { self.isShown = isShown }
-
-        func show(_ read: Int, of all: Int) {
-            guard isShown, .now - shown > .milliseconds(200) else { return }
-            shown = .now
-            let bar = String(repeating: "#", count: read * 30 / all).padding(toLength: 30, withPad: ".", startingAt: 0)
-            let line = "\r\u{1B}[K[\(bar)] \(read * 100 / all) % of \(all / 1_048_576) MiB"
-            FileHandle.standardError.write(Data(line.utf8))
-        }
-
-        func clear() {
-            if isShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
-        }
     }
 }
 

@@ -139,9 +139,45 @@ extension EndToEnd {
             let shown = try site.command("job", "show", "1")
             #expect(shown.contains("unsupported") && shown.contains("ffprobe"), "\(shown)")
             #expect(try site.command("job", "retry", "1") == "job 1: queued\n")
-            #expect(
-                eventually { (try? site.command("job", "list", "--state", "failed").contains("unsupported")) ?? false })
+            let waited = try ChildProcess.run(
+                NginxSite.binary, ["job", "wait", "1", "2", "--data-directory", site.site.dataDirectory.path])
+            #expect(waited.end == .exit(1) && waited.output == "1 of 2 jobs are done\n", "\(waited)")
+            #expect(waited.errors.contains("job 1 has failed: unsupported"))
+            #expect(try site.command("job", "list", "--state", "failed").contains("unsupported"))
+            #expect(try site.command("job", "wait").hasPrefix("0 of 0"))
             #expect(worker.stop() == .exit(0))
+        }
+
+        @Test func aVideoThatNamesOtherFilesAndAddressesOpensNothing() throws {
+            let site = try TranscodingSite()
+            let listener = try Listener()
+            let worker = try site.site.startWorker()
+            let secret = site.site.dataDirectory.path + "/secret.mp4"
+            try Data(try FFmpegVideo(.h264).content).write(to: URL(fileURLWithPath: secret))
+            let plain = try FFmpegVideo(.avi)
+            // A playlist where ffmpeg looks for subtitles, in an avi that is one otherwise.
+            for target in ["http://127.0.0.1:\(listener.port)/x.mp4", "file://" + secret, "/etc/passwd"] {
+                let playlist = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n\(target)\n#EXT-X-ENDLIST\n"
+                let video = try HostileVideo.withSubtitles(playlist, in: Data(plain.content))
+                let id = try site.upload(PageUpload(fileName: "evil.avi", content: Array(video)))
+                let isOver = eventually(within: 60) {
+                    ["ready", "failed"].contains((try? site.information(id))?["state"] as? String)
+                }
+                #expect(isOver)
+                // The playlist as a whole file is not even taken.
+                let text = PageUpload(fileName: "evil.mp4", content: Array(playlist.utf8))
+                #expect(try site.site.send(text.request()).code == -3)
+            }
+            #expect(!listener.hasCaller)
+            // Nothing of the secret is in what was made: it would have a second stream, or four seconds.
+            for file in site.site.publishedFiles() where file.hasSuffix("video.mp4") {
+                let probe = try Probe(site.site.dataDirectory.path + "/upload/" + file)
+                #expect(probe.codecs == ["h264", "aac"] && abs(probe.duration - 2) < 0.2, "\(probe)")
+            }
+            let good = try site.upload(FFmpegVideo(.h264).upload)
+            #expect(site.wait(for: good, state: "ready") != nil)
+            #expect(worker.stop() == .exit(0))
+            #expect(!site.site.workerLog.contains("root:"))
         }
 
         /// What `video-intake check` finds.

@@ -15,6 +15,7 @@ import Uploads
 final class Shop {
     let site: InProcessSite
     var settings: WorkerSettings
+    var limits = TranscodingLimits()
     private let log = Locked<[String]>([])
 
     init() throws {
@@ -90,7 +91,7 @@ final class Shop {
         return TranscodingWorker(
             catalogue: catalogue,
             store: try FileChunkStore(directory: path("").trimmingSuffix("/"), reserve: reserve),
-            transcoder: Transcoder(logger: logger), settings: settings, logger: logger)
+            transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger)
     }
 
     func startWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> StartedWorker {

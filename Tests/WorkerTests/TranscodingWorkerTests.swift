@@ -158,4 +158,26 @@ import Transcoding
         worker.stop()
         #expect(try shop.job(id).state == .queued && shop.job(id).claims == 0)
     }
+
+    @Test("what makes a tool hang ends at the time limit, is tried three times and then failed; the queue goes on")
+    func hangs() throws {
+        let shop = try Shop()
+        shop.settings.profile.commands = [["sh", "-c", "case {duration} in 3*) sleep 1000 ;; esac"]]
+        shop.limits.timeBase = 3
+        shop.limits.timeFactor = 0
+        let bad = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 3))
+        let good = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
+        let worker = try shop.startWorker()
+        for attempt in 1...3 {
+            let state: Job.State = attempt < 3 ? .queued : .failed
+            #expect(shop.waitUntil { try shop.job(bad).state == state && shop.job(bad).attempts == attempt })
+            let job = try shop.job(bad)
+            #expect(job.errorCode == "timeLimit" && job.error?.contains("longer than it may") == true)
+            #expect(shop.waitUntil { try shop.video(good).state == .ready })
+            // As if the delay were over.
+            try shop.execute("UPDATE job SET not_before = 0 WHERE state = 'queued'")
+        }
+        worker.stop()
+        #expect(shop.published(bad) == false && shop.workDirectories.isEmpty && shop.tools.isEmpty)
+    }
 }
