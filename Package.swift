@@ -15,6 +15,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPlatform"),
         .target(name: "CDigest"),
 
@@ -27,6 +28,9 @@ let package = Package(
         .target(
             name: "Transcoding",
             dependencies: ["ChunkStore", "CPlatform", .product(name: "Logging", package: "swift-log")]),
+        .target(
+            name: "Webhooks",
+            dependencies: ["Catalogue", "CCrypto", "CCurl", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "IntakeService",
             dependencies: [
@@ -41,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "IntakeService", "Transcoding", "Worker",
+                "IntakeService", "Transcoding", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -89,6 +93,12 @@ let package = Package(
         .testTarget(
             name: "CatalogueTests",
             dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(
+            name: "WebhooksTests",
+            dependencies: [
+                "Webhooks", "Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(
             name: "IntakeServiceTests",
             dependencies: [

@@ -10,14 +10,17 @@ struct Config: ParsableCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the configuration in effect and what is wrong with it.",
-            discussion: "The output is a valid file for --config. Exits with 64 if a setting is wrong.")
+            discussion: """
+                The output is a valid file for --config, but for a secret, which is not printed. Exits with 64 if a \
+                setting is wrong.
+                """)
 
         @OptionGroup var options: SettingOptions
 
         func run() throws {
             let settings = try options.uncheckedSettings()
             for (name, value, origin) in settings.effective {
-                print("# \(origin)\n\(name)=\(value)")
+                print("# \(origin)\n" + (value.map { "\(name)=\($0)" } ?? "# \(name) (set)"))
             }
             var problems = settings.errors
             for (name, path) in [

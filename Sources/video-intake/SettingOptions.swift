@@ -72,6 +72,10 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Where to tell what happens to videos, like https://cms.example.com/videos; empty: nowhere.")
     var webhookURL: String?
 
+    // No flag for the secret: everybody on the machine can read the arguments of a process.
+    @Option(help: "Whether that may be on this machine or in a private network: yes or no.")
+    var webhookPrivate: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
 
@@ -83,8 +87,8 @@ struct SettingOptions: ParsableArguments {
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
             "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "TRANSCODE": transcode,
-            "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime,
-            "WEBHOOK_URL": webhookURL, "LOG_LEVEL": logLevel,
+            "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime, "WEBHOOK_URL": webhookURL,
+            "WEBHOOK_PRIVATE": webhookPrivate, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }
 

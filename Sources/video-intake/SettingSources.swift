@@ -63,7 +63,8 @@ struct SettingSources {
             let name = parts[0].trimmingCharacters(in: .whitespaces)
             let place = "\(path) line \(index + 1)"
             guard parts.count == 2, name.hasPrefix(prefix) else {
-                errors.append("\(place): \(line): must be \(prefix)<NAME>=value")
+                // Not the line itself: it may have a secret in it.
+                errors.append("\(place): must be \(prefix)<NAME>=value")
                 continue
             }
             let short = String(name.dropFirst(prefix.count))

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import IntakeService
 import Logging
+import Webhooks
 
 extension Settings {
     /// The SQLite file of the catalogue.
@@ -13,6 +14,15 @@ extension Settings {
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
         try SQLiteCatalogue(
             path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil)
+    }
+
+    /// Where events are delivered to; `nil` if nowhere.
+    var webhook: Webhook? {
+        intake.webhookURL.map {
+            Webhook(
+                url: $0, secret: webhookSecret, allowsPrivateAddresses: allowsPrivateWebhook,
+                agent: "video-intake/\(VideoIntake.version)")
+        }
     }
 
     /// The service that these settings describe; its directories are made if they are missing.

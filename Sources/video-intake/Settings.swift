@@ -19,12 +19,16 @@ struct Settings {
     var lease: Int64 = 60
     /// The file of the transcoding profile, `nil` for the built-in one.
     var profile: String?
+    /// What the receiver of events knows them by; empty if there is none.
+    var webhookSecret = ""
+    /// Whether the receiver of events may be on this machine or in a private network.
+    var allowsPrivateWebhook = false
 
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
         "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME", "WEBHOOK_URL",
-        "LOG_LEVEL",
+        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -93,6 +97,17 @@ struct Settings {
         reader.read(
             "TRANSCODE", { $0 ? "yes" : "no" }, "yes or no", into: &intake.queuesTranscoding
         ) { ["yes": true, "no": false][$0] }
+        readWorker(&reader)
+        readWebhook(&reader)
+        reader.read(
+            "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+            into: &logLevel
+        ) { Logger.Level(rawValue: $0.lowercased()) }
+        effective = reader.effective
+        errors = reader.errors
+    }
+
+    private mutating func readWorker(_ reader: inout SettingReader) {
         reader.read("JOBS", \.description, "a whole number from 1 to 256", into: &jobs) {
             Int($0).flatMap { (1...256).contains($0) ? $0 : nil }
         }
@@ -102,26 +117,47 @@ struct Settings {
         reader.read("LEASE_TIME", \.description, "a whole number of seconds from 2 to 3600", into: &lease) {
             Int64($0).flatMap { (2...3600).contains($0) ? $0 : nil }
         }
-        reader.read(
-            "WEBHOOK_URL", { $0 ?? "" }, "empty, or http:// or https:// and a host", into: &intake.webhookURL
-        ) { $0.isEmpty ? .some(nil) : Self.isAddress($0) ? .some($0) : nil }
-        reader.read(
-            "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
-            into: &logLevel
-        ) { Logger.Level(rawValue: $0.lowercased()) }
-        effective = reader.effective
-        errors = reader.errors
     }
 
-    /// One line about each setting that is wrong.
-    let errors: [String]
+    private mutating func readWebhook(_ reader: inout SettingReader) {
+        reader.read(
+            "WEBHOOK_URL", { $0 ?? "" },
+            "empty, or http:// or https:// and a host, without spaces and without user:password@",
+            into: &intake.webhookURL, isSecret: { $0.contains("@") && !Self.isPlainAddress($0) }
+        ) { $0.isEmpty ? .some(nil) : Self.isPlainAddress($0) ? .some($0) : nil }
+        reader.read(
+            "WEBHOOK_SECRET", \.self, "at least \(Self.secretLength) bytes long", into: &webhookSecret,
+            isSecret: { !$0.isEmpty }
+        ) { $0.isEmpty || $0.utf8.count >= Self.secretLength ? $0 : nil }
+        reader.read(
+            "WEBHOOK_PRIVATE", { $0 ? "yes" : "no" }, "yes or no", into: &allowsPrivateWebhook
+        ) { ["yes": true, "no": false][$0] }
+        if intake.webhookURL != nil, reader.sources["WEBHOOK_SECRET"]?.text ?? "" == "" {
+            let name = SettingSources.prefix + "WEBHOOK_SECRET"
+            reader.errors.append(
+                "\(name) must be set where WEBHOOK_URL is, in the environment or in the file that --config names: at "
+                    + "least \(Self.secretLength) bytes that the receiver knows too; `openssl rand -hex 32` makes some")
+        }
+    }
 
-    /// Each setting's name, its text, and where it comes from.
-    let effective: [(name: String, value: String, origin: String)]
+    /// Bytes. Shorter ones can be guessed.
+    private static let secretLength = 16
+
+    /// One line about each setting that is wrong.
+    private(set) var errors: [String] = []
+
+    /// Each setting's name, its text, which is `nil` if it is nobody's business, and where it comes from.
+    private(set) var effective: [(name: String, value: String?, origin: String)] = []
 
     private static func isAddress(_ text: String) -> Bool {
         guard let url = URL(string: text) else { return false }
         return ["http", "https"].contains(url.scheme) && url.host?.isEmpty == false
+    }
+
+    /// Whether it is an address that can be sent as it is, and that has no password in it.
+    private static func isPlainAddress(_ text: String) -> Bool {
+        isAddress(text) && URL(string: text)?.user == nil
+            && !text.unicodeScalars.contains { $0.properties.isWhitespace || $0.value < 0x20 || $0.value == 0x7f }
     }
 
     private static func absolutePath(_ text: String) -> String? {
@@ -164,11 +200,14 @@ struct Settings {
 private struct SettingReader {
     let sources: SettingSources
     var errors: [String] = []
-    var effective: [(name: String, value: String, origin: String)] = []
+    var effective: [(name: String, value: String?, origin: String)] = []
 
+    /// - Parameters:
+    ///   - allowed: what the text must be.
+    ///   - isSecret: whether a text must not be shown.
     mutating func read<Value>(
         _ name: String, _ text: (Value) -> String, _ allowed: String, into value: inout Value,
-        _ parse: (String) -> Value?
+        isSecret: (String) -> Bool = { _ in false }, _ parse: (String) -> Value?
     ) {
         var origin = "default"
         if let found = sources[name] {
@@ -176,10 +215,12 @@ private struct SettingReader {
                 value = parsed
                 origin = found.label
             } else {
-                errors.append("\(found.label): \"\(found.text)\" is not allowed: it must be \(allowed)")
+                let wrong = isSecret(found.text) ? "what it is set to" : "\"\(found.text)\""
+                errors.append("\(found.label): \(wrong) is not allowed: it must be \(allowed)")
                 origin = "default, because \(found.label) is wrong"
             }
         }
-        effective.append((SettingSources.prefix + name, text(value), origin))
+        let shown = text(value)
+        effective.append((SettingSources.prefix + name, isSecret(shown) ? nil : shown, origin))
     }
 }

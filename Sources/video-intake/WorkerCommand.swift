@@ -5,19 +5,20 @@ import Foundation
 import Glibc
 import Logging
 import Transcoding
+import Webhooks
 import Worker
 
 /// `video-intake worker`
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Transcode queued videos until SIGTERM or SIGINT.",
+        abstract: "Transcode queued videos, and tell a webhook of it, until SIGTERM or SIGINT.",
         discussion: """
             Takes jobs, the oldest first, --jobs at a time, and makes of each file what --profile says with ffmpeg: \
             without a network, with little priority, within limits of time and memory. Any number of workers may share \
             a data directory; run them as the user of `serve`, and `serve` with --transcode yes. A signal gives what is \
             under way back to the queue; a second one ends at once. A worker that is killed loses nothing: its jobs are \
-            taken again after --lease-time.
+            taken again after --lease-time. With --webhook-url what happens to videos is told there, signed.
             """)
 
     @OptionGroup var options: SettingOptions
@@ -45,9 +46,31 @@ struct WorkerCommand: ParsableCommand {
             _ = signals.wait()
             _exit(1)
         }
+        let delivered = try orExit { try startDelivery(settings, logger, until: stop) }
         worker.removeAbandoned()
         worker.run(until: stop)
+        while delivered.wait(60) {}
         logger.notice("stopped")
+    }
+
+    /// Starts to tell the webhook what happens, on a thread of its own. Returns what stops when that has ended.
+    private func startDelivery(_ settings: Settings, _ logger: Logger, until stop: StopSignal) throws -> StopSignal {
+        let ended = StopSignal()
+        guard let webhook = settings.webhook else {
+            ended.stop()
+            return ended
+        }
+        let delivery = EventDelivery(catalogue: try settings.openCatalogue(), webhook: webhook, logger: logger) {
+            Int64(Date().timeIntervalSince1970)
+        }
+        // The address may have a key in it.
+        let host = settings.intake.webhookURL.flatMap { URL(string: $0)?.host }
+        logger.notice("telling a webhook", metadata: ["host": "\(host ?? "")"])
+        Thread.detachNewThread {
+            delivery.run { stop.isStopped }
+            ended.stop()
+        }
+        return ended
     }
 
     /// What a job cannot be done without.

@@ -46,10 +46,14 @@ extension EndToEnd {
             ("uploads-limit", "0", "a whole number from 1 to 1000000"),
             ("owner-uploads-limit", "none", "a whole number from 1 to 1000000"),
             ("upload-lifetime", "0", "a whole number of hours from 1 to 8760"),
+            ("jobs", "0", "a whole number from 1 to 256"), ("lease-time", "1", "a whole number of seconds from 2"),
+            ("profile", "profile.json", "empty, or an absolute path"),
             ("cache-time", "0", "a whole number of milliseconds from 1 to 60000"),
             ("hold-time", "10001", "a whole number of milliseconds from 0 to 10000"),
             ("transcode", "maybe", "yes or no"),
             ("webhook-url", "cms.example.com", "http:// or https:// and a host"),
+            ("webhook-url", "https://cms.example.com/a b", "without spaces"),
+            ("webhook-private", "maybe", "yes or no"),
             ("log-level", "loud", "one of trace, debug, info"),
         ]
 
@@ -71,6 +75,40 @@ extension EndToEnd {
                     #expect(line.contains(label) && line.contains("\"\(value)\"") && line.contains(allowed), "\(line)")
                 }
             }
+        }
+
+        @Test func theSecretOfTheWebhookIsNeededAndNeverShown() throws {
+            let (url, secret) = ("https://cms.example.com/hook", "0123456789abcdef")
+            let cases: [(url: String, secret: String?, message: String)] = [
+                (url, nil, "VIDEO_INTAKE_WEBHOOK_SECRET must be set where WEBHOOK_URL is"),
+                (url, "", "VIDEO_INTAKE_WEBHOOK_SECRET must be set where WEBHOOK_URL is"),
+                (url, String(secret.dropLast()), "VIDEO_INTAKE_WEBHOOK_SECRET: what it is set to is not allowed"),
+                ("https://user:\(secret)@cms.example.com/", secret, "without user:password@"),
+                ("https://\(secret)@cms.example.com/", secret, "without user:password@"),
+            ]
+            for (url, given, message) in cases {
+                for command in [["serve"], ["config", "check"]] {
+                    let result = try run(
+                        command + ["--webhook-url", url],
+                        environment: given.map { ["VIDEO_INTAKE_WEBHOOK_SECRET": $0] } ?? [:])
+                    #expect(result.end == .exit(64) && result.errors.split(separator: "\n").count == 1)
+                    #expect(result.errors.contains(message), "\(result.errors)")
+                    #expect(!(result.output + result.errors).contains(secret.dropLast()))
+                }
+            }
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let file = directory.appendingPathComponent("settings")
+            let place = "VIDEO_INTAKE_WEBHOOK_URL=\(url)\nVIDEO_INTAKE_DATA_DIRECTORY=\(directory.path)\n"
+            try Data("VIDEO_INTAKE_WEBHOOK_SECRET=\(secret)\n\(place)".utf8).write(to: file)
+            let right = try run(["config", "check", "--config", file.path])
+            #expect(right.end == .exit(0) && right.output.contains("\n# VIDEO_INTAKE_WEBHOOK_SECRET (set)\n"))
+            #expect(!(right.output + right.errors).contains(secret))
+            // A line that cannot be understood may be meant to be this one.
+            try Data("WEBHOOK_SECRET=\(secret)\n".utf8).write(to: file)
+            let wrong = try run(["serve", "--config", file.path])
+            #expect(wrong.errors.contains("line 1") && !wrong.errors.contains(secret))
+            #expect(try run(["serve", "--webhook-secret", secret]).errors.contains("Unknown option"))
         }
 
         @Test func everyWrongSettingIsNamedAtOnce() throws {

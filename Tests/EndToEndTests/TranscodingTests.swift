@@ -216,8 +216,9 @@ struct Probe: CustomStringConvertible {
 struct TranscodingSite {
     let site: NginxSite
 
-    init() throws {
-        site = try NginxSite(.handOff, flags: ["--transcode", "yes"])
+    /// - Parameter flags: more flags for the responder.
+    init(_ flags: [String] = []) throws {
+        site = try NginxSite(.handOff, flags: ["--transcode", "yes"] + flags)
     }
 
     /// Uploads in chunks. Returns the video's number.
