@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
@@ -28,6 +29,8 @@ package final class SQLiteCatalogue: Catalogue {
             try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000")
             if let trace { db.trace { trace($0.description) } }
         }
+        let lock = Self.lockDirectory(of: path)
+        defer { close(lock) }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
@@ -44,6 +47,18 @@ package final class SQLiteCatalogue: Catalogue {
         } catch {
             throw Self.failure(error)
         }
+    }
+
+    /// Waits until no other process opens a catalogue in this directory, and keeps others from it until the result is closed.
+    ///
+    /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
+    /// for its turn to change the journal mode, and a migration looks at the schema before it has the turn to write.
+    private static func lockDirectory(of path: String) -> Int32 {
+        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // Without a directory SQLite has the error to tell.
+        while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+        return descriptor
     }
 
     /// Runs a read in its own snapshot.

@@ -4,7 +4,11 @@ from pathlib import Path
 
 LOOKS = Path(__file__).with_name("accessibility.js").read_text()
 # Roles that must have a name.
-NAMED = {"button", "link", "textbox", "combobox", "checkbox", "radio", "progressbar", "progressIndicator", "dialog", "table"}
+NAMED = {"button", "link", "textbox", "combobox", "checkbox", "radio", "progressbar", "progressIndicator", "slider", "dialog", "table"}
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+NARROW = {"width": 320, "height": 640}
 
 # Where the element with the focus is, that the user sees: the label in place of a hidden file input. Null: none has it.
 FOCUSED = """() => {
@@ -28,7 +32,7 @@ FOCUSED = """() => {
 }"""
 
 # What Tab should come to.
-TABBABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, video[controls]')]
+TABBABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, video[controls], [role=slider]')]
     .filter((element) => !element.disabled && element.tabIndex >= 0 && element.checkVisibility())
     .filter((element) => !document.querySelector('dialog:modal') || element.closest('dialog:modal'))
     .map((element) => [
@@ -90,3 +94,17 @@ def width(page):
     """Whether one would have to scroll sideways."""
     excess = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return [f"{excess} px wider than the window"] if excess > 0 else []
+
+
+def check(case, page, what):
+    """All of it, at all widths, light and dark: the test fails if there are problems."""
+    for scheme in "light", "dark":
+        page.emulate_media(color_scheme=scheme)
+        for viewport in DESKTOP, PHONE, NARROW:
+            page.set_viewport_size(viewport)
+            with case.subTest(f"{what}, {scheme}, {viewport['width']}"):
+                case.assertEqual(looks(page) + width(page), [])
+    for viewport in DESKTOP, PHONE:
+        page.set_viewport_size(viewport)
+        with case.subTest(f"{what}, {viewport['width']}"):
+            case.assertEqual(names(page) + focus(page), [])

@@ -66,8 +66,11 @@ class BrowserCase(unittest.TestCase):
         """The test provokes console errors that match this."""
         self.expected_errors.append(pattern)
 
-    def open_window(self, path, server=None, **options):
-        """A page of a profile of its own, at this path of the server."""
+    def open_window(self, path, server=None, init=None, clock=False, **options):
+        """
+        A page of a profile of its own, at this path of the server. `init`: a script that runs before the page's own. `clock`: whether
+        the test may put the page's clock forward.
+        """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
         context = Browser.chromium().new_context(**options)
         self.addCleanup(context.close)
@@ -75,6 +78,10 @@ class BrowserCase(unittest.TestCase):
         self.watch(page)
         # A page that leaves asks whether it may, while it uploads.
         page.on("dialog", lambda dialog: dialog.accept())
+        if clock:
+            page.clock.install()
+        if init:
+            page.add_init_script(init)
         page.goto((server or self.server).address + path)
         return page
 

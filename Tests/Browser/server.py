@@ -1,5 +1,6 @@
-"""A server of its own for tests: responder and nginx, as nginx/run starts them, on a free port and in a throw-away directory."""
+"""A server of its own for tests: responder, nginx and worker, as nginx/run starts them, on a free port and in a throw-away directory."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -14,6 +16,7 @@ import urllib.parse
 from pathlib import Path
 
 import configuration
+from videos import md5
 
 # Seconds. Bounds, not expectations: all of it takes a fraction of a second on an idle machine.
 START_LIMIT = 60
@@ -51,6 +54,13 @@ class Command:
             self.arguments = [*words.split(" "), *([option.strip(), last] if option else [])]
         self.directory = os.readlink(process / "cwd")
 
+    @classmethod
+    def named(cls, pid):
+        """(`nginx`, or which command of video-intake it is, the command)"""
+        command = cls(pid)
+        program = Path(os.readlink(f"/proc/{pid}/exe")).name
+        return command.arguments[1] if program == "video-intake" else program, command
+
     def start(self, log, environment):
         # Debian keeps nginx where an ordinary user does not look.
         path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -60,15 +70,19 @@ class Command:
 
 
 class Server:
-    """`environment`: settings of the responder, like {"VIDEO_INTAKE_RESERVE": "1T"}. `body_limit`: nginx's, like "1m"."""
+    """
+    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `body_limit`: nginx's, like "1m".
+    `transcodes`: whether videos are queued, which a worker transcodes once it is started.
+    """
 
-    def __init__(self, environment=None, body_limit=None):
-        self.environment = environment or {}
+    def __init__(self, environment=None, body_limit=None, transcodes=False):
         self.port = free_port()
+        self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no"}
+        self.environment |= {name: value.replace("{port}", str(self.port)) for name, value in (environment or {}).items()}
         self.address = f"http://127.0.0.1:{self.port}"
         self.directory = Path(tempfile.mkdtemp(prefix="server."))
         self.log = (self.directory / "site.log").open("ab")
-        self.responder = self.nginx = None
+        self.responder = self.nginx = self.worker = None
         try:
             self._learn_commands()
             configuration.adapt(self.directory, body_limit)
@@ -88,9 +102,17 @@ class Server:
             line = run.stdout.readline()
             if not line.startswith(b"ready: "):
                 raise AssertionError(f"nginx/run did not start: {self.log_text()}")
-            children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-            commands = {Path(os.readlink(f"/proc/{pid}/exe")).name: Command(pid) for pid in children}
-            self.responder_command, self.nginx_command = commands["video-intake"], commands["nginx"]
+            names = {"serve", "nginx"} | ({"worker"} if self.environment["VIDEO_INTAKE_TRANSCODE"] == "yes" else set())
+
+            def learn():
+                children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+                commands = dict(map(Command.named, children))
+                return commands if names <= commands.keys() else None
+
+            # The worker is still another program's process at first.
+            commands = wait_until(learn, START_LIMIT, f"nginx/run has started {names}")
+            self.responder_command, self.nginx_command = commands["serve"], commands["nginx"]
+            self.worker_command = commands.get("worker")
         finally:
             end(run, signal.SIGTERM)
             run.stdout.close()
@@ -102,6 +124,13 @@ class Server:
 
     def start_nginx(self):
         self.nginx = self.nginx_command.start(self.log, {})
+
+    def start_worker(self):
+        self.worker = self.worker_command.start(self.log, self.environment)
+
+    def stop_worker(self):
+        """What it was at goes back to the queue."""
+        end(self.worker, signal.SIGTERM)
 
     def kill_responder(self):
         """As a crash would: at once."""
@@ -123,6 +152,7 @@ class Server:
             return False
 
     def close(self):
+        self.stop_worker()
         end(self.nginx, signal.SIGTERM)
         end(self.responder, signal.SIGTERM)
         self.log.close()
@@ -150,6 +180,35 @@ class Server:
         assert status == 200, f"{action}: HTTP {status} {reply!r}"
         return json.loads(reply)
 
+    def upload(self, path):
+        """Uploads a file that is smaller than a chunk, and returns its video's number."""
+        fields = {"guid": "1" + "".join(filter(str.isdigit, f"{time.time():.9f}")), "file_name": path.name, "md5": md5(path)}
+        boundary = b"0123456789abcdef"
+        parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
+        parts.append(f'name="file"; filename="video{path.suffix}"\r\n\r\n'.encode() + path.read_bytes())
+        body = b"".join(b"--" + boundary + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+        status, _, reply = self.request(
+            "POST", "/service/upload/upload_file", body + b"--" + boundary + b"--\r\n",
+            {"Content-Type": "multipart/form-data; boundary=" + boundary.decode()})
+        assert status == 200, f"HTTP {status} {reply!r}"
+        reply = json.loads(reply)
+        assert reply["code"] == 1, reply
+        return reply["data"]["video_id"]
+
+    def video(self, number):
+        """What the server says of the video."""
+        return self.ask("video_info", video_id=number)["data"]
+
+    def wait_for_state(self, number, *states):
+        """Waits until transcoding has come so far, and returns what the server says of the video."""
+        return wait_until(
+            lambda: (video := self.video(number))["state"] in states and video, START_LIMIT, f"video {number} is {' or '.join(states)}")
+
+    def change(self, statement, *values):
+        """Changes the catalogue, as others do while the responder runs."""
+        with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database, database:
+            database.execute(statement, values)
+
     def video_with(self, md5):
         """The record of the video with this md5, None if there is none."""
         reply = self.ask("determine_video_exist", md5=md5, type=1)
@@ -161,9 +220,9 @@ class Server:
             [self.responder_command.arguments[0], "class", "add", name, "--game", game, "--data-directory", self.directory],
             check=True, stdout=subprocess.DEVNULL, stderr=self.log, timeout=START_LIMIT)
 
-    def stored_file(self, video):
-        """The file that a record's video_url names."""
-        return self.directory / urllib.parse.unquote(urllib.parse.urlsplit(video["video_url"]).path).lstrip("/")
+    def stored_file(self, video, name="video_url"):
+        """The file that an address in a video's record names."""
+        return self.directory / urllib.parse.unquote(urllib.parse.urlsplit(video[name]).path).lstrip("/")
 
     # -- What came in --
 
@@ -178,6 +237,14 @@ class Server:
             log.seek(since)
             matches = (pattern.search(line) for line in log)
             return [(int(match[1]), int(match[2])) for match in matches if match]
+
+    def sent_files(self, since=0):
+        """[(path, status)] of the stored files that were asked for."""
+        pattern = re.compile(rb'"GET (/upload/[^ ]+) [^"]*" (\d+) ')
+        with self._settled_log().open("rb") as log:
+            log.seek(since)
+            matches = (pattern.search(line) for line in log)
+            return [(match[1].decode(), int(match[2])) for match in matches if match]
 
     def uploaded_bytes(self, since=0):
         return sum(received for _, received in self.requests("upload_file", since))

@@ -8,33 +8,16 @@ import videos
 from case import BrowserCase
 from upload_page import UploadPage
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
-NARROW = {"width": 320, "height": 640}
-
 
 class AccessibilityTests(BrowserCase):
-    def check(self, page, what):
-        """At all widths, light and dark."""
-        for scheme in "light", "dark":
-            page.emulate_media(color_scheme=scheme)
-            for viewport in DESKTOP, PHONE, NARROW:
-                page.set_viewport_size(viewport)
-                with self.subTest(f"{what}, {scheme}, {viewport['width']}"):
-                    self.assertEqual(accessibility.looks(page) + accessibility.width(page), [])
-        for viewport in DESKTOP, PHONE:
-            page.set_viewport_size(viewport)
-            with self.subTest(f"{what}, {viewport['width']}"):
-                self.assertEqual(accessibility.names(page) + accessibility.focus(page), [])
-
     def test_upload_page_without_files(self):
         for lang in "zh", "en":
-            self.check(UploadPage(self, lang=lang).page, lang)
+            accessibility.check(self, UploadPage(self, lang=lang).page, lang)
 
     def test_upload_page_with_files_in_all_states(self):
         for lang in "zh", "en":
             page = gallery.show_states(self, lang).page
-            self.check(page, lang)
+            accessibility.check(self, page, lang)
             page.context.close()
 
     def test_upload_page_with_messages(self):
@@ -43,7 +26,7 @@ class AccessibilityTests(BrowserCase):
         text.write_text("not a video")
         page.set_input_files("#files", [text])
         page.wait_for_selector("#messages:has-text('.txt')")
-        self.check(page, "messages")
+        accessibility.check(self, page, "messages")
 
     def test_dialog(self):
         path = videos.variant(videos.small(), self.directory / ("名字" + "很长" * 15 + ".mp4"), seed=self.id())
@@ -52,7 +35,7 @@ class AccessibilityTests(BrowserCase):
             page.choose([path])
             page.start()
             page.wait_for_end([path])
-        self.check(page.page, "dialog")
+        accessibility.check(self, page.page, "dialog")
         page.page.keyboard.press("Escape")
         self.assertFalse(page.page.is_visible("dialog#exists"))
 
@@ -65,12 +48,12 @@ class AccessibilityTests(BrowserCase):
         for lang in "zh", "en":
             page = self.open_window(f"/play/?video_id={upload.video_id(path)}&lang={lang}")
             page.wait_for_selector("video#video")
-            self.check(page, f"play {lang}")
+            accessibility.check(self, page, f"play {lang}")
 
     def test_page_of_a_video_that_is_not_there(self):
         self.expect_errors(r"status of 404 .*/play/")
         page = self.open_window("/play/?video_id=999999")
-        self.check(page, "missing")
+        accessibility.check(self, page, "missing")
 
 
 if __name__ == "__main__":

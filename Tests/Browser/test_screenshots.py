@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gallery
 import videos
-from case import BrowserCase
+from play_page import PlayPage, TranscodingCase
 
 DIRECTORY = os.environ.get("VIDEO_INTAKE_TEST_SCREENSHOTS")
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
@@ -16,7 +16,7 @@ LIMIT = 100_000
 
 
 @unittest.skipUnless(DIRECTORY, "without --screenshots")
-class Screenshots(BrowserCase):
+class Screenshots(TranscodingCase):
     def show_all(self, page, size):
         """Makes the window as high as the page: nothing is behind its lower edge, where the bar with the button stays."""
         page.set_viewport_size(size)
@@ -40,16 +40,21 @@ class Screenshots(BrowserCase):
                 self.take(page.page, f"page-{lang}-{name}")
             number = self.server.video_with(videos.md5(self.directory / lang / "new video.mp4"))["video_id"]
             page.page.context.close()
-            play = self.open_window(f"/play/?video_id={number}&lang={lang}")
-            play.wait_for_selector("video#video")
-            play.evaluate("""() => new Promise((resolve) => {
+            self.server.wait_for_state(number, "ready")
+            play = PlayPage(self, number, lang)
+            play.bar.wait_for()
+            play.page.evaluate("""() => new Promise((resolve) => {
                 const video = document.querySelector('#video');
-                video.requestVideoFrameCallback(resolve);
+                video.onseeked = resolve;
                 video.currentTime = 1;
             })""")
+            # Until the browser has taken away what tells that it loads.
+            play.page.wait_for_timeout(500)
             for name, size in SIZES.items():
-                self.show_all(play, size)
-                self.take(play, f"play-{lang}-{name}")
+                self.show_all(play.page, size)
+                play.point(0.7)
+                play.preview.wait_for()
+                self.take(play.page, f"play-{lang}-{name}")
 
 
 if __name__ == "__main__":

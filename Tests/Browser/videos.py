@@ -51,9 +51,33 @@ def small_flv():
     return made("small.flv", "-f", "lavfi", "-i", CALM, "-t", "3", "-c:v", "flv1")
 
 
+# Four seconds each of red, green and blue: a picture tells its time. With sound.
+COLORS = ["-f", "lavfi", "-i", ";".join(f"color={name}:s=640x360:r=25:d=4[{name}]" for name in ("red", "lime", "blue"))
+          + ";[red][lime][blue]concat=n=3", "-f", "lavfi", "-i", "sine=440:r=44100:d=12"]
+
+
+def colors():
+    """Twelve seconds, mp4."""
+    return made("colors.mp4", *COLORS, "-c:a", "aac", *H264)
+
+
+def colors_avi():
+    return made("colors.avi", *COLORS, "-c:v", "mpeg4", "-q:v", "5", "-c:a", "libmp3lame")
+
+
+def colors_flv():
+    return made("colors.flv", *COLORS, "-c:v", "flv1", "-q:v", "5", "-c:a", "libmp3lame")
+
+
 def junk(path, length=200_000):
     """A file that is not a video, whatever its name says."""
     path.write_bytes(b"This is not a video.\n" * (length // 21))
+    return path
+
+
+def junk_mp4(path):
+    """A file that begins like an mp4, and is none."""
+    path.write_bytes(small().read_bytes()[:32] + b"This is not a video.\n" * 1000)
     return path
 
 

@@ -34,6 +34,20 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         #expect(try SQLiteCatalogue(path: path).classes() == [])
     }
 
+    @Test("a responder and workers that start at the same time make one new file, in turns")
+    func openedAtOnce() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        for file in 0..<20 {
+            let path = directory.appendingPathComponent("\(file).db").path
+            let failures: Locked<[any Error]> = Locked([])
+            DispatchQueue.concurrentPerform(iterations: 4) { _ in
+                do { _ = try SQLiteCatalogue(path: path) } catch { failures.withLock { $0.append(error) } }
+            }
+            #expect(failures.withLock { $0.map { "\($0)" } } == [])
+        }
+    }
+
     @Test("a file that is no database is refused, not overwritten")
     func notADatabase() throws {
         let directory = try makeTemporaryDirectory()

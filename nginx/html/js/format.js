@@ -47,8 +47,21 @@ export function formatTimeLeft(seconds) {
  * @returns {string} `m:ss` or `h:mm:ss`
  */
 export function formatDuration(seconds) {
-    if (!(seconds > 0)) return text('unknown');
-    const whole = Math.max(1, Math.round(seconds));
+    return seconds > 0 ? clock(Math.max(1, Math.round(seconds))) : text('unknown');
+}
+
+/**
+ * A place in a video.
+ *
+ * @param {number} seconds from its beginning
+ * @returns {string} `m:ss` or `h:mm:ss`
+ */
+export function formatPosition(seconds) {
+    return clock(Math.max(0, Math.floor(seconds)));
+}
+
+/** @param {number} whole seconds */
+function clock(whole) {
     const digits = (value) => String(value).padStart(2, '0');
     const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
     return hours > 0

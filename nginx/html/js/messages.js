@@ -90,14 +90,18 @@ const chinese = {
     stateReady: '可以播放',
     stateFailed: '处理失败',
     noticeProcessing: '视频正在处理中，完成后会自动更新。',
-    noticeFailed: '视频处理失败，原视频仍可下载。',
+    noticeFailed: '视频处理失败，可以播放或下载原视频。',
+    noticeFailedUnplayable: '视频处理失败，而浏览器不能播放这种格式（{type}）的视频，请下载原视频后用播放器观看。',
     noticeUnplayable: '浏览器不能播放这种格式（{type}）的视频，请下载后用播放器观看。',
     noticeUnplayableYet: '浏览器不能播放这种格式（{type}）的视频，处理完成后即可在此播放。',
-    noticeDamaged: '浏览器无法播放此视频，请下载后用播放器观看。',
+    noticeDamaged: '浏览器无法播放此视频，请重试，或下载后用播放器观看。',
+    noticeDamagedYet: '浏览器无法播放原视频，处理完成后即可在此播放。',
     noticeMissing: '没有这个视频，可能已被删除，或者链接有误。',
     noticeUnavailable: '服务暂时不可用，正在重试。',
     newVersion: '播放处理后的版本',
     progressProcessing: '处理进度',
+    seekBar: '带预览图的播放进度',
+    positionOf: '{position}，共 {duration}',
 };
 
 const english = {
@@ -194,14 +198,19 @@ const english = {
     stateReady: 'Ready to play',
     stateFailed: 'Processing failed',
     noticeProcessing: 'The video is being processed. This page updates itself when that is done.',
-    noticeFailed: 'Processing failed. The original can still be downloaded.',
+    noticeFailed: 'Processing failed. You can play or download the original.',
+    noticeFailedUnplayable:
+        'Processing failed, and browsers cannot play this format ({type}). Download the original and open it in a player.',
     noticeUnplayable: 'Browsers cannot play this format ({type}). Download the video and open it in a player.',
     noticeUnplayableYet: 'Browsers cannot play this format ({type}). It will play here once it has been processed.',
-    noticeDamaged: 'The browser cannot play this video. Download it and open it in a player.',
+    noticeDamaged: 'The browser cannot play this video. Try again, or download it and open it in a player.',
+    noticeDamagedYet: 'The browser cannot play the original. The video will play here once it has been processed.',
     noticeMissing: 'There is no such video. It may have been deleted, or the link is wrong.',
     noticeUnavailable: 'The service is not available at the moment. Trying again.',
     newVersion: 'Play the processed version',
     progressProcessing: 'Processing progress',
+    seekBar: 'Seek with preview pictures',
+    positionOf: '{position} of {duration}',
 };
 
 function preferredLanguage() {

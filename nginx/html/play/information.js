@@ -8,16 +8,18 @@ const STATES = {
 document.querySelector('#copy').addEventListener('click', copyMD5);
 
 /**
- * Shows what is known of a video.
+ * Shows what is known of a video: what the server does not know yet, or never will without transcoding, the browser may.
  *
  * @param {object} video the fields of protocol.md, "video_info"
  */
 export function showInformation(video) {
+    const played = document.querySelector('#video');
+    const [width, height] = [video.width || played.videoWidth, video.height || played.videoHeight];
     const values = {
         name: video.video_name,
         state: STATES[video.state] ? text(STATES[video.state]) : video.state,
-        duration: formatDuration(video.duration),
-        resolution: video.width && video.height ? `${video.width} × ${video.height}` : text('unknown'),
+        duration: formatDuration(video.duration || (Number.isFinite(played.duration) ? played.duration : 0)),
+        resolution: width && height ? `${width} × ${height}` : text('unknown'),
         size: formatSize(video.size),
         category: [video.game_name, video.class_name].filter(Boolean).join(' · ') || text('none'),
         time: formatServerTime(video.create_time),

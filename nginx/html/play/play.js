@@ -1,21 +1,26 @@
 import { Backoff } from '/js/backoff.js';
+import { formatPercent } from '/js/format.js';
 import { applyTexts, locale, text } from '/js/messages.js';
 import { Refused, videoInfo } from '/js/service.js';
 import { showInformation } from './information.js';
 import { Player } from './player.js';
 
 /** Seconds between two questions while the video is being processed: the first, the longest, and how they grow. */
-const POLL = { first: 2, longest: 30, factor: 1.5 };
+const POLL = { first: 2, longest: 15, factor: 1.3 };
 
 const PROCESSING = ['queued', 'running'];
 
 const notice = document.querySelector('#notice');
 const processing = document.querySelector('#processing');
 const player = new Player((key, values) => showNotice(key, values));
+/** What the server said last. */
+let shown = null;
 
 document.documentElement.lang = locale;
 document.title = text('playTitle');
 applyTexts(document);
+// The browser has looked at the video, too.
+document.querySelector('#video').addEventListener('loadedmetadata', () => showInformation(shown));
 
 /** @param {?string} key of a message; null hides the notice */
 function showNotice(key, values) {
@@ -26,12 +31,16 @@ function showNotice(key, values) {
 
 function show(video) {
     const isProcessing = PROCESSING.includes(video.state);
+    shown = video;
     document.title = video.video_name;
     document.querySelector('#title').textContent = video.video_name;
     showInformation(video);
 
     processing.hidden = !isProcessing;
     processing.querySelector('progress').value = Math.round((video.progress ?? 0) * 100);
+    processing.querySelector('[data-percent]').textContent = video.state === 'running'
+        ? `${text('stateRunning')} ${formatPercent(video.progress ?? 0)}`
+        : text('stateQueued');
     if (isProcessing) showNotice('noticeProcessing');
     else if (video.state === 'failed') showNotice('noticeFailed');
     else showNotice(null);
@@ -47,11 +56,19 @@ function showMissing() {
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** Ends when somebody sees the page: in the background it would ask for nobody. */
+async function seen() {
+    while (document.hidden) {
+        await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+    }
+}
+
 /** Asks until the video is as it will stay. */
 async function run(videoID) {
     const backoff = new Backoff();
     let seconds = POLL.first;
     for (;;) {
+        await seen();
         let video;
         try {
             video = await videoInfo(videoID);
