@@ -122,6 +122,12 @@ package protocol Catalogue: Sendable {
     /// - Parameter isDryRun: only finds them.
     func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
 
+    /// Queues the files of videos that have no job, because transcoding was off when they were recorded.
+    ///
+    /// - Parameter video: of which; `nil` for all.
+    /// - Returns: how many were queued.
+    func queueJobs(video id: Int64?, now: Int64) throws(CatalogueError) -> Int
+
     /// The oldest job that a worker may have: queued and due, or running with a lease that has ended.
     ///
     /// A job that too many workers have died with becomes failed, `worker_died`. Any number of workers in any number

@@ -1,6 +1,19 @@
 import GRDB
 
 extension SQLiteCatalogue {
+    package func queueJobs(video id: Int64?, now: Int64) throws(CatalogueError) -> Int {
+        try write(durably: true) { db in
+            try db.run(
+                """
+                INSERT INTO job (path, state, not_before, create_time, update_time)
+                SELECT path, 'queued', ?1, ?1, ?1 FROM video_info
+                WHERE video_id = ifnull(?2, video_id) AND NOT EXISTS (SELECT 1 FROM job j WHERE j.path = video_info.path)
+                GROUP BY path ORDER BY min(video_id)
+                """, [now, id])
+            return db.changesCount
+        }
+    }
+
     package func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job? {
         // Whoever asks in vain, again and again, does not keep others from writing.
         guard try read({ db in try db.claimableJob(now: now) }) != nil else { return nil }

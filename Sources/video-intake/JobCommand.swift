@@ -12,7 +12,7 @@ struct JobCommand: ParsableCommand {
             for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
             after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while `serve` runs; run it as the same user.
             """,
-        subcommands: [List.self, Show.self, Wait.self, Retry.self, Cancel.self])
+        subcommands: [List.self, Show.self, Add.self, Wait.self, Retry.self, Cancel.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the jobs, the newest first.")
@@ -65,6 +65,36 @@ struct JobCommand: ParsableCommand {
                     ("lease until", job.leaseUntil.map(output.time)), ("queued", output.time(job.createTime)),
                     ("changed", output.time(job.updateTime)), ("error", job.error),
                 ].filter { $0.1 != nil })
+        }
+    }
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Queue videos that were recorded while transcoding was off.",
+            discussion: "What has a job already is left alone: `job retry` does it again.")
+
+        @Argument(help: "The videos' numbers.") var ids: [Int64] = []
+        @Flag(help: "All videos.") var all = false
+        @OptionGroup(title: "Settings") var options: SettingOptions
+
+        func validate() throws {
+            guard all == ids.isEmpty else { throw ValidationError("name videos, or all of them with --all") }
+        }
+
+        func run() throws {
+            let catalogue = try options.settings().openCatalogueForMaintenance()
+            let now = Int64(Date().timeIntervalSince1970)
+            var (count, isComplete) = (0, true)
+            for id in all ? [nil] : ids.map(Optional.some) {
+                if let id, try orExit({ try catalogue.video(id: id) }) == nil {
+                    isComplete = false
+                    complain(VideoCommand.noSuchVideo(id))
+                    continue
+                }
+                count += try orExit { try catalogue.queueJobs(video: id, now: now) }
+            }
+            print(count == 1 ? "1 job queued" : "\(count) jobs queued")
+            if !isComplete { throw ExitCode(1) }
         }
     }
 

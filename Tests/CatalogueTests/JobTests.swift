@@ -225,4 +225,17 @@ import TestSupport
             #expect(error.hasPrefix("ffmpeg\n") && error.hasSuffix("\nthe last line") && !error.contains("\u{FFFD}"))
         }
     }
+
+    @Test("videos from before transcoding was on are queued by hand, each file once, in the order of their numbers")
+    func add() throws {
+        let fixture = try Fixture()
+        let videos = try [("a", 1), ("b", 2), ("c", 2), ("d", 3)].map { try fixture.record($0.0, content: $0.1) }
+        #expect(videos[1].path == videos[2].path)
+        #expect(try fixture.catalogue.queueJobs(video: videos[2].id, now: 3000) == 1)
+        #expect(try fixture.catalogue.queueJobs(video: 99, now: 3000) == 0)
+        #expect(try fixture.catalogue.queueJobs(video: nil, now: 3000) == 2)
+        #expect(try fixture.catalogue.queueJobs(video: nil, now: 3000) == 0)
+        let paths = try fixture.catalogue.jobs(state: .queued, limit: 9).map(\.path)
+        #expect(paths == [videos[3].path, videos[0].path, videos[1].path])
+    }
 }
