@@ -35,6 +35,9 @@ struct WorkerCommand: ParsableCommand {
         }
         let worker = try orExit { try settings.makeWorker(logger) }
         logger.notice("working", metadata: ["jobs": "\(settings.jobs)", "data": "\(settings.dataDirectory)"])
+        if geteuid() == 0 {
+            logger.notice("ffmpeg runs as root, as this process does; run it as the responder's user")
+        }
         if !settings.intake.queuesTranscoding {
             logger.notice("VIDEO_INTAKE_TRANSCODE is no: a responder with this setting queues nothing")
         }

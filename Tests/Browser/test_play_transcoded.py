@@ -23,7 +23,7 @@ class TranscodedTests(TranscodingCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        files = {"mp4": videos.colors(), "avi": videos.colors_avi(), "flv": videos.colors_flv()}
+        files = {"mp4": videos.colors(), "hevc": videos.colors_hevc(), "avi": videos.colors_avi(), "flv": videos.colors_flv()}
         cls.numbers = {kind: cls.server.upload(path) for kind, path in files.items()}
 
     def ready(self, kind):

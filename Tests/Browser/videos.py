@@ -61,6 +61,11 @@ def colors():
     return made("colors.mp4", *COLORS, "-c:a", "aac", *H264)
 
 
+def colors_hevc():
+    return made("colors-hevc.mp4", *COLORS, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none",
+                "-c:a", "aac")
+
+
 def colors_avi():
     return made("colors.avi", *COLORS, "-c:v", "mpeg4", "-q:v", "5", "-c:a", "libmp3lame")
 
