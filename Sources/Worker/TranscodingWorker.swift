@@ -59,9 +59,8 @@ package final class TranscodingWorker: Sendable {
 
     private func renew(_ held: HeldJob) {
         do throws(CatalogueError) {
-            if try !held.renew(catalogue, lease: settings.lease, now: now()) {
-                logger.notice("job is lost", metadata: ["job": "\(held.job.id)"])
-            }
+            // A job that is lost, its own thread notices.
+            _ = try held.renew(catalogue, lease: settings.lease, now: now())
         } catch {
             // Tried again soon; without success the job is lost when its lease ends.
             logger.warning("cannot renew a lease", metadata: ["job": "\(held.job.id)", "cause": "\(error)"])
