@@ -26,10 +26,10 @@ extension EndToEnd {
             let worker = try site.site.startWorker(["--config", settings.path])
             let good = try site.upload(FFmpegVideo(.h264).upload)
             let bad = try site.upload(PageUpload(content: videoBytes(10_000)))
-            #expect(site.wait(for: good, state: "ready") != nil && site.wait(for: bad, state: "failed") != nil)
             #expect(eventually { site.site.workerLog.contains("event not delivered") })
             #expect(receiver.requests.isEmpty)
             receiver.start()
+            #expect(site.wait(for: good, state: "ready") != nil && site.wait(for: bad, state: "failed") != nil)
             #expect(eventually(within: 90) { (try? site.count("event WHERE delivered_time IS NULL")) == 0 })
             #expect(worker.stop() == .exit(0))
 

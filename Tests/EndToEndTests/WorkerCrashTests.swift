@@ -62,7 +62,7 @@ extension EndToEnd {
             }
             #expect(try site.count("job WHERE state = 'queued'") == 100)
             let workers = try (0..<2).map { _ in try site.site.startWorker(["--profile", profile, "--jobs", "1"]) }
-            #expect(eventually(within: 120) { (try? site.count("job WHERE state = 'done'")) == 100 })
+            #expect(eventually(within: 300) { (try? site.count("job WHERE state = 'done'")) == 100 })
             for worker in workers { #expect(worker.stop() == .exit(0)) }
             #expect(try site.doneJobs().sorted() == Array(1...100))
             #expect(try site.count("job WHERE claims <> 1") == 0)

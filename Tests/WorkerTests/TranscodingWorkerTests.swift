@@ -64,6 +64,8 @@ import Transcoding
     @Test("a job that is cancelled while it runs ends soon and publishes nothing")
     func cancel() throws {
         let shop = try Shop()
+        // By itself it would not end in time.
+        shop.settings.profile.commands = [["sleep", "300"]]
         let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
@@ -76,6 +78,8 @@ import Transcoding
     @Test("nothing is left of a video that is deleted while it is transcoded")
     func delete() throws {
         let shop = try Shop()
+        // By itself it would not end in time.
+        shop.settings.profile.commands = [["sleep", "300"]]
         let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
