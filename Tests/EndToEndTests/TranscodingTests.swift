@@ -160,7 +160,7 @@ extension EndToEnd {
                 let playlist = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\n\(target)\n#EXT-X-ENDLIST\n"
                 let video = try HostileVideo.withSubtitles(playlist, in: Data(plain.content))
                 let id = try site.upload(PageUpload(fileName: "evil.avi", content: Array(video)))
-                let isOver = eventually(within: 60) {
+                let isOver = eventually(within: 240) {
                     ["ready", "failed"].contains((try? site.information(id))?["state"] as? String)
                 }
                 #expect(isOver)
@@ -233,10 +233,10 @@ struct TranscodingSite {
         try site.send(.form("/service/upload/video_info", [("video_id", "\(id)")])).data
     }
 
-    /// Waits until a video has a state. Returns what is known of it then, `nil` if it has another one for a minute.
+    /// Waits until a video has a state. Returns what is known of it then, `nil` if it has another one for minutes.
     func wait(for id: Int, state: String) -> [String: Any]? {
         var information: [String: Any]?
-        let isThere = eventually(within: 60) {
+        let isThere = eventually(within: 240) {
             information = try? self.information(id)
             return information?["state"] as? String == state
         }

@@ -30,7 +30,7 @@ extension EndToEnd {
             #expect(receiver.requests.isEmpty)
             receiver.start()
             #expect(site.wait(for: good, state: "ready") != nil && site.wait(for: bad, state: "failed") != nil)
-            #expect(eventually(within: 90) { (try? site.count("event WHERE delivered_time IS NULL")) == 0 })
+            #expect(eventually(within: 240) { (try? site.count("event WHERE delivered_time IS NULL")) == 0 })
             #expect(worker.stop() == .exit(0))
 
             let names = receiver.names

@@ -19,7 +19,7 @@ extension EndToEnd {
             var worker = try site.site.startWorker(flags)
             for _ in 0..<Self.kills {
                 // Somewhere in a job: while it looks at the file, encodes, makes pictures, publishes.
-                let isWorking = eventually { (try? site.count("job WHERE state = 'running'")) ?? 0 > 0 }
+                let isWorking = eventually(within: 60) { (try? site.count("job WHERE state = 'running'")) ?? 0 > 0 }
                 try #require(isWorking, "\(site.site.workerLog)")
                 usleep(.random(in: 0...2_000_000))
                 worker.signal(SIGKILL)
@@ -33,7 +33,7 @@ extension EndToEnd {
                 worker = try site.site.startWorker(flags)
             }
             for id in ids { #expect(site.wait(for: id, state: "ready") != nil, "\(site.site.workerLog)") }
-            #expect(eventually(within: 60) { (try? site.count("job WHERE state <> 'done'")) == 0 })
+            #expect(eventually(within: 240) { (try? site.count("job WHERE state <> 'done'")) == 0 })
             #expect(worker.stop() == .exit(0))
 
             let jobs = try site.count("job")

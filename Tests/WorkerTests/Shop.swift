@@ -81,7 +81,8 @@ final class Shop {
         try DatabaseQueue(path: path("video-intake.db")).write { try $0.execute(sql: sql) }
     }
 
-    func waitUntil(within seconds: Double = 30, _ condition: () throws -> Bool) -> Bool {
+    /// Long: ffmpeg has little priority, and other tests may keep the processors busy.
+    func waitUntil(within seconds: Double = 150, _ condition: () throws -> Bool) -> Bool {
         eventually(within: seconds) { (try? condition()) ?? false }
     }
 
