@@ -44,7 +44,9 @@ struct WorkerCommand: ParsableCommand {
 
         let stop = StopSignal()
         Thread.detachNewThread { [logger] in
-            logger.notice("stopping", metadata: ["signal": "\(signals.wait())"])
+            // Not inside the call, which looks at its arguments only if it logs.
+            let signal = signals.wait()
+            logger.notice("stopping", metadata: ["signal": "\(signal)"])
             stop.stop()
             _ = signals.wait()
             _exit(1)

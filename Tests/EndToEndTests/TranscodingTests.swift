@@ -128,6 +128,18 @@ extension EndToEnd {
             #expect(worker.stop() == .exit(0))
         }
 
+        @Test(arguments: ["debug", "warning", "critical"])
+        func aWorkerRunsUntilItIsToldToStop(logLevel: String) throws {
+            let site = try TranscodingSite()
+            let worker = try site.site.startWorker(["--log-level", logLevel])
+            let id = try site.upload(FFmpegVideo(.h264, seconds: 1).upload)
+            let isReady = eventually(within: 240) {
+                (try? site.information(id))?["state"] as? String == "ready" || worker.poll() != nil
+            }
+            #expect(isReady && worker.poll() == nil)
+            #expect(worker.stop() == .exit(0))
+        }
+
         @Test func whatCannotBeDecodedFailsAndTheQueueGoesOn() throws {
             let site = try TranscodingSite()
             let bad = try site.upload(PageUpload(content: videoBytes(100_000)))
