@@ -135,13 +135,12 @@ extension Check {
 
     /// Looks whether all is there that was made of a video's file.
     private mutating func checkMedia(of video: Video) throws {
-        guard let media = video.media, let job = try service.catalogue.job(ofFile: video.path), job.state == .done
-        else {
-            return
-        }
+        guard video.state == .ready, let media = video.media else { return }
         let missing = media.paths.filter { service.store.publishedLength($0) == nil }
         // It may just be done anew.
-        guard !missing.isEmpty, try service.catalogue.job(ofFile: video.path) == job else { return }
+        guard !missing.isEmpty, let now = try service.catalogue.video(id: video.id), now.state == .ready,
+            now.media == media, let job = try service.catalogue.job(ofFile: video.path)
+        else { return }
         add(.media, "video \(video.id): \(missing.joined(separator: ", ")) is not there", repair: "queue its job again")
         if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
     }

@@ -54,6 +54,14 @@ struct CommandOutput {
     }
 }
 
+extension SettingOptions {
+    /// The catalogue of a data directory that must be there already, and how to show what it knows.
+    func openCatalogue(isJSON: Bool) throws -> (SQLiteCatalogue, CommandOutput) {
+        let settings = try settings()
+        return (try settings.openCatalogueForMaintenance(), CommandOutput(settings: settings, isJSON: isJSON))
+    }
+}
+
 /// How many rows of a list are shown.
 struct LimitOption: ParsableArguments {
     @Option(help: "Show so many at most, the newest first.") var limit = 50

@@ -2,7 +2,7 @@ import ArgumentParser
 import Catalogue
 import Foundation
 
-/// `video-intake job list|show|retry|cancel`
+/// `video-intake job list|show|add|wait|retry|cancel`
 struct JobCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job",
@@ -10,7 +10,8 @@ struct JobCommand: ParsableCommand {
         discussion: """
             A file that is to be transcoded has one job, however many videos point to it. Its state is queued (waits \
             for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
-            after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while `serve` runs; run it as the same user.
+            after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while \
+            `serve` runs; run it as the same user.
             """,
         subcommands: [List.self, Show.self, Add.self, Wait.self, Retry.self, Cancel.self])
 
@@ -23,9 +24,7 @@ struct JobCommand: ParsableCommand {
         @OptionGroup(title: "Settings") var options: SettingOptions
 
         func run() throws {
-            let settings = try options.settings()
-            let output = CommandOutput(settings: settings, isJSON: json)
-            let catalogue = try settings.openCatalogueForMaintenance()
+            let (catalogue, output) = try options.openCatalogue(isJSON: json)
             let jobs = try orExit { try catalogue.jobs(state: state, limit: limit.limit) }
             output.show(
                 jobs, json: \.json,
@@ -47,9 +46,7 @@ struct JobCommand: ParsableCommand {
         @OptionGroup(title: "Settings") var options: SettingOptions
 
         func run() throws {
-            let settings = try options.settings()
-            let output = CommandOutput(settings: settings, isJSON: json)
-            let catalogue = try settings.openCatalogueForMaintenance()
+            let (catalogue, output) = try options.openCatalogue(isJSON: json)
             guard let job = try orExit({ try catalogue.job(id: id) }) else {
                 complain(JobCommand.noSuchJob(id))
                 throw ExitCode(1)

@@ -23,9 +23,7 @@ struct VideoCommand: ParsableCommand {
         @OptionGroup(title: "Settings") var options: SettingOptions
 
         func run() throws {
-            let settings = try options.settings()
-            let output = CommandOutput(settings: settings, isJSON: json)
-            let catalogue = try settings.openCatalogueForMaintenance()
+            let (catalogue, output) = try options.openCatalogue(isJSON: json)
             let videos = try orExit { try catalogue.videos(owner: owner, limit: limit.limit) }
             output.show(
                 videos, json: \.json,
@@ -49,9 +47,7 @@ struct VideoCommand: ParsableCommand {
         @OptionGroup(title: "Settings") var options: SettingOptions
 
         func run() throws {
-            let settings = try options.settings()
-            let output = CommandOutput(settings: settings, isJSON: json)
-            let catalogue = try settings.openCatalogueForMaintenance()
+            let (catalogue, output) = try options.openCatalogue(isJSON: json)
             guard let video = try orExit({ try catalogue.video(id: id) }) else {
                 complain(VideoCommand.noSuchVideo(id))
                 throw ExitCode(1)

@@ -33,10 +33,14 @@ struct WorkerCommand: ParsableCommand {
             complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg util-linux)")
             throw ExitCode(69)
         }
-        let worker = try orExit { try settings.makeWorker(logger) }
+        let (worker, delivery) = try orExit { try settings.makeWorker(logger) }
         logger.notice("working", metadata: ["jobs": "\(settings.jobs)", "data": "\(settings.dataDirectory)"])
         if geteuid() == 0 {
             logger.notice("ffmpeg runs as root, as this process does; run it as the responder's user")
+        }
+        // The address may have a key in it.
+        if let host = settings.intake.webhookURL.flatMap({ URL(string: $0)?.host }) {
+            logger.notice("telling a webhook", metadata: ["host": "\(host)"])
         }
         if !settings.intake.queuesTranscoding {
             logger.notice("VIDEO_INTAKE_TRANSCODE is no: a responder with this setting queues nothing")
@@ -51,7 +55,7 @@ struct WorkerCommand: ParsableCommand {
             _ = signals.wait()
             _exit(1)
         }
-        let delivered = try orExit { try startDelivery(settings, logger, until: stop) }
+        let delivered = start(delivery, until: stop)
         worker.removeAbandoned()
         worker.run(until: stop)
         while delivered.wait(60) {}
@@ -59,18 +63,12 @@ struct WorkerCommand: ParsableCommand {
     }
 
     /// Starts to tell the webhook what happens, on a thread of its own. Returns what stops when that has ended.
-    private func startDelivery(_ settings: Settings, _ logger: Logger, until stop: StopSignal) throws -> StopSignal {
+    private func start(_ delivery: EventDelivery?, until stop: StopSignal) -> StopSignal {
         let ended = StopSignal()
-        guard let webhook = settings.webhook else {
+        guard let delivery else {
             ended.stop()
             return ended
         }
-        let delivery = EventDelivery(catalogue: try settings.openCatalogue(), webhook: webhook, logger: logger) {
-            Int64(Date().timeIntervalSince1970)
-        }
-        // The address may have a key in it.
-        let host = settings.intake.webhookURL.flatMap { URL(string: $0)?.host }
-        logger.notice("telling a webhook", metadata: ["host": "\(host ?? "")"])
         Thread.detachNewThread {
             delivery.run { stop.isStopped }
             ended.stop()
@@ -83,9 +81,9 @@ struct WorkerCommand: ParsableCommand {
 }
 
 extension Settings {
-    /// The worker that these settings describe. Its directories are made if they are missing, so that it may start before
-    /// the responder.
-    func makeWorker(_ logger: Logger) throws -> TranscodingWorker {
+    /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere. Its
+    /// directories are made if they are missing, so that it may start before the responder.
+    func makeWorker(_ logger: Logger) throws -> (TranscodingWorker, EventDelivery?) {
         try Self.makeDirectory(dataDirectory, mode: 0o755)
         let catalogue = try openCatalogue()
         let store = try FileChunkStore(directory: dataDirectory, reserve: reserve, durability: intake.durability)
@@ -97,9 +95,13 @@ extension Settings {
         try Self.makeDirectory(worker.workDirectory, mode: 0o750)
         var limits = TranscodingLimits()
         limits.threads = WorkerSettings.threads(jobs: jobs, processors: Self.processors)
-        return TranscodingWorker(
-            catalogue: catalogue, store: store, transcoder: Transcoder(limits: limits, logger: logger),
-            settings: worker, logger: logger)
+        let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+        return (
+            TranscodingWorker(
+                catalogue: catalogue, store: store, transcoder: Transcoder(limits: limits, logger: logger),
+                settings: worker, logger: logger, now: now),
+            webhook.map { EventDelivery(catalogue: catalogue, webhook: $0, logger: logger, now: now) }
+        )
     }
 
     /// Processors that this process may use.

@@ -24,7 +24,7 @@ extension EndToEnd {
                 usleep(.random(in: 0...2_000_000))
                 worker.signal(SIGKILL)
                 try #require(worker.wait(within: 10) == .signal(SIGKILL))
-                #expect(eventually(within: 5) { site.processes.isEmpty }, "\(site.processes)")
+                #expect(eventually(within: 5) { site.tools.isEmpty }, "\(site.tools)")
                 try site.expectOnlyWholeResults()
                 // There must be something to do until the last one.
                 if try site.count("job WHERE state <> 'done'") == 0 {
@@ -44,7 +44,7 @@ extension EndToEnd {
             #expect(try site.command("check", "--deep").contains("0 findings"))
             let left = try FileManager.default.contentsOfDirectory(
                 atPath: site.site.dataDirectory.path + "/transcoding")
-            #expect(left == [] && site.processes.isEmpty)
+            #expect(left == [] && site.tools.isEmpty)
             print(
                 "\(Self.kills) kills: \(jobs) jobs done, \(try site.count("job WHERE deaths > 1")) of them killed twice"
             )
@@ -87,24 +87,15 @@ extension TranscodingSite {
     }
 
     /// The command lines of ffmpeg and its like that work for this site.
-    var processes: [String] {
-        let directory = site.dataDirectory.resolvingSymlinksInPath().path
-        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return all.filter { Int($0) != nil }.filter { process in
-            let status = textOfFile("/proc/\(process)/status")
-            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/cwd")
-            return !status.contains("\nState:\tZ") && target?.hasPrefix(directory + "/transcoding/") == true
-        }.map { textOfFile("/proc/\($0)/cmdline").replacing("\0", with: " ") }
-    }
+    var tools: [String] { processes(workingBelow: site.dataDirectory.appendingPathComponent("transcoding")) }
 
     /// Whatever has a final name has everything, and every segment that a playlist names.
     func expectOnlyWholeResults() throws {
-        let root = site.dataDirectory.path + "/upload/mp4"
+        let uploads = site.dataDirectory.appendingPathComponent("upload")
         for file in site.publishedFiles() where file.contains("/transcoded/") && file.hasSuffix(".m3u8") {
-            let directory = URL(fileURLWithPath: root).deletingLastPathComponent().path + "/" + file
-            let base = URL(fileURLWithPath: directory)
-            for line in textOfFile(directory).split(separator: "\n") where !line.hasPrefix("#") {
-                let path = base.deletingLastPathComponent().appendingPathComponent(String(line)).path
+            let playlist = uploads.appendingPathComponent(file)
+            for line in textOfFile(playlist.path).split(separator: "\n") where !line.hasPrefix("#") {
+                let path = playlist.deletingLastPathComponent().appendingPathComponent(String(line)).path
                 #expect(access(path, R_OK) == 0, "\(file) names \(line)")
             }
         }
@@ -114,7 +105,7 @@ extension TranscodingSite {
             })
         for result in results {
             for name in ["video.mp4", "hls/master.m3u8", "poster.jpg", "thumbnails.jpg", "thumbnails.vtt"] {
-                #expect(access("\(site.dataDirectory.path)/upload/\(result)/\(name)", R_OK) == 0, "\(result)/\(name)")
+                #expect(access("\(uploads.path)/\(result)/\(name)", R_OK) == 0, "\(result)/\(name)")
             }
         }
     }

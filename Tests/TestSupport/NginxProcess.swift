@@ -203,3 +203,13 @@ package func unixAddress(_ path: String) throws -> sockaddr_un {
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
     return address
 }
+
+/// The command lines of the processes that work in a directory or below it, whoever has started them.
+package func processes(workingBelow directory: URL) -> [String] {
+    let root = directory.resolvingSymlinksInPath().path
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return all.filter { Int($0) != nil }.filter { process in
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/cwd")
+        return target?.hasPrefix(root + "/") == true && !textOfFile("/proc/\(process)/status").contains("\nState:\tZ")
+    }.map { textOfFile("/proc/\($0)/cmdline").replacing("\0", with: " ") }
+}

@@ -14,6 +14,7 @@ import Uploads
 /// A site with videos that wait to be transcoded, and workers for them.
 final class Shop {
     let site: InProcessSite
+    private let directory: String
     var settings: WorkerSettings
     var limits = TranscodingLimits()
     private let log = Locked<[String]>([])
@@ -24,7 +25,7 @@ final class Shop {
             $0.bodyLimit = 256 << 20
             $0.webhookURL = "http://127.0.0.1:9/"
         }
-        let directory = site.dataDirectory.resolvingSymlinksInPath().path
+        directory = site.dataDirectory.resolvingSymlinksInPath().path
         settings = WorkerSettings(name: "test", jobs: 1, workDirectory: directory + "/transcoding")
         settings.lease = 2
         settings.profile.preset = .ultrafast
@@ -36,7 +37,7 @@ final class Shop {
     func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
 
     /// Where something of the store lies.
-    func path(_ name: String) -> String { site.dataDirectory.resolvingSymlinksInPath().path + "/" + name }
+    func path(_ name: String) -> String { "\(directory)/\(name)" }
 
     @discardableResult
     func upload(_ video: FFmpegVideo) throws -> Int64 { try upload(video.upload) }
@@ -61,12 +62,8 @@ final class Shop {
         ((try? FileManager.default.contentsOfDirectory(atPath: settings.workDirectory)) ?? ["?"]).sorted()
     }
 
-    /// The command lines of all processes that work on this site's files.
-    var tools: [String] {
-        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return all.filter { Int($0) != nil }.map { textOfFile("/proc/\($0)/cmdline") }
-            .filter { $0.contains("ffmpeg") && $0.contains(path("")) }
-    }
+    /// The command lines of ffmpeg and its like that work for this site.
+    var tools: [String] { processes(workingBelow: URL(fileURLWithPath: settings.workDirectory)) }
 
     /// What workers have logged, each with the job's number.
     var messages: [String] { log.withLock { $0 } }
@@ -91,18 +88,12 @@ final class Shop {
         logger.logLevel = .info
         return TranscodingWorker(
             catalogue: catalogue,
-            store: try FileChunkStore(directory: path("").trimmingSuffix("/"), reserve: reserve),
+            store: try FileChunkStore(directory: directory, reserve: reserve),
             transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger)
     }
 
     func startWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> StartedWorker {
         StartedWorker(try makeWorker(reserve: reserve))
-    }
-}
-
-extension String {
-    fileprivate func trimmingSuffix(_ suffix: String) -> String {
-        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
     }
 }
 
