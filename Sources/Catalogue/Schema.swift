@@ -18,6 +18,9 @@ enum Schema {
         migrator.registerMigration("4") { db in
             try db.execute(sql: version4)
         }
+        migrator.registerMigration("5") { db in
+            try db.execute(sql: version5)
+        }
         return migrator
     }()
 
@@ -161,5 +164,29 @@ enum Schema {
         CREATE INDEX event_undelivered ON event (event_id) WHERE delivered_time IS NULL;
         CREATE INDEX event_undelivered_video ON event (video_id, event_id) WHERE delivered_time IS NULL;
         CREATE INDEX event_delivered ON event (delivered_time) WHERE delivered_time IS NOT NULL;
+        """
+
+    private static let version5 = """
+        -- What is known of the catalogue itself: epoch (random, another one after a restore), events_given_up, and of the last check
+        -- check_time and check_findings.
+        CREATE TABLE fact (
+            name TEXT PRIMARY KEY,
+            value ANY NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO fact VALUES ('epoch', lower(hex(randomblob(8)))), ('events_given_up', 0);
+
+        -- The workers that run, or did lately.
+        CREATE TABLE worker (
+            name TEXT PRIMARY KEY,
+            heartbeat_time INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- A video number that somebody takes by SQL is never handed out.
+        CREATE TRIGGER video_info_number AFTER INSERT ON video_info
+            WHEN NEW.video_id > (SELECT last FROM id_sequence WHERE name = 'video')
+        BEGIN
+            UPDATE id_sequence SET last = NEW.video_id WHERE name = 'video';
+        END;
+        UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) WHERE name = 'video';
         """
 }

@@ -77,9 +77,10 @@ struct OtherNginx {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
         }
-        try? FileManager.default.copyItem(
-            atPath: NginxSite.repository.path + "/nginx/video-intake-http.conf",
-            toPath: "\(directory)/nginx/video-intake-http.conf")
+        for name in ["conf.d", "snippets"] where !FileManager.default.fileExists(atPath: "\(directory)/nginx/\(name)") {
+            try FileManager.default.copyItem(
+                atPath: NginxSite.repository.path + "/nginx/\(name)", toPath: "\(directory)/nginx/\(name)")
+        }
         let template = textOfFile(NginxSite.repository.path + "/nginx/development.conf.template")
         var lines = template.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         guard let start = lines.firstIndex(of: "    server {") else {

@@ -27,11 +27,6 @@ struct SpoolFloor: Contestant {
 extension OtherNginx {
     /// With the shipped configuration, for a responder that listens on `video-intake.sock` in `directory`.
     init(beforeResponderIn directory: String) throws {
-        let source = NginxSite.repository.path + "/nginx"
-        try FileManager.default.createDirectory(atPath: "\(directory)/nginx", withIntermediateDirectories: true)
-        for name in ["video-intake.conf", "video-intake-handoff.conf"] {
-            try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(directory)/nginx/\(name)")
-        }
         let site = """
             set $video_intake_socket unix:video-intake.sock;
             set $video_intake_data .;
@@ -39,8 +34,7 @@ extension OtherNginx {
             client_body_temp_path body;
 
             """
-        try Data(site.utf8).write(to: URL(fileURLWithPath: "\(directory)/nginx/video-intake-site.conf"))
-        try self.init(in: directory, server: "include video-intake.conf;")
+        try self.init(in: directory, server: site + "include snippets/video-intake/upload.conf;")
     }
 }
 

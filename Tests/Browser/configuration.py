@@ -20,12 +20,12 @@ def adapt(directory, body_limit=None):
     """Adds the tests' own pages; `body_limit` replaces nginx's limit of 5m."""
     configuration = directory / "nginx/nginx.conf"
     text = configuration.read_text()
-    include = "include video-intake.conf;"
+    include = "include snippets/video-intake/upload.conf;"
     assert text.count(include) == 1
     text = text.replace(include, include + LOCATIONS)
     configuration.write_text(text)
     if body_limit is not None:
-        server = directory / "nginx/video-intake.conf"
+        server = directory / "nginx/snippets/video-intake/upload.conf"
         text = server.read_text()
         assert text.count("client_max_body_size 5m;") == 1
         server.write_text(text.replace("client_max_body_size 5m;", f"client_max_body_size {body_limit};"))

@@ -101,9 +101,10 @@ extension NginxSite {
 
     private func writeConfiguration(_ authenticates: Bool) throws {
         let (source, target) = (Self.repository.path + "/nginx", dataDirectory.path + "/nginx")
-        for name in ["video-intake.conf", "video-intake-http.conf", "video-intake-page.conf"] {
+        for name in ["conf.d", "snippets"] {
             try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(target)/\(name)")
         }
+        let snippets = "snippets/video-intake"
         try FileManager.default.createSymbolicLink(
             atPath: "\(target)/html", withDestinationPath: "\(source)/html")
         let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
@@ -119,7 +120,7 @@ extension NginxSite {
         var main = textOfFile("\(source)/development.conf.template").replacing("@PORT@", with: "\(port)")
         if authenticates {
             let servicePort = try Self.freePort()
-            site = Self.uncommented(textOfFile("\(source)/video-intake-site.conf"))
+            site = Self.uncommented(textOfFile("\(source)/\(snippets)/site.conf"))
                 .replacing("/run/video-intake/", with: "").replacing("/var/lib/video-intake/", with: "")
                 .replacing("/var/lib/video-intake", with: ".").replacing(":9000", with: ":\(servicePort)")
             main.removeLast(main.reversed().prefix { $0 != "}" }.count + 1)
@@ -136,9 +137,9 @@ extension NginxSite {
 
                 """
         }
-        let handOff = mode == .handOff ? textOfFile("\(source)/video-intake-handoff.conf") : ""
+        let handOff = mode == .handOff ? textOfFile("\(source)/\(snippets)/handoff.conf") : ""
         for (name, text) in [
-            ("video-intake-handoff.conf", handOff), ("video-intake-site.conf", site), ("nginx.conf", main),
+            ("\(snippets)/handoff.conf", handOff), ("\(snippets)/site.conf", site), ("nginx.conf", main),
         ] {
             try Data(text.utf8).write(to: URL(fileURLWithPath: "\(target)/\(name)"))
         }
