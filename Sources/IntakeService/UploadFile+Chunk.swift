@@ -22,12 +22,12 @@ extension IntakeService {
         _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ settings: IntakeSettings
     ) throws(Failure) -> Storing {
         let chunk = request.chunk
-        let layout = try learn(request, in: upload, settings)
-        if layout.size == nil, content.length > upload.bodyLimit {
-            // The limit has grown: where a chunk is parked is found anew.
+        if upload.record.key.size == nil, content.length > upload.bodyLimit {
+            // The limit has grown, and parked chunks are too near: with the next request the upload is taken up anew.
             uploads.remove(upload)
             throw .notStored(cause: "the body limit has changed")
         }
+        let layout = try learn(request, in: upload, settings)
         guard let target = try open(upload) else { return .endedElsewhere }
         if case .file(let file, _) = target { try unpark(upload, file) }
 

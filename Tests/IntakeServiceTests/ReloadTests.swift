@@ -23,7 +23,7 @@ import Testing
         let site = try InProcessSite()
         let video = PageUpload(content: videoBytes(2000))
         #expect(try site.send(video.request()).code == 1)
-        #expect(try site.send(video.determineRequest()).data?["video_url"] as? String == "/\(site.publishedFiles()[0])")
+        #expect(try site.send(video.determineRequest()).data?["video_url"] as? String == "/upload/\(site.publishedFiles()[0])")
         reload(site) {
             $0.extensions = ["flv"]
             $0.videoDomain = "https://video.example.com"
@@ -31,7 +31,7 @@ import Testing
         // The body directory stays what it was, or no body could be read.
         #expect(try site.send(PageUpload(content: videoBytes(2000)).request()).code == -3)
         let url = try site.send(video.determineRequest()).data?["video_url"] as? String
-        #expect(url == "https://video.example.com/\(site.publishedFiles()[0])")
+        #expect(url == "https://video.example.com/upload/\(site.publishedFiles()[0])")
         reload(site) { $0.sizeLimit = 1999 }
         #expect(try site.send(PageUpload(content: videoBytes(2000)).request()).code == -1)
         reload(site) { $0.bodyLimit = 2000 }
@@ -84,7 +84,7 @@ import Testing
         var codes: [Int?] = []
         for chunk in [1, 0, 2] { codes.append(try site.send(page.request(chunk)).code) }
         #expect(codes == [2, 2, 1])
-        #expect(try site.storedBytes(site.publishedFiles()[0]) == page.content)
+        #expect(try site.storedBytes("upload/" + site.publishedFiles()[0]) == page.content)
     }
 
     @Test(
