@@ -29,18 +29,22 @@ extension Settings {
     func makeService(_ logger: Logger) throws -> IntakeService {
         try Self.makeDirectory(dataDirectory, mode: 0o755)
         let catalogue = try openCatalogue()
+        if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try FileChunkStore(
-            directory: dataDirectory, reserve: reserve, durability: intake.durability)
-        if let body = intake.bodyDirectory {
-            try Self.makeDirectory(body, mode: 0o700)
-            var (ours, theirs) = (stat(), stat())
-            if stat(dataDirectory, &ours) == 0, stat(body, &theirs) == 0, ours.st_dev != theirs.st_dev {
-                logger.warning("body and data directory are on two file systems: the reserve holds for the data only")
-            }
+            directory: dataDirectory, bodyDirectory: intake.bodyDirectory, reserve: reserve,
+            durability: intake.durability)
+        if let room = try store.room().body {
+            logger.notice(
+                "request bodies are on a file system of their own, which needs room for all requests under way",
+                metadata: [
+                    "directory": "\(intake.bodyDirectory ?? "")", "largest body": "\(intake.bodyLimit)",
+                    "bytes above its reserve": "\(room)",
+                ])
         }
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID)
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID,
+            version: VideoIntake.version)
     }
 
     /// The kernel's name for the time since it was started; where there is none, everything counts as from before.
