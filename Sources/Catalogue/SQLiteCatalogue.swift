@@ -1,5 +1,6 @@
 import GRDB
 import Glibc
+import Synchronization
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
@@ -8,7 +9,7 @@ import Glibc
 package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
     let queuesJobs: Bool
-    let writesEvents: Bool
+    private let writesEventsNow: Atomic<Bool>
 
     /// Opens the file at `path` and brings an older schema up to date.
     ///
@@ -16,14 +17,14 @@ package final class SQLiteCatalogue: Catalogue {
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
     ///     that were given out before.
     ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
-    ///   - writesEvents: whether events are kept for delivery. If nobody delivers them they would only grow in number.
+    ///   - writesEvents: as `setWritesEvents` has it.
     ///   - trace: is told of each statement that runs.
     package init(
         path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
         trace: (@Sendable (String) -> Void)? = nil
     ) throws(CatalogueError) {
         self.queuesJobs = queuesJobs
-        self.writesEvents = writesEvents
+        writesEventsNow = Atomic(writesEvents)
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
@@ -87,6 +88,10 @@ package final class SQLiteCatalogue: Catalogue {
         while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
         return descriptor
     }
+
+    package func setWritesEvents(_ writesEvents: Bool) { writesEventsNow.store(writesEvents, ordering: .relaxed) }
+
+    var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
 
     /// Runs a read in its own snapshot.
     func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {

@@ -27,8 +27,9 @@ struct Settings {
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME", "WEBHOOK_URL",
-        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LOG_LEVEL",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "SLOW_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME",
+        "WEBHOOK_URL",
+        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -96,6 +97,10 @@ struct Settings {
             into: &intake.holdTime
         ) { Int($0).flatMap { (0...10000).contains($0) ? Double($0) / 1000 : nil } }
         reader.read(
+            "SLOW_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 3600000",
+            into: &intake.slowTime
+        ) { Int($0).flatMap { (0...3_600_000).contains($0) ? Double($0) / 1000 : nil } }
+        reader.read(
             "CACHE_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 1 to 60000",
             into: &intake.cacheTime
         ) { Int($0).flatMap { (1...60000).contains($0) ? Double($0) / 1000 : nil } }
@@ -104,6 +109,10 @@ struct Settings {
         ) { ["yes": true, "no": false][$0] }
         readWorker(&reader)
         readWebhook(&reader)
+        reader.read(
+            "LANGUAGE", \.rawValue, "one of \(Language.allCases.map(\.rawValue).joined(separator: ", "))",
+            into: &intake.language
+        ) { Language(rawValue: $0.lowercased()) }
         reader.read(
             "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             into: &logLevel
