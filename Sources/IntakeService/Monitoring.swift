@@ -12,7 +12,7 @@ extension IntakeService {
         addRequests(&metrics)
         // What cannot be found out is left out: the rest may tell why.
         do throws(CatalogueError) {
-            addCatalogue(&metrics, try catalogue.statistics(now: now))
+            addCatalogue(&metrics, try catalogue.figures())
         } catch {
             logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
         }
@@ -28,7 +28,7 @@ extension IntakeService {
     private func addRequests(_ exposition: inout Exposition) {
         exposition.add(
             "build_info", .gauge, "The running version and the schema of its catalogue.",
-            [([("version", version), ("schema", catalogue.schemaVersion)], 1)])
+            [([("version", version), ("schema", "\(SQLiteCatalogue.schemaVersion)")], 1)])
         exposition.add(
             "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", metrics.startTime)
         exposition.add(
@@ -64,13 +64,13 @@ extension IntakeService {
             Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
         exposition.add(
             "oldest_queued_job_age_seconds", .gauge, "How long the oldest queued job could have been taken by a worker.",
-            age(found.oldestQueuedJob))
+            age(found.oldestQueuedJobTime))
         exposition.add(
             "worker_heartbeat_timestamp_seconds", .gauge, "When a worker was last known to live, in seconds since 1970.",
-            found.workers.map { ([("worker", $0.name)], $0.heartbeat) })
-        exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.pendingEvents)
+            found.workers.map { ([("worker", $0.name)], $0.time) })
+        exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.eventsPending)
         exposition.add(
-            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.", age(found.oldestPendingEvent))
+            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.", age(found.oldestPendingEventTime))
         exposition.add(
             "events_given_up_total", .counter, "Events that were never delivered.", found.eventsGivenUp)
         exposition.add(
@@ -148,22 +148,7 @@ extension IntakeService {
 
 extension Exchange {
     /// Whether it is a question of a monitor that wants to know more than that the responder answers.
-    fileprivate var asksWhetherReady: Bool {
+    var asksWhetherReady: Bool {
         (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil
-    }
-}
-
-/// Answers every request while there is no catalogue.
-package struct UnavailableService: Sendable {
-    private let language: Language
-
-    package init(language: Language) {
-        self.language = language
-    }
-
-    package func handle(_ exchange: any Exchange) {
-        let isQuestion = exchange.action == .healthz && exchange.asksWhetherReady
-        _ = exchange.send(
-            isQuestion ? Readiness.unavailable.reply(language) : Failure.unavailable.reply(language))
     }
 }

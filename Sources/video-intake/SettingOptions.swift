@@ -2,8 +2,17 @@ import ArgumentParser
 
 /// The flags of the settings. All are text here: `Settings` checks them in the same way wherever they come from.
 struct SettingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A file of VIDEO_INTAKE_<NAME>=value lines.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of VIDEO_INTAKE_<NAME>=value lines; /dev/null for none (/etc/default/video-intake, if it exists).",
+            valueName: "file"))
     var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "One of several sites on this machine: its own settings file, data directory and socket end in -<name>.",
+            valueName: "name"))
+    var site: String?
 
     @Option(help: "The unix socket to listen on; ignored if a listening socket is inherited.")
     var socket: String?
@@ -113,11 +122,16 @@ struct SettingOptions: ParsableArguments {
     /// - Throws: exit code 64 if the file cannot be understood.
     func uncheckedSettings() throws -> Settings {
         do throws(SettingErrors) {
-            return Settings(try SettingSources(flags: given, file: config))
+            return try read()
         } catch {
             try Self.complain(about: error.lines)
             throw ExitCode(64)
         }
+    }
+
+    /// Reads all sources, again if need be.
+    func read() throws(SettingErrors) -> Settings {
+        Settings(try SettingSources(flags: given, file: config, site: site))
     }
 
     static func complain(about lines: [String]) throws {

@@ -35,6 +35,11 @@ struct Settings {
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
     init(_ sources: SettingSources) {
         var reader = SettingReader(sources: sources)
+        if !sources.site.isEmpty {
+            socket = "/run/video-intake-\(sources.site)/video-intake.sock"
+            dataDirectory = "/var/lib/video-intake-\(sources.site)"
+        }
+        file = sources.path
         reader.read("SOCKET", \.self, "a path of 1 to 107 bytes", into: &socket) {
             (1...107).contains($0.utf8.count) ? $0 : nil
         }
@@ -151,6 +156,9 @@ struct Settings {
 
     /// Bytes. Shorter ones can be guessed.
     private static let secretLength = 16
+
+    /// The file that was read, `nil` if there is none.
+    let file: String?
 
     /// One line about each setting that is wrong.
     private(set) var errors: [String] = []
