@@ -216,6 +216,9 @@ package protocol Catalogue: Sendable {
     /// Says what `check` has found and left as it was.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
 
+    /// Checks that changes can be written.
+    func checkWritable() throws(CatalogueError)
+
     /// How much there is of everything, at one moment; cheap, whatever there is.
     func figures() throws(CatalogueError) -> CatalogueFigures
 
@@ -257,9 +260,12 @@ package struct CatalogueError: Error, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
+    /// Bytes that were written may not have reached the medium.
+    package let isSyncFailure: Bool
 
-    package init(_ reason: Reason, _ description: String) {
+    package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
         self.reason = reason
         self.description = description
+        self.isSyncFailure = isSyncFailure
     }
 }

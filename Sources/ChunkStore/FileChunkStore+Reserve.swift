@@ -23,7 +23,7 @@ extension FileChunkStore {
             }
         guard let bodyFileSystem else { return Room(data: data.free - kept, body: nil) }
         // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %.
-        let body = try Self.space(of: bodyFileSystem)
+        let body = try Self.space(of: bodyFileSystem.descriptor)
         return Room(data: data.free - kept, body: body.free - min(kept, body.total / 20))
     }
 
@@ -42,11 +42,12 @@ extension FileChunkStore {
     /// The directory at `path`, if it is there and on another file system than `directory`.
     static func otherFileSystem(
         _ path: String?, than directory: borrowing Descriptor
-    ) throws(StoreError) -> Descriptor? {
+    ) throws(StoreError) -> StoredFile? {
         guard let path else { return nil }
         do throws(StoreError) {
             let other = try Descriptor(directory: path)
-            return try other.status().st_dev == directory.status().st_dev ? nil : other
+            if try other.status().st_dev == directory.status().st_dev { return nil }
+            return StoredFile(other)
         } catch  where error.code == ENOENT {
             return nil
         }

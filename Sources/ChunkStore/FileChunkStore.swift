@@ -24,7 +24,7 @@ package final class FileChunkStore: ChunkStore {
     static let setAsideDirectory = "set-aside"
 
     /// Where request bodies are, if that is another file system: it has a reserve of its own.
-    let bodyFileSystem: Descriptor?
+    let bodyFileSystem: StoredFile?
 
     /// Opens the store in `directory`, which must exist, and creates what is missing in it.
     ///

@@ -18,7 +18,8 @@ extension IntakeService {
         }
         if let room = try? store.room() {
             metrics.add(
-                "free_bytes_above_reserve", .gauge, "Free bytes that uploads may still take; negative: too few are free.",
+                "free_bytes_above_reserve", .gauge,
+                "Free bytes that uploads may still take; negative: too few are free.",
                 [([("file_system", "data")], room.data)] + (room.body.map { [([("file_system", "body")], $0)] } ?? []))
         }
         addFaults(&metrics)
@@ -63,14 +64,17 @@ extension IntakeService {
             "jobs", .gauge, "Transcoding jobs.",
             Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
         exposition.add(
-            "oldest_queued_job_age_seconds", .gauge, "How long the oldest queued job could have been taken by a worker.",
+            "oldest_queued_job_age_seconds", .gauge,
+            "How long the oldest queued job could have been taken by a worker.",
             age(found.oldestQueuedJobTime))
         exposition.add(
-            "worker_heartbeat_timestamp_seconds", .gauge, "When a worker was last known to live, in seconds since 1970.",
+            "worker_heartbeat_timestamp_seconds", .gauge,
+            "When a worker was last known to live, in seconds since 1970.",
             found.workers.map { ([("worker", $0.name)], $0.time) })
         exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.eventsPending)
         exposition.add(
-            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.", age(found.oldestPendingEventTime))
+            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.",
+            age(found.oldestPendingEventTime))
         exposition.add(
             "events_given_up_total", .counter, "Events that were never delivered.", found.eventsGivenUp)
         exposition.add(
