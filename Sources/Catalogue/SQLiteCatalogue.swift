@@ -13,7 +13,7 @@ package final class SQLiteCatalogue: Catalogue {
     /// The version of the tables.
     package static let schemaVersion = Schema.version
 
-    /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
+    /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date, of which a copy is kept.
     ///
     /// - Parameters:
     ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
@@ -40,6 +40,7 @@ package final class SQLiteCatalogue: Catalogue {
                 throw CatalogueError(
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
+            try Self.keepOlderSchema(pool)
             try Schema.migrator.migrate(pool)
             // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
             try pool.write { db in try db.execute(sql: "UPDATE id_sequence SET last = last WHERE name = 'video'") }
@@ -52,13 +53,30 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return }
+        let copy = "\(pool.path).schema-\(old).backup"
+        guard access(copy, F_OK) != 0 else { return }
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
+        }
+    }
+
+    static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    }
+
     /// Waits until no other process opens a catalogue in this directory, and keeps others from it until the result is closed.
     ///
     /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
     /// for its turn to change the journal mode, and a migration looks at the schema before it has the turn to write.
     private static func lockDirectory(of path: String) -> Int32 {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         // Without a directory SQLite has the error to tell.
         while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
         return descriptor
@@ -88,7 +106,7 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func failure(_ error: any Error) -> CatalogueError {
+    static func failure(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
         let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
         return CatalogueError(full ? .diskFull : .failed, String(describing: error))

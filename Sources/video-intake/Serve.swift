@@ -105,5 +105,5 @@ struct Serve: ParsableCommand {
 
 /// Writes one line about a mistake to standard error.
 func complain(_ line: String) {
-    FileHandle.standardError.write(Data("video-intake: \(line)\n".utf8))
+    writeToStandardError("video-intake: \(line)\n")
 }
