@@ -1,5 +1,4 @@
 import GRDB
-import Glibc
 
 extension SQLiteCatalogue {
     package func figures() throws(CatalogueError) -> CatalogueFigures {
@@ -10,9 +9,6 @@ extension SQLiteCatalogue {
     /// process it is.
     package static func figures(path: String) throws(CatalogueError) -> CatalogueFigures {
         do {
-            guard access(path, F_OK) == 0 else {
-                throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno))); is the disk mounted?")
-            }
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .timeout(10)

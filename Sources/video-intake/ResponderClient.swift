@@ -55,11 +55,11 @@ enum ResponderClient {
 
     /// A whole request without a body. All lengths are below 128, which take one byte.
     private static func request(_ target: String) -> [UInt8] {
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let parameters = [
-            ("REQUEST_METHOD", "GET"), ("REQUEST_URI", target), ("QUERY_STRING", parts.count > 1 ? String(parts[1]) : ""),
-        ].flatMap { name, value in
-            [UInt8(name.utf8.count), UInt8(value.utf8.count)] + Array(name.utf8) + Array(value.utf8)
+        let query = target.firstIndex(of: "?").map { String(target[$0...].dropFirst()) } ?? ""
+        var parameters: [UInt8] = []
+        for (name, value) in [("REQUEST_METHOD", "GET"), ("REQUEST_URI", target), ("QUERY_STRING", query)] {
+            parameters += [UInt8(name.utf8.count), UInt8(value.utf8.count)]
+            parameters += Array(name.utf8) + Array(value.utf8)
         }
         func record(_ type: UInt8, _ content: [UInt8] = []) -> [UInt8] {
             [1, type, 0, 1, UInt8(content.count >> 8), UInt8(content.count & 255), 0, 0] + content
@@ -72,7 +72,7 @@ enum ResponderClient {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 || errno == EINTR else { throw Silence(code: errno) }
             rest = rest.dropFirst(max(count, 0))

@@ -53,6 +53,7 @@ extension Settings {
     }
 
     private var figures: ServiceStatus.Known<CatalogueFigures> {
+        if let missingCatalogue { return .unknown(cause: missingCatalogue) }
         do throws(CatalogueError) {
             return .value(try SQLiteCatalogue.figures(path: cataloguePath))
         } catch {
@@ -61,11 +62,10 @@ extension Settings {
     }
 
     private var room: ServiceStatus.Known<Room> {
+        // Opening a store makes what is missing of it.
+        if let missingCatalogue { return .unknown(cause: missingCatalogue) }
         do throws(StoreError) {
-            return .value(
-                try FileChunkStore(
-                    directory: dataDirectory, bodyDirectory: intake.bodyDirectory, reserve: reserve
-                ).room())
+            return .value(try openStore().room())
         } catch {
             return .unknown(cause: error.description)
         }
