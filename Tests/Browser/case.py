@@ -66,10 +66,10 @@ class BrowserCase(unittest.TestCase):
         """The test provokes console errors that match this."""
         self.expected_errors.append(pattern)
 
-    def open_window(self, path, server=None, init=None, clock=False, **options):
+    def open_window(self, path, server=None, init=None, clock=False, routes=None, **options):
         """
         A page of a profile of its own, at this path of the server. `init`: a script that runs before the page's own. `clock`: whether
-        the test may put the page's clock forward.
+        the test may put the page's clock forward. `routes`: {address: handler} for Playwright's `route`, from the first request on.
         """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
         context = Browser.chromium().new_context(**options)
@@ -82,6 +82,8 @@ class BrowserCase(unittest.TestCase):
             page.clock.install()
         if init:
             page.add_init_script(init)
+        for address, handler in (routes or {}).items():
+            page.route(address, handler)
         page.goto((server or self.server).address + path)
         return page
 
