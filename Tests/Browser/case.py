@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import unittest
+import urllib.parse
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -27,6 +28,8 @@ class Browser:
             cls._playwright = sync_playwright().start()
             # Chromium's sandbox does not work for root.
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+            # Hosts with other names than that of the server, which is on this machine.
+            arguments.append("--host-resolver-rules=MAP *.test 127.0.0.1")
             cls._chromium = cls._playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         return cls._chromium
 
@@ -68,7 +71,7 @@ class BrowserCase(unittest.TestCase):
 
     def open_window(self, path, server=None, init=None, clock=False, routes=None, **options):
         """
-        A page of a profile of its own, at this path of the server. `init`: a script that runs before the page's own. `clock`: whether
+        A page of a profile of its own, at this path of the server, or at this address. `init`: a script that runs before the page's own. `clock`: whether
         the test may put the page's clock forward. `routes`: {address: handler} for Playwright's `route`, from the first request on.
         """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
@@ -84,7 +87,7 @@ class BrowserCase(unittest.TestCase):
             page.add_init_script(init)
         for address, handler in (routes or {}).items():
             page.route(address, handler)
-        page.goto((server or self.server).address + path)
+        page.goto(urllib.parse.urljoin((server or self.server).address, path))
         return page
 
     def watch(self, page):

@@ -71,12 +71,13 @@ class Command:
 
 class Server:
     """
-    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `body_limit`: nginx's, like "1m".
-    `transcodes`: whether videos are queued, which a worker transcodes once it is started.
+    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether videos are
+    queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see configuration.adapt.
     """
 
-    def __init__(self, environment=None, body_limit=None, transcodes=False):
+    def __init__(self, environment=None, transcodes=False, secure=False, **nginx):
         self.port = free_port()
+        self.secure_port = free_port() if secure else None
         self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no"}
         self.environment |= {name: value.replace("{port}", str(self.port)) for name, value in (environment or {}).items()}
         self.address = f"http://127.0.0.1:{self.port}"
@@ -85,7 +86,7 @@ class Server:
         self.responder = self.nginx = self.worker = None
         try:
             self._learn_commands()
-            configuration.adapt(self.directory, body_limit)
+            configuration.adapt(self.directory, secure_port=self.secure_port, **nginx)
             self.start_responder()
             self.start_nginx()
             wait_until(self.is_healthy, START_LIMIT, "/healthz answers")
@@ -160,6 +161,10 @@ class Server:
 
     def log_text(self):
         return (self.directory / "site.log").read_text(errors="replace")
+
+    def address_at(self, host):
+        """The server's address by another name of this machine: any below .test, see case.py."""
+        return f"https://{host}:{self.secure_port}" if self.secure_port else f"http://{host}:{self.port}"
 
     # -- Requests of the tests themselves --
 
