@@ -16,12 +16,15 @@ LOCATIONS = f"""
         location ^~ /test/libraries/ {{ alias {LIBRARIES}/; types {{ text/javascript js; }} }}
 """
 
+# The cookie of who is logged in.
+SESSION = "session=in"
+
 # A shop's login: two pages that begin and end a session, and the address by which nginx asks for it.
 LOGIN = """
         set $session_attributes "";
         if ($https) { set $session_attributes "; SameSite=None; Secure"; }
-        location = /test/login { add_header Set-Cookie "session=in; Path=/; HttpOnly$session_attributes"; return 204; }
-        location = /test/logout { add_header Set-Cookie "session=out; Path=/; HttpOnly$session_attributes"; return 204; }
+        location = /test/login { add_header Set-Cookie "session=in; Path=/; HttpOnly$session_attributes"; return 200 "in"; }
+        location = /test/logout { add_header Set-Cookie "session=out; Path=/; HttpOnly$session_attributes"; return 200 "out"; }
         location = /video-intake-login {
             internal;
             client_max_body_size 0;

@@ -81,6 +81,8 @@ class Server:
         self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no"}
         self.environment |= {name: value.replace("{port}", str(self.port)) for name, value in (environment or {}).items()}
         self.address = f"http://127.0.0.1:{self.port}"
+        # Of the requests of the tests themselves.
+        self.headers = {"Cookie": configuration.SESSION} if nginx.get("login") else {}
         self.directory = Path(tempfile.mkdtemp(prefix="server."))
         self.log = (self.directory / "site.log").open("ab")
         self.responder = self.nginx = self.worker = None
@@ -172,7 +174,7 @@ class Server:
         """(status, headers, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, self.headers | (headers or {}))
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         finally:
@@ -235,13 +237,17 @@ class Server:
         """A point in nginx's access log."""
         return self._settled_log().stat().st_size
 
-    def requests(self, action, since=0):
+    def requests(self, action, since=0, method="POST", version=r"[\d.]+"):
         """[(status, bytes received)] of the requests for the action that have ended, those that were broken off included."""
-        pattern = re.compile(rb'"POST /service/upload/' + action.encode() + rb'[ ?][^"]*" (\d+) .* received=(\d+)')
+        pattern = re.compile(rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}" (\d+) .* received=(\d+)'.encode())
         with self._settled_log().open("rb") as log:
             log.seek(since)
             matches = (pattern.search(line) for line in log)
             return [(int(match[1]), int(match[2])) for match in matches if match]
+
+    def refused_origins(self):
+        """The lines of nginx's log about pages on other hosts."""
+        return (self.directory / "log/video-intake.log").read_text().splitlines()
 
     def sent_files(self, since=0):
         """[(path, status)] of the stored files that were asked for."""
