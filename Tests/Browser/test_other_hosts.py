@@ -149,7 +149,7 @@ class ListedHostTests(OtherHostCase):
         """Every file of the server's, but for its logs and what nginx and the catalogue have for themselves."""
         return sorted(
             str(path) for path in self.server.directory.rglob("*") if path.is_file()
-            and path.relative_to(self.server.directory).parts[0] in ("upload", "chunks", "body", "parts", "incoming", "unfinished"))
+            and path.relative_to(self.server.directory).parts[0] in ("upload", "incoming", "body"))
 
 
 class LoginTests(OtherHostCase):
@@ -166,7 +166,7 @@ class LoginTests(OtherHostCase):
     def test_webuploader_reads_401_and_goes_on_after_the_login(self):
         self.expect_errors(r"status of 401")
         path = self.video(chunks=8)
-        page = self.page_at(SHOP, "resume&login")
+        page = self.page_at(SHOP, "resume&login", profile=True)
         mark = self.server.mark()
         page.upload([path])
         self.assertEqual(self.failure(page, path), ("请先登录", "401", "login"))
