@@ -186,6 +186,9 @@ package protocol Catalogue: Sendable {
     /// The job of a file, `nil` if it has none.
     func job(ofFile path: String) throws(CatalogueError) -> Job?
 
+    /// Says whether events are kept for delivery from now on. If nobody delivers them they would only grow in number.
+    func setWritesEvents(_ writesEvents: Bool)
+
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
     ///
     /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered

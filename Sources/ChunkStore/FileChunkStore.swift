@@ -13,8 +13,8 @@ import Glibc
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
 package final class FileChunkStore: ChunkStore {
     let directory: Descriptor
-    private let incoming: Descriptor
-    private let directoryPath: String
+    let incoming: Descriptor
+    let directoryPath: String
     private let reserve: Reserve
     private let durability: Durability
     /// One upload is admitted after the other: two at once could each see the room that only one of them has.
@@ -40,7 +40,7 @@ package final class FileChunkStore: ChunkStore {
 
     package func path(ofPublished path: String) -> String { "\(directoryPath)/\(path)" }
 
-    private static func name(ofUpload id: Int64) -> String { "\(id).part" }
+    static func name(ofUpload id: Int64) -> String { "\(id).part" }
 
     /// The upload whose file has this name.
     private static func upload(named name: String) -> Int64? {

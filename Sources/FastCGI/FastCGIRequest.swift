@@ -82,6 +82,7 @@ package final class FastCGIRequest: @unchecked Sendable {
     /// How many come altogether is up to the peer: compare with `contentLength`.
     package func read(into target: UnsafeMutableRawBufferPointer) throws(ConnectionFault) -> Int {
         if isAnswered.load(ordering: .acquiring) { throw .answered }
-        return try input.read(into: target)
+        guard token != nil else { return try input.read(into: target) }
+        return try token!.waiting { () throws(ConnectionFault) in try input.read(into: target) }
     }
 }

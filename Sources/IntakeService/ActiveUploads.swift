@@ -35,13 +35,13 @@ final class ActiveUploads: @unchecked Sendable {
     }
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String, sizeLimit: Int) -> ActiveUpload {
+    func begin(_ record: Upload, guid: String, _ settings: IntakeSettings) -> ActiveUpload {
         lock.withLock {
             let upload: ActiveUpload
             if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
                 upload = known
             } else {
-                upload = ActiveUpload(record, sizeLimit: sizeLimit)
+                upload = ActiveUpload(record, settings)
                 uploads.put(record.key, upload)
             }
             upload.addGuid(guid)

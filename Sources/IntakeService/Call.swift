@@ -7,12 +7,19 @@ final class Call: Sendable {
     let exchange: any Exchange
     /// The last part of the address, like `upload_file`.
     let action: String
+    /// What this request goes by, whatever is changed meanwhile.
+    let settings: IntakeSettings
+    let format: ReplyFormat
     private let logger: Logger
     private let started = ContinuousClock.now
 
-    init(_ exchange: any Exchange, action: String, logger: Logger) {
+    init(
+        _ exchange: any Exchange, action: String, _ settings: IntakeSettings, _ format: ReplyFormat, _ logger: Logger
+    ) {
         self.exchange = exchange
         self.action = action
+        self.settings = settings
+        self.format = format
         self.logger = logger
     }
 

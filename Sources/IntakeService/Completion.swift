@@ -81,10 +81,11 @@ extension IntakeService {
     ) throws(Failure) -> Verified {
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
         let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
+        let settings = settings
         let container = Container.of(head, allowed: settings.extensions)
         let md5 = try storing(digest.finish(size))
         guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
-        guard let container else { throw refusedContainer }
+        guard let container else { throw .container(settings) }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
         let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id), .request) : nil
@@ -155,7 +156,7 @@ extension IntakeService {
 
 extension IntakeService {
     /// What the video of a request's upload will be called. The path consists of parts made or checked here.
-    func draft(_ request: UploadRequest) -> VideoDraft {
+    func draft(_ request: UploadRequest, _ settings: IntakeSettings) -> VideoDraft {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone
         let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))

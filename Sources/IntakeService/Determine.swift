@@ -8,7 +8,7 @@ extension IntakeService {
         let parameters = try parameters(call)
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        let size = try checkedSize(parameters, limit: settings.sizeLimit)
+        let size = try checkedSize(parameters, limit: call.settings.sizeLimit)
         guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
             return Reply(code: 2, message: "视频不存在")
         }
@@ -21,7 +21,7 @@ extension IntakeService {
             }
             return Reply(code: 2, message: "视频不存在")
         }
-        guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
+        guard let name = parameters.nonEmpty("file_name") else { return call.format.existing(video) }
         let copy = try recording(
             catalogue.copy(
                 video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
@@ -30,18 +30,18 @@ extension IntakeService {
             videos.noteRecorded(video)
             return Reply(code: 2, message: "视频不存在")
         }
-        return format.existing(copy)
+        return call.format.existing(copy)
     }
 
     func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
         let parameters = try parameters(call)
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        guard let size = try checkedSize(parameters, limit: settings.sizeLimit) else {
+        guard let size = try checkedSize(parameters, limit: call.settings.sizeLimit) else {
             throw .malformed(field: "size", rule: "不能为空")
         }
-        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...settings.chunksLimit).contains(chunks)
-        else { throw .malformed(field: "chunks", rule: "必须是 1 到 \(settings.chunksLimit) 的整数") }
+        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...call.settings.chunksLimit).contains(chunks)
+        else { throw .malformed(field: "chunks", rule: "必须是 1 到 \(call.settings.chunksLimit) 的整数") }
         let chunk = parameters["chunk"].flatMap { $0.isEmpty ? nil : $0 }
         let number = chunk.flatMap(decimalNumber)
         guard chunk == nil || number.map({ $0 < chunks }) == true else {
@@ -60,8 +60,8 @@ extension IntakeService {
         }
         var received = ChunkSet(chunks: chunks)
         for chunk in found.chunks { received.insert(chunk.number) }
-        if let number { return format.chunk(exists: received.contains(number)) }
-        return format.chunks(chunks, received: received.ranges)
+        if let number { return call.format.chunk(exists: received.contains(number)) }
+        return call.format.chunks(chunks, received: received.ranges)
     }
 
     private func parameters(_ call: Call) throws(Failure) -> Form {

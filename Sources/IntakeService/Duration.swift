@@ -41,6 +41,12 @@ extension IntakeService {
         for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
     }
 
+    /// Starts ffprobe once, as for a video.
+    ///
+    /// - Returns: `nil` if it works, else its last words.
+    /// - Throws: if it cannot be started.
+    package static func probeComplaint() throws(StoreError) -> String? { try MediaProbe.complaint() }
+
     /// Seconds; 0 if ffprobe cannot tell.
     ///
     /// - Throws: if ffprobe cannot be started.

@@ -53,6 +53,8 @@ enum Failure: Error, Sendable {
         }
     }
 
+    static func container(_ settings: IntakeSettings) -> Failure { .refused(.container(allowed: settings.extensions)) }
+
     var reply: Reply {
         switch self {
         case .missingParameter: Reply(code: -1, message: "guid 或 file_name 或 md5 不能为空")

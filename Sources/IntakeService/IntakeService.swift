@@ -4,6 +4,7 @@ import Dispatch
 import Foundation
 import LoadingCache
 import Logging
+import Synchronization
 
 /// The actions: parameters in, replies out. (protocol.md)
 ///
@@ -11,9 +12,7 @@ import Logging
 package final class IntakeService: Sendable {
     let catalogue: any Catalogue
     let store: any ChunkStore
-    let settings: IntakeSettings
     let logger: Logger
-    let format: ReplyFormat
     let uploads: ActiveUploads
     let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
@@ -22,9 +21,13 @@ package final class IntakeService: Sendable {
     let bodyMemory: MemoryPool
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
+    let durability: Durability
     /// Durations that no reply waits for are found out one after the other.
     let probing = DispatchQueue(label: "probing")
     private let clock: @Sendable () -> Int64
+    /// What requests that begin now go by.
+    private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
+    private let isStoppingNow = Atomic(false)
 
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
@@ -36,17 +39,37 @@ package final class IntakeService: Sendable {
     ) {
         self.catalogue = catalogue
         self.store = store
-        self.settings = settings
         self.logger = logger
         self.bootID = bootID
         self.clock = clock
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
-        let durably = settings.durability == .power
+        durability = settings.durability
+        let durably = durability == .power
         records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }
-        format = ReplyFormat(settings)
+        current = Locked((settings, ReplyFormat(settings)))
     }
+
+    /// What is done without a request goes by the settings of the moment.
+    var settings: IntakeSettings { current.withLock(\.settings) }
+
+    /// Takes over new settings, as far as they can change while requests are served; those under way keep the old ones.
+    ///
+    /// What stays as it was at the start: `memoryBodyLimit`, `durability`, `cacheTime`, `queuesTranscoding` and
+    /// `bodyDirectory`.
+    package func reload(_ new: IntakeSettings) {
+        current.withLock {
+            $0.settings = $0.settings.reloaded(from: new)
+            $0.format = ReplyFormat($0.settings)
+        }
+        catalogue.setWritesEvents(new.webhookURL != nil)
+    }
+
+    /// Says that the service is about to end, so that a load balancer sends requests elsewhere. They are served still.
+    package func beginStopping() { isStoppingNow.store(true, ordering: .relaxed) }
+
+    var isStopping: Bool { isStoppingNow.load(ordering: .relaxed) }
 
     /// Seconds since 1970.
     var now: Int64 { clock() }
@@ -58,7 +81,9 @@ package final class IntakeService: Sendable {
     package func handle(_ exchange: any Exchange) {
         let path = Self.path(exchange)
         let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let call = Call(exchange, action: slash.map { String(path[$0...].dropFirst()) } ?? path, logger: logger)
+        let (settings, format) = current.withLock { $0 }
+        let call = Call(
+            exchange, action: slash.map { String(path[$0...].dropFirst()) } ?? path, settings, format, logger)
         do throws(Failure) {
             switch path {
             case "/service/upload/upload_file", "/service/upload/ssl_upload_file":
@@ -91,7 +116,7 @@ package final class IntakeService: Sendable {
     }
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
-        try FormReader(store: store, settings: settings, memory: bodyMemory).read(call.exchange)
+        try FormReader(store: store, settings: call.settings, memory: bodyMemory).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.

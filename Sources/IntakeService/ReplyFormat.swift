@@ -5,10 +5,12 @@ import Glibc
 /// How values look in replies: times, sizes and addresses.
 package struct ReplyFormat: Sendable {
     let videoDomain: String
+    let language: Language
     private let timeZone: TimeZone
 
     init(_ settings: IntakeSettings) {
         videoDomain = settings.videoDomain
+        language = settings.language
         timeZone = settings.timeZone
     }
 

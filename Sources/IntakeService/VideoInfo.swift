@@ -4,7 +4,7 @@ import FormData
 /// list_class and video_info, and the page that plays a video. (protocol.md, sections 6 and 7)
 extension IntakeService {
     func listClass(_ call: Call) throws(Failure) -> Reply {
-        format.classes(try recording(catalogue.classes()))
+        call.format.classes(try recording(catalogue.classes()))
     }
 
     func videoInfo(_ call: Call) throws(Failure) -> Reply {
@@ -14,7 +14,7 @@ extension IntakeService {
         guard let video = try recording(catalogue.video(id: id, owner: call.owner)) else {
             return Reply(code: 2, message: "视频不存在")
         }
-        return format.info(video)
+        return call.format.info(video)
     }
 
     /// Lets nginx send the page, which asks for the rest, or its page for HTTP 404.

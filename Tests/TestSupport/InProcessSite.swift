@@ -59,7 +59,7 @@ package final class InProcessSite: Site {
         self.clock = clock
         let lookups = lookups
         catalogue = try SQLiteCatalogue(
-            path: directory.url.path + "/video-intake.db", queuesJobs: settings.queuesTranscoding,
+            path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil
         ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
