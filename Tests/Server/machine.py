@@ -14,7 +14,7 @@ MIRROR = "http://deb.debian.org/debian"
 FIRST = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "procps"]
 PACKAGES = [
     "nginx", "ffmpeg", "curl", "sqlite3", "openssl", "php8.2-fpm", "php8.2-mysql", "php8.2-sqlite3", "mariadb-server",
-    "libcurl4", "libfcgi0ldbl", "libsqlite3-0", "libssl3", "libstdc++6", "tzdata", "perl-base", "strace",
+    "rsync", "e2fsprogs", "libcurl4", "libfcgi0ldbl", "libsqlite3-0", "libssl3", "libstdc++6", "tzdata", "perl-base", "strace",
 ]
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
 
@@ -84,12 +84,14 @@ class Machine:
         """Where a file of the machine is, seen from outside; not of what is mounted inside."""
         return self.root / inside.lstrip("/")
 
-    def boot(self, seconds=120):
+    def boot(self, devices=None, seconds=120):
+        """`devices`: block devices, by the name that they get inside."""
         command = ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", "--quiet", "--register=no"]
         # Without systemd around it there is nobody to ask for a scope.
         if not os.path.isdir("/run/systemd/system"):
             command.append("--keep-unit")
         command += ["--boot", "--private-network", f"--machine=vi-{self.name}", f"--hostname={self.name}", "-D", str(self.root)]
+        command += [f"--bind={outside}:{inside}" for inside, outside in (devices or {}).items()]
         with open(self.directory / "console.log", "ab") as console:
             self._nspawn = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True)
