@@ -91,6 +91,8 @@ class Machine:
         if not os.path.isdir("/run/systemd/system"):
             command.append("--keep-unit")
         command += ["--boot", "--private-network", f"--machine=vi-{self.name}", f"--hostname={self.name}", "-D", str(self.root)]
+        # What the container's own filter would hide of the units' lines; without the capabilities they only read.
+        command.append("--system-call-filter=adjtimex syslog")
         command += [f"--bind={outside}:{inside}" for inside, outside in (devices or {}).items()]
         with open(self.directory / "console.log", "ab") as console:
             self._nspawn = subprocess.Popen(
@@ -139,7 +141,7 @@ class Machine:
 
     def enter(self) -> list[str]:
         """What stands before a command that runs inside."""
-        return ["nsenter", "--target", str(self.leader), "--all", "--wd=/"]
+        return ["nsenter", "--target", str(self.leader), "--all", "--wdns=/"]
 
     def run(self, *command, check=True, input=None, timeout=300) -> subprocess.CompletedProcess:
         """A command inside, as root; its output as text, standard error in it."""

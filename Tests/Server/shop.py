@@ -59,7 +59,7 @@ class Site:
         (old / "list.pdf").write_bytes(b"%PDF-1.4\n")
         machine.write("/etc/nginx/sites-available/shop", self.documented.text("shop-before"))
         machine.shell("ln -s ../sites-available/shop /etc/nginx/sites-enabled/; nginx -t; systemctl reload nginx")
-        must(self.get("/").body == "the shop's front page\n", lambda: f"the shop does not work: {self.get('/')}")
+        machine.wait_until("the shop's front page", lambda: self.get("/").body == "the shop's front page\n", 10)
 
     def put_server(self, block="shop-after", **replacements):
         text = self.documented.text(block)

@@ -51,8 +51,8 @@ PROBES = {
     "RestrictRealtime=yes": Probe("chrt --fifo 1 true"),
     "SystemCallArchitectures=native": Probe(FOREIGN),
     "SystemCallFilter=@system-service": Probe("mount -t tmpfs none /mnt && umount /mnt"),
-    # At the limit the process is killed, where the container may set one.
-    "MemoryMax=2G": Probe("perl -e '$text = \"x\" x (2200 << 20)'"),
+    # The kernel ends the process at the limit.
+    "MemoryMax=2G": Probe("perl -e 'vec($text, 2200 << 20, 8) = 1'"),
 }
 
 # What they do is seen in other topics, or cannot be seen in a test.
@@ -123,7 +123,9 @@ def run(site: Site, check: Checks, videos):
     for line in seen:
         with check(line) as notes:
             probe = PROBES[line]
-            if attempt(site, probe):
+            # Control groups of version 1 are read-only in a container.
+            hidden = line.startswith("Memory") and site.show(units[0], "MemoryCurrent") == "[not set]"
+            if not hidden and attempt(site, probe):
                 must(not attempt(site, probe, line), "it works all the same")
                 notes.append("works without it, not with it")
             else:
