@@ -103,7 +103,7 @@ struct LogStreamHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let values = all.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }
+        let values = all.sorted { $0.key < $1.key }.map { " \(Self.quoted($0.key))=\(Self.quoted("\($0.value)"))" }
         LogStream.write(event.level, event.message.description + values.joined())
     }
 

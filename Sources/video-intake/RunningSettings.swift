@@ -2,13 +2,15 @@ import Logging
 
 /// The settings of a process that runs, until SIGHUP lets them be read again. For one thread at a time.
 struct RunningSettings {
+    /// As they were read last. What needs a restart is in effect as it was at the start.
     private(set) var current: Settings
+    private let started: Settings
     private let options: SettingOptions
     private let logger: Logger
     private let level: LogLevel
 
     init(_ settings: Settings, _ options: SettingOptions, _ logger: Logger, _ level: LogLevel) {
-        (current, self.options, self.logger, self.level) = (settings, options, logger, level)
+        (current, started, self.options, self.logger, self.level) = (settings, settings, options, logger, level)
     }
 
     /// Reads them again. What is wrong is logged, and all stays as it was.
@@ -24,14 +26,14 @@ struct RunningSettings {
             logger.error("the settings stay as they were, because some are wrong")
             return false
         }
-        let changed = new.names(differingFrom: current)
-        for name in changed where !Settings.reloadable.contains(name) {
+        let isReloadable = Settings.reloadable.contains
+        for name in new.names(differingFrom: started) where !isReloadable(name) {
             logger.warning("a setting has changed that needs a restart", metadata: ["setting": "\(name)"])
         }
-        current = current.reloaded(from: new)
+        let changed = new.names(differingFrom: current).filter(isReloadable)
+        current = new
         level.current = current.logLevel
-        let names = changed.filter(Settings.reloadable.contains)
-        logger.notice("settings read again", metadata: ["changed": "\(names.joined(separator: ","))"])
+        logger.notice("settings read again", metadata: ["changed": "\(changed.joined(separator: ","))"])
         return true
     }
 }

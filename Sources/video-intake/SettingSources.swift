@@ -82,12 +82,13 @@ struct SettingSources {
 
     /// `NAME=value` lines, as systemd's EnvironmentFile has them; `#` begins a comment line.
     private static func read(_ path: String, _ what: String) throws(SettingErrors) -> [String: Found] {
-        guard let stream = fopen(path, "re") else {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
             let remedy = errno == EACCES ? "; run this as root or as www-data" : ""
             throw SettingErrors(lines: ["\(path), \(what): \(String(cString: strerror(errno)))\(remedy)"])
         }
-        fclose(stream)
-        guard let contents = try? String(contentsOfFile: path, encoding: .utf8) else {
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        guard let bytes = try? file.readToEnd() ?? Data(), let contents = String(data: bytes, encoding: .utf8) else {
             throw SettingErrors(lines: ["\(path), \(what): it is no file of UTF-8 text"])
         }
         var found: [String: Found] = [:]

@@ -7,20 +7,6 @@ extension Settings {
         "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE",
     ]
 
-    /// These settings with what can be changed while the process runs taken from `new`.
-    func reloaded(from new: Settings) -> Settings {
-        var result = new
-        result.socket = socket
-        result.threads = threads
-        result.dataDirectory = dataDirectory
-        result.reserve = reserve
-        result.jobs = jobs
-        result.lease = lease
-        result.profile = profile
-        // Of these settings the service itself keeps what it is built of.
-        return result
-    }
-
     /// The names of the settings that differ, in their order.
     func names(differingFrom other: Settings) -> [String] {
         let before = Dictionary(uniqueKeysWithValues: other.effective.map { ($0.name, $0.value) })
