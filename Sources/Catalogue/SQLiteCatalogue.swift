@@ -11,6 +11,9 @@ package final class SQLiteCatalogue: Catalogue {
     let queuesJobs: Bool
     private let writesEventsNow: Atomic<Bool>
 
+    /// The version of the tables.
+    package static let schemaVersion = Schema.version
+
     /// Opens the file at `path` and brings an older schema up to date.
     ///
     /// - Parameters:
@@ -49,7 +52,7 @@ package final class SQLiteCatalogue: Catalogue {
             }
             try Schema.migrator.migrate(pool)
             // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
-            try pool.write { db in try db.execute(sql: "UPDATE id_sequence SET last = last WHERE name = 'video'") }
+            try pool.write(Self.touch)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
             throw CatalogueError(.failed, "\(path) cannot be written")
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
@@ -93,6 +96,13 @@ package final class SQLiteCatalogue: Catalogue {
 
     var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
 
+    package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
+
+    /// Writes and changes nothing.
+    private static func touch(_ db: Database) throws {
+        try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
+    }
+
     /// Runs a read in its own snapshot.
     func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
         do { return try pool.read(body) } catch { throw Self.failure(error) }
@@ -119,8 +129,10 @@ package final class SQLiteCatalogue: Catalogue {
 
     private static func failure(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
-        let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
-        return CatalogueError(full ? .diskFull : .failed, String(describing: error))
+        let code = (error as? DatabaseError)?.extendedResultCode
+        return CatalogueError(
+            code?.primaryResultCode == .SQLITE_FULL ? .diskFull : .failed, String(describing: error),
+            isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
     }
 }
 
@@ -140,8 +152,12 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 
-    /// The next video number.
+    /// The next video number: above all that were given out, and all that somebody took by SQL.
     func nextVideoID() throws -> Int64 {
-        try row("UPDATE id_sequence SET last = last + 1 WHERE name = 'video' RETURNING last")![0]
+        try row(
+            """
+            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
+            WHERE name = 'video' RETURNING last
+            """)![0]
     }
 }
