@@ -72,8 +72,8 @@ def run(site: Site, check: Checks, videos, program: Path):
             place = "/etc/systemd/system" if file.suffix == ".service" else "/etc/nginx"
             must(re.search(rf"^\$ rm .*{place}/{re.escape(file.name)}( |$)", output, re.MULTILINE), f"not {file.name}:\n{output}")
         must("/usr/local/bin/video-intake" in output, output)
-        must(re.search(r"sites-available/shop:1:include video-intake-http.conf", output), output)
-        must(re.search(r"sites-available/shop:\d+: +include video-intake.conf", output), output)
+        must(re.search(r"sites-enabled/shop:1:include video-intake-http.conf", output), output)
+        must(re.search(r"sites-enabled/shop:\d+: +include video-intake.conf", output), output)
 
     with check("after what it says has been done, the package runs"):
         site.put_server()
