@@ -14,7 +14,7 @@ from checks import Checks
 from documented import Documented
 from machine import Failure, Machine, make_base
 from shop import Site, make_videos
-from topics import by_hand, disk, install, removal, restart, sites, units, uploads
+from topics import backup, by_hand, disk, install, login, removal, reserve, restart, sites, units, uploads, webhook
 
 DISK_SIZE = 3 << 30
 
@@ -91,9 +91,14 @@ def main() -> int:
         topic("install", install.run, site, check, videos, needed=True)
         topic("front", install.front, site, check, videos)
         topic("uploads", uploads.run, site, check, videos)
+        topic("webhook", webhook.run, site, check, videos)
+        topic("login", login.run, site, check, videos)
+        topic("reserve", reserve.run, site, check, videos)
         topic("units", units.run, site, check, videos)
         topic("restart", restart.run, site, check, videos)
         topic("sites", sites.run, site, check, videos)
+        # It compares with what the shop was told.
+        topic("backup", backup.run, site, check, videos)
         topic("other path", disk.other_path, site, check, videos)
         topic("move", disk.move, site, check, videos)
         topic("late disk", disk.late, site, check, videos, devices)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,19 +68,12 @@ class Site:
             text = text.replace(old, new)
         self.machine.write("/etc/nginx/sites-available/shop", text)
 
-    def run_documented(self, name: str, check=True, replace=()) -> str:
-        """The commands of a block, as printed, in /root, where the package is."""
-        output = ""
-        for command in self.documented.commands(name):
-            for old, new in replace:
-                command = command.replace(old, new)
-            # There is no network: what the lists say is what was fetched.
-            if command == "apt-get update":
-                continue
-            if command.startswith("apt-get "):
-                command = command.replace("apt-get ", "apt-get --yes ", 1)
-            output += self.machine.run("bash", "-ec", f"cd /root\n{command}", check=check).stdout
-        return output
+    def run_documented(self, name: str, check=True) -> str:
+        """The commands of a block, as printed, in one shell, in /root, where the package is."""
+        # Without a network the lists of packages stay as they were fetched.
+        commands = [re.sub("^apt-get ", "apt-get --yes ", command) for command in self.documented.commands(name)
+                    if command != "apt-get update"]
+        return self.machine.run("bash", "-ec", "\n".join(["cd /root", *commands]), check=check).stdout
 
     def copy_package(self, package=None):
         target = self.machine.path("/root") / (package or self.package).name

@@ -120,6 +120,10 @@ def run(site: Site, check: Checks, videos):
                     seen.append(key)
         must(len(seen) == len(PROBES), f"in no unit: {set(PROBES) - set(seen)}")
 
+    with check("the README's table has each of them"):
+        readme = site.documented.file.read_text()
+        must(all(f"`{line}`" in readme for line in PROBES), lambda: [line for line in PROBES if f"`{line}`" not in readme])
+
     for line in seen:
         with check(line) as notes:
             probe = PROBES[line]
