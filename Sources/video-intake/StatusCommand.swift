@@ -133,7 +133,9 @@ extension ServiceStatus {
 
     /// A line for each action but this one: how many requests had which code, with its reason.
     private var requests: [String] {
-        let actions = Dictionary(grouping: requestCounts.filter { $0.labels["action"] != "metrics" }) { $0.labels["action"] ?? "?" }
+        let actions = Dictionary(grouping: requestCounts.filter { $0.labels["action"] != "metrics" }) {
+            $0.labels["action"] ?? "?"
+        }
         return actions.sorted { $0.key < $1.key }.map { action, samples in
             let counts = samples.sorted { $0.value > $1.value }.map { sample in
                 let reason = sample.labels["reason"] ?? ""
@@ -154,7 +156,9 @@ extension ServiceStatus {
         guard let index = units.firstIndex(where: { seconds >= $0.seconds }) else { return "0 s" }
         let (first, rest) = seconds.quotientAndRemainder(dividingBy: units[index].seconds)
         let text = "\(first) \(units[index].name)"
-        guard index < units.count - 2, case let second = rest / units[index + 1].seconds, second > 0 else { return text }
+        guard index < units.count - 2, case let second = rest / units[index + 1].seconds, second > 0 else {
+            return text
+        }
         return text + " \(second) \(units[index + 1].name)"
     }
 }
