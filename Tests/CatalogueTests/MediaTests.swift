@@ -113,13 +113,14 @@ import TestSupport
         let directory = try makeTemporaryDirectory()
         defer { try? FileManager.default.removeItem(at: directory) }
         let path = directory.appendingPathComponent("old.db").path
-        // As version 3 left it: without what version 4 adds.
+        // As version 3 left it: without what later versions add.
         _ = try SQLiteCatalogue(path: path)
         try DatabaseQueue(path: path).write { db in
             try db.execute(
                 sql: """
                     DROP TABLE job; DROP TABLE media; DROP TABLE event;
-                    DELETE FROM grdb_migrations WHERE identifier = '4';
+                    DROP TABLE fact; DROP TABLE worker; DROP TRIGGER video_info_number;
+                    DELETE FROM grdb_migrations WHERE identifier > '3';
                     INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
                         update_time)
                     VALUES (7, '', 'old', 'upload/mp4/2019/05/original/old.mp4', 5, 1.5, 'd', 1, 1);
