@@ -10,6 +10,9 @@ package final class SQLiteCatalogue: Catalogue {
     let queuesJobs: Bool
     let writesEvents: Bool
 
+    /// The version of the tables.
+    package static let schemaVersion = Schema.version
+
     /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
     ///
     /// - Parameters:
@@ -108,8 +111,12 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 
-    /// The next video number.
+    /// The next video number: above all that were given out, and all that somebody took by SQL.
     func nextVideoID() throws -> Int64 {
-        try row("UPDATE id_sequence SET last = last + 1 WHERE name = 'video' RETURNING last")![0]
+        try row(
+            """
+            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
+            WHERE name = 'video' RETURNING last
+            """)![0]
     }
 }

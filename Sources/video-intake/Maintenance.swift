@@ -58,11 +58,10 @@ struct CheckCommand: ParsableCommand {
             let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
             print("\(finding.kind.rawValue): \(finding.text)\(remedy)")
         }
-        let left = report.findings.count { !repair || $0.repair == nil }
         print(
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
-                + "\(report.findings.count) findings, \(report.findings.count - left) repaired")
-        if left > 0 { throw ExitCode(1) }
+                + "\(report.findings.count) findings, \(report.findings.count - report.left) repaired")
+        if report.left > 0 { throw ExitCode(1) }
     }
 }
 
