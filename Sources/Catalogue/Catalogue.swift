@@ -186,6 +186,9 @@ package protocol Catalogue: Sendable {
     /// The job of a file, `nil` if it has none.
     func job(ofFile path: String) throws(CatalogueError) -> Job?
 
+    /// Says whether events are kept for delivery from now on. If nobody delivers them they would only grow in number.
+    func setWritesEvents(_ writesEvents: Bool)
+
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
     ///
     /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered
@@ -212,6 +215,9 @@ package protocol Catalogue: Sendable {
 
     /// Says what `check` has found and left as it was.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
+
+    /// Checks that changes can be written.
+    func checkWritable() throws(CatalogueError)
 
     /// How much there is of everything, at one moment; cheap, whatever there is.
     func figures() throws(CatalogueError) -> CatalogueFigures
@@ -254,9 +260,12 @@ package struct CatalogueError: Error, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
+    /// Bytes that were written may not have reached the medium.
+    package let isSyncFailure: Bool
 
-    package init(_ reason: Reason, _ description: String) {
+    package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
         self.reason = reason
         self.description = description
+        self.isSyncFailure = isSyncFailure
     }
 }

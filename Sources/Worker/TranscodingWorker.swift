@@ -38,7 +38,9 @@ package final class TranscodingWorker: Sendable {
     /// Does jobs until it is told to stop; what is under way then is given back, for another worker to begin anew.
     ///
     /// Keeps its thread until all is ended.
-    package func run(until stop: StopSignal) {
+    ///
+    /// - Parameter turn: called each time that the leases have been renewed, at least every 2 seconds.
+    package func run(until stop: StopSignal, turn: () -> Void = {}) {
         let group = DispatchGroup()
         for _ in 0..<settings.jobs {
             group.enter()
@@ -54,6 +56,7 @@ package final class TranscodingWorker: Sendable {
         let interval = min(2, Double(settings.lease) / 4)
         repeat {
             for job in held.all { renew(job) }
+            turn()
         } while ended.wait(interval)
     }
 

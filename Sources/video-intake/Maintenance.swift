@@ -68,9 +68,7 @@ struct CheckCommand: ParsableCommand {
 extension Settings {
     /// The service on a data directory that must be there already.
     func makeServiceForMaintenance() throws -> IntakeService {
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
-        var logger = Logger(label: "video-intake")
-        logger.logLevel = max(logLevel, .warning)
+        let (logger, _) = LogStreamHandler.bootstrap(max(logLevel, .warning))
         try requireCatalogue()
         return try orExit { try makeService(logger) }
     }
@@ -81,9 +79,14 @@ extension Settings {
         return try orExit { try openCatalogue() }
     }
 
-    private func requireCatalogue() throws {
+    /// - Throws: exit code 64 if there is none, after one line.
+    func requireCatalogue() throws {
+        if let missingCatalogue {
+            complain(missingCatalogue)
+            throw ExitCode(64)
+        }
         guard access(cataloguePath, R_OK | W_OK) == 0 else {
-            complain("\(cataloguePath): \(String(cString: strerror(errno))); is --data-directory right?")
+            complain("\(cataloguePath): \(String(cString: strerror(errno))); run this as the user of `serve`")
             throw ExitCode(1)
         }
     }

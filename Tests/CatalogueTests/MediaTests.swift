@@ -114,7 +114,7 @@ import TestSupport
         defer { try? FileManager.default.removeItem(at: directory) }
         let path = directory.appendingPathComponent("old.db").path
         // As version 3 left it: without what later versions add.
-        _ = try SQLiteCatalogue(path: path)
+        _ = try SQLiteCatalogue(path: path, creates: true)
         try DatabaseQueue(path: path).write { db in
             try db.execute(
                 sql: """

@@ -42,10 +42,37 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
             let path = directory.appendingPathComponent("\(file).db").path
             let failures: Locked<[any Error]> = Locked([])
             DispatchQueue.concurrentPerform(iterations: 4) { _ in
-                do { _ = try SQLiteCatalogue(path: path) } catch { failures.withLock { $0.append(error) } }
+                do { _ = try SQLiteCatalogue(path: path, creates: true) } catch { failures.withLock { $0.append(error) } }
             }
             #expect(failures.withLock { $0.map { "\($0)" } } == [])
         }
+    }
+
+    @Test("without being asked nothing is made, and a file without tables is not taken for a catalogue")
+    func nothingIsMadeUnasked() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("video-intake.db").path
+        let missing = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path) }
+        #expect(missing?.description.hasSuffix("No such file or directory") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+        // What a crash while one was made, or a copy that was cut off, may leave.
+        for creates in [false, true] {
+            try Data().write(to: URL(fileURLWithPath: path))
+            let empty = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path, creates: creates) }
+            #expect(empty?.reason == .incompatible && empty?.description.contains("is empty") == true)
+        }
+    }
+
+    @Test("what is made is whole or not there: a crash leaves another name")
+    func madeWhole() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("video-intake.db").path
+        try Data("half of a catalogue".utf8).write(to: URL(fileURLWithPath: path + ".new"))
+        #expect(try SQLiteCatalogue(path: path, creates: true).addClass(name: "a", game: "") == 1)
+        #expect(try SQLiteCatalogue(path: path, creates: true).classes().count == 1)
+        #expect(!FileManager.default.fileExists(atPath: path + ".new"))
     }
 
     @Test("a file that is no database is refused, not overwritten")

@@ -208,6 +208,7 @@ extension EndToEnd {
             let directory = try makeTemporaryDirectory()
             defer { try? FileManager.default.removeItem(at: directory) }
             let arguments = ["--data-directory", directory.path, "--socket", directory.path + "/s", "--reserve", "0"]
+            #expect(try run(["init"] + arguments).end == .exit(0))
             #expect(try run(["class", "list"] + arguments).end == .exit(0))
             try DatabaseQueue(path: directory.path + "/video-intake.db").write {
                 try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('later')")
@@ -225,7 +226,7 @@ extension EndToEnd {
         }
 
         @Test func aDirectoryThatCannotBeMadeIsNamed() throws {
-            let result = try run(["serve", "--data-directory", "/proc/none", "--socket", "/tmp/s"])
+            let result = try run(["init", "--data-directory", "/proc/none"])
             #expect(result.end == .exit(1) && result.errors.contains("/proc/none"))
         }
 

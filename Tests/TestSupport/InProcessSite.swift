@@ -59,7 +59,7 @@ package final class InProcessSite: Site {
         self.clock = clock
         let lookups = lookups
         catalogue = try SQLiteCatalogue(
-            path: directory.url.path + "/video-intake.db", queuesJobs: settings.queuesTranscoding,
+            path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil
         ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
@@ -67,9 +67,9 @@ package final class InProcessSite: Site {
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         let store = try FileChunkStore(
-            directory: directory.url.path, reserve: reserve, durability: settings.durability)
+            directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve, durability: settings.durability)
         service = IntakeService(
-            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID,
+            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID, version: "test",
             clock: { clock.now }, ticker: clock.ticker)
     }
 

@@ -51,6 +51,7 @@ package final class NginxSite: Site {
         let files = try NginxFiles(for: self)
         if authenticates { try files.authenticate() }
         try configure(files)
+        if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path) }
         try startResponder()
         try startNginx()
         Self.running.withLock { running in
@@ -128,6 +129,12 @@ extension NginxSite {
 
     /// nginx's master process. It may have ended.
     package var nginx: ChildProcess { processes.withLock { $0.nginx! } }
+
+    /// Makes an empty catalogue, as an administrator does it before the first start.
+    package static func makeCatalogue(in directory: String) throws {
+        let made = try ChildProcess.run(binary, ["init", "--data-directory", directory])
+        guard made.end == .exit(0) else { throw NotReady(description: "\(binary) init: \(made.errors)") }
+    }
 
     /// Starts the responder and does not wait for it.
     ///
