@@ -11,7 +11,10 @@ package final class SQLiteCatalogue: Catalogue {
     let queuesJobs: Bool
     private let writesEventsNow: Atomic<Bool>
 
-    /// Opens the file at `path` and brings an older schema up to date.
+    /// The version of the tables.
+    package static let schemaVersion = Schema.version
+
+    /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
     ///
     /// - Parameters:
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
@@ -47,15 +50,30 @@ package final class SQLiteCatalogue: Catalogue {
                 throw CatalogueError(
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
+            try Self.keepOlderSchema(pool)
             try Schema.migrator.migrate(pool)
             // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
-            try pool.write { db in try db.execute(sql: "UPDATE id_sequence SET last = last WHERE name = 'video'") }
+            try pool.write(Self.touch)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
             throw CatalogueError(.failed, "\(path) cannot be written")
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
             throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
         } catch {
             throw Self.failure(error)
+        }
+    }
+
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return }
+        let copy = "\(pool.path).schema-\(old).backup"
+        guard access(copy, F_OK) != 0 else { return }
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
         }
     }
 
@@ -74,7 +92,7 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func directory(of path: String) -> String {
+    static func directory(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     }
 
@@ -92,6 +110,13 @@ package final class SQLiteCatalogue: Catalogue {
     package func setWritesEvents(_ writesEvents: Bool) { writesEventsNow.store(writesEvents, ordering: .relaxed) }
 
     var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
+
+    package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
+
+    /// Writes and changes nothing.
+    private static func touch(_ db: Database) throws {
+        try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
+    }
 
     /// Runs a read in its own snapshot.
     func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
@@ -117,10 +142,12 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func failure(_ error: any Error) -> CatalogueError {
+    static func failure(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
-        let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
-        return CatalogueError(full ? .diskFull : .failed, String(describing: error))
+        let code = (error as? DatabaseError)?.extendedResultCode
+        return CatalogueError(
+            code?.primaryResultCode == .SQLITE_FULL ? .diskFull : .failed, String(describing: error),
+            isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
     }
 }
 
@@ -140,8 +167,12 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 
-    /// The next video number.
+    /// The next video number: above all that were given out, and all that somebody took by SQL.
     func nextVideoID() throws -> Int64 {
-        try row("UPDATE id_sequence SET last = last + 1 WHERE name = 'video' RETURNING last")![0]
+        try row(
+            """
+            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
+            WHERE name = 'video' RETURNING last
+            """)![0]
     }
 }

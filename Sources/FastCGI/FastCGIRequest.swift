@@ -53,9 +53,7 @@ package final class FastCGIRequest: @unchecked Sendable {
 
     deinit {
         if !isAnswered.load(ordering: .acquiring) {
-            reply(
-                status: 500, headers: [("Content-Type", "application/json; charset=utf-8")],
-                body: Array(#"{"code":-1,"msg":"The request was not answered.","data":null}"#.utf8))
+            reply(status: 500, headers: [("Content-Length", "0")], body: [])
         }
         FCGX_Free(library, 0)
         library.deallocate()

@@ -18,7 +18,8 @@ final class ActiveUploads: @unchecked Sendable {
         do {
             uploads = Cache(
                 try CacheConfiguration(
-                    expireAfterAccess: Self.idleTime, ticker: ticker, removalListener: { $0.value.close() }))
+                    expireAfterAccess: Self.idleTime, recordsStatistics: true, ticker: ticker,
+                    removalListener: { $0.value.close() }))
         } catch {
             preconditionFailure("a constant configuration: \(error)")
         }
@@ -74,6 +75,8 @@ final class ActiveUploads: @unchecked Sendable {
     func cleanUp() {
         uploads.cleanUp()
     }
+
+    var statistics: CacheStatistics { uploads.statistics }
 
     @discardableResult
     private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {

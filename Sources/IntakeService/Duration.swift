@@ -26,7 +26,7 @@ extension IntakeService {
     private func findDuration(_ path: String) throws(CatalogueError) {
         var duration = 0.0
         if store.publishedLength(path) == nil {
-            logger.error("a video's file is lost", metadata: ["file": "\(path)"])
+            noteLost(path)
         } else {
             do throws(StoreError) {
                 let file = try store.openPublished(path)

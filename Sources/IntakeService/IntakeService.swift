@@ -13,6 +13,10 @@ package final class IntakeService: Sendable {
     let catalogue: any Catalogue
     let store: any ChunkStore
     let logger: Logger
+    let metrics: Metrics
+    let refusals: RefusalLog
+    /// Of the program.
+    let version: String
     let uploads: ActiveUploads
     let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
@@ -31,16 +35,21 @@ package final class IntakeService: Sendable {
 
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
+    ///   - version: of the program, for monitors.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
+        version: String,
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system
     ) {
         self.catalogue = catalogue
         self.store = store
         self.logger = logger
         self.bootID = bootID
+        self.version = version
+        metrics = Metrics(startTime: clock())
+        refusals = RefusalLog(clock: clock)
         self.clock = clock
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
@@ -52,7 +61,9 @@ package final class IntakeService: Sendable {
     }
 
     /// What is done without a request goes by the settings of the moment.
-    var settings: IntakeSettings { current.withLock(\.settings) }
+    var settings: IntakeSettings { currentSettings.settings }
+
+    var currentSettings: (settings: IntakeSettings, format: ReplyFormat) { current.withLock { $0 } }
 
     /// Takes over new settings, as far as they can change while requests are served; those under way keep the old ones.
     ///
@@ -79,36 +90,22 @@ package final class IntakeService: Sendable {
 
     /// Answers one request, now or later.
     package func handle(_ exchange: any Exchange) {
-        let path = Self.path(exchange)
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let (settings, format) = current.withLock { $0 }
-        let call = Call(
-            exchange, action: slash.map { String(path[$0...].dropFirst()) } ?? path, settings, format, logger)
+        let action = Action(path: Self.path(exchange))
+        let call = Call(exchange, action, self)
         do throws(Failure) {
-            switch path {
-            case "/service/upload/upload_file", "/service/upload/ssl_upload_file":
-                try require(["POST"], exchange)
-                try uploadFile(call)
-            case "/service/upload/determine_video_exist":
-                try require(["POST"], exchange)
-                call.answer(try determineVideoExist(call))
-            case "/service/upload/determine_chunk_exist":
-                try require(["POST"], exchange)
-                call.answer(try determineChunkExist(call))
-            case "/service/upload/list_class":
-                try require(["POST"], exchange)
-                call.answer(try listClass(call))
-            case "/service/upload/video_info":
-                try require(["POST"], exchange)
-                call.answer(try videoInfo(call))
-            case "/play/":
-                try require(["GET", "HEAD"], exchange)
-                call.answer(try playPage(call))
-            case "/healthz":
-                try require(["GET", "HEAD"], exchange)
-                call.answer(Reply(code: 1, message: "ok"))
-            default:
-                throw .unknownAction
+            guard action == .other || action.methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
+                throw .methodNotAllowed(allow: action.methods.joined(separator: ", "))
+            }
+            switch action {
+            case .uploadFile: try uploadFile(call)
+            case .determineVideoExist: call.answer(try determineVideoExist(call))
+            case .determineChunkExist: call.answer(try determineChunkExist(call))
+            case .listClass: call.answer(try listClass(call))
+            case .videoInfo: call.answer(try videoInfo(call))
+            case .play: call.answer(try playPage(call))
+            case .healthz: call.answer(healthReply(call))
+            case .metrics: call.answer(metricsReply())
+            case .other: throw .unknownAction
             }
         } catch {
             call.answer(error)
@@ -116,18 +113,43 @@ package final class IntakeService: Sendable {
     }
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
-        try FormReader(store: store, settings: call.settings, memory: bodyMemory).read(call.exchange)
+        try FormReader(store: store, settings: call.settings, memory: bodyMemory, metrics: metrics).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
-    private static func path(_ exchange: any Exchange) -> String {
+    static func path(_ exchange: any Exchange) -> String {
         let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
         return uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(uri[..<$0]) } ?? uri
     }
+}
 
-    private func require(_ methods: [String], _ exchange: any Exchange) throws(Failure) {
-        guard methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
-            throw .methodNotAllowed(allow: methods.joined(separator: ", "))
+// MARK: - Faults
+
+extension IntakeService {
+    /// Runs a call of the store; its error becomes a reply.
+    func storing<Result>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
+        do throws(StoreError) { return try call() } catch { throw failure(error) }
+    }
+
+    /// Runs a call of the catalogue; its error becomes a reply.
+    func recording<Result>(_ call: @autoclosure () throws(CatalogueError) -> Result) throws(Failure) -> Result {
+        do throws(CatalogueError) {
+            return try call()
+        } catch {
+            if error.isSyncFailure { noteSyncFailure() }
+            throw Failure(error)
         }
+    }
+
+    func failure(_ error: StoreError) -> Failure {
+        if error.isSyncFailure { noteSyncFailure() }
+        return Failure(error)
+    }
+
+    func noteSyncFailure() { metrics.syncFailures.add(1, ordering: .relaxed) }
+
+    /// Notes that a file is not there though a record says so. What is asked for again and again is logged once.
+    func noteLost(_ path: String) {
+        if metrics.noteLost(path) { logger.error("a file is lost", metadata: ["file": "\(path)"]) }
     }
 }

@@ -42,6 +42,12 @@ package struct IntakeSettings: Sendable {
 
     package init() {}
 
+    /// Bytes that a page should send at once: what WebUploader pages do, and less only if a body must not be that long.
+    var chunkSize: Int {
+        let usual = 2 * 1024 * 1024
+        return bodyLimit >= usual + 64 * 1024 ? usual : bodyLimit / 2
+    }
+
     /// These settings with what can change while requests are served taken from others.
     func reloaded(from new: IntakeSettings) -> IntakeSettings {
         var settings = new

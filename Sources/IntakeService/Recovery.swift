@@ -19,7 +19,7 @@ extension IntakeService {
         let stored = Set(files.compactMap(\.upload))
         let uploads = try catalogue.openUploads()
         for upload in uploads where upload.received > 0 && !stored.contains(upload.id) && !hasOriginal(upload) {
-            logger.error("an upload's file is lost; it starts afresh", metadata: ["upload": "\(upload.id)"])
+            noteLost("incoming/\(upload.id).part")
             _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
         }
         let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }
@@ -44,7 +44,7 @@ extension IntakeService {
             } catch {
                 logger.error(
                     "cannot take up an upload",
-                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reply.message)"])
+                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reason.rawValue)"])
             }
             upload.end()
             uploads.close(upload)

@@ -126,7 +126,7 @@ extension IntakeService {
             try upload.syncs.submit(file)
         } catch {
             doubt(upload)
-            throw Failure(error)
+            throw failure(error)
         }
     }
 
@@ -171,9 +171,9 @@ extension IntakeService {
             return try upload.learn(chunk: request.chunk, length: request.file.length)
         } catch {
             switch error {
-            case .chunk: throw .malformed(field: "chunk", rule: "必须小于 chunks")
-            case .size: throw .malformed(field: "size", rule: "不能超过 \(settings.sizeLimit) 字节")
-            case .length: throw .malformed(field: "file", rule: "分片长度与 size、chunks 或其他分片不符")
+            case .chunk: throw .malformed("chunk", .belowChunks)
+            case .size: throw .malformed("size", .atMost(bytes: settings.sizeLimit))
+            case .length: throw .length
             }
         }
     }

@@ -8,6 +8,7 @@ extension IntakeService {
     func uploadFile(_ call: Call) throws(Failure) {
         let form = try readForm(call)
         let request = try UploadRequest(form, owner: call.owner, settings: call.settings)
+        call.note(request)
         guard let content = form.content else { throw .missingFile }
         let isVideo = try beginsLikeVideo(request, content, call.settings)
 

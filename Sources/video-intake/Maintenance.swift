@@ -49,20 +49,17 @@ struct CheckCommand: ParsableCommand {
         let progress = ProgressBar()
         progress.isShown = progress.isShown && deep
         let report = try orExit {
-            try Check(service, isDeep: deep, isRepairing: repair) { read, all in
-                progress.show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB")
-            }.run()
+            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.showBytes).run()
         }
         progress.clear()
         for finding in report.findings {
             let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
             print("\(finding.kind.rawValue): \(finding.text)\(remedy)")
         }
-        let left = report.findings.count { !repair || $0.repair == nil }
         print(
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
-                + "\(report.findings.count) findings, \(report.findings.count - left) repaired")
-        if left > 0 { throw ExitCode(1) }
+                + "\(report.findings.count) findings, \(report.findings.count - report.left) repaired")
+        if report.left > 0 { throw ExitCode(1) }
     }
 }
 
@@ -93,12 +90,12 @@ extension Settings {
     }
 }
 
-/// Runs `body`; an error becomes one line on standard error and exit code 1.
+/// Runs `body`; an error becomes lines on standard error and exit code 1.
 func orExit<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch {
-        complain("\(error)")
+        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(TextTable.printable(line)) }
         throw ExitCode(1)
     }
 }

@@ -19,7 +19,7 @@ struct Serve: ParsableCommand {
             Exits with 64 if a setting has to be changed, with 75 if a disk may come later.
             """)
 
-    @OptionGroup(title: "Settings") var options: SettingOptions
+    @OptionGroup var options: SettingOptions
 
     /// Seconds that running requests get to finish.
     private static let grace = 9.0
@@ -114,7 +114,7 @@ struct Serve: ParsableCommand {
     /// Answers every request, so that those that wait are told to come again instead of waiting for a service that may not
     /// start for long.
     private static func turnAway(_ settings: Settings, _ signals: ProcessSignals) throws {
-        let server = try orExit { try start(settings) { IntakeService.turnAway($0) } }
+        let server = try orExit { try start(settings) { IntakeService.turnAway($0, settings.intake.language) } }
         let signal = signals.waitForStop(within: patience)
         server.stop(grace: grace)
         if signal != nil { throw ExitCode(0) }

@@ -23,7 +23,7 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Where videos, unfinished uploads and the catalogue are kept.")
     var dataDirectory: String?
 
-    @Option(help: "Where nginx puts request bodies; on the data directory's file system.")
+    @Option(help: "Where nginx puts request bodies.")
     var bodyDirectory: String?
 
     @Option(help: "What stands before /upload/… in a video's address, like https://video.example.com")

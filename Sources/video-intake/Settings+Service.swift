@@ -35,15 +35,18 @@ extension Settings {
     /// it is missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
         let catalogue = try openCatalogue()
+        if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try openStore()
-        if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID)
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID,
+            version: VideoIntake.version)
     }
 
     func openStore() throws(StoreError) -> FileChunkStore {
-        try FileChunkStore(directory: dataDirectory, reserve: reserve, durability: intake.durability)
+        try FileChunkStore(
+            directory: dataDirectory, bodyDirectory: intake.bodyDirectory, reserve: reserve,
+            durability: intake.durability)
     }
 
     /// Whether bodies lie on another file system than the data.

@@ -67,9 +67,9 @@ package final class InProcessSite: Site {
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         let store = try FileChunkStore(
-            directory: directory.url.path, reserve: reserve, durability: settings.durability)
+            directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve, durability: settings.durability)
         service = IntakeService(
-            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID,
+            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID, version: "test",
             clock: { clock.now }, ticker: clock.ticker)
     }
 
