@@ -16,6 +16,11 @@ struct Config: ParsableCommand {
                 """)
 
         @OptionGroup var options: SettingOptions
+        @Option(
+            help: ArgumentHelp(
+                "Where nginx's configuration is: is what it has of this program of the same version?", valueName: "path"
+            ))
+        var nginxDirectory = "/etc/nginx"
 
         func run() throws {
             let settings = try options.uncheckedSettings()
@@ -36,6 +41,7 @@ struct Config: ParsableCommand {
                     problems.append("\(SettingSources.prefix)PROFILE: \(error)")
                 }
             }
+            problems += NginxFiles.problems(in: nginxDirectory)
             if !Config.isInPath("ffprobe") {
                 problems.append("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
             }

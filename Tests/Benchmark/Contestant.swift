@@ -77,9 +77,8 @@ struct OtherNginx {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
         }
-        for name in ["conf.d", "snippets"] where !FileManager.default.fileExists(atPath: "\(directory)/nginx/\(name)") {
-            try FileManager.default.copyItem(
-                atPath: NginxSite.repository.path + "/nginx/\(name)", toPath: "\(directory)/nginx/\(name)")
+        if !FileManager.default.fileExists(atPath: "\(directory)/nginx/conf.d") {
+            try NginxFiles.copyShipped(to: "\(directory)/nginx")
         }
         let template = textOfFile(NginxSite.repository.path + "/nginx/development.conf.template")
         var lines = template.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)

@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 extension EndToEnd {
-    /// Users that an authentication service names, with the example in the shipped site.conf.
+    /// Users that an authentication service names, by the line of the shipped login.conf.
     @Suite struct Owners {
         @Test(arguments: InProcessSite.BodyMode.allCases)
         func oneNeverSeesOrContinuesAnothersUpload(mode: InProcessSite.BodyMode) throws {

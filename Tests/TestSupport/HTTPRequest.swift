@@ -10,7 +10,9 @@ extension SentRequest {
     ///   - contentLength: what Content-Length says; `nil` for a body in chunks.
     ///   - isKept: whether another request may follow on the connection.
     package func httpHead(contentLength: Int?, isKept: Bool = false) -> [UInt8] {
-        var lines = ["\(method) \(target) HTTP/1.1", "Host: 127.0.0.1"]
+        var lines = ["\(method) \(target) HTTP/1.1"]
+        if !headers.contains(where: { $0.0 == "Host" }) { lines.append("Host: 127.0.0.1") }
+        lines += headers.map { "\($0): \($1)" }
         if let contentType { lines.append("Content-Type: \(contentType)") }
         if let owner { lines.append("\(Self.ownerHeader): \(owner)") }
         switch contentLength {

@@ -9,6 +9,8 @@ package struct SentRequest: Sendable {
     package var body: [UInt8] = []
     /// What nginx would pass as UPLOAD_OWNER; `nil` for the one shared owner.
     package var owner: String?
+    /// More headers, for nginx. A Host takes the place of the usual one.
+    package var headers: [(String, String)] = []
 
     package init(
         method: String = "POST", _ target: String, contentType: String? = nil, body: [UInt8] = [], owner: String? = nil
@@ -38,11 +40,15 @@ package struct ReceivedReply: Sendable, CustomStringConvertible {
     package let status: Int
     /// Names in lower case.
     package let headers: [String: String]
+    /// Names of headers that came more than once, in lower case.
+    package let repeatedHeaders: Set<String>
     package let body: [UInt8]
 
     package init(status: Int, headers: [(String, String)], body: [UInt8]) {
         self.status = status
-        self.headers = Dictionary(headers.map { ($0.0.lowercased(), $0.1) }) { _, last in last }
+        let named = headers.map { ($0.0.lowercased(), $0.1) }
+        self.headers = Dictionary(named) { _, last in last }
+        repeatedHeaders = Set(Dictionary(grouping: named, by: \.0).filter { $1.count > 1 }.keys)
         self.body = body
     }
 

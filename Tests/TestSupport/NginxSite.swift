@@ -12,6 +12,7 @@ package final class NginxSite: Site {
     package let port: UInt16
     private let flags: [String]
     private let faults: FaultLibrary?
+    private let environment: [String: String]
     private let processes: Locked<Processes>
 
     private struct Processes {
@@ -29,14 +30,18 @@ package final class NginxSite: Site {
     /// - Parameters:
     ///   - flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
     ///   - directory: where everything is written; a new one by default. It goes with the site.
-    ///   - authenticates: whether owners are named by an authentication service, as the shipped example does it. The
-    ///     service here lets in whoever says an owner.
+    ///   - authenticates: whether owners are named by an authentication service, as login.conf does it. The service here
+    ///     lets in whoever says an owner.
     ///   - faults: what the responder has with it, but not nginx.
+    ///   - environment: what responder and workers have in theirs, besides.
+    ///   - configure: changes nginx's files before nginx starts, as an operator does.
     package init(
         _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false,
-        faults: FaultLibrary? = nil
+        faults: FaultLibrary? = nil, environment: [String: String] = [:],
+        configure: (NginxFiles) throws -> Void = { _ in }
     ) throws {
         self.mode = mode
+        self.environment = environment
         self.flags = flags
         self.faults = faults
         dataDirectory = try directory ?? makeTemporaryDirectory()
@@ -47,7 +52,9 @@ package final class NginxSite: Site {
         }
         port = try Self.freePort()
         processes = Locked(Processes())
-        try writeConfiguration(authenticates)
+        let files = try NginxFiles(for: self)
+        if authenticates { try files.authenticate() }
+        try configure(files)
         if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path) }
         try startResponder()
         try startNginx()
@@ -100,60 +107,6 @@ extension NginxSite {
     /// The release binary, if Tests/run has built one.
     package static let releaseBinary = ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_BINARY"]
 
-    private func writeConfiguration(_ authenticates: Bool) throws {
-        let (source, target) = (Self.repository.path + "/nginx", dataDirectory.path + "/nginx")
-        for name in ["conf.d", "snippets"] {
-            try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(target)/\(name)")
-        }
-        let snippets = "snippets/video-intake"
-        try FileManager.default.createSymbolicLink(
-            atPath: "\(target)/html", withDestinationPath: "\(source)/html")
-        let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
-        var site = """
-            set $video_intake_socket unix:video-intake.sock;
-            set $video_intake_data .;
-            set $video_intake_owner \(ownerVariable);
-            set $video_intake_html nginx/html;
-            set $video_intake_media "";
-            client_body_temp_path body;
-
-            """
-        var main = textOfFile("\(source)/development.conf.template").replacing("@PORT@", with: "\(port)")
-        if authenticates {
-            let servicePort = try Self.freePort()
-            site = Self.uncommented(textOfFile("\(source)/\(snippets)/site.conf"))
-                .replacing("/run/video-intake/", with: "").replacing("/var/lib/video-intake/", with: "")
-                .replacing("/var/lib/video-intake", with: ".").replacing(":9000", with: ":\(servicePort)")
-            main.removeLast(main.reversed().prefix { $0 != "}" }.count + 1)
-            main += """
-                server {
-                    listen 127.0.0.1:\(servicePort);
-                    location / {
-                        if (\(ownerVariable) = "") { return 401; }
-                        add_header X-User \(ownerVariable);
-                        return 204;
-                    }
-                }
-                }
-
-                """
-        }
-        let handOff = mode == .handOff ? textOfFile("\(source)/\(snippets)/handoff.conf") : ""
-        for (name, text) in [
-            ("\(snippets)/handoff.conf", handOff), ("\(snippets)/site.conf", site), ("nginx.conf", main),
-        ] {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(target)/\(name)"))
-        }
-    }
-
-    /// The shipped example with what follows the owner's line in effect, as an operator does it.
-    private static func uncommented(_ text: String) -> String {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let owner = lines.firstIndex { $0.hasPrefix("set $video_intake_owner") } ?? lines.endIndex
-        return (lines[..<owner] + lines[owner...].map { $0.hasPrefix("#") ? String($0.dropFirst()) : $0 })
-            .joined(separator: "\n")
-    }
-
     /// A port that nobody listens on at the moment.
     package static func freePort() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -192,7 +145,7 @@ extension NginxSite {
     /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.
     package func startResponder(inheriting socket: Int32? = nil) throws {
         let directory = dataDirectory.path
-        let environment = faults?.environment(for: dataDirectory) ?? [:]
+        let environment = environment.merging(faults?.environment(for: dataDirectory) ?? [:]) { $1 }
         let child = try ChildProcess(
             Self.binary,
             [
@@ -210,7 +163,7 @@ extension NginxSite {
         let directory = dataDirectory.path
         return try ChildProcess(
             Self.binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
-            environment: ChildProcess.plainEnvironment, directory: directory, output: "\(directory)/log/worker.out",
+            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory, output: "\(directory)/log/worker.out",
             errors: "\(directory)/log/worker.log")
     }
 
