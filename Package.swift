@@ -45,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "IntakeService", "Transcoding", "Webhooks", "Worker",
+                "CPlatform", "IntakeService", "Transcoding", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -9,11 +9,15 @@
 #include <linux/openat2.h>
 #include <malloc.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
@@ -61,6 +65,10 @@ extern int renameat2(int directory, const char *path, int new_directory, const c
 static inline int vi_exchange(const char *path, const char *other) {
     return renameat2(AT_FDCWD, path, AT_FDCWD, other, 2);
 }
+
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/strerrorname_np.3.html
+// Like "ENOSYS"; NULL if there is no such error.
+extern const char *strerrorname_np(int code);
 
 // A macro over hidden macros: https://man7.org/linux/man-pages/man2/open.2.html
 static const int vi_O_TMPFILE = __O_TMPFILE | O_DIRECTORY;
@@ -116,6 +124,19 @@ static inline void vi_membarrier(void) { syscall(SYS_membarrier, MEMBARRIER_CMD_
 static inline size_t vi_allocated(void) {
     struct mallinfo2 state = mallinfo2();
     return state.uordblks + state.hblkhd;
+}
+
+// Sends a datagram to the socket that systemd's NOTIFY_SOCKET names: a path, or after an @ an abstract name, whose first byte
+// is 0 and which ends where the address does. In C because `sun_path` reaches Swift as a tuple of 108 elements.
+// https://www.freedesktop.org/software/systemd/man/252/sd_notify.html
+static inline ssize_t vi_notify(int descriptor, const char *name, const void *bytes, size_t count) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    if (length == 0 || length >= sizeof address.sun_path) return -1;
+    memcpy(address.sun_path, name, length);
+    if (name[0] == '@') address.sun_path[0] = 0;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    return sendto(descriptor, bytes, count, MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
 }
 
 // Tells the processor that this is a spin loop, which has no name in Swift.

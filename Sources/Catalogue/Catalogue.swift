@@ -186,6 +186,9 @@ package protocol Catalogue: Sendable {
     /// The job of a file, `nil` if it has none.
     func job(ofFile path: String) throws(CatalogueError) -> Job?
 
+    /// Says whether events are kept for delivery from now on. If nobody delivers them they would only grow in number.
+    func setWritesEvents(_ writesEvents: Bool)
+
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
     ///
     /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered
@@ -202,6 +205,29 @@ package protocol Catalogue: Sendable {
     ///
     /// - Parameter isDryRun: only counts them.
     func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents
+
+    /// Says that a worker runs, every `WorkerHeartbeat.interval` seconds; those of which nobody has heard for a day are
+    /// forgotten.
+    func noteWorker(_ name: String, now: Int64) throws(CatalogueError)
+
+    /// Forgets a worker that has ended.
+    func forgetWorker(_ name: String) throws(CatalogueError)
+
+    /// Says what `check` has found and left as it was.
+    func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
+
+    /// Checks that changes can be written.
+    func checkWritable() throws(CatalogueError)
+
+    /// How much there is of everything, at one moment; cheap, whatever there is.
+    func figures() throws(CatalogueError) -> CatalogueFigures
+
+    /// What is wrong with the numbers of videos: numbers that will be given out, or are promised to unfinished uploads,
+    /// and are taken. Sealing sees to it as well; but until then a page hears another number than its video gets.
+    ///
+    /// - Parameter isRepairing: sees to it that these get others.
+    /// - Returns: one line for each finding.
+    func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String]
 
     /// All videos, one after the other, by number.
     func forEachVideo(_ body: (Video) -> Void) throws(CatalogueError)
@@ -234,9 +260,12 @@ package struct CatalogueError: Error, CustomStringConvertible {
 
     package let reason: Reason
     package let description: String
+    /// Bytes that were written may not have reached the medium.
+    package let isSyncFailure: Bool
 
-    package init(_ reason: Reason, _ description: String) {
+    package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
         self.reason = reason
         self.description = description
+        self.isSyncFailure = isSyncFailure
     }
 }

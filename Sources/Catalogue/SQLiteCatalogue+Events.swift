@@ -47,7 +47,9 @@ extension SQLiteCatalogue {
             try db.run("DELETE " + old.delivered, [before.delivered])
             let delivered = db.changesCount
             try db.run("DELETE " + old.undelivered, [before.undelivered])
-            return ExpiredEvents(delivered: delivered, undelivered: db.changesCount)
+            let undelivered = db.changesCount
+            try db.setFact("events_given_up", undelivered + (db.fact("events_given_up") ?? 0))
+            return ExpiredEvents(delivered: delivered, undelivered: undelivered)
         }
     }
 
@@ -58,7 +60,7 @@ extension SQLiteCatalogue {
             """
             INSERT INTO event (kind, video_id, payload, create_time, not_before)
             SELECT ?1, video_id, json_object(
-                    'kind', ?1, 'time', ?2, 'video_id', video_id, 'owner', owner, 'guid', guid,
+                    'epoch', (SELECT value FROM fact WHERE name = 'epoch'), 'kind', ?1, 'time', ?2, 'video_id', video_id, 'owner', owner, 'guid', guid,
                     'video_name', video_name, 'path', v.path, 'size', size,
                     'duration', iif(probed, duration, NULL), 'md5', md5, 'class_id', class_id,
                     'class_name', ifnull(class_name, ''), 'game_name', ifnull(game_name, ''),

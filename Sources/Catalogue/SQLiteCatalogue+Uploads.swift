@@ -160,14 +160,22 @@ extension SQLiteCatalogue {
             guard let row = try db.row("SELECT owner, md5, video_id FROM upload WHERE upload_id = ?", [id]) else {
                 return nil
             }
-            let (owner, md5, videoID): (String, String, Int64) = (row["owner"], row["md5"], row["video_id"])
+            let (owner, md5): (String, String) = (row["owner"], row["md5"])
+            var videoID: Int64 = row["video_id"]
             guard won else { return try db.video(id: videoID) }
+            // Somebody has given the number to another video by SQL since the upload began.
+            if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }
             let known = try db.video(owner: owner, md5: md5, size: size)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
             return try record(
                 videoID, owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
                 duration: known?.duration ?? duration, now: now, in: db)
         }
+    }
+
+    package func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String] {
+        guard isRepairing else { return try read { db in try db.wrongNumbers(isRepairing: false) } }
+        return try write { db in try db.wrongNumbers(isRepairing: true) }
     }
 
     package func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads {
@@ -225,6 +233,44 @@ extension Database {
         guard total < limits.total, owner.isEmpty || own < limits.perOwner else {
             throw CatalogueError(.tooManyUploads, "there are \(total) unfinished uploads, \(own) of them of this owner")
         }
+    }
+
+    fileprivate func isTaken(videoID: Int64) throws -> Bool {
+        try row("SELECT 1 FROM video_info WHERE video_id = ?", [videoID]) != nil
+    }
+
+    /// Gives an upload another video number, which is returned.
+    fileprivate func renumber(upload id: Int64) throws -> Int64 {
+        let number = try nextVideoID()
+        try run("UPDATE upload SET video_id = ? WHERE upload_id = ?", [number, id])
+        return number
+    }
+
+    fileprivate func wrongNumbers(isRepairing: Bool) throws -> [String] {
+        var findings: [String] = []
+        let last: Int64 = try row("SELECT last FROM id_sequence WHERE name = 'video'")![0]
+        let highest: Int64 = try row(
+            """
+            SELECT max(ifnull((SELECT max(video_id) FROM video_info), 0),
+                ifnull((SELECT max(video_id) FROM upload WHERE state <> 'sealed'), 0))
+            """)![0]
+        if last < highest {
+            findings.append("the last number that was given out is said to be \(last), but \(highest) is taken")
+            if isRepairing { try run("UPDATE id_sequence SET last = ? WHERE name = 'video'", [highest]) }
+        }
+        let uploads = try rows(
+            """
+            SELECT upload_id, video_id FROM upload WHERE state <> 'sealed' AND (
+                video_id IN (SELECT video_id FROM video_info) OR upload_id NOT IN (
+                    SELECT min(upload_id) FROM upload WHERE state <> 'sealed' GROUP BY video_id))
+            """)
+        for row in uploads {
+            let (upload, number): (Int64, Int64) = (row[0], row[1])
+            let owner = try isTaken(videoID: number) ? "a video" : "an older upload"
+            findings.append("upload \(upload) is to become video \(number), a number that \(owner) has")
+            if isRepairing { _ = try renumber(upload: upload) }
+        }
+        return findings
     }
 
     /// Returns how many different chunks the upload now has, `nil` if it is no longer open.

@@ -1,5 +1,6 @@
 import GRDB
 import Glibc
+import Synchronization
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
@@ -8,20 +9,25 @@ import Glibc
 package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
     let queuesJobs: Bool
-    let writesEvents: Bool
+    private let writesEventsNow: Atomic<Bool>
 
-    /// Opens the file at `path`, creates it if it is missing, and brings an older schema up to date.
+    /// The version of the tables.
+    package static let schemaVersion = Schema.version
+
+    /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
     ///
     /// - Parameters:
+    ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
+    ///     that were given out before.
     ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
-    ///   - writesEvents: whether events are kept for delivery. If nobody delivers them they would only grow in number.
+    ///   - writesEvents: as `setWritesEvents` has it.
     ///   - trace: is told of each statement that runs.
     package init(
-        path: String, queuesJobs: Bool = false, writesEvents: Bool = false,
+        path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
         trace: (@Sendable (String) -> Void)? = nil
     ) throws(CatalogueError) {
         self.queuesJobs = queuesJobs
-        self.writesEvents = writesEvents
+        writesEventsNow = Atomic(writesEvents)
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
@@ -32,14 +38,22 @@ package final class SQLiteCatalogue: Catalogue {
         let lock = Self.lockDirectory(of: path)
         defer { close(lock) }
         do {
+            if creates { try Self.create(path) }
+            guard access(path, F_OK) == 0 else {
+                throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
+            }
             pool = try DatabasePool(path: path, configuration: configuration)
+            guard try pool.read({ try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") }) != 0 else {
+                throw CatalogueError(.incompatible, "\(path) is empty; restore it from a backup")
+            }
             guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
                 throw CatalogueError(
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
+            try Self.keepOlderSchema(pool)
             try Schema.migrator.migrate(pool)
             // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
-            try pool.write { db in try db.execute(sql: "UPDATE id_sequence SET last = last WHERE name = 'video'") }
+            try pool.write(Self.touch)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
             throw CatalogueError(.failed, "\(path) cannot be written")
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
@@ -49,16 +63,59 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return }
+        let copy = "\(pool.path).schema-\(old).backup"
+        guard access(copy, F_OK) != 0 else { return }
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
+        }
+    }
+
+    /// Makes an empty catalogue, whole or not at all, if there is no file.
+    private static func create(_ path: String) throws {
+        guard access(path, F_OK) != 0, errno == ENOENT else { return }
+        let new = path + ".new"
+        for leftover in [new, new + "-journal"] { unlink(leftover) }
+        let queue = try DatabaseQueue(path: new)
+        try Schema.migrator.migrate(queue)
+        try queue.close()
+        let directory = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(directory) }
+        guard rename(new, path) == 0, fsync(directory) == 0 else {
+            throw CatalogueError(.failed, "cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    }
+
     /// Waits until no other process opens a catalogue in this directory, and keeps others from it until the result is closed.
     ///
     /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
     /// for its turn to change the journal mode, and a migration looks at the schema before it has the turn to write.
     private static func lockDirectory(of path: String) -> Int32 {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         // Without a directory SQLite has the error to tell.
         while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
         return descriptor
+    }
+
+    package func setWritesEvents(_ writesEvents: Bool) { writesEventsNow.store(writesEvents, ordering: .relaxed) }
+
+    var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
+
+    package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
+
+    /// Writes and changes nothing.
+    private static func touch(_ db: Database) throws {
+        try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
     }
 
     /// Runs a read in its own snapshot.
@@ -85,10 +142,12 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func failure(_ error: any Error) -> CatalogueError {
+    static func failure(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
-        let full = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
-        return CatalogueError(full ? .diskFull : .failed, String(describing: error))
+        let code = (error as? DatabaseError)?.extendedResultCode
+        return CatalogueError(
+            code?.primaryResultCode == .SQLITE_FULL ? .diskFull : .failed, String(describing: error),
+            isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
     }
 }
 
@@ -108,8 +167,12 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 
-    /// The next video number.
+    /// The next video number: above all that were given out, and all that somebody took by SQL.
     func nextVideoID() throws -> Int64 {
-        try row("UPDATE id_sequence SET last = last + 1 WHERE name = 'video' RETURNING last")![0]
+        try row(
+            """
+            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
+            WHERE name = 'video' RETURNING last
+            """)![0]
     }
 }

@@ -4,6 +4,9 @@ import GRDB
 ///
 /// Times are seconds since 1970, sizes and lengths bytes, digests 32 lower-case hexadecimal digits.
 enum Schema {
+    /// That of the last migration.
+    static let version = 5
+
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in
@@ -174,6 +177,9 @@ enum Schema {
             value ANY NOT NULL
         ) STRICT, WITHOUT ROWID;
         INSERT INTO fact VALUES ('epoch', lower(hex(randomblob(8)))), ('events_given_up', 0);
+        -- Events that wait have it as those that come.
+        UPDATE event SET payload = '{"epoch":"' || (SELECT value FROM fact WHERE name = 'epoch') || '",' || substr(payload, 2)
+        WHERE delivered_time IS NULL;
 
         -- The workers that run, or did lately.
         CREATE TABLE worker (
@@ -181,7 +187,10 @@ enum Schema {
             heartbeat_time INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
 
-        -- A video number that somebody takes by SQL is never handed out.
+        -- How many jobs are in which state is asked often.
+        CREATE INDEX job_state ON job (state);
+
+        -- A video number that somebody takes by SQL is never handed out, not even when its video is deleted.
         CREATE TRIGGER video_info_number AFTER INSERT ON video_info
             WHEN NEW.video_id > (SELECT last FROM id_sequence WHERE name = 'video')
         BEGIN

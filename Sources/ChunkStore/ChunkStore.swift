@@ -19,7 +19,10 @@ package protocol ChunkStore: Sendable {
     /// Whether the file still is the upload's: neither published nor removed, by this process or another one.
     func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool
 
-    /// Checks that so many more bytes leave the reserve alone.
+    /// Bytes that may still come before the reserve is touched.
+    func room() throws(StoreError) -> Room
+
+    /// Checks that so many more bytes leave the reserve alone, and that bodies do where they are on another file system.
     ///
     /// - Throws: `StoreError` with `isDiskFull` if not.
     func checkRoom(for bytes: Int) throws(StoreError)
@@ -74,6 +77,14 @@ package protocol ChunkStore: Sendable {
 
     /// Where a published video lies, for programs that read it.
     func path(ofPublished path: String) -> String
+}
+
+/// Bytes that a file system has above its reserve; less than none where that is touched.
+package struct Room: Equatable, Sendable {
+    /// Where the videos are.
+    package let data: Int
+    /// Where request bodies are; `nil` where that is the same file system.
+    package let body: Int?
 }
 
 /// What an acknowledged chunk survives. A finished video survives power loss in any case.

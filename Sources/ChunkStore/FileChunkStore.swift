@@ -13,9 +13,9 @@ import Glibc
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
 package final class FileChunkStore: ChunkStore {
     let directory: Descriptor
-    private let incoming: Descriptor
-    private let directoryPath: String
-    private let reserve: Reserve
+    let incoming: Descriptor
+    let directoryPath: String
+    let reserve: Reserve
     private let durability: Durability
     /// One upload is admitted after the other: two at once could each see the room that only one of them has.
     private let admission = NSLock()
@@ -23,9 +23,17 @@ package final class FileChunkStore: ChunkStore {
 
     static let setAsideDirectory = "set-aside"
 
+    /// Where request bodies are, if that is another file system: it has a reserve of its own.
+    let bodyFileSystem: StoredFile?
+
     /// Opens the store in `directory`, which must exist, and creates what is missing in it.
-    package init(directory path: String, reserve: Reserve, durability: Durability = .process) throws(StoreError) {
+    ///
+    /// - Parameter bodyDirectory: where request bodies are, if they come as files.
+    package init(
+        directory path: String, bodyDirectory: String? = nil, reserve: Reserve, durability: Durability = .process
+    ) throws(StoreError) {
         directory = try Descriptor(directory: path)
+        bodyFileSystem = try Self.otherFileSystem(bodyDirectory, than: directory)
         try Self.makeDirectory(directory, "incoming", mode: 0o750)
         try directory.sync()
         incoming = try Descriptor(at: directory, "incoming", O_RDONLY | O_DIRECTORY)
@@ -40,7 +48,7 @@ package final class FileChunkStore: ChunkStore {
 
     package func path(ofPublished path: String) -> String { "\(directoryPath)/\(path)" }
 
-    private static func name(ofUpload id: Int64) -> String { "\(id).part" }
+    static func name(ofUpload id: Int64) -> String { "\(id).part" }
 
     /// The upload whose file has this name.
     private static func upload(named name: String) -> Int64? {
@@ -282,6 +290,11 @@ extension FileChunkStore {
         let number = parent.number
         do throws(StoreError) {
             _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
+            // What root makes, when an operator looks after the store, the service has to be able to write.
+            guard geteuid() == 0, case let owner = try parent.status(), owner.st_uid != 0 else { return }
+            _ = try StoreError.check("fchownat") {
+                fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
+            }
         } catch  where error.code == EEXIST {}
     }
 
@@ -294,31 +307,5 @@ extension FileChunkStore {
         func contains(_ path: String) -> Bool { lock.withLock { paths.contains(path) } }
 
         func insert(_ path: String) { lock.withLock { _ = paths.insert(path) } }
-    }
-}
-
-// MARK: - Reserve
-
-extension FileChunkStore {
-    /// How much of the file system stays free.
-    package enum Reserve: Equatable, Sendable {
-        /// The larger of 1 GiB and 5 % of the file system.
-        case automatic
-        /// So many bytes.
-        case bytes(Int)
-    }
-
-    package func checkRoom(for bytes: Int) throws(StoreError) {
-        var status = statvfs()
-        _ = try StoreError.check("fstatvfs") { fstatvfs(incoming.number, &status) }
-        let (block, total) = (UInt64(status.f_frsize), UInt64(status.f_blocks))
-        let kept: UInt64 =
-            switch reserve {
-            case .bytes(let bytes): UInt64(max(0, bytes))
-            case .automatic: max(1 << 30, total * block / 20)
-            }
-        guard UInt64(status.f_bavail) * block >= kept + UInt64(bytes) else {
-            throw StoreError("reserve", code: ENOSPC)
-        }
     }
 }

@@ -53,9 +53,7 @@ package final class FastCGIRequest: @unchecked Sendable {
 
     deinit {
         if !isAnswered.load(ordering: .acquiring) {
-            reply(
-                status: 500, headers: [("Content-Type", "application/json; charset=utf-8")],
-                body: Array(#"{"code":-1,"msg":"The request was not answered.","data":null}"#.utf8))
+            reply(status: 500, headers: [("Content-Length", "0")], body: [])
         }
         FCGX_Free(library, 0)
         library.deallocate()
@@ -82,6 +80,7 @@ package final class FastCGIRequest: @unchecked Sendable {
     /// How many come altogether is up to the peer: compare with `contentLength`.
     package func read(into target: UnsafeMutableRawBufferPointer) throws(ConnectionFault) -> Int {
         if isAnswered.load(ordering: .acquiring) { throw .answered }
-        return try input.read(into: target)
+        guard token != nil else { return try input.read(into: target) }
+        return try token!.waiting { () throws(ConnectionFault) in try input.read(into: target) }
     }
 }

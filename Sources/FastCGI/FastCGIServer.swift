@@ -11,6 +11,10 @@ package final class FastCGIServer: Sendable {
     let handler: @Sendable (FastCGIRequest) -> Void
     let running: RunningCount
     let isStopping = Atomic<Bool>(false)
+    /// Threads that run the handler.
+    private let handling = Atomic<Int>(0)
+    /// How often the handler has returned.
+    private let handled = Atomic<Int>(0)
     private let threads: Int
     /// The listening socket's, open while `state` has the socket.
     private let descriptor: Int32
@@ -100,6 +104,21 @@ package final class FastCGIServer: Sendable {
         isStopping.store(true, ordering: .releasing)
         _ = eventfd_write(stopSignal.raw, 1)
         return running.waitForEnd(until: deadline)
+    }
+
+    func handle(_ request: FastCGIRequest) {
+        handling.add(1, ordering: .relaxed)
+        handler(request)
+        handling.subtract(1, ordering: .relaxed)
+        handled.add(1, ordering: .relaxed)
+    }
+
+    /// How often the handler has returned. A number that only grows.
+    package var handledCount: Int { handled.load(ordering: .relaxed) }
+
+    /// Whether each thread is in the handler, and none because its peer takes its time.
+    package var isSaturated: Bool {
+        handling.load(ordering: .relaxed) - running.waiting.load(ordering: .relaxed) >= threads
     }
 
     /// Called by each thread when it no longer uses the socket.

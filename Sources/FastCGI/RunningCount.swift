@@ -5,6 +5,8 @@ import Synchronization
 /// Counts what runs (threads that accept, requests without an answer) so that a stop can wait for the last of it.
 final class RunningCount: Sendable {
     private let count = Atomic<Int>(0)
+    /// Threads that wait for a peer, which may take its time.
+    let waiting = Atomic<Int>(0)
     /// An eventfd, readable for ever once the count has gone back to 0. Only accepting threads start requests, and
     /// they stay counted while they do, so the count does that once.
     private let ended: Descriptor
@@ -42,6 +44,13 @@ final class RunningCount: Sendable {
     /// One of those that run.
     struct Token: ~Copyable, Sendable {
         private let count: RunningCount
+
+        /// Notes that a thread waits for its peer while `body` runs.
+        borrowing func waiting<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+            count.waiting.add(1, ordering: .relaxed)
+            defer { count.waiting.subtract(1, ordering: .relaxed) }
+            return try body()
+        }
 
         fileprivate init(count: RunningCount) {
             self.count = count

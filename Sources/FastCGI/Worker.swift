@@ -72,7 +72,7 @@ final class Worker {
                 from: connection, headFile: headFile, limits: server.limits, stop: stop,
                 token: server.running.begin())
         else { return }
-        server.handler(request)
+        server.handle(request)
     }
 
     /// Waits for a connection. Nil once the server stops and, on a socket of its own, nobody is left in the backlog:

@@ -26,30 +26,30 @@ package enum FormError: Error, Equatable {
 }
 
 extension FormError: CustomStringConvertible {
-    /// One line for the reply's `msg`. It holds the client's own text only as the cleaned start of a field's name.
+    /// One line for replies and the log. It holds the client's own text only as the cleaned start of a field's name.
     package var description: String {
         switch self {
         case .tooManyParts(let limit):
-            "表单部分超过 \(limit) 个 (more than \(limit) form parts)"
+            "more than \(limit) form parts"
         case .tooManyParameters(let limit):
-            "参数超过 \(limit) 个 (more than \(limit) parameters)"
+            "more than \(limit) parameters"
         case .partHeaderTooLong(let limit):
-            "表单部分的头超过 \(limit) 字节 (part headers over \(limit) bytes)"
+            "part headers over \(limit) bytes"
         case .nameTooLong(let limit):
-            "参数名超过 \(limit) 字节 (parameter name over \(limit) bytes)"
+            "parameter name over \(limit) bytes"
         case .textTooLong(let field, let limit):
-            "字段 \(Self.printable(field)) 超过 \(limit) 字节 (field over \(limit) bytes)"
+            "field \(Self.printable(field)) over \(limit) bytes"
         case .boundaryTooLong(let limit):
-            "boundary 超过 \(limit) 字节 (boundary over \(limit) bytes)"
+            "boundary over \(limit) bytes"
         case .tooManyFiles(let limit):
-            "文件超过 \(limit) 个 (more than \(limit) file)"
+            "more than \(limit) file"
         case .truncated:
-            "请求体不完整 (the body ended before its closing boundary)"
+            "the body ended before its closing boundary"
         }
     }
 
     /// A name as a log line can take it: no control characters, no line separators, at most 64 scalars.
-    private static func printable(_ name: String) -> String {
+    package static func printable(_ name: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in name.unicodeScalars.prefix(64) {
             switch scalar.properties.generalCategory {

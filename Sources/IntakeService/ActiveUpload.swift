@@ -29,6 +29,8 @@ final class ActiveUpload: @unchecked Sendable {
     }
 
     let record: Upload
+    /// The largest body when this process took the upload up, in bytes: a parked chunk stays where that puts it.
+    let bodyLimit: Int
     /// Writers of this file that are done at about the same time share one sync.
     let syncs = GroupCommit<StoredFile, Void, StoreError> { files throws(StoreError) in
         try files[0].descriptor.syncData()
@@ -47,13 +49,14 @@ final class ActiveUpload: @unchecked Sendable {
     private var held: [Held] = []
     private var heldCount = 0
 
-    init(_ record: Upload, sizeLimit: Int) {
+    init(_ record: Upload, _ settings: IntakeSettings) {
         self.record = record
+        bodyLimit = settings.bodyLimit
         let chunks = max(record.key.chunks, 1)
         progress = UploadProgress(received: ChunkSet(chunks: chunks))
         layout = ChunkLayout(
             chunks: chunks, size: record.key.size, chunkSize: record.chunkSize, lastLength: record.lastLength,
-            sizeLimit: sizeLimit)
+            sizeLimit: settings.sizeLimit)
         isParked = record.lastLength != nil && layout.size == nil
     }
 
@@ -161,10 +164,10 @@ extension ActiveUpload {
 
     /// Where the claimed chunk's bytes are, or are to be written.
     ///
-    /// - Parameter parkingPlace: where the last chunk waits while the size of the others is not known.
-    func offset(of chunk: Int, parkingPlace: Int) -> Int {
+    func offset(of chunk: Int) -> Int {
         locked {
             let isLast = chunk == layout.chunks - 1
+            let parkingPlace = parkingPlace(ofChunk: chunk)
             if isLast, isParked, progress.received.contains(chunk) { return parkingPlace }
             let range = layout.range(of: chunk)
             if isLast { isParked = range == nil }
@@ -173,10 +176,17 @@ extension ActiveUpload {
     }
 
     /// The same as a range.
-    func range(of chunk: Int, length: Int, parkingPlace: Int) -> Range<Int> {
-        let offset = offset(of: chunk, parkingPlace: parkingPlace)
+    func range(of chunk: Int, length: Int) -> Range<Int> {
+        let offset = offset(of: chunk)
         return offset..<offset + length
     }
+
+    /// Where the last chunk of a file of unknown size waits.
+    func parkingPlace(ofChunk chunk: Int) -> Int { Self.parkingPlace(ofChunk: chunk, bodyLimit: bodyLimit) }
+
+    /// Behind every place that a chunk can have, and so far that moving it leaves it whole there. A crash before its
+    /// place is recorded then does no harm.
+    static func parkingPlace(ofChunk chunk: Int, bodyLimit: Int) -> Int { (chunk + 1) * bodyLimit }
 
     /// Waits until nobody else writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {

@@ -18,7 +18,8 @@ final class ActiveUploads: @unchecked Sendable {
         do {
             uploads = Cache(
                 try CacheConfiguration(
-                    expireAfterAccess: Self.idleTime, ticker: ticker, removalListener: { $0.value.close() }))
+                    expireAfterAccess: Self.idleTime, recordsStatistics: true, ticker: ticker,
+                    removalListener: { $0.value.close() }))
         } catch {
             preconditionFailure("a constant configuration: \(error)")
         }
@@ -35,13 +36,13 @@ final class ActiveUploads: @unchecked Sendable {
     }
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String, sizeLimit: Int) -> ActiveUpload {
+    func begin(_ record: Upload, guid: String, _ settings: IntakeSettings) -> ActiveUpload {
         lock.withLock {
             let upload: ActiveUpload
             if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
                 upload = known
             } else {
-                upload = ActiveUpload(record, sizeLimit: sizeLimit)
+                upload = ActiveUpload(record, settings)
                 uploads.put(record.key, upload)
             }
             upload.addGuid(guid)
@@ -74,6 +75,8 @@ final class ActiveUploads: @unchecked Sendable {
     func cleanUp() {
         uploads.cleanUp()
     }
+
+    var statistics: CacheStatistics { uploads.statistics }
 
     @discardableResult
     private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {

@@ -1,47 +1,96 @@
 import Logging
+import Synchronization
 
 /// One request on its way to its reply, and the log line that follows.
 ///
-/// It may be kept and answered later from another thread; it is answered once.
+/// It may be kept and answered later from another thread; only the first answer counts. One that nobody answers is
+/// answered with 500.
 final class Call: Sendable {
     let exchange: any Exchange
-    /// The last part of the address, like `upload_file`.
-    let action: String
-    private let logger: Logger
+    let action: Action
+    /// What this request goes by, whatever is changed meanwhile.
+    let settings: IntakeSettings
+    let format: ReplyFormat
+    private let service: IntakeService
     private let started = ContinuousClock.now
+    private let isAnswered = Atomic(false)
+    private let upload: Locked<(guid: String, chunk: Int, read: Duration)?> = Locked(nil)
 
-    init(_ exchange: any Exchange, action: String, logger: Logger) {
+    init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
         self.exchange = exchange
         self.action = action
-        self.logger = logger
+        self.service = service
+        (settings, format) = service.currentSettings
+    }
+
+    deinit {
+        answer(Failure.unanswered)
     }
 
     /// Whose uploads these are, as nginx says; `""` for the one shared owner.
     var owner: String { exchange.parameter("UPLOAD_OWNER") ?? "" }
 
-    /// Answers, and returns when the reply has been handed over.
-    func answer(_ reply: Reply, cause: String? = nil) {
-        let written = exchange.send(reply)
-        let level = level(reply, cause: cause)
-        guard level >= logger.logLevel else { return }
-        let elapsed = ContinuousClock.now - started
-        var line: Logger.Metadata = [
-            "action": "\(action)", "code": "\(reply.code)", "status": "\(reply.status)",
-            "bytes": "\(exchange.contentLength ?? 0)", "ms": "\((elapsed / .microseconds(1)).rounded() / 1000)",
-        ]
-        if let cause { line["cause"] = "\(cause)" }
-        if !written { line["lost"] = "the client or nginx closed the connection" }
-        logger.log(level: level, "\(reply.message)", metadata: line)
+    /// Says what was read of a request for an upload.
+    func note(_ request: UploadRequest) {
+        let read = ContinuousClock.now - started
+        upload.withLock { $0 = (request.guid, request.chunk, read) }
     }
 
-    func answer(_ failure: Failure) {
-        answer(failure.reply, cause: failure.cause)
+    /// Answers, and returns when the reply has been handed over.
+    func answer(_ reply: Reply) { answer(reply, nil) }
+
+    func answer(_ failure: Failure) { answer(failure.reply(settings.language), failure) }
+
+    private func answer(_ reply: Reply, _ failure: Failure?) {
+        guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        // Before the reply: who has it finds its request counted.
+        service.metrics.count(action, reply, after: ContinuousClock.now - started)
+        let isWritten = exchange.send(reply)
+        log(reply, failure, isWritten)
+    }
+}
+
+// MARK: - Log
+
+extension Call {
+    private func log(_ reply: Reply, _ failure: Failure?, _ isWritten: Bool) {
+        let elapsed = ContinuousClock.now - started
+        var level = level(reply, failure)
+        var refused: Int?
+        if let reason = reply.reason, RefusalLog.reasons.contains(reason) {
+            refused = service.refusals.note(reason)
+            level = refused == nil ? .debug : .warning
+        }
+        let isSlow = settings.slowTime > 0 && elapsed >= .seconds(settings.slowTime)
+        if isSlow { level = max(level, .warning) }
+        let logger = service.logger
+        guard level >= logger.logLevel else { return }
+
+        var line: Logger.Metadata = [
+            "action": "\(action.rawValue)", "code": "\(reply.code)", "status": "\(reply.status)",
+            "bytes": "\(exchange.contentLength ?? 0)", "ms": "\(Self.milliseconds(elapsed))",
+        ]
+        if let reason = reply.reason { line["reason"] = "\(reason.rawValue)" }
+        if let refused { line["refused"] = "\(refused)" }
+        if let cause = failure?.cause { line["cause"] = "\(cause)" }
+        if !isWritten { line["lost"] = "the client or nginx closed the connection" }
+        if isSlow, let upload = upload.withLock({ $0 }) {
+            line["guid"] = "\(upload.guid)"
+            line["chunk"] = "\(upload.chunk)"
+            line["read_ms"] = "\(Self.milliseconds(upload.read))"
+        }
+        logger.log(level: level, "\(isSlow ? "slow: " : "")\(reply.message)", metadata: line)
     }
 
     /// What an operator wants to see: a video that is complete, and what went wrong. The rest is in nginx's log, a
-    /// thousand lines for a video.
-    private func level(_ reply: Reply, cause: String?) -> Logger.Level {
-        if cause != nil { return .error }
-        return reply.code < 0 || action.hasSuffix("upload_file") && reply.code == 1 ? .info : .debug
+    /// thousand lines for a video, and who asks whether the service is ready knows it.
+    private func level(_ reply: Reply, _ failure: Failure?) -> Logger.Level {
+        if failure?.isError == true { return .error }
+        if action == .healthz { return .debug }
+        return reply.code < 0 || action == .uploadFile && reply.code == 1 ? .info : .debug
+    }
+
+    private static func milliseconds(_ duration: Duration) -> Double {
+        (duration / .microseconds(1)).rounded() / 1000
     }
 }

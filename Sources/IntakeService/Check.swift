@@ -10,6 +10,8 @@ package struct CheckReport: Sendable {
         package enum Kind: String, Sendable {
             /// The database is damaged.
             case database
+            /// A video number that will be given out, or is promised to an upload, is taken.
+            case number
             /// A video's file is not there.
             case missing
             /// A video's file has another size than its record says.
@@ -40,6 +42,8 @@ package struct CheckReport: Sendable {
     package var bytes = 0
     package var uploads = 0
     package var findings: [Finding] = []
+    /// How many of the findings are as they were.
+    package var left = 0
 }
 
 /// Verifies the catalogue against the files. Safe while requests are served: what looks wrong is looked at once more
@@ -76,6 +80,9 @@ package struct Check {
         for line in try service.catalogue.damage() {
             add(.database, line)
         }
+        for line in try service.catalogue.wrongNumbers(isRepairing: isRepairing) {
+            add(.number, line, repair: "give out other numbers")
+        }
         // Before the records: a file that comes later has its record later.
         var published: [PublishedFile] = []
         try service.store.forEachPublished { published.append($0) }
@@ -84,6 +91,8 @@ package struct Check {
         try checkOrphans(published)
         try checkTranscoded()
         try checkLeftovers()
+        report.left = report.findings.count { !isRepairing || $0.repair == nil }
+        try service.catalogue.noteCheck(findings: report.left, now: service.now)
         return report
     }
 

@@ -19,11 +19,11 @@ extension IntakeService {
             return .complete(video)
         } catch {
             let outcome = ActiveUpload.Outcome.failed(error)
-            switch error {
-            case .refused(.md5):
+            switch error.reason {
+            case .md5:
                 try? catalogue.discard(upload: upload.record.id)
                 end(upload, outcome)
-            case .refused(.container):
+            case .container:
                 try? catalogue.reject(upload: upload.record.id, reason: "container", now: now)
                 end(upload, outcome)
             default:
@@ -40,7 +40,7 @@ extension IntakeService {
         case nil:
             throw .notStored(cause: "the upload is not open")
         case .original:
-            guard upload.matchesOriginal else { throw .refused(.md5) }
+            guard upload.matchesOriginal else { throw refusedMD5(upload, size: size, computed: nil) }
             return try seal(upload, draft, Verified(size: size, duration: nil, file: nil))
         case .file(let file, let digest):
             // No other process writes to it or completes it from here on until it is a video.
@@ -81,14 +81,27 @@ extension IntakeService {
     ) throws(Failure) -> Verified {
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
         let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
+        let settings = settings
         let container = Container.of(head, allowed: settings.extensions)
         let md5 = try storing(digest.finish(size))
-        guard md5 == upload.record.key.md5 else { throw .refused(.md5) }
-        guard let container else { throw refusedContainer }
+        guard md5 == upload.record.key.md5 else { throw refusedMD5(upload, size: size, computed: md5) }
+        guard let container else { throw .container(settings) }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
         let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id), .request) : nil
         return Verified(size: size, duration: duration, file: file)
+    }
+
+    /// - Parameter computed: `nil` if the chunks were compared with a video that has the md5, and differ from it.
+    private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String?) -> Failure {
+        let record = upload.record
+        logger.notice(
+            "the content does not have the md5 that was sent",
+            metadata: [
+                "guid": "\(record.draft.guid)", "size": "\(size)", "announced": "\(record.key.md5)",
+                "computed": "\(computed ?? "none: it differs from the video that has this md5")",
+            ])
+        return .md5
     }
 
     private func seal(_ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified) throws(Failure) -> Video {
@@ -105,7 +118,7 @@ extension IntakeService {
             draft = try publish(upload, file, draft)
         } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
             // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
-            throw .refused(.md5)
+            throw refusedMD5(upload, size: verified.size, computed: nil)
         }
         let video: Video?
         do throws(CatalogueError) {
@@ -113,6 +126,7 @@ extension IntakeService {
             video = try catalogue.seal(
                 upload: upload.record.id, as: draft, size: verified.size, duration: verified.duration, now: now)
         } catch {
+            if error.isSyncFailure { noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
         guard let video else {
@@ -135,7 +149,7 @@ extension IntakeService {
                 if try store.publish(upload.record.id, file, as: path) { return draft }
             } catch {
                 if error.isSyncFailure { doubt(upload) }
-                throw Failure(error)
+                throw failure(error)
             }
         }
         throw .notStored(cause: "the names that the video could have are taken")
@@ -155,7 +169,7 @@ extension IntakeService {
 
 extension IntakeService {
     /// What the video of a request's upload will be called. The path consists of parts made or checked here.
-    func draft(_ request: UploadRequest) -> VideoDraft {
+    func draft(_ request: UploadRequest, _ settings: IntakeSettings) -> VideoDraft {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone
         let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))

@@ -8,44 +8,44 @@ extension IntakeService {
         let parameters = try parameters(call)
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        let size = try checkedSize(parameters, limit: settings.sizeLimit)
+        let size = try checkedSize(parameters, limit: call.settings.sizeLimit)
         guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
-            return Reply(code: 2, message: "视频不存在")
+            return call.format.noVideo
         }
         guard isThere(video.path, size: video.size) else {
             // Another process may have deleted it.
             videos.noteRecorded(video)
             if try recording(catalogue.hasVideo(atPath: video.path)) {
                 // The page goes on, and the upload brings the file back.
-                logger.error("a video's file is lost", metadata: ["video_id": "\(video.id)", "path": "\(video.path)"])
+                noteLost(video.path)
             }
-            return Reply(code: 2, message: "视频不存在")
+            return call.format.noVideo
         }
-        guard let name = parameters.nonEmpty("file_name") else { return format.existing(video) }
+        guard let name = parameters.nonEmpty("file_name") else { return call.format.existing(video) }
         let copy = try recording(
             catalogue.copy(
                 video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
                 guid: parameters.nonEmpty("guid"), now: now))
         guard let copy else {
             videos.noteRecorded(video)
-            return Reply(code: 2, message: "视频不存在")
+            return call.format.noVideo
         }
-        return format.existing(copy)
+        return call.format.existing(copy)
     }
 
     func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
         let parameters = try parameters(call)
         guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        guard let size = try checkedSize(parameters, limit: settings.sizeLimit) else {
-            throw .malformed(field: "size", rule: "不能为空")
+        guard let size = try checkedSize(parameters, limit: call.settings.sizeLimit) else {
+            throw .malformed("size", .notEmpty)
         }
-        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...settings.chunksLimit).contains(chunks)
-        else { throw .malformed(field: "chunks", rule: "必须是 1 到 \(settings.chunksLimit) 的整数") }
+        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...call.settings.chunksLimit).contains(chunks)
+        else { throw .malformed("chunks", .number(1...call.settings.chunksLimit)) }
         let chunk = parameters["chunk"].flatMap { $0.isEmpty ? nil : $0 }
         let number = chunk.flatMap(decimalNumber)
         guard chunk == nil || number.map({ $0 < chunks }) == true else {
-            throw .malformed(field: "chunk", rule: "必须是 0 到 \(chunks - 1) 的整数")
+            throw .malformed("chunk", .number(0...chunks - 1))
         }
 
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
@@ -56,12 +56,12 @@ extension IntakeService {
             found = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
         }
         guard let found, found.upload.state == .open, found.upload.bootID == bootID else {
-            return Reply(code: 2, message: "没有进行中的上传")
+            return call.format.noUpload
         }
         var received = ChunkSet(chunks: chunks)
         for chunk in found.chunks { received.insert(chunk.number) }
-        if let number { return format.chunk(exists: received.contains(number)) }
-        return format.chunks(chunks, received: received.ranges)
+        if let number { return call.format.chunk(exists: received.contains(number)) }
+        return call.format.chunks(chunks, received: received.ranges)
     }
 
     private func parameters(_ call: Call) throws(Failure) -> Form {

@@ -26,7 +26,7 @@ extension IntakeService {
     private func findDuration(_ path: String) throws(CatalogueError) {
         var duration = 0.0
         if store.publishedLength(path) == nil {
-            logger.error("a video's file is lost", metadata: ["file": "\(path)"])
+            noteLost(path)
         } else {
             do throws(StoreError) {
                 let file = try store.openPublished(path)
@@ -40,6 +40,12 @@ extension IntakeService {
         }
         for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
     }
+
+    /// Starts ffprobe once, as for a video.
+    ///
+    /// - Returns: `nil` if it works, else its last words.
+    /// - Throws: if it cannot be started.
+    package static func probeComplaint() throws(StoreError) -> String? { try MediaProbe.complaint() }
 
     /// Seconds; 0 if ffprobe cannot tell.
     ///

@@ -1,108 +1,160 @@
 import Catalogue
 import ChunkStore
 import FormData
+import Logging
 
-/// Every way a request can fail, with its reply. (protocol.md, section 3)
-enum Failure: Error, Sendable {
-    /// guid, file_name or md5 is empty.
-    case missingParameter
-    /// There is no file part, or its name is empty.
-    case missingFile
-    /// `field` has a value that it must not have; `rule` says what it must be.
-    case malformed(field: String, rule: String)
-    /// md5 is empty where nothing else is needed.
-    case missingMD5
-    /// The form is over one of its limits.
-    case formLimit(FormError)
-    /// The body is over the limit, in bytes.
-    case bodyTooLarge(limit: Int)
-    /// The chunk could not be stored, and trying again may help. The cause is for the log.
-    case notStored(cause: String)
-    /// The whole file is refused; trying again would not help.
-    case refused(Refusal)
-    /// The video's record could not be saved. The cause is for the log.
-    case recordNotSaved(cause: String)
-    /// No such address.
-    case unknownAction
-    /// The address of a video that is not there.
-    case noSuchVideo
-    /// The address takes other methods only.
-    case methodNotAllowed(allow: String)
-
-    /// Why a whole file is refused. The raw value is what the page shows.
-    enum Refusal: Error, Equatable, Sendable {
-        case fileExtension(allowed: [String])
-        case container(allowed: [String])
-        case diskFull
-        case tooManyUploads
-        case md5
-
-        var message: String {
-            switch self {
-            case .fileExtension(let allowed):
-                "只支持 \(allowed.joined(separator: "、")) 格式的视频 (file extension)"
-            case .container(let allowed):
-                "文件内容不是 \(allowed.joined(separator: "、")) 格式的视频 (container)"
-            case .diskFull:
-                "服务器存储空间不足,请联系管理员 (disk full)"
-            case .tooManyUploads:
-                "未完成的上传过多,请稍后再试 (too many uploads)"
-            case .md5:
-                "文件内容与 md5 不一致,请重新上传 (md5)"
-            }
-        }
-    }
-
-    var reply: Reply {
-        switch self {
-        case .missingParameter: Reply(code: -1, message: "guid 或 file_name 或 md5 不能为空")
-        case .missingFile: Reply(code: -1, message: "请上传一个文件")
-        case .malformed(let field, let rule): Reply(code: -1, message: "参数 \(field) 错误:\(rule)")
-        case .missingMD5: Reply(code: -1, message: "md5 不能为空")
-        case .formLimit(let error): Reply(status: 400, code: -1, message: error.description)
-        case .bodyTooLarge(let limit): Reply(status: 413, code: -1, message: "请求体不能超过 \(limit) 字节")
-        case .notStored: Reply(status: 409, code: -2, message: "分片上传失败")
-        case .refused(let refusal): Reply(code: -3, message: "上传文件出错!msg:\(refusal.message)")
-        case .recordNotSaved: Reply(code: -6, message: "视频信息保存失败")
-        case .unknownAction: Reply(status: 404, code: -1, message: "没有这个接口")
-        case .noSuchVideo: Reply(status: 404, code: -1, message: "视频不存在")
-        case .methodNotAllowed(let allow):
-            Reply(status: 405, code: -1, message: "请使用 \(allow) 方法", header: ("Allow", allow))
-        }
-    }
-
+/// A request that fails: why, and what is particular about it. `FailureReason` is the table of all there are.
+struct Failure: Error, Sendable {
+    let reason: FailureReason
+    /// What stands for `{}` in the reason's text.
+    let detail: Text?
     /// What the log says and the client need not know.
-    var cause: String? {
-        switch self {
-        case .notStored(let cause), .recordNotSaved(let cause): cause
-        default: nil
-        }
+    let cause: String?
+    /// Whether an operator has to see it among the errors.
+    let isError: Bool
+    /// One more header of the reply.
+    let header: (name: String, value: String)?
+
+    private init(
+        _ reason: FailureReason, _ detail: Text? = nil, cause: String? = nil, isError: Bool = false,
+        header: (name: String, value: String)? = nil
+    ) {
+        self.reason = reason
+        self.detail = detail
+        self.cause = cause
+        self.isError = isError
+        self.header = header
+    }
+
+    func reply(_ language: Language) -> Reply {
+        let row = reason.row
+        var message = row.text[language]
+        if let detail { message = message.replacing("{}", with: detail[language]) }
+        return Reply(status: row.status, code: row.code, message: message, header: header, reason: reason)
+    }
+}
+
+// MARK: - Reasons without more
+
+extension Failure {
+    static let missingParameter = Failure(
+        .missingParameter, Text("guid 或 file_name 或 md5", "guid, file_name or md5"))
+    static let missingMD5 = Failure(.missingParameter, Text("md5", "md5"))
+    static let missingFile = Failure(.missingFile)
+    /// A chunk's length contradicts what is known of its file.
+    static let length = Failure(.length)
+    static let diskFull = Failure(.diskFull)
+    static let quota = Failure(.quota)
+    /// The content does not have the md5 that was sent.
+    static let md5 = Failure(.md5)
+    static let unavailable = Failure(.unavailable)
+    static let unknownAction = Failure(.unknownAction)
+    /// The address of a video that is not there.
+    static let noSuchVideo = Failure(.noSuchVideo)
+    static let unanswered = Failure(.internal, cause: "the request was dropped", isError: true)
+}
+
+// MARK: - Reasons with more
+
+extension Failure {
+    /// `field` has a value that it must not have; `rule` says what it must be.
+    static func malformed(_ field: String, _ rule: Text) -> Failure {
+        Failure(.malformed, Text("\(field) 错误:\(rule.zh)", "\(field): it \(rule.en)"))
+    }
+
+    /// The body is over the limit, in bytes.
+    static func bodyTooLarge(limit: Int) -> Failure {
+        Failure(.bodyLimit, Text("\(limit)", "\(limit)"))
+    }
+
+    static func fileExtension(_ settings: IntakeSettings) -> Failure {
+        Failure(.fileExtension, allowed(settings))
+    }
+
+    /// The first bytes are not those of an allowed container.
+    static func container(_ settings: IntakeSettings) -> Failure {
+        Failure(.container, allowed(settings))
+    }
+
+    private static func allowed(_ settings: IntakeSettings) -> Text {
+        Text(settings.extensions.joined(separator: "、"), settings.extensions.joined(separator: ", "))
+    }
+
+    /// The chunk could not be stored, and trying again may help.
+    static func notStored(cause: String) -> Failure {
+        Failure(.retry, cause: cause, isError: true)
+    }
+
+    /// The video's record could not be saved.
+    static func recordNotSaved(cause: String) -> Failure {
+        Failure(.record, cause: cause, isError: true)
+    }
+
+    /// The address takes other methods only.
+    static func methodNotAllowed(allow: String) -> Failure {
+        Failure(.method, Text(allow, allow), header: ("Allow", allow))
     }
 
     init(_ error: StoreError) {
-        self = error.isDiskFull ? .refused(.diskFull) : .notStored(cause: error.description)
+        self = error.isDiskFull ? .diskFull : .notStored(cause: error.description)
     }
 
     init(_ error: CatalogueError) {
         self =
             switch error.reason {
-            case .diskFull: .refused(.diskFull)
-            case .tooManyUploads: .refused(.tooManyUploads)
+            case .diskFull: .diskFull
+            case .tooManyUploads: .quota
             case .incompatible, .failed: .notStored(cause: error.description)
             }
     }
 
     init(_ error: FormError) {
-        self = error == .truncated ? .notStored(cause: error.description) : .formLimit(error)
+        let english = error.description
+        let chinese: String
+        switch error {
+        case .tooManyParts(let limit): chinese = "表单部分超过 \(limit) 个"
+        case .tooManyParameters(let limit): chinese = "参数超过 \(limit) 个"
+        case .partHeaderTooLong(let limit): chinese = "表单部分的头超过 \(limit) 字节"
+        case .nameTooLong(let limit): chinese = "参数名超过 \(limit) 字节"
+        case .textTooLong(let field, let limit): chinese = "字段 \(FormError.printable(field)) 超过 \(limit) 字节"
+        case .boundaryTooLong(let limit): chinese = "boundary 超过 \(limit) 字节"
+        case .tooManyFiles(let limit): chinese = "文件超过 \(limit) 个"
+        case .truncated:
+            // The client or its connection broke off: nothing that an operator could mend.
+            self = Failure(.retry, cause: english)
+            return
+        }
+        self = Failure(.formLimit, Text("\(chinese) (\(english))", english))
     }
 }
 
-/// Runs a call of the store; its error becomes a reply.
-func storing<Result>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
-    do throws(StoreError) { return try call() } catch { throw Failure(error) }
-}
+// MARK: - Rules
 
-/// Runs a call of the catalogue; its error becomes a reply.
-func recording<Result>(_ call: @autoclosure () throws(CatalogueError) -> Result) throws(Failure) -> Result {
-    do throws(CatalogueError) { return try call() } catch { throw Failure(error) }
+/// What a parameter must be.
+extension Text {
+    static let notEmpty = Text("不能为空", "must not be empty")
+    static let notEmptyFile = Text("不能为空文件", "must not be an empty file")
+    static let guid = Text("必须是 1 到 64 个字母、数字、_ 或 -", "must be 1 to 64 letters, digits, _ or -")
+    static let md5 = Text("必须是 32 位十六进制数字", "must be 32 hexadecimal digits")
+    static let positive = Text("必须是正整数", "must be a whole number above 0")
+    static let belowChunks = Text("必须小于 chunks", "must be less than chunks")
+
+    static func number(_ range: ClosedRange<Int>) -> Text {
+        Text(
+            "必须是 \(range.lowerBound) 到 \(range.upperBound) 的整数",
+            "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+
+    static func bytes(_ range: ClosedRange<Int>) -> Text {
+        let number = number(range)
+        return Text("\(number.zh)(字节)", "\(number.en), in bytes")
+    }
+
+    static func atMost(bytes limit: Int) -> Text {
+        Text("不能超过 \(limit) 字节", "must not exceed \(limit) bytes")
+    }
+
+    static func length(_ length: Int) -> Text {
+        Text("与文件长度 \(length) 不符", "must be the file's length, \(length)")
+    }
 }

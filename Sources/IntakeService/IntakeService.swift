@@ -4,6 +4,7 @@ import Dispatch
 import Foundation
 import LoadingCache
 import Logging
+import Synchronization
 
 /// The actions: parameters in, replies out. (protocol.md)
 ///
@@ -11,9 +12,11 @@ import Logging
 package final class IntakeService: Sendable {
     let catalogue: any Catalogue
     let store: any ChunkStore
-    let settings: IntakeSettings
     let logger: Logger
-    let format: ReplyFormat
+    let metrics: Metrics
+    let refusals: RefusalLog
+    /// Of the program.
+    let version: String
     let uploads: ActiveUploads
     let videos: KnownVideos
     /// The boot of the machine: what was written in another one may not have reached the disk.
@@ -22,31 +25,62 @@ package final class IntakeService: Sendable {
     let bodyMemory: MemoryPool
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
+    let durability: Durability
     /// Durations that no reply waits for are found out one after the other.
     let probing = DispatchQueue(label: "probing")
     private let clock: @Sendable () -> Int64
+    /// What requests that begin now go by.
+    private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
+    private let isStoppingNow = Atomic(false)
 
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
+    ///   - version: of the program, for monitors.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
+        version: String,
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system
     ) {
         self.catalogue = catalogue
         self.store = store
-        self.settings = settings
         self.logger = logger
         self.bootID = bootID
+        self.version = version
+        metrics = Metrics(startTime: clock())
+        refusals = RefusalLog(clock: clock)
         self.clock = clock
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
-        let durably = settings.durability == .power
+        durability = settings.durability
+        let durably = durability == .power
         records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }
-        format = ReplyFormat(settings)
+        current = Locked((settings, ReplyFormat(settings)))
     }
+
+    /// What is done without a request goes by the settings of the moment.
+    var settings: IntakeSettings { currentSettings.settings }
+
+    var currentSettings: (settings: IntakeSettings, format: ReplyFormat) { current.withLock { $0 } }
+
+    /// Takes over new settings, as far as they can change while requests are served; those under way keep the old ones.
+    ///
+    /// What stays as it was at the start: `memoryBodyLimit`, `durability`, `cacheTime`, `queuesTranscoding` and
+    /// `bodyDirectory`.
+    package func reload(_ new: IntakeSettings) {
+        current.withLock {
+            $0.settings = $0.settings.reloaded(from: new)
+            $0.format = ReplyFormat($0.settings)
+        }
+        catalogue.setWritesEvents(new.webhookURL != nil)
+    }
+
+    /// Says that the service is about to end, so that a load balancer sends requests elsewhere. They are served still.
+    package func beginStopping() { isStoppingNow.store(true, ordering: .relaxed) }
+
+    var isStopping: Bool { isStoppingNow.load(ordering: .relaxed) }
 
     /// Seconds since 1970.
     var now: Int64 { clock() }
@@ -56,34 +90,22 @@ package final class IntakeService: Sendable {
 
     /// Answers one request, now or later.
     package func handle(_ exchange: any Exchange) {
-        let path = Self.path(exchange)
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let call = Call(exchange, action: slash.map { String(path[$0...].dropFirst()) } ?? path, logger: logger)
+        let action = Action(path: Self.path(exchange))
+        let call = Call(exchange, action, self)
         do throws(Failure) {
-            switch path {
-            case "/service/upload/upload_file", "/service/upload/ssl_upload_file":
-                try require(["POST"], exchange)
-                try uploadFile(call)
-            case "/service/upload/determine_video_exist":
-                try require(["POST"], exchange)
-                call.answer(try determineVideoExist(call))
-            case "/service/upload/determine_chunk_exist":
-                try require(["POST"], exchange)
-                call.answer(try determineChunkExist(call))
-            case "/service/upload/list_class":
-                try require(["POST"], exchange)
-                call.answer(try listClass(call))
-            case "/service/upload/video_info":
-                try require(["POST"], exchange)
-                call.answer(try videoInfo(call))
-            case "/play/":
-                try require(["GET", "HEAD"], exchange)
-                call.answer(try playPage(call))
-            case "/healthz":
-                try require(["GET", "HEAD"], exchange)
-                call.answer(Reply(code: 1, message: "ok"))
-            default:
-                throw .unknownAction
+            guard action == .other || action.methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
+                throw .methodNotAllowed(allow: action.methods.joined(separator: ", "))
+            }
+            switch action {
+            case .uploadFile: try uploadFile(call)
+            case .determineVideoExist: call.answer(try determineVideoExist(call))
+            case .determineChunkExist: call.answer(try determineChunkExist(call))
+            case .listClass: call.answer(try listClass(call))
+            case .videoInfo: call.answer(try videoInfo(call))
+            case .play: call.answer(try playPage(call))
+            case .healthz: call.answer(healthReply(call))
+            case .metrics: call.answer(metricsReply())
+            case .other: throw .unknownAction
             }
         } catch {
             call.answer(error)
@@ -91,18 +113,43 @@ package final class IntakeService: Sendable {
     }
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
-        try FormReader(store: store, settings: settings, memory: bodyMemory).read(call.exchange)
+        try FormReader(store: store, settings: call.settings, memory: bodyMemory, metrics: metrics).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
-    private static func path(_ exchange: any Exchange) -> String {
+    static func path(_ exchange: any Exchange) -> String {
         let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
         return uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(uri[..<$0]) } ?? uri
     }
+}
 
-    private func require(_ methods: [String], _ exchange: any Exchange) throws(Failure) {
-        guard methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
-            throw .methodNotAllowed(allow: methods.joined(separator: ", "))
+// MARK: - Faults
+
+extension IntakeService {
+    /// Runs a call of the store; its error becomes a reply.
+    func storing<Result>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
+        do throws(StoreError) { return try call() } catch { throw failure(error) }
+    }
+
+    /// Runs a call of the catalogue; its error becomes a reply.
+    func recording<Result>(_ call: @autoclosure () throws(CatalogueError) -> Result) throws(Failure) -> Result {
+        do throws(CatalogueError) {
+            return try call()
+        } catch {
+            if error.isSyncFailure { noteSyncFailure() }
+            throw Failure(error)
         }
+    }
+
+    func failure(_ error: StoreError) -> Failure {
+        if error.isSyncFailure { noteSyncFailure() }
+        return Failure(error)
+    }
+
+    func noteSyncFailure() { metrics.syncFailures.add(1, ordering: .relaxed) }
+
+    /// Notes that a file is not there though a record says so. What is asked for again and again is logged once.
+    func noteLost(_ path: String) {
+        if metrics.noteLost(path) { logger.error("a file is lost", metadata: ["file": "\(path)"]) }
     }
 }

@@ -21,6 +21,10 @@ package struct IntakeSettings: Sendable {
     package var timeZone = TimeZone.current
     /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
     package var holdTime = 0.3
+    /// A request that takes longer is a warning in the log, in seconds; 0 if none is.
+    package var slowTime = 10.0
+    /// What `msg` of replies is written in.
+    package var language = Language.zh
     /// How long an upload lives after its last chunk, in seconds.
     package var uploadLifetime: Int64 = 24 * 60 * 60
     /// What a chunk survives once it is acknowledged.
@@ -37,4 +41,21 @@ package struct IntakeSettings: Sendable {
     package var bodyDirectory: String?
 
     package init() {}
+
+    /// Bytes that a page should send at once: what WebUploader pages do, and less only if a body must not be that long.
+    var chunkSize: Int {
+        let usual = 2 * 1024 * 1024
+        return bodyLimit >= usual + 64 * 1024 ? usual : bodyLimit / 2
+    }
+
+    /// These settings with what can change while requests are served taken from others.
+    func reloaded(from new: IntakeSettings) -> IntakeSettings {
+        var settings = new
+        settings.memoryBodyLimit = memoryBodyLimit
+        settings.durability = durability
+        settings.cacheTime = cacheTime
+        settings.queuesTranscoding = queuesTranscoding
+        settings.bodyDirectory = bodyDirectory
+        return settings
+    }
 }

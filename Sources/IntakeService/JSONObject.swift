@@ -37,10 +37,25 @@ package struct JSONObject: Sendable {
         if let value { members += value.bytes } else { members += "null".utf8 }
     }
 
+    package mutating func add(_ name: StaticString, _ value: Bool) { addMember(name, value ? "true" : "false") }
+
     package mutating func add(_ name: StaticString, _ values: [JSONObject]) {
+        addList(name, values) { $0.members += $1.bytes }
+    }
+
+    package mutating func add(_ name: StaticString, _ values: [String]) {
+        addList(name, values) { $0.addString($1) }
+    }
+
+    private mutating func addList<Value>(
+        _ name: StaticString, _ values: [Value], _ add: (inout JSONObject, Value) -> Void
+    ) {
         addName(name)
         members.append(UInt8(ascii: "["))
-        members += values.map(\.bytes).joined(separator: [UInt8(ascii: ",")])
+        for (index, value) in values.enumerated() {
+            if index > 0 { members.append(UInt8(ascii: ",")) }
+            add(&self, value)
+        }
         members.append(UInt8(ascii: "]"))
     }
 

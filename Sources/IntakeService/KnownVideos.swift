@@ -45,7 +45,7 @@ final class KnownVideos: Sendable {
                 CacheConfiguration(
                     bound: .maximumWeight(Self.weightLimit) { content, video in
                         Self.entryWeight + content.owner.utf8.count + video.name.utf8.count + video.path.utf8.count
-                    }, ticker: ticker,
+                    }, recordsStatistics: true, ticker: ticker,
                     // A reload that fails is tried again; the catalogue's errors are reported where somebody waits.
                     failureHandler: { _ in }),
                 refresh: RefreshPolicy(after: cacheTime, retryAfterFailure: cacheTime),
@@ -55,7 +55,8 @@ final class KnownVideos: Sendable {
                     }, load: load))
             absent = Cache(
                 try CacheConfiguration(
-                    bound: .maximumSize(Self.absentLimit), expireAfterWrite: cacheTime, ticker: ticker))
+                    bound: .maximumSize(Self.absentLimit), expireAfterWrite: cacheTime, recordsStatistics: true,
+                    ticker: ticker))
         } catch {
             preconditionFailure("a cache time above zero and constant bounds: \(error)")
         }
@@ -92,5 +93,10 @@ final class KnownVideos: Sendable {
             videos.invalidate(content)
             absent.invalidate(content)
         }
+    }
+
+    /// What each of its caches has counted.
+    var statistics: [(name: String, statistics: CacheStatistics)] {
+        [("videos", videos.statistics), ("absent", absent.statistics)]
     }
 }

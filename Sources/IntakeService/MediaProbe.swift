@@ -27,23 +27,38 @@ struct MediaProbe: ~Copyable {
 
     /// Starts ffprobe on the file at `path`.
     init(path: String, container: Container, haste: Haste) throws(StoreError) {
-        deadline = .now + .seconds(haste == .request ? 5 : 60)
+        try self.init(
+            (haste == .background ? ["nice", "-n", "19"] : []) + [
+                "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
+                "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
+                "-i", "file:\(path)",
+            ], within: haste == .request ? 5 : 60)
+    }
+
+    /// - Parameter complains: whether what it writes to standard error is read too.
+    private init(_ command: [String], within seconds: Double, complains: Bool = false) throws(StoreError) {
+        deadline = .now + .seconds(seconds)
         var ends: [Int32] = [-1, -1]
         _ = try StoreError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
         let (output, input) = (ends[0], ends[1])
         defer { close(input) }
         do throws(StoreError) {
             process = try Self.spawn(
-                ["setpriv", "--pdeathsig", "KILL"] + (haste == .background ? ["nice", "-n", "19"] : []) + [
-                    "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
-                    "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1",
-                    "-i", "file:\(path)",
-                ], output: input)
+                ["setpriv", "--pdeathsig", "KILL"] + command, output: input, complaints: complains ? input : nil)
         } catch {
             close(output)
             throw error
         }
         self.output = Descriptor(owning: output)
+    }
+
+    /// Starts ffprobe as it is started for a video.
+    ///
+    /// - Returns: `nil` if it works, else its last words.
+    static func complaint() throws(StoreError) -> String? {
+        let text = try MediaProbe(["nice", "-n", "19", "ffprobe", "-version"], within: 20, complains: true).text() ?? ""
+        let lines = text.split(separator: "\n")
+        return lines.contains { $0.hasPrefix("ffprobe version") } ? nil : lines.last.map(String.init) ?? "no answer"
     }
 
     deinit {
@@ -54,6 +69,13 @@ struct MediaProbe: ~Copyable {
 
     /// Waits for the result: seconds, or `nil` if ffprobe could not tell in time.
     consuming func wait() -> Double? {
+        guard let line = text()?.split(separator: "\n").first, let seconds = Double(line), seconds.isFinite, seconds >= 0
+        else { return nil }
+        return (seconds * 1000).rounded() / 1000
+    }
+
+    /// What it writes, the first 4 KiB at least; `nil` if it takes too long.
+    private consuming func text() -> String? {
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 256)
         while text.count < 4096 {
@@ -65,21 +87,22 @@ struct MediaProbe: ~Copyable {
             guard count > 0 else { break }
             text += buffer.prefix(count)
         }
-        guard let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first,
-            let seconds = Double(line), seconds.isFinite, seconds >= 0
-        else { return nil }
-        return (seconds * 1000).rounded() / 1000
+        return String(decoding: text, as: UTF8.self)
     }
 
-    /// Starts a program of PATH in a process group of its own, with no signal blocked, nothing to read and no place for
-    /// its complaints.
-    private static func spawn(_ command: [String], output: Int32) throws(StoreError) -> pid_t {
+    /// Starts a program of PATH in a process group of its own, with no signal blocked, nothing to read and, where
+    /// none is given, no place for its complaints.
+    private static func spawn(_ command: [String], output: Int32, complaints: Int32?) throws(StoreError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        if let complaints {
+            posix_spawn_file_actions_adddup2(&actions, complaints, 2)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -19,7 +19,7 @@ extension IntakeService {
         let stored = Set(files.compactMap(\.upload))
         let uploads = try catalogue.openUploads()
         for upload in uploads where upload.received > 0 && !stored.contains(upload.id) && !hasOriginal(upload) {
-            logger.error("an upload's file is lost; it starts afresh", metadata: ["upload": "\(upload.id)"])
+            noteLost("incoming/\(upload.id).part")
             _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
         }
         let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }
@@ -34,7 +34,7 @@ extension IntakeService {
     /// other, while requests are served.
     package func takeUp(_ records: [Upload]) {
         for record in records {
-            let upload = uploads.begin(record, guid: record.draft.guid, sizeLimit: settings.sizeLimit)
+            let upload = uploads.begin(record, guid: record.draft.guid, settings)
             do throws(Failure) {
                 // A request may have completed it meanwhile.
                 if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
@@ -44,7 +44,7 @@ extension IntakeService {
             } catch {
                 logger.error(
                     "cannot take up an upload",
-                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reply.message)"])
+                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reason.rawValue)"])
             }
             upload.end()
             uploads.close(upload)
@@ -56,8 +56,9 @@ extension IntakeService {
     /// After a boot, or a failed sync, each is compared with its checksum, and those whose bytes are not there are
     /// forgotten.
     func verified(
-        _ chunks: [StoredChunk], of upload: Upload, in file: StoredFile
+        _ chunks: [StoredChunk], of active: ActiveUpload, in file: StoredFile
     ) throws(Failure) -> [StoredChunk] {
+        let upload = active.record
         let isDoubtful = upload.bootID != bootID
         // A chunk of a file of unknown size may have been on its way to its place.
         guard isDoubtful || upload.key.size == nil else { return chunks }
@@ -68,7 +69,7 @@ extension IntakeService {
             let mayBeParked = upload.key.size == nil && chunk.number == layout.chunks - 1
             if !isDoubtful && !mayBeParked {
                 good.append(chunk)
-            } else if isThere(chunk, layout.range(of: chunk.number), file, isRewritten: upload.bootID.isEmpty) {
+            } else if isThere(chunk, layout.range(of: chunk.number), active, file) {
                 good.append(chunk)
             } else {
                 lost.append(chunk)
@@ -88,7 +89,7 @@ extension IntakeService {
 
     /// Whether a chunk's bytes are there, wherever they may be; nothing is changed.
     func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
-        let parkingPlace = parkingPlace(ofChunk: chunk.number)
+        let parkingPlace = ActiveUpload.parkingPlace(ofChunk: chunk.number, bodyLimit: settings.bodyLimit)
         let places = [
             ChunkLayout(upload).range(of: chunk.number)?.lowerBound, upload.key.size == nil ? parkingPlace : nil,
         ]
@@ -98,11 +99,13 @@ extension IntakeService {
     }
 
     /// Whether a chunk's bytes are in its place, or can be brought there.
-    ///
-    /// - Parameter isRewritten: they are written again, because a sync may have lost them without the kernel knowing.
-    private func isThere(_ chunk: StoredChunk, _ place: Range<Int>?, _ file: StoredFile, isRewritten: Bool) -> Bool {
+    private func isThere(
+        _ chunk: StoredChunk, _ place: Range<Int>?, _ upload: ActiveUpload, _ file: StoredFile
+    ) -> Bool {
+        // They are written again where a sync may have lost them without the kernel knowing.
+        let isRewritten = upload.record.bootID.isEmpty
         guard let checksum = chunk.crc32c else { return false }
-        let parkingPlace = parkingPlace(ofChunk: chunk.number)
+        let parkingPlace = upload.parkingPlace(ofChunk: chunk.number)
         let parked = parkingPlace..<parkingPlace + chunk.length
         // Bytes that cannot be read are as good as none.
         func has(_ range: Range<Int>) -> Bool {

@@ -1,4 +1,4 @@
-/// One JSON reply: `{"code":Int,"msg":String,"data":Object|null}`. (protocol.md, section 1)
+/// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text. (protocol.md, section 1)
 package struct Reply: Sendable {
     /// The HTTP status.
     package let status: Int
@@ -8,22 +8,30 @@ package struct Reply: Sendable {
     package let data: JSONObject?
     /// One more header.
     package let header: (name: String, value: String)?
-    /// Where nginx sends something else in place of the object, the type of that.
+    /// Why the code is negative.
+    package let reason: FailureReason?
+    /// Stands in place of the object.
+    package let text: String?
+    /// Of the object or the text, or of what nginx sends in its place.
     package let contentType: String
 
     package init(
         status: Int = 200, code: Int, message: String, data: JSONObject? = nil,
-        header: (name: String, value: String)? = nil, contentType: String = "application/json; charset=utf-8"
+        header: (name: String, value: String)? = nil, reason: FailureReason? = nil, text: String? = nil,
+        contentType: String = "application/json; charset=utf-8"
     ) {
         self.status = status
         self.code = code
         self.message = message
         self.data = data
         self.header = header
+        self.reason = reason
+        self.text = text
         self.contentType = contentType
     }
 
     var body: [UInt8] {
+        if let text { return Array(text.utf8) }
         var object = JSONObject()
         object.add("code", code)
         object.add("msg", message)
@@ -40,6 +48,9 @@ extension Exchange {
             ("Content-Type", reply.contentType), ("Content-Length", "\(body.count)"),
             ("Cache-Control", "no-store"),
         ]
+        if let reason = reply.reason {
+            headers += [("X-Intake-Code", "\(reply.code)"), ("X-Intake-Reason", reason.rawValue)]
+        }
         if let header = reply.header { headers.append(header) }
         return self.reply(status: reply.status, headers: headers, body: body)
     }

@@ -5,10 +5,12 @@ import Glibc
 /// How values look in replies: times, sizes and addresses.
 package struct ReplyFormat: Sendable {
     let videoDomain: String
+    let language: Language
     private let timeZone: TimeZone
 
     init(_ settings: IntakeSettings) {
         videoDomain = settings.videoDomain
+        language = settings.language
         timeZone = settings.timeZone
     }
 
@@ -55,7 +57,7 @@ extension ReplyFormat {
         data.add("chunks", request.chunks)
         data.add("chunk", request.chunk)
         data.add("video_id", videoID)
-        return Reply(code: 2, message: "分片上传成功", data: data)
+        return Reply(code: 2, message: Text("分片上传成功", "The chunk is stored")[language], data: data)
     }
 
     /// A complete file: with `chunks` and `chunk` if it came in chunks, else with `video_data`.
@@ -77,7 +79,7 @@ extension ReplyFormat {
         data.add("video_id", video.id)
         data.add("file", fileData(request.file))
         data.add("id", request.pageID)
-        return Reply(code: 1, message: "视频上传成功", data: data)
+        return Reply(code: 1, message: Text("视频上传成功", "The video is stored")[language], data: data)
     }
 
     /// PHP's `$_FILES` entry, without the server's path.
@@ -108,7 +110,8 @@ extension ReplyFormat {
 // MARK: - list_class, video_info
 
 extension ReplyFormat {
-    func classes(_ classes: [VideoClass]) -> Reply {
+    /// The classes, and what a page should know before it sends anything.
+    func classes(_ classes: [VideoClass], _ settings: IntakeSettings) -> Reply {
         let members = classes.map { videoClass in
             var data = JSONObject()
             data.add("class_id", videoClass.id)
@@ -118,6 +121,12 @@ extension ReplyFormat {
         }
         var data = JSONObject()
         data.add("classes", members)
+        var limits = JSONObject()
+        limits.add("extensions", settings.extensions)
+        limits.add("size", settings.sizeLimit)
+        limits.add("body", settings.bodyLimit)
+        limits.add("chunk", settings.chunkSize)
+        data.add("limits", limits)
         return Reply(code: 1, message: "ok", data: data)
     }
 
@@ -161,7 +170,13 @@ extension ReplyFormat {
         data.add("class_id", video.classID)
         data.add("game_name", video.gameName)
         data.add("create_time", time(video.createTime))
-        return Reply(code: 1, message: "视频已存在", data: data)
+        return Reply(code: 1, message: Text("视频已存在", "The video is there already")[language], data: data)
+    }
+
+    var noVideo: Reply { Reply(code: 2, message: Text("视频不存在", "There is no such video")[language]) }
+
+    var noUpload: Reply {
+        Reply(code: 2, message: Text("没有进行中的上传", "No such upload is under way")[language])
     }
 
     /// Whether one chunk is there.

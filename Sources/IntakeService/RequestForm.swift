@@ -36,6 +36,7 @@ struct FormReader: Sendable {
     let store: any ChunkStore
     let settings: IntakeSettings
     let memory: MemoryPool
+    let metrics: Metrics
 
     func read(_ exchange: any Exchange) throws(Failure) -> RequestForm {
         do {
@@ -231,6 +232,7 @@ extension FormReader {
         while true {
             let count = try source.read(.init(rebasing: buffer[window.upperBound...].prefix(Self.windowSize)))
             total += count
+            metrics.receivedBodyBytes.add(count, ordering: .relaxed)
             guard total <= settings.bodyLimit else { throw Failure.bodyTooLarge(limit: settings.bodyLimit) }
             if count == 0, let stated = source.stated, total < stated { throw FormError.truncated }
             window = window.lowerBound..<window.upperBound + count

@@ -96,7 +96,16 @@ extension IntakeService {
         report.bodies = removeBodies(isDryRun: isDryRun)
         report.events = try catalogue.expireEvents(now: now, isDryRun: isDryRun)
         uploads.cleanUp()
+        if !isDryRun { logRefusals() }
         return report
+    }
+
+    /// Refusals of the end of a rush, after which no other one came.
+    private func logRefusals() {
+        for (reason, refused) in refusals.overdue() {
+            logger.warning(
+                "requests were refused", metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
+        }
     }
 
     /// Removes the files of uploads that the catalogue has forgotten, and the names that they got for videos which were

@@ -19,10 +19,15 @@ extension IntakeService {
     }
 
     func store(
-        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ settings: IntakeSettings
     ) throws(Failure) -> Storing {
         let chunk = request.chunk
-        let layout = try learn(request, in: upload)
+        if upload.record.key.size == nil, content.length > upload.bodyLimit {
+            // The limit has grown, and parked chunks are too near: with the next request the upload is taken up anew.
+            uploads.remove(upload)
+            throw .notStored(cause: "the body limit has changed")
+        }
+        let layout = try learn(request, in: upload, settings)
         guard let target = try open(upload) else { return .endedElsewhere }
         if case .file(let file, _) = target { try unpark(upload, file) }
 
@@ -76,7 +81,7 @@ extension IntakeService {
         _ layout: ChunkLayout
     ) throws(Failure) -> Recorded {
         let chunk = request.chunk
-        let range = upload.range(of: chunk, length: content.length, parkingPlace: parkingPlace(ofChunk: chunk))
+        let range = upload.range(of: chunk, length: content.length)
         // Against another process that completes this file; the claim is against threads of this one.
         try storing(file.lock(range, within: Self.lockPatience))
         defer { file.unlock(range) }
@@ -89,7 +94,7 @@ extension IntakeService {
         if layout.size == nil { try storing(store.checkRoom(for: content.length)) }
         try storing(file.write(content, at: range.lowerBound))
         try moveToPlace(upload, file, claimed: chunk)
-        if settings.durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
+        if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload, layout)
     }
 
@@ -98,7 +103,7 @@ extension IntakeService {
         _ request: UploadRequest, _ content: Content, with original: StoredFile, in upload: ActiveUpload,
         _ layout: ChunkLayout
     ) throws(Failure) -> Recorded {
-        let offset = upload.offset(of: request.chunk, parkingPlace: 0)
+        let offset = upload.offset(of: request.chunk)
         let matches = try storing(original.matches(content, at: offset))
         return try record(request, in: upload, layout, differs: !matches)
     }
@@ -121,7 +126,7 @@ extension IntakeService {
             try upload.syncs.submit(file)
         } catch {
             doubt(upload)
-            throw Failure(error)
+            throw failure(error)
         }
     }
 
@@ -147,7 +152,7 @@ extension IntakeService {
                 return (.original(original), chunks)
             }
             let (file, isNew) = try storing(store.openUpload(record.id, size: record.key.size))
-            guard isNew else { return (.file(file, PrefixDigest(file)), try verified(chunks, of: record, in: file)) }
+            guard isNew else { return (.file(file, PrefixDigest(file)), try verified(chunks, of: upload, in: file)) }
             // There was none: because it is a video by now, for example.
             guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
                 store.removeUpload(record.id)
@@ -159,14 +164,16 @@ extension IntakeService {
         }
     }
 
-    private func learn(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> ChunkLayout {
+    private func learn(
+        _ request: UploadRequest, in upload: ActiveUpload, _ settings: IntakeSettings
+    ) throws(Failure) -> ChunkLayout {
         do throws(ChunkLayout.Contradiction) {
             return try upload.learn(chunk: request.chunk, length: request.file.length)
         } catch {
             switch error {
-            case .chunk: throw .malformed(field: "chunk", rule: "必须小于 chunks")
-            case .size: throw .malformed(field: "size", rule: "不能超过 \(settings.sizeLimit) 字节")
-            case .length: throw .malformed(field: "file", rule: "分片长度与 size、chunks 或其他分片不符")
+            case .chunk: throw .malformed("chunk", .belowChunks)
+            case .size: throw .malformed("size", .atMost(bytes: settings.sizeLimit))
+            case .length: throw .length
             }
         }
     }
@@ -179,15 +186,10 @@ extension IntakeService {
     }
 
     /// Moves the claimed chunk to its place if it is the parked one and the place is known.
-    ///
     private func moveToPlace(_ upload: ActiveUpload, _ file: StoredFile, claimed chunk: Int) throws(Failure) {
         guard let place = upload.placeOfParked(chunk) else { return }
-        let parked = parkingPlace(ofChunk: chunk)
+        let parked = upload.parkingPlace(ofChunk: chunk)
         try storing(file.move(parked..<parked + place.count, to: place.lowerBound))
         upload.unparked()
     }
-
-    /// Where the last chunk of a file of unknown size waits: behind every place that a chunk can have, and so far that
-    /// moving it leaves it whole there. A crash before its place is recorded then does no harm.
-    func parkingPlace(ofChunk chunk: Int) -> Int { (chunk + 1) * settings.bodyLimit }
 }

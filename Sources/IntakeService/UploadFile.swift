@@ -7,15 +7,16 @@ import Uploads
 extension IntakeService {
     func uploadFile(_ call: Call) throws(Failure) {
         let form = try readForm(call)
-        let request = try UploadRequest(form, owner: call.owner, settings: settings)
+        let request = try UploadRequest(form, owner: call.owner, settings: call.settings)
+        call.note(request)
         guard let content = form.content else { throw .missingFile }
-        let isVideo = try beginsLikeVideo(request, content)
+        let isVideo = try beginsLikeVideo(request, content, call.settings)
 
         // An upload that ends in another process meanwhile is looked up again.
         for _ in 0..<3 {
-            switch try begin(request, isVideo: isVideo) {
+            switch try begin(request, call.settings, isVideo: isVideo) {
             case .sealed(let video):
-                return call.answer(format.complete(request, video))
+                return call.answer(call.format.complete(request, video))
             case .unfinished(let upload):
                 if try take(request, content, in: upload, call, isVideo: isVideo) { return }
             }
@@ -28,8 +29,8 @@ extension IntakeService {
         _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
     ) throws(Failure) -> Bool {
         do throws(Failure) {
-            if isVideo == false { try refuse(upload) }
-            switch try store(request, content, in: upload) {
+            if isVideo == false { try refuse(upload, call.settings) }
+            switch try store(request, content, in: upload, call.settings) {
             case .stored:
                 proceed(upload, call, request)
             case .over(let outcome):
@@ -50,7 +51,9 @@ extension IntakeService {
     }
 
     /// Whether a first chunk begins like a video; `nil` if it cannot tell.
-    private func beginsLikeVideo(_ request: UploadRequest, _ content: Content) throws(Failure) -> Bool? {
+    private func beginsLikeVideo(
+        _ request: UploadRequest, _ content: Content, _ settings: IntakeSettings
+    ) throws(Failure) -> Bool? {
         guard request.chunk == 0 else { return nil }
         let head = try storing(content.prefix(Container.signatureLength))
         if Container.of(head, allowed: settings.extensions) != nil { return true }
@@ -68,13 +71,15 @@ extension IntakeService {
     }
 
     /// Finds or makes the upload that a request belongs to.
-    private func begin(_ request: UploadRequest, isVideo: Bool?) throws(Failure) -> Beginning {
+    private func begin(
+        _ request: UploadRequest, _ settings: IntakeSettings, isVideo: Bool?
+    ) throws(Failure) -> Beginning {
         // Nothing will follow a whole file that is no video, so it needs no state.
-        if request.chunks <= 1, isVideo == false { throw refusedContainer }
+        if request.chunks <= 1, isVideo == false { throw .container(settings) }
         if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
         let start = try recording(
             catalogue.beginUpload(
-                request.key, draft: draft(request), bootID: bootID, limits: settings.uploadLimits, now: now,
+                request.key, draft: draft(request, settings), bootID: bootID, limits: settings.uploadLimits, now: now,
                 expiry: expiry))
         switch start {
         case .sealed(let video):
@@ -82,21 +87,20 @@ extension IntakeService {
         case .unfinished(let record, let expired):
             remove(expired)
             if record.state == .rejected {
-                guard isVideo == true else { throw refusedContainer }
+                guard isVideo == true else { throw .container(settings) }
                 try recording(catalogue.reopen(upload: record.id, now: now))
             }
-            return .unfinished(uploads.begin(record, guid: request.guid, sizeLimit: settings.sizeLimit))
+            return .unfinished(uploads.begin(record, guid: request.guid, settings))
         }
     }
 
-    var refusedContainer: Failure { .refused(.container(allowed: settings.extensions)) }
-
     /// A first chunk that is no video ends its upload, unless the upload has a better one already.
-    private func refuse(_ upload: ActiveUpload) throws(Failure) {
-        guard !upload.has(chunk: 0) else { throw refusedContainer }
+    private func refuse(_ upload: ActiveUpload, _ settings: IntakeSettings) throws(Failure) {
+        let refused = Failure.container(settings)
+        guard !upload.has(chunk: 0) else { throw refused }
         try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: now))
-        end(upload, .failed(refusedContainer))
-        throw refusedContainer
+        end(upload, .failed(refused))
+        throw refused
     }
 }
 
@@ -107,11 +111,11 @@ extension IntakeService {
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
         case .complete:
-            let outcome = complete(upload, draft(request))
+            let outcome = complete(upload, draft(request, call.settings))
             upload.end()
             answer(call, request, outcome)
         case .held(let number):
-            DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
+            DispatchQueue.global().asyncAfter(deadline: .now() + call.settings.holdTime) {
                 if let held = upload.expire(number) { self.answerPartial(upload, held.call, held.request) }
             }
         case .partial:
@@ -124,20 +128,20 @@ extension IntakeService {
 
     private func answerPartial(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         upload.end()
-        call.answer(format.stored(request, videoID: upload.record.videoID))
+        call.answer(call.format.stored(request, videoID: upload.record.videoID))
         upload.partialReplyWritten()
     }
 
     private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {
         switch outcome {
-        case .complete(let video): call.answer(format.complete(request, video))
+        case .complete(let video): call.answer(call.format.complete(request, video))
         case .failed(let failure): call.answer(failure)
         }
     }
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { _ = complete(upload, draft(request)) }
+        if let request = upload.takeCompletionForHeld() { _ = complete(upload, draft(request, settings)) }
     }
 
     /// Gives an upload up that has ended in another process, and answers who waits for it.

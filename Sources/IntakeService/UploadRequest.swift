@@ -46,18 +46,18 @@ struct UploadRequest {
         chunks = try Self.decimal(parameters, "chunks", in: 0...settings.chunksLimit) ?? 0
         if chunks > 0 {
             guard let chunk = try Self.decimal(parameters, "chunk", in: 0...chunks - 1) else {
-                throw .malformed(field: "chunk", rule: "必须是 0 到 \(chunks - 1) 的整数")
+                throw .malformed("chunk", .number(0...chunks - 1))
             }
             self.chunk = chunk
             self.size = size
         } else {
             chunk = 0
             guard size == nil || size == length else {
-                throw .malformed(field: "size", rule: "与文件长度 \(length) 不符")
+                throw .malformed("size", .length(length))
             }
             self.size = length
         }
-        guard length > 0 else { throw .malformed(field: "file", rule: "不能为空文件") }
+        guard length > 0 else { throw .malformed("file", .notEmptyFile) }
         classID = parameters["class_id"].flatMap { Int64($0) }
         pageID = parameters["id"] ?? ""
         wantsBytes = parameters["unsize_change"].flatMap { Double($0) }.map { $0 != 0 } ?? false
@@ -67,7 +67,7 @@ struct UploadRequest {
         let dot = file.name.lastIndex(of: ".")
         fileExtension = dot.map { file.name[file.name.index(after: $0)...].lowercased() } ?? ""
         guard settings.extensions.contains(fileExtension) else {
-            throw .refused(.fileExtension(allowed: settings.extensions))
+            throw .fileExtension(settings)
         }
     }
 
@@ -86,7 +86,7 @@ struct UploadRequest {
             }
         }
         guard isName, guid.utf8.count <= 64 else {
-            throw .malformed(field: "guid", rule: "必须是 1 到 64 个字母、数字、_ 或 -")
+            throw .malformed("guid", .guid)
         }
         return guid
     }
@@ -97,7 +97,7 @@ struct UploadRequest {
     ) throws(Failure) -> Int? {
         guard let text = parameters[name], !text.isEmpty else { return nil }
         guard let value = decimalNumber(text), range.contains(value) else {
-            throw .malformed(field: name, rule: "必须是 \(range.lowerBound) 到 \(range.upperBound) 的整数")
+            throw .malformed(name, .number(range))
         }
         return value
     }
@@ -115,7 +115,7 @@ func checkedMD5(_ text: String) throws(Failure) -> String {
             default: false
             }
         }
-    guard isDigest else { throw .malformed(field: "md5", rule: "必须是 32 位十六进制数字") }
+    guard isDigest else { throw .malformed("md5", .md5) }
     return text.lowercased()
 }
 
@@ -123,7 +123,7 @@ func checkedMD5(_ text: String) throws(Failure) -> String {
 func checkedSize(_ parameters: Form, limit: Int) throws(Failure) -> Int? {
     guard let text = parameters["size"], !text.isEmpty else { return nil }
     guard let size = decimalNumber(text), (1...limit).contains(size) else {
-        throw .malformed(field: "size", rule: "必须是 1 到 \(limit) 的整数(字节)")
+        throw .malformed("size", .bytes(1...limit))
     }
     return size
 }

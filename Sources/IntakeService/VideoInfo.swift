@@ -4,17 +4,17 @@ import FormData
 /// list_class and video_info, and the page that plays a video. (protocol.md, sections 6 and 7)
 extension IntakeService {
     func listClass(_ call: Call) throws(Failure) -> Reply {
-        format.classes(try recording(catalogue.classes()))
+        call.format.classes(try recording(catalogue.classes()), call.settings)
     }
 
     func videoInfo(_ call: Call) throws(Failure) -> Reply {
         guard let id = videoID(try readForm(call).parameters) else {
-            throw .malformed(field: "video_id", rule: "必须是正整数")
+            throw .malformed("video_id", .positive)
         }
         guard let video = try recording(catalogue.video(id: id, owner: call.owner)) else {
-            return Reply(code: 2, message: "视频不存在")
+            return call.format.noVideo
         }
-        return format.info(video)
+        return call.format.info(video)
     }
 
     /// Lets nginx send the page, which asks for the rest, or its page for HTTP 404.

@@ -4,7 +4,7 @@ import Logging
 ///
 /// Thread-safe; each `run` keeps its thread until it is done, and its tools die with that thread.
 package struct Transcoder: Sendable {
-    private let sandbox: ToolSandbox
+    let sandbox: ToolSandbox
     private let logger: Logger
 
     /// Finds out what the kernel allows, with a child process.

@@ -37,14 +37,14 @@ package struct EventDelivery: Sendable {
     private static let attention = 0.1
 
     private let catalogue: any Catalogue
-    private let webhook: Webhook
+    private let webhook: CurrentWebhook
     private let logger: Logger
     private let pace: Pace
     private let now: @Sendable () -> Int64
 
     /// - Parameter now: the time, in seconds since 1970.
     package init(
-        catalogue: any Catalogue, webhook: Webhook, logger: Logger, pace: Pace = Pace(),
+        catalogue: any Catalogue, webhook: CurrentWebhook, logger: Logger, pace: Pace = Pace(),
         now: @escaping @Sendable () -> Int64
     ) {
         self.catalogue = catalogue
@@ -55,9 +55,21 @@ package struct EventDelivery: Sendable {
     }
 
     /// Delivers events as they come, in this thread, until it is told to end: then a request under way is given up within
-    /// about a second.
+    /// about a second. Where there is no webhook, it waits for one.
+    ///
+    /// - Parameter isStopped: asked at least once a second.
     package func run(until isStopped: @escaping () -> Bool) {
         ignoreBrokenPipes()
+        while !isStopped() {
+            if let (webhook, version) = webhook.current {
+                deliver(to: webhook) { isStopped() || self.webhook.version != version }
+            } else {
+                wait(pace.idle, isStopped)
+            }
+        }
+    }
+
+    private func deliver(to webhook: Webhook, until isStopped: @escaping () -> Bool) {
         let connection = WebhookConnection(webhook)
         var pause = 0.0
         while !isStopped() {

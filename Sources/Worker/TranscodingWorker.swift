@@ -38,7 +38,9 @@ package final class TranscodingWorker: Sendable {
     /// Does jobs until it is told to stop; what is under way then is given back, for another worker to begin anew.
     ///
     /// Keeps its thread until all is ended.
-    package func run(until stop: StopSignal) {
+    ///
+    /// - Parameter turn: called each time that the leases have been renewed, at least every 2 seconds.
+    package func run(until stop: StopSignal, turn: () -> Void = {}) {
         let group = DispatchGroup()
         for _ in 0..<settings.jobs {
             group.enter()
@@ -52,9 +54,30 @@ package final class TranscodingWorker: Sendable {
         group.notify(queue: .global()) { ended.stop() }
         // The last jobs keep their leases while they end.
         let interval = min(2, Double(settings.lease) / 4)
+        var heartbeat: Int64 = 0
         repeat {
+            sayThatItRuns(&heartbeat)
             for job in held.all { renew(job) }
+            turn()
         } while ended.wait(interval)
+        do throws(CatalogueError) {
+            try catalogue.forgetWorker(settings.name)
+        } catch {
+            logger.warning("cannot say that this worker has ended", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// - Parameter last: when it was said last, in seconds since 1970.
+    private func sayThatItRuns(_ last: inout Int64) {
+        let now = now()
+        // A clock that was set back must not silence it.
+        guard now >= last + WorkerHeartbeat.interval || now < last else { return }
+        do throws(CatalogueError) {
+            try catalogue.noteWorker(settings.name, now: now)
+            last = now
+        } catch {
+            logger.warning("cannot say that this worker runs", metadata: ["cause": "\(error)"])
+        }
     }
 
     private func renew(_ held: HeldJob) {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Catalogue
-import Glibc
 
 /// `video-intake class add|list|remove`
 struct Class: ParsableCommand {
@@ -51,17 +50,7 @@ struct Class: ParsableCommand {
     fileprivate static func withCatalogue<Result>(
         _ options: SettingOptions, _ body: (SQLiteCatalogue) throws -> Result
     ) throws -> Result {
-        let settings = try options.settings()
-        let path = settings.cataloguePath
-        guard access(settings.dataDirectory, W_OK) == 0 else {
-            complain("the data directory \(settings.dataDirectory): \(String(cString: strerror(errno)))")
-            throw ExitCode(1)
-        }
-        do {
-            return try body(try SQLiteCatalogue(path: path))
-        } catch {
-            complain("\(path): \(error)")
-            throw ExitCode(1)
-        }
+        let catalogue = try options.settings().openCatalogueForMaintenance()
+        return try orExit { try body(catalogue) }
     }
 }

@@ -49,29 +49,24 @@ struct CheckCommand: ParsableCommand {
         let progress = ProgressBar()
         progress.isShown = progress.isShown && deep
         let report = try orExit {
-            try Check(service, isDeep: deep, isRepairing: repair) { read, all in
-                progress.show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB")
-            }.run()
+            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.showBytes).run()
         }
         progress.clear()
         for finding in report.findings {
             let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
             print("\(finding.kind.rawValue): \(finding.text)\(remedy)")
         }
-        let left = report.findings.count { !repair || $0.repair == nil }
         print(
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
-                + "\(report.findings.count) findings, \(report.findings.count - left) repaired")
-        if left > 0 { throw ExitCode(1) }
+                + "\(report.findings.count) findings, \(report.findings.count - report.left) repaired")
+        if report.left > 0 { throw ExitCode(1) }
     }
 }
 
 extension Settings {
     /// The service on a data directory that must be there already.
     func makeServiceForMaintenance() throws -> IntakeService {
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
-        var logger = Logger(label: "video-intake")
-        logger.logLevel = max(logLevel, .warning)
+        let (logger, _) = LogStreamHandler.bootstrap(max(logLevel, .warning))
         try requireCatalogue()
         return try orExit { try makeService(logger) }
     }
@@ -82,20 +77,25 @@ extension Settings {
         return try orExit { try openCatalogue() }
     }
 
-    private func requireCatalogue() throws {
+    /// - Throws: exit code 64 if there is none, after one line.
+    func requireCatalogue() throws {
+        if let missingCatalogue {
+            complain(missingCatalogue)
+            throw ExitCode(64)
+        }
         guard access(cataloguePath, R_OK | W_OK) == 0 else {
-            complain("\(cataloguePath): \(String(cString: strerror(errno))); is --data-directory right?")
+            complain("\(cataloguePath): \(String(cString: strerror(errno))); run this as the user of `serve`")
             throw ExitCode(1)
         }
     }
 }
 
-/// Runs `body`; an error becomes one line on standard error and exit code 1.
+/// Runs `body`; an error becomes lines on standard error and exit code 1.
 func orExit<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch {
-        complain("\(error)")
+        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(TextTable.printable(line)) }
         throw ExitCode(1)
     }
 }

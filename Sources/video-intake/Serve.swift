@@ -6,6 +6,7 @@ import Foundation
 import Glibc
 import IntakeService
 import Logging
+import Synchronization
 
 /// `video-intake serve`
 struct Serve: ParsableCommand {
@@ -13,7 +14,9 @@ struct Serve: ParsableCommand {
         abstract: "Serve FastCGI requests until SIGTERM or SIGINT.",
         discussion: """
             Listens on --socket with mode 0660, or on an inherited socket (systemd socket activation, spawn-fcgi). \
-            The first SIGTERM or SIGINT lets running requests finish, for at most 10 seconds; a second one ends at once.
+            The first SIGTERM or SIGINT lets running requests finish, for at most 10 seconds; a second one ends at once. \
+            SIGHUP reads the settings again: log level, limits, extensions, video domain, time zone, hold time and webhook. \
+            Exits with 64 if a setting has to be changed, with 75 if a disk may come later.
             """)
 
     @OptionGroup var options: SettingOptions
@@ -25,27 +28,39 @@ struct Serve: ParsableCommand {
     private static let sweepInterval = 600
 
     func run() throws {
+        let signals = ProcessSignals.block()
+        let supervisor = Supervisor()
         let settings = try options.settings()
-        let signals = TerminationSignals.block()
         Self.raiseDescriptorLimit()
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
-        var logger = Logger(label: "video-intake")
-        logger.logLevel = settings.logLevel
-
-        let service: IntakeService
-        let server: FastCGIServer
-        let unfinished: [Upload]
-        do {
-            service = try settings.makeService(logger)
-            unfinished = try service.recover()
-            let socket = try ListeningSocket.inherited() ?? Self.bind(settings.socket)
-            server = try FastCGIServer(socket: socket, threads: settings.threads) { service.handle($0) }
-            try server.start()
-        } catch {
-            complain("\(error)")
-            throw ExitCode(1)
+        let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
+        if let missing = settings.missingCatalogue {
+            complain(missing)
+            guard supervisor.restarts else { throw ExitCode(64) }
+            supervisor.status(missing)
+            try Self.turnAway(settings, signals)
+            throw ExitCode(75)
         }
+        let test = SelfTest(settings: settings, logger: logger)
+        try test.tryStore(withBodies: true)
+        try test.tryProbe()
+        if settings.areBodiesElsewhere {
+            logger.warning(
+                """
+                bodies and data are on two file systems: each chunk is copied from one to the other, which takes about \
+                3.7 times as long
+                """,
+                metadata: [
+                    "bodies": "\(settings.intake.bodyDirectory ?? "")", "data": "\(settings.dataDirectory)",
+                ])
+        }
+
+        let service = try orExit { try settings.makeService(logger) }
+        let unfinished = try orExit { try service.recover() }
+        let server = try orExit { try Self.start(settings) { service.handle($0) } }
+        let status = "serving, \(settings.threads) threads, data in \(settings.dataDirectory)"
+        supervisor.ready(status)
         logger.notice("serving", metadata: ["socket": "\(settings.socket)", "threads": "\(settings.threads)"])
+        Self.startWatchdog(supervisor, server)
 
         Thread.detachNewThread {
             service.takeUp(unfinished)
@@ -56,10 +71,24 @@ struct Serve: ParsableCommand {
         sweep.setEventHandler { Self.sweep(service, logger) }
         sweep.resume()
 
-        let signal = signals.wait()
-        logger.notice("stopping", metadata: ["signal": "\(signal)"])
+        var running = RunningSettings(settings, options, logger, level)
+        while true {
+            switch signals.wait() {
+            case .reload:
+                supervisor.reload {
+                    guard running.reload() else { return }
+                    service.reload(running.current.intake)
+                }
+                continue
+            case .stop(let signal):
+                logger.notice("stopping", metadata: ["signal": "\(signal)"])
+            }
+            break
+        }
+        service.beginStopping()
+        supervisor.stopping("stopping, requests under way are answered")
         Thread.detachNewThread {
-            _ = signals.wait()
+            _ = signals.waitForStop()
             _exit(1)
         }
         guard server.stop(grace: Self.grace) else {
@@ -67,6 +96,39 @@ struct Serve: ParsableCommand {
             throw ExitCode(1)
         }
         logger.notice("stopped")
+    }
+
+    /// Requests succeed when it returns.
+    private static func start(
+        _ settings: Settings, _ handler: @escaping @Sendable (FastCGIRequest) -> Void
+    ) throws -> FastCGIServer {
+        let socket = try ListeningSocket.inherited() ?? Self.bind(settings.socket)
+        let server = try FastCGIServer(socket: socket, threads: settings.threads, handler: handler)
+        try server.start()
+        return server
+    }
+
+    /// Seconds in which a disk may come, before the next start looks for it: only that one has it among its mounts.
+    private static let patience = 5.0
+
+    /// Answers every request, so that those that wait are told to come again instead of waiting for a service that may not
+    /// start for long.
+    private static func turnAway(_ settings: Settings, _ signals: ProcessSignals) throws {
+        let server = try orExit { try start(settings) { IntakeService.turnAway($0, settings.intake.language) } }
+        let signal = signals.waitForStop(within: patience)
+        server.stop(grace: grace)
+        if signal != nil { throw ExitCode(0) }
+    }
+
+    private static func startWatchdog(_ supervisor: Supervisor, _ server: FastCGIServer) {
+        let handled = Mutex(server.handledCount)
+        supervisor.startWatchdog {
+            handled.withLock { handled in
+                let count = server.handledCount
+                defer { handled = count }
+                return count != handled || !server.isSaturated
+            }
+        }
     }
 
     private static func sweep(_ service: IntakeService, _ logger: Logger) {
@@ -101,9 +163,4 @@ struct Serve: ParsableCommand {
         }
         return try ListeningSocket.bind(path: path)
     }
-}
-
-/// Writes one line about a mistake to standard error.
-func complain(_ line: String) {
-    FileHandle.standardError.write(Data("video-intake: \(line)\n".utf8))
 }

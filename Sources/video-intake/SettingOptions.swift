@@ -2,8 +2,17 @@ import ArgumentParser
 
 /// The flags of the settings. All are text here: `Settings` checks them in the same way wherever they come from.
 struct SettingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A file of VIDEO_INTAKE_<NAME>=value lines.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A file of VIDEO_INTAKE_<NAME>=value lines; /dev/null for none (/etc/default/video-intake, if it exists).",
+            valueName: "file"))
     var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "One of several sites on this machine: its own settings file, data directory and socket end in -<name>.",
+            valueName: "name"))
+    var site: String?
 
     @Option(help: "The unix socket to listen on; ignored if a listening socket is inherited.")
     var socket: String?
@@ -14,7 +23,7 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Where videos, unfinished uploads and the catalogue are kept.")
     var dataDirectory: String?
 
-    @Option(help: "Where nginx puts request bodies; on the data directory's file system.")
+    @Option(help: "Where nginx puts request bodies.")
     var bodyDirectory: String?
 
     @Option(help: "What stands before /upload/… in a video's address, like https://video.example.com")
@@ -53,6 +62,9 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Milliseconds that a chunk's reply may wait for the completion of a nearly whole file.")
     var holdTime: String?
 
+    @Option(help: "Milliseconds after which a request is a warning in the log; 0: none is.")
+    var slowTime: String?
+
     @Option(
         help: "Milliseconds that determine_video_exist may miss a video which another responder has stored.")
     var cacheTime: String?
@@ -76,6 +88,9 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Whether that may be on this machine or in a private network: yes or no.")
     var webhookPrivate: String?
 
+    @Option(help: "What msg of replies is written in: zh (Chinese) or en (English).")
+    var language: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String?
 
@@ -86,9 +101,10 @@ struct SettingOptions: ParsableArguments {
             "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
-            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "CACHE_TIME": cacheTime, "TRANSCODE": transcode,
+            "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "SLOW_TIME": slowTime, "CACHE_TIME": cacheTime,
+            "TRANSCODE": transcode,
             "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime, "WEBHOOK_URL": webhookURL,
-            "WEBHOOK_PRIVATE": webhookPrivate, "LOG_LEVEL": logLevel,
+            "WEBHOOK_PRIVATE": webhookPrivate, "LANGUAGE": language, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }
 
@@ -106,11 +122,16 @@ struct SettingOptions: ParsableArguments {
     /// - Throws: exit code 64 if the file cannot be understood.
     func uncheckedSettings() throws -> Settings {
         do throws(SettingErrors) {
-            return Settings(try SettingSources(flags: given, file: config))
+            return try read()
         } catch {
             try Self.complain(about: error.lines)
             throw ExitCode(64)
         }
+    }
+
+    /// Reads all sources, again if need be.
+    func read() throws(SettingErrors) -> Settings {
+        Settings(try SettingSources(flags: given, file: config, site: site))
     }
 
     static func complain(about lines: [String]) throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// One line about each setting that is wrong.
 struct SettingErrors: Error {
@@ -16,25 +17,55 @@ struct SettingSources {
         let label: String
     }
 
+    /// Which site's defaults count; empty for those of a machine that has only one.
+    let site: String
+    /// The file that was read, `nil` if there is none.
+    let path: String?
     private let flags: [String: String]
     private let environment: [String: String]
     private let file: [String: Found]
 
-    /// - Parameter file: the file's path; by default that in `VIDEO_INTAKE_CONFIG`, or none.
+    /// Where settings are if nobody names another file, so that all commands look at the same catalogue as the service.
+    static func defaultPath(site: String) -> String {
+        "/etc/default/video-intake" + (site.isEmpty ? "" : "-\(site)")
+    }
+
+    /// - Parameters:
+    ///   - path: the file's path; by default that in `VIDEO_INTAKE_CONFIG`, or the site's own.
+    ///   - site: the site's name; by default that in `VIDEO_INTAKE_SITE`.
     init(
-        flags: [String: String], file path: String?,
+        flags: [String: String], file path: String?, site: String?,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(SettingErrors) {
         self.flags = flags
         self.environment = environment
         let unknown = environment.keys.filter { name in
-            name.hasPrefix(Self.prefix) && name != Self.prefix + "CONFIG" && !name.hasPrefix(Self.prefix + "TEST_")
+            name.hasPrefix(Self.prefix) && !["CONFIG", "SITE"].contains(name.dropFirst(Self.prefix.count))
+                && !name.hasPrefix(Self.prefix + "TEST_")
                 && !Settings.names.contains(String(name.dropFirst(Self.prefix.count)))
         }
         if !unknown.isEmpty {
             throw SettingErrors(lines: unknown.sorted().map { "\($0): \(Self.noSuchSetting)" })
         }
-        file = try (path ?? environment[Self.prefix + "CONFIG"]).map(Self.read) ?? [:]
+        self.site = site ?? environment[Self.prefix + "SITE"] ?? ""
+        guard self.site.wholeMatch(of: /[A-Za-z0-9_-]{0,32}/) != nil, site != "" else {
+            let label = site == nil ? Self.prefix + "SITE" : "--site"
+            throw SettingErrors(
+                lines: ["\(label): \"\(self.site)\" is not allowed: it must be 1 to 32 letters, digits, _ and -"])
+        }
+        if let path = path ?? environment[Self.prefix + "CONFIG"] {
+            file = try Self.read(path, "the settings file")
+            self.path = path
+        } else {
+            let path = Self.defaultPath(site: self.site)
+            guard !self.site.isEmpty || access(path, F_OK) == 0 || errno != ENOENT else {
+                file = [:]
+                self.path = nil
+                return
+            }
+            file = try Self.read(path, self.site.isEmpty ? "the settings file" : "the settings file of the site")
+            self.path = path
+        }
     }
 
     subscript(name: String) -> Found? {
@@ -50,9 +81,15 @@ struct SettingSources {
     private static let noSuchSetting = "no such setting; there are \(Settings.names.joined(separator: ", "))"
 
     /// `NAME=value` lines, as systemd's EnvironmentFile has them; `#` begins a comment line.
-    private static func read(_ path: String) throws(SettingErrors) -> [String: Found] {
-        guard let contents = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw SettingErrors(lines: ["--config \(path): the file cannot be read"])
+    private static func read(_ path: String, _ what: String) throws(SettingErrors) -> [String: Found] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let remedy = errno == EACCES ? "; run this as root or as www-data" : ""
+            throw SettingErrors(lines: ["\(path), \(what): \(String(cString: strerror(errno)))\(remedy)"])
+        }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        guard let bytes = try? file.readToEnd() ?? Data(), let contents = String(data: bytes, encoding: .utf8) else {
+            throw SettingErrors(lines: ["\(path), \(what): it is no file of UTF-8 text"])
         }
         var found: [String: Found] = [:]
         var errors: [String] = []

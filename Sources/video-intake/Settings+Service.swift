@@ -10,7 +10,13 @@ extension Settings {
     /// The SQLite file of the catalogue.
     var cataloguePath: String { dataDirectory + "/video-intake.db" }
 
-    /// The catalogue, made if it is missing.
+    /// Why there is nothing to work with, `nil` if there is a catalogue. Only `video-intake init` makes one.
+    var missingCatalogue: String? {
+        guard access(cataloguePath, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return nil }
+        return "no catalogue in \(dataDirectory): is the disk mounted? A new one is made by `video-intake init`"
+    }
+
+    /// The catalogue, which must be there.
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
         try SQLiteCatalogue(
             path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil)
@@ -25,22 +31,29 @@ extension Settings {
         }
     }
 
-    /// The service that these settings describe; its directories are made if they are missing.
+    /// The service that these settings describe, on a data directory that must be there. The directory of bodies is made if
+    /// it is missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
-        try Self.makeDirectory(dataDirectory, mode: 0o755)
         let catalogue = try openCatalogue()
+        if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
-        let store = try FileChunkStore(
-            directory: dataDirectory, reserve: reserve, durability: intake.durability)
-        if let body = intake.bodyDirectory {
-            try Self.makeDirectory(body, mode: 0o700)
-            var (ours, theirs) = (stat(), stat())
-            if stat(dataDirectory, &ours) == 0, stat(body, &theirs) == 0, ours.st_dev != theirs.st_dev {
-                logger.warning("body and data directory are on two file systems: the reserve holds for the data only")
-            }
-        }
+        let store = try openStore()
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID)
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID,
+            version: VideoIntake.version)
+    }
+
+    func openStore() throws(StoreError) -> FileChunkStore {
+        try FileChunkStore(
+            directory: dataDirectory, bodyDirectory: intake.bodyDirectory, reserve: reserve,
+            durability: intake.durability)
+    }
+
+    /// Whether bodies lie on another file system than the data.
+    var areBodiesElsewhere: Bool {
+        var (ours, theirs) = (stat(), stat())
+        guard let body = intake.bodyDirectory else { return false }
+        return stat(dataDirectory, &ours) == 0 && stat(body, &theirs) == 0 && ours.st_dev != theirs.st_dev
     }
 
     /// The kernel's name for the time since it was started; where there is none, everything counts as from before.

@@ -27,13 +27,19 @@ struct Settings {
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME", "WEBHOOK_URL",
-        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LOG_LEVEL",
+        "UPLOAD_LIFETIME", "HOLD_TIME", "SLOW_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME",
+        "WEBHOOK_URL",
+        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
     init(_ sources: SettingSources) {
         var reader = SettingReader(sources: sources)
+        if !sources.site.isEmpty {
+            socket = "/run/video-intake-\(sources.site)/video-intake.sock"
+            dataDirectory = "/var/lib/video-intake-\(sources.site)"
+        }
+        file = sources.path
         reader.read("SOCKET", \.self, "a path of 1 to 107 bytes", into: &socket) {
             (1...107).contains($0.utf8.count) ? $0 : nil
         }
@@ -91,6 +97,10 @@ struct Settings {
             into: &intake.holdTime
         ) { Int($0).flatMap { (0...10000).contains($0) ? Double($0) / 1000 : nil } }
         reader.read(
+            "SLOW_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 3600000",
+            into: &intake.slowTime
+        ) { Int($0).flatMap { (0...3_600_000).contains($0) ? Double($0) / 1000 : nil } }
+        reader.read(
             "CACHE_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 1 to 60000",
             into: &intake.cacheTime
         ) { Int($0).flatMap { (1...60000).contains($0) ? Double($0) / 1000 : nil } }
@@ -99,6 +109,10 @@ struct Settings {
         ) { ["yes": true, "no": false][$0] }
         readWorker(&reader)
         readWebhook(&reader)
+        reader.read(
+            "LANGUAGE", \.rawValue, "one of \(Language.allCases.map(\.rawValue).joined(separator: ", "))",
+            into: &intake.language
+        ) { Language(rawValue: $0.lowercased()) }
         reader.read(
             "LOG_LEVEL", \.rawValue, "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
             into: &logLevel
@@ -142,6 +156,9 @@ struct Settings {
 
     /// Bytes. Shorter ones can be guessed.
     private static let secretLength = 16
+
+    /// The file that was read, `nil` if there is none.
+    let file: String?
 
     /// One line about each setting that is wrong.
     private(set) var errors: [String] = []

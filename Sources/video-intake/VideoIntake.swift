@@ -9,13 +9,13 @@ struct VideoIntake: ParsableCommand {
         commandName: "video-intake",
         abstract: "Takes big video uploads in small chunks, behind nginx over FastCGI.",
         discussion: """
-            Every setting is a flag, an environment variable VIDEO_INTAKE_<NAME>, or a line of the file that --config \
-            names; a flag wins over the environment, and that over the file. `video-intake config check` shows what is \
-            in effect.
+            Every setting is a flag, an environment variable VIDEO_INTAKE_<NAME>, or a line of the settings file, \
+            /etc/default/video-intake unless --config or VIDEO_INTAKE_CONFIG names another one; a flag wins over the \
+            environment, and that over the file. `video-intake config check` shows what is in effect.
             """,
         subcommands: [
-            Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self,
-            CheckCommand.self,
+            Init.self, Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self,
+            CheckCommand.self, BackupCommand.self, RestoreCommand.self, StatusCommand.self,
             Version.self,
         ])
 }

@@ -4,6 +4,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Logging
+import Synchronization
 import Transcoding
 import Webhooks
 import Worker
@@ -18,22 +19,71 @@ struct WorkerCommand: ParsableCommand {
             without a network, with little priority, within limits of time and memory. Any number of workers may share \
             a data directory; run them as the user of `serve`, and `serve` with --transcode yes. A signal gives what is \
             under way back to the queue; a second one ends at once. A worker that is killed loses nothing: its jobs are \
-            taken again after --lease-time. With --webhook-url what happens to videos is told there, signed.
+            taken again after --lease-time. With --webhook-url what happens to videos is told there, signed. SIGHUP reads \
+            the settings again: log level and webhook. Exits with 64 if a setting has to be changed, with 69 if a program is \
+            missing, with 75 if a disk may come later.
             """)
 
     @OptionGroup var options: SettingOptions
 
+    /// Seconds in which a disk may come, before the next start looks for it.
+    private static let patience = 5.0
+
     func run() throws {
+        let signals = ProcessSignals.block()
+        let supervisor = Supervisor()
         let settings = try options.settings()
-        let signals = TerminationSignals.block()
-        LoggingSystem.bootstrap(StreamLogHandler.standardError)
-        var logger = Logger(label: "video-intake")
-        logger.logLevel = settings.logLevel
+        let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
         if let missing = Self.tools.first(where: { !Config.isInPath($0) }) {
             complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg util-linux)")
             throw ExitCode(69)
         }
-        let (worker, delivery) = try orExit { try settings.makeWorker(logger) }
+        if let missing = settings.missingCatalogue {
+            complain(missing)
+            guard supervisor.restarts else { throw ExitCode(64) }
+            supervisor.status(missing)
+            if signals.waitForStop(within: Self.patience) != nil { return }
+            throw ExitCode(75)
+        }
+        let test = SelfTest(settings: settings, logger: logger)
+        try test.tryStore(withBodies: false)
+        let parts = try orExit { try settings.makeWorker(logger) }
+        try test.tryTranscoder(parts.transcoder, parts.store)
+        say(settings, logger)
+
+        let stop = StopSignal()
+        let turns = Turns()
+        let delivered = start(parts.delivery, turns, until: stop)
+        parts.worker.removeAbandoned()
+        supervisor.ready("working, \(settings.jobs) jobs at a time, data in \(settings.dataDirectory)")
+        supervisor.startWatchdog { turns.haveAllTurned() }
+        Thread.detachNewThread {
+            var running = RunningSettings(settings, options, logger, level)
+            while true {
+                switch signals.wait() {
+                case .reload:
+                    supervisor.reload {
+                        guard running.reload() else { return }
+                        parts.webhook.replace(with: running.current.webhook)
+                        parts.catalogue.setWritesEvents(running.current.intake.webhookURL != nil)
+                    }
+                    continue
+                case .stop(let signal):
+                    logger.notice("stopping", metadata: ["signal": "\(signal)"])
+                }
+                break
+            }
+            supervisor.stopping("stopping, jobs are given back")
+            stop.stop()
+            _ = signals.waitForStop()
+            _exit(1)
+        }
+        parts.worker.run(until: stop) { turns.note(.jobs) }
+        while delivered.wait(60) {}
+        logger.notice("stopped")
+    }
+
+    private func say(_ settings: Settings, _ logger: Logger) {
         logger.notice("working", metadata: ["jobs": "\(settings.jobs)", "data": "\(settings.dataDirectory)"])
         if geteuid() == 0 {
             logger.notice("ffmpeg runs as root, as this process does; run it as the responder's user")
@@ -45,32 +95,16 @@ struct WorkerCommand: ParsableCommand {
         if !settings.intake.queuesTranscoding {
             logger.notice("VIDEO_INTAKE_TRANSCODE is no: a responder with this setting queues nothing")
         }
-
-        let stop = StopSignal()
-        Thread.detachNewThread { [logger] in
-            // Not inside the call, which looks at its arguments only if it logs.
-            let signal = signals.wait()
-            logger.notice("stopping", metadata: ["signal": "\(signal)"])
-            stop.stop()
-            _ = signals.wait()
-            _exit(1)
-        }
-        let delivered = start(delivery, until: stop)
-        worker.removeAbandoned()
-        worker.run(until: stop)
-        while delivered.wait(60) {}
-        logger.notice("stopped")
     }
 
     /// Starts to tell the webhook what happens, on a thread of its own. Returns what stops when that has ended.
-    private func start(_ delivery: EventDelivery?, until stop: StopSignal) -> StopSignal {
+    private func start(_ delivery: EventDelivery, _ turns: Turns, until stop: StopSignal) -> StopSignal {
         let ended = StopSignal()
-        guard let delivery else {
-            ended.stop()
-            return ended
-        }
         Thread.detachNewThread {
-            delivery.run { stop.isStopped }
+            delivery.run {
+                turns.note(.events)
+                return stop.isStopped
+            }
             ended.stop()
         }
         return ended
@@ -78,30 +112,59 @@ struct WorkerCommand: ParsableCommand {
 
     /// What a job cannot be done without.
     private static let tools = ["ffmpeg", "ffprobe", "prlimit", "setpriv", "unshare", "nice"]
+
+    /// Which of the loops have turned since somebody asked last. Thread-safe.
+    private final class Turns: Sendable {
+        enum Loop: CaseIterable { case jobs, events }
+
+        private let turned = Mutex<Set<Loop>>([])
+
+        func note(_ loop: Loop) { turned.withLock { _ = $0.insert(loop) } }
+
+        func haveAllTurned() -> Bool {
+            turned.withLock { turned in
+                guard turned.count == Loop.allCases.count else { return false }
+                turned = []
+                return true
+            }
+        }
+    }
 }
 
 extension Settings {
-    /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere. Its
-    /// directories are made if they are missing, so that it may start before the responder.
-    func makeWorker(_ logger: Logger) throws -> (TranscodingWorker, EventDelivery?) {
-        try Self.makeDirectory(dataDirectory, mode: 0o755)
+    /// What a worker process consists of.
+    struct WorkerParts {
+        let worker: TranscodingWorker
+        let delivery: EventDelivery
+        /// Where that delivers to.
+        let webhook: CurrentWebhook
+        let transcoder: Transcoder
+        let store: FileChunkStore
+        let catalogue: SQLiteCatalogue
+    }
+
+    /// Where jobs are done.
+    var workDirectory: String { dataDirectory + "/transcoding" }
+
+    /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere.
+    func makeWorker(_ logger: Logger) throws -> WorkerParts {
         let catalogue = try openCatalogue()
-        let store = try FileChunkStore(directory: dataDirectory, reserve: reserve, durability: intake.durability)
+        let store = try openStore()
         var worker = WorkerSettings(
-            name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs,
-            workDirectory: dataDirectory + "/transcoding")
+            name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs, workDirectory: workDirectory)
         worker.lease = lease
         if let profile { worker.profile = try TranscodingProfile(path: profile) }
         try Self.makeDirectory(worker.workDirectory, mode: 0o750)
         var limits = TranscodingLimits()
         limits.threads = WorkerSettings.threads(jobs: jobs, processors: Self.processors)
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
-        return (
-            TranscodingWorker(
-                catalogue: catalogue, store: store, transcoder: Transcoder(limits: limits, logger: logger),
-                settings: worker, logger: logger, now: now),
-            webhook.map { EventDelivery(catalogue: catalogue, webhook: $0, logger: logger, now: now) }
-        )
+        let transcoder = Transcoder(limits: limits, logger: logger)
+        let webhook = CurrentWebhook(webhook)
+        return WorkerParts(
+            worker: TranscodingWorker(
+                catalogue: catalogue, store: store, transcoder: transcoder, settings: worker, logger: logger, now: now),
+            delivery: EventDelivery(catalogue: catalogue, webhook: webhook, logger: logger, now: now),
+            webhook: webhook, transcoder: transcoder, store: store, catalogue: catalogue)
     }
 
     /// Processors that this process may use.

@@ -106,6 +106,8 @@ import TestSupport
             #expect(object["owner"] as? String == "alice" && object["size"] as? Int == 100)
             #expect(object["path"] as? String == video.path && object["error"] is NSNull)
         }
+        let epoch = try #require(completed["epoch"] as? String)
+        #expect(epoch.contains(/^[0-9a-f]{16}$/) && ready["epoch"] as? String == epoch)
         #expect(completed["kind"] as? String == "upload.completed" && completed["time"] as? Int == 2500)
         #expect(completed["duration"] is NSNull && completed["mp4_path"] is NSNull)
         #expect(ready["time"] as? Int == 3000 && ready["duration"] as? Double == 2.5)
@@ -166,5 +168,6 @@ import TestSupport
         #expect(try expire(30 * day - 1) == [0, 0])
         #expect(try expire(30 * day) == [0, 1])
         #expect(try fixture.count("event") == 0)
+        #expect(try fixture.catalogue.figures().eventsGivenUp == 1)
     }
 }

@@ -19,7 +19,7 @@ final class Fixture {
     init(queuesJobs: Bool = false, writesEvents: Bool = false) throws {
         directory = try makeTemporaryDirectory()
         catalogue = try SQLiteCatalogue(
-            path: directory.appendingPathComponent("video-intake.db").path, queuesJobs: queuesJobs,
+            path: directory.appendingPathComponent("video-intake.db").path, creates: true, queuesJobs: queuesJobs,
             writesEvents: writesEvents)
     }
 

@@ -42,10 +42,37 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
             let path = directory.appendingPathComponent("\(file).db").path
             let failures: Locked<[any Error]> = Locked([])
             DispatchQueue.concurrentPerform(iterations: 4) { _ in
-                do { _ = try SQLiteCatalogue(path: path) } catch { failures.withLock { $0.append(error) } }
+                do { _ = try SQLiteCatalogue(path: path, creates: true) } catch { failures.withLock { $0.append(error) } }
             }
             #expect(failures.withLock { $0.map { "\($0)" } } == [])
         }
+    }
+
+    @Test("without being asked nothing is made, and a file without tables is not taken for a catalogue")
+    func nothingIsMadeUnasked() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("video-intake.db").path
+        let missing = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path) }
+        #expect(missing?.description.hasSuffix("No such file or directory") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+        // What a crash while one was made, or a copy that was cut off, may leave.
+        for creates in [false, true] {
+            try Data().write(to: URL(fileURLWithPath: path))
+            let empty = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path, creates: creates) }
+            #expect(empty?.reason == .incompatible && empty?.description.contains("is empty") == true)
+        }
+    }
+
+    @Test("what is made is whole or not there: a crash leaves another name")
+    func madeWhole() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("video-intake.db").path
+        try Data("half of a catalogue".utf8).write(to: URL(fileURLWithPath: path + ".new"))
+        #expect(try SQLiteCatalogue(path: path, creates: true).addClass(name: "a", game: "") == 1)
+        #expect(try SQLiteCatalogue(path: path, creates: true).classes().count == 1)
+        #expect(!FileManager.default.fileExists(atPath: path + ".new"))
     }
 
     @Test("a file that is no database is refused, not overwritten")
@@ -235,5 +262,68 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
             return upload.videoID
         }
         #expect(Set(ids).count == 20)
+    }
+}
+
+/// Video numbers that somebody takes by SQL, as the documented import of old videos does.
+@Suite struct NumberTests {
+    /// Inserts a video as an operator does.
+    private func take(_ number: Int64, _ fixture: Fixture) throws {
+        try fixture.execute(
+            """
+            INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time, update_time)
+            VALUES (\(number), '', 'old', 'upload/old.mp4', 5, 1, '\(String(repeating: "b", count: 32))', 1, 1)
+            """)
+    }
+
+    @Test("an upload whose number was taken while it was under way becomes a video with another one")
+    func takenMeanwhile() throws {
+        let fixture = try Fixture()
+        let upload = try fixture.begin()
+        try take(upload.videoID, fixture)
+        let video = try #require(try fixture.seal(upload.id))
+        #expect(video.id > upload.videoID)
+        #expect(try fixture.seal(upload.id)?.id == video.id)
+        #expect(try fixture.catalogue.video(ofUpload: upload.id)?.id == video.id)
+        #expect(try fixture.catalogue.video(id: upload.videoID)?.name == "old")
+    }
+
+    @Test("numbers go on above those that were taken, also if their videos are deleted or were renumbered")
+    func takenBefore() throws {
+        let fixture = try Fixture()
+        try take(4711, fixture)
+        #expect(try fixture.begin().videoID == 4712)
+        try take(5000, fixture)
+        try fixture.execute("DELETE FROM video_info WHERE video_id = 5000")
+        #expect(try fixture.begin(owner: "b").videoID == 5001)
+        try fixture.execute("UPDATE video_info SET video_id = 6000 WHERE video_id = 4711")
+        #expect(try fixture.begin(owner: "c").videoID == 6001)
+        try fixture.execute("UPDATE id_sequence SET last = 0")
+        let known = try #require(try fixture.catalogue.video(id: 6000))
+        #expect(try fixture.catalogue.copy(known, name: "d", classID: nil, guid: nil, now: 1000)?.id == 6001)
+    }
+
+    @Test("numbers that are taken are found, and repaired")
+    func wrongNumbers() throws {
+        let fixture = try Fixture()
+        let (first, second) = (try fixture.begin(), try fixture.begin(owner: "b"))
+        #expect(try fixture.catalogue.wrongNumbers(isRepairing: false) == [])
+        try take(first.videoID, fixture)
+        try fixture.execute("UPDATE upload SET video_id = 77 WHERE upload_id = \(second.id)")
+        let findings = try fixture.catalogue.wrongNumbers(isRepairing: false)
+        #expect(
+            findings == [
+                "the last number that was given out is said to be 2, but 77 is taken",
+                "upload 1 is to become video 1, a number that a video has",
+            ])
+        #expect(try fixture.catalogue.wrongNumbers(isRepairing: true) == findings)
+        #expect(try fixture.catalogue.wrongNumbers(isRepairing: false) == [])
+        #expect(try fixture.catalogue.openUploads().map(\.videoID) == [78, 77])
+        try fixture.execute("UPDATE upload SET video_id = 78")
+        #expect(
+            try fixture.catalogue.wrongNumbers(isRepairing: true) == [
+                "upload 2 is to become video 78, a number that an older upload has"
+            ])
+        #expect(try fixture.catalogue.openUploads().map(\.videoID) == [78, 79])
     }
 }

@@ -116,7 +116,7 @@ final class FaultSite: Sendable {
         try #require(eventually { access(body, F_OK) != 0 })
     }
 
-    /// Ends the responder and removes all that it has made.
+    /// Ends the responder and removes all that it has made; the catalogue is a new one.
     func forgetAll() throws {
         site.responder.stop()
         for name in try FileManager.default.contentsOfDirectory(atPath: site.dataDirectory.path)
@@ -124,6 +124,7 @@ final class FaultSite: Sendable {
             try FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent(name))
         }
         try? FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent("upload/mp4"))
+        try NginxSite.makeCatalogue(in: site.dataDirectory.path)
     }
 
     /// Requests and uploads that are over have left nothing, at the latest after a restart.

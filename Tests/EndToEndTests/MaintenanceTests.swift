@@ -60,7 +60,7 @@ extension EndToEnd {
             let directory = try makeTemporaryDirectory()
             defer { try? FileManager.default.removeItem(at: directory) }
             let result = try ChildProcess.run(NginxSite.binary, [command, "--data-directory", directory.path])
-            #expect(result.end == .exit(1) && result.errors.contains("is --data-directory right?"))
+            #expect(result.end == .exit(64) && result.errors.contains("\(directory.path): is the disk mounted?"))
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
         }
 

@@ -39,8 +39,8 @@ import Testing
         arguments: [
             (FormError.tooManyParts(limit: 64), "64"), (.tooManyParameters(limit: 64), "64"),
             (.partHeaderTooLong(limit: 8192), "8192"), (.nameTooLong(limit: 8192), "8192"),
-            (.textTooLong(field: "guid", limit: 65536), "guid 超过 65536"), (.boundaryTooLong(limit: 70), "70"),
-            (.tooManyFiles(limit: 1), "1"), (.truncated, "不完整"),
+            (.textTooLong(field: "guid", limit: 65536), "guid over 65536"), (.boundaryTooLong(limit: 70), "70"),
+            (.tooManyFiles(limit: 1), "1"), (.truncated, "closing boundary"),
         ])
     func description(error: FormError, text: String) {
         #expect("\(error)".contains(text))

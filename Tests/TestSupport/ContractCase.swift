@@ -1,4 +1,5 @@
 import Foundation
+import IntakeService
 
 /// One row of protocol.md: requests that lead up to it, the request, and what its reply must be.
 package struct ContractCase: Sendable, CustomStringConvertible {
@@ -7,11 +8,13 @@ package struct ContractCase: Sendable, CustomStringConvertible {
 
     /// - Parameters:
     ///   - status, code: of the reply.
+    ///   - reason: what `X-Intake-Reason` must be; of every reply with a negative code, and of no other.
     ///   - message: the reply's `msg`, or its beginning if it ends with `…`.
     ///   - leaves: how many unfinished uploads the case leaves behind.
     ///   - check: looks at the rest; returns what is wrong.
     package init(
-        _ name: String, status: Int = 200, code: Int?, message: String? = nil, leaves: Int = 0,
+        _ name: String, status: Int = 200, code: Int?, reason: FailureReason? = nil, message: String? = nil,
+        leaves: Int = 0,
         request: @escaping @Sendable (any Site) throws -> SentRequest,
         check: @escaping @Sendable (ReceivedReply, any Site) throws -> [String] = { _, _ in [] }
     ) {
@@ -24,6 +27,14 @@ package struct ContractCase: Sendable, CustomStringConvertible {
             expect(reply.status == status, "status is \(reply.status), not \(status)")
             // A reply to HEAD has no body where a web server is in front.
             expect(code == nil || reply.code == code, "code is \(reply.code.map(String.init) ?? "missing")")
+            expect(
+                reply.headers["x-intake-reason"] == reason?.rawValue,
+                "X-Intake-Reason is \(reply.headers["x-intake-reason"] ?? "missing")")
+            expect(
+                reply.headers["x-intake-code"] == reason.map { "\($0.row.code)" },
+                "X-Intake-Code is \(reply.headers["x-intake-code"] ?? "missing")")
+            expect(
+                reason == nil || code == nil || reason?.row.code == code, "the row says another code than its reason")
             if let message {
                 let isRight =
                     message.hasSuffix("…")

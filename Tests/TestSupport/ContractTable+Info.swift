@@ -14,10 +14,11 @@ extension ContractTable {
 
     static let info: [ContractCase] =
         ["", "0", "-1", "1.5", "1x", "99999999999999999999", "../1"].map { id in
-            ContractCase("video_info with video_id=\(id)", code: -1, request: { _ in askInfo(id) })
+            ContractCase("video_info with video_id=\(id)", code: -1, reason: .malformed, request: { _ in askInfo(id) })
         } + [
             ContractCase(
-                "video_info without video_id", code: -1, request: { _ in SentRequest("/service/upload/video_info") }),
+                "video_info without video_id", code: -1, reason: .malformed,
+                request: { _ in SentRequest("/service/upload/video_info") }),
             ContractCase(
                 "a video number that nobody has", code: 2, message: "视频不存在",
                 request: { _ in askInfo("9223372036854775807") }),
@@ -48,6 +49,14 @@ extension ContractTable {
                 }),
             ContractCase(
                 "the categories", code: 1, request: { _ in SentRequest("/service/upload/list_class") },
-                check: { reply, _ in members(reply, ["classes"]) }),
+                check: { reply, _ in
+                    let limits = reply.data?["limits"] as? [String: Any] ?? [:]
+                    return members(reply, ["classes", "limits"])
+                        + expect(limits["extensions"] as? [String] == ["mp4", "avi", "flv"], "extensions are others")
+                        + expect(limits["size"] as? Int == 2_147_483_648, "size is another one")
+                        + expect(limits["body"] as? Int == 5_242_880, "body is another one")
+                        + expect(limits["chunk"] as? Int == 2_097_152, "chunk is another one")
+                        + expect(limits.count == 4, "limits has other members")
+                }),
         ]
 }

@@ -149,7 +149,8 @@ extension ContractTable {
                     + expect(try site.storedBytes(reply.path ?? "").count == 299_999, "the file has another length")
             }),
         ContractCase(
-            "content that only claims to be one the owner has is refused", code: -3, message: "上传文件出错!msg:…",
+            "content that only claims to be one the owner has is refused", code: -3, reason: .md5,
+            message: "上传文件出错!msg:…",
             request: { site in
                 let page = page()
                 for chunk in 0..<3 { _ = try site.send(page.request(chunk)) }
@@ -179,10 +180,11 @@ extension ContractTable {
         ["", "0", "xyz", "../../../../../../etc/passwd0000"].map { md5 in
             ContractCase(
                 "determine_video_exist with md5=\(md5)", code: -1,
+                reason: ["", "0"].contains(md5) ? .missingParameter : .malformed,
                 request: { _ in .form("/service/upload/determine_video_exist", [("md5", md5), ("type", "1")]) })
         } + [
             ContractCase(
-                "determine_video_exist without md5", code: -1,
+                "determine_video_exist without md5", code: -1, reason: .missingParameter,
                 request: { _ in SentRequest("/service/upload/determine_video_exist") }),
             ContractCase(
                 "a video that does not exist", code: 2,
@@ -281,7 +283,7 @@ extension ContractTable {
         ].map { fields in
             ContractCase(
                 "determine_chunk_exist with \(fields.map { "\($0.0)=\($0.1.prefix(3))" }.joined(separator: "&"))",
-                code: -1,
+                code: -1, reason: fields[0].0 == "md5" ? .malformed : .missingParameter,
                 request: { _ in .form("/service/upload/determine_chunk_exist", fields) })
         }
 }

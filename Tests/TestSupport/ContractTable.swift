@@ -1,4 +1,5 @@
 import Foundation
+import IntakeService
 
 /// Every row and every limit of protocol.md, sections 1 to 7, to be run against any site with default settings.
 package enum ContractTable {
@@ -33,18 +34,22 @@ package enum ContractTable {
             ].map { path in
                 ContractCase(
                     "\(method) \(path) is not allowed", status: 405, code: method == "HEAD" ? nil : -1,
+                    reason: .method,
                     request: { _ in SentRequest(method: method, path) },
                     check: { reply, _ in reply.headers["allow"] == "POST" ? [] : ["no Allow: POST"] })
             }
         } + [
             ContractCase(
-                "POST /healthz is not allowed", status: 405, code: -1, request: { _ in SentRequest("/healthz") },
+                "POST /healthz is not allowed", status: 405, code: -1, reason: .method,
+                request: { _ in SentRequest("/healthz") },
                 check: { reply, _ in reply.headers["allow"] == "GET, HEAD" ? [] : ["no Allow: GET, HEAD"] }),
             ContractCase("GET /healthz", code: 1, request: { _ in SentRequest(method: "GET", "/healthz") }),
             ContractCase(
-                "an unknown action", status: 404, code: -1, request: { _ in SentRequest("/service/upload/nothing") }),
+                "an unknown action", status: 404, code: -1, reason: .unknownAction,
+                request: { _ in SentRequest("/service/upload/nothing") }),
             ContractCase(
-                "an action below an action", status: 404, code: -1, request: { _ in SentRequest(upload + "/more") }),
+                "an action below an action", status: 404, code: -1, reason: .unknownAction,
+                request: { _ in SentRequest(upload + "/more") }),
             ContractCase(
                 "ssl_upload_file is an alias", code: 1, message: "视频上传成功",
                 request: { _ in
@@ -58,11 +63,11 @@ package enum ContractTable {
 
     /// A whole small file with this query and these changes to its form; the reply's guid tells what was read.
     private static func reads(
-        _ name: String, code: Int = 1, guid: String? = nil, fileName: String? = nil,
+        _ name: String, code: Int = 1, reason: FailureReason? = nil, guid: String? = nil, fileName: String? = nil,
         _ request: @escaping @Sendable () -> SentRequest
     ) -> ContractCase {
         ContractCase(
-            name, code: code, request: { _ in request() },
+            name, code: code, reason: reason, request: { _ in request() },
             check: { reply, _ in
                 var wrong: [String] = []
                 if let guid, reply.data?["guid"] as? String != guid { wrong.append("guid is not \(guid)") }
@@ -105,14 +110,16 @@ package enum ContractTable {
                     $0.extraFields = [("guid", "second")]
                 }.request()
             },
-            reads("n[] is not a scalar", code: -1) {
+            reads("n[] is not a scalar", code: -1, reason: .missingParameter) {
                 small {
                     $0.overrides["guid"] = .some(nil)
                     $0.extraFields = [("guid[]", "array")]
                 }.request()
             },
-            reads("n[k] is not a scalar", code: -1) { small { $0.extraFields = [("md5[x]", "array")] }.request() },
-            reads("an array in the body hides the query's scalar", code: -1) {
+            reads("n[k] is not a scalar", code: -1, reason: .missingParameter) {
+                small { $0.extraFields = [("md5[x]", "array")] }.request()
+            },
+            reads("an array in the body hides the query's scalar", code: -1, reason: .missingParameter) {
                 var request = small {
                     $0.overrides["guid"] = .some(nil)
                     $0.extraFields = [("guid[]", "array")]
@@ -127,7 +134,7 @@ package enum ContractTable {
                     form.addFile("video", fileName: "a.mp4", type: "video/mp4", page.content)
                 }
             },
-            reads("a file in another field than file_id says is none", code: -1) {
+            reads("a file in another field than file_id says is none", code: -1, reason: .missingFile) {
                 whole { form, page in
                     addFields(&form, page)
                     form.addFile("video", fileName: "a.mp4", type: "video/mp4", page.content)
@@ -175,15 +182,15 @@ package enum ContractTable {
                 form.addFile("file", fileName: "a.mp4", type: "video/mp4", page.content)
                 return form.request(upload)
             },
-            reads("another body type leaves the form empty", code: -1) {
+            reads("another body type leaves the form empty", code: -1, reason: .missingParameter) {
                 SentRequest(upload, contentType: "application/json", body: Array(#"{"guid":"1"}"#.utf8))
             },
-            reads("multipart without a boundary leaves the form empty", code: -1) {
+            reads("multipart without a boundary leaves the form empty", code: -1, reason: .missingParameter) {
                 var request = small().request()
                 request.contentType = "multipart/form-data"
                 return request
             },
-            reads("an urlencoded body has no file", code: -1) {
+            reads("an urlencoded body has no file", code: -1, reason: .missingFile) {
                 .form(upload, [("guid", "1"), ("file_name", "a"), ("md5", String(repeating: "a", count: 32))])
             },
             reads("sendAsBinary: all parameters in the query, the file as the body", fileName: "a b.mp4") {
@@ -217,7 +224,9 @@ package enum ContractTable {
     private static func limit(_ name: String, isOver: Bool, _ request: @escaping @Sendable () -> SentRequest)
         -> ContractCase
     {
-        ContractCase(name, status: isOver ? 400 : 200, code: isOver ? -1 : 1, request: { _ in request() })
+        ContractCase(
+            name, status: isOver ? 400 : 200, code: isOver ? -1 : 1, reason: isOver ? .formLimit : nil,
+            request: { _ in request() })
     }
 
     private static let readingLimits: [ContractCase] =
@@ -263,7 +272,7 @@ package enum ContractTable {
                 }
             },
             ContractCase(
-                "a body over the limit", status: 413, code: -1, message: "请求体不能超过 5242880 字节",
+                "a body over the limit", status: 413, code: -1, reason: .bodyLimit, message: "请求体不能超过 5242880 字节",
                 request: { _ in
                     PageUpload(content: videoBytes(6_000_000)).wholeRequest()
                 }),
@@ -284,21 +293,22 @@ package enum ContractTable {
         ["guid", "file_name", "md5"].flatMap { field in
             [("absent", nil), ("\"\"", ""), ("\"0\"", "0")].map { label, value in
                 ContractCase(
-                    "\(field) is \(label)", code: -1, message: "guid 或 file_name 或 md5 不能为空",
+                    "\(field) is \(label)", code: -1, reason: .missingParameter, message: "guid 或 file_name 或 md5 不能为空",
                     request: { _ in small { $0.overrides[field] = .some(value) }.request() })
             }
         } + [
             ContractCase(
-                "a guid of one space is not empty but malformed", code: -1, message: "参数 guid 错误…",
+                "a guid of one space is not empty but malformed", code: -1, reason: .malformed, message: "参数 guid 错误…",
                 request: { _ in small { $0.overrides["guid"] = " " }.request() }),
             ContractCase(
-                "empty parameters come before a missing file", code: -1, message: "guid 或 file_name 或 md5 不能为空",
+                "empty parameters come before a missing file", code: -1, reason: .missingParameter,
+                message: "guid 或 file_name 或 md5 不能为空",
                 request: { _ in .form(upload, [("guid", "1")]) }),
             ContractCase(
-                "no file part", code: -1, message: "请上传一个文件",
+                "no file part", code: -1, reason: .missingFile, message: "请上传一个文件",
                 request: { _ in whole { form, page in addFields(&form, page) } }),
             ContractCase(
-                "a file part without a name", code: -1, message: "请上传一个文件",
+                "a file part without a name", code: -1, reason: .missingFile, message: "请上传一个文件",
                 request: { _ in small { $0.fileName = "" }.request() }),
         ]
 
@@ -307,7 +317,7 @@ package enum ContractTable {
     private static func malformed(_ field: String, _ value: String, _ page: PageUpload? = nil) -> ContractCase {
         let shown = value.count > 40 ? "\(value.prefix(12))… (\(value.count) characters)" : value
         return ContractCase(
-            "\(field)=\(shown) is malformed", code: -1, message: "参数 \(field) 错误…",
+            "\(field)=\(shown) is malformed", code: -1, reason: .malformed, message: "参数 \(field) 错误…",
             request: { _ in
                 var page = page ?? chunked()
                 page.overrides[field] = value
@@ -328,23 +338,24 @@ package enum ContractTable {
         + ["0", "-5", "2147483649", "1.5M", "99999999999999999999", "١٠"].map { malformed("size", $0) }
         + [
             ContractCase(
-                "chunk is absent where chunks is not", code: -1, message: "参数 chunk 错误…",
+                "chunk is absent where chunks is not", code: -1, reason: .malformed, message: "参数 chunk 错误…",
                 request: { _ in chunked { $0.overrides["chunk"] = .some(nil) }.request() }),
             ContractCase(
-                "a chunk's length contradicts size and chunks", code: -1, message: "参数 file 错误…",
+                "a chunk's length contradicts size and chunks", code: -1, reason: .length, message: "参数 file 错误…",
                 request: { _ in chunked { $0.overrides["size"] = "250000000" }.request() }),
             ContractCase(
-                "a chunk's length contradicts an earlier chunk's", code: -1, message: "参数 file 错误…", leaves: 1,
+                "a chunk's length contradicts an earlier chunk's", code: -1, reason: .length, message: "参数 file 错误…",
+                leaves: 1,
                 request: { site in
                     let page = chunked()
                     _ = try site.send(page.request(0))
                     return page.chunkRequest(1, bytes: Array(page.bytes(of: 1).dropLast()))
                 }),
             ContractCase(
-                "a whole file's length is not size", code: -1, message: "参数 size 错误…",
+                "a whole file's length is not size", code: -1, reason: .malformed, message: "参数 size 错误…",
                 request: { _ in small { $0.overrides["size"] = "1999" }.request() }),
             ContractCase(
-                "an empty file", code: -1, message: "参数 file 错误…",
+                "an empty file", code: -1, reason: .malformed, message: "参数 file 错误…",
                 request: { _ in
                     small {
                         $0.content = []
@@ -358,14 +369,14 @@ package enum ContractTable {
     private static let refused: [ContractCase] =
         ["a.exe", "a.mp4.php", "mp4", "a.", ".mp4x", "a.php"].map { name in
             ContractCase(
-                "the extension of \(name) is not allowed", code: -3, message: "上传文件出错!msg:…",
+                "the extension of \(name) is not allowed", code: -3, reason: .fileExtension, message: "上传文件出错!msg:…",
                 request: { _ in small { $0.fileName = name }.request() })
         } + [
             ContractCase(
-                "a whole file that is no video", code: -3, message: "上传文件出错!msg:…",
+                "a whole file that is no video", code: -3, reason: .container, message: "上传文件出错!msg:…",
                 request: { _ in PageUpload(content: Array("<?php phpinfo(); ?>".utf8)).request() }),
             ContractCase(
-                "a first chunk that is no video", code: -3, message: "上传文件出错!msg:…",
+                "a first chunk that is no video", code: -3, reason: .container, message: "上传文件出错!msg:…",
                 request: { _ in
                     chunked {
                         $0.content.replaceSubrange(0..<4, with: [1, 2, 3, 4])
@@ -373,7 +384,7 @@ package enum ContractTable {
                     }.request(0)
                 }),
             ContractCase(
-                "a chunk after a first chunk that is no video", code: -3, message: "上传文件出错!msg:…",
+                "a chunk after a first chunk that is no video", code: -3, reason: .container, message: "上传文件出错!msg:…",
                 request: { site in
                     let page = chunked { $0.content.replaceSubrange(0..<8, with: Array("not mp4!".utf8)) }
                     _ = try site.send(page.request(1))
@@ -390,11 +401,11 @@ package enum ContractTable {
                     return page.request(2)
                 }),
             ContractCase(
-                "a whole file with another md5", code: -3, message: "上传文件出错!msg:…",
+                "a whole file with another md5", code: -3, reason: .md5, message: "上传文件出错!msg:…",
                 request: { _ in small { $0.md5 = String(repeating: "a", count: 32) }.request() },
                 check: { reply, _ in reply.message?.contains("(md5)") == true ? [] : ["msg does not say md5"] }),
             ContractCase(
-                "chunks with another md5", code: -3, message: "上传文件出错!msg:…",
+                "chunks with another md5", code: -3, reason: .md5, message: "上传文件出错!msg:…",
                 request: { site in
                     let page = chunked { $0.md5 = md5Hex(Array($0.guid.utf8)) }
                     for chunk in 0..<2 { _ = try site.send(page.request(chunk)) }
@@ -412,14 +423,14 @@ package enum ContractTable {
                     return page.request(2)
                 }),
             ContractCase(
-                "a truncated body", status: 409, code: -2, message: "分片上传失败",
+                "a truncated body", status: 409, code: -2, reason: .retry, message: "分片上传失败",
                 request: { _ in
                     var request = chunked().request(1)
                     request.body.removeLast(50_000)
                     return request
                 }),
             ContractCase(
-                "the record cannot be saved", code: -6, message: "视频信息保存失败", leaves: 1,
+                "the record cannot be saved", code: -6, reason: .record, message: "视频信息保存失败", leaves: 1,
                 request: { site in
                     try site.failRecords(named: "unsaveable")
                     return small { $0.title = "unsaveable" }.request()

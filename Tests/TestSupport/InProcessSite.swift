@@ -22,6 +22,7 @@ package final class InProcessSite: Site {
     package let clock: Clock
     /// How often this service has looked for a video in the database.
     package let lookups = Counter()
+    package let log = LogRecord()
     private let directory: TemporaryDirectory
     private let mode: BodyMode
     private let settings: IntakeSettings
@@ -59,17 +60,17 @@ package final class InProcessSite: Site {
         self.clock = clock
         let lookups = lookups
         catalogue = try SQLiteCatalogue(
-            path: directory.url.path + "/video-intake.db", queuesJobs: settings.queuesTranscoding,
+            path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil
         ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
         }
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
         let store = try FileChunkStore(
-            directory: directory.url.path, reserve: reserve, durability: settings.durability)
+            directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
+            durability: settings.durability)
         service = IntakeService(
-            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID,
+            catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
+            version: "test",
             clock: { clock.now }, ticker: clock.ticker)
     }
 

@@ -106,9 +106,13 @@ package final class ChildProcess: Sendable {
         throw HTTPConnection.Fault.system(call: "find \(program)", code: ENOENT)
     }
 
-    /// The environment of this process without the product's settings.
+    /// The environment of this process without the product's settings, those of this machine included, and without what
+    /// systemd tells the units that it starts.
     package static var plainEnvironment: [String: String] {
-        ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("VIDEO_INTAKE_") }
+        let units = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "INVOCATION_ID", "JOURNAL_STREAM"]
+        return ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("VIDEO_INTAKE_") && !units.contains($0.key) }
+            .merging(["VIDEO_INTAKE_CONFIG": "/dev/null"]) { $1 }
     }
 
     /// Runs a program to its end, at most so many seconds.

@@ -21,7 +21,7 @@ final class Outbox: Sendable {
     init() throws {
         directory = try makeTemporaryDirectory()
         catalogue = try SQLiteCatalogue(
-            path: directory.path + "/video-intake.db", queuesJobs: true, writesEvents: true)
+            path: directory.path + "/video-intake.db", creates: true, queuesJobs: true, writesEvents: true)
     }
 
     deinit { try? FileManager.default.removeItem(at: directory) }
@@ -85,7 +85,7 @@ final class Outbox: Sendable {
 
     func delivery(_ webhook: Webhook, pace: EventDelivery.Pace = Outbox.quick) -> EventDelivery {
         EventDelivery(
-            catalogue: catalogue, webhook: webhook, logger: Logger(label: "test") { _ in Log(lines: self.log) },
+            catalogue: catalogue, webhook: CurrentWebhook(webhook), logger: Logger(label: "test") { _ in Log(lines: self.log) },
             pace: pace, now: { self.now })
     }
 

@@ -23,7 +23,11 @@ import TestSupport
             ])
         #expect(request["Content-Type"] == "application/json" && request["User-Agent"] == "video-intake/0")
         #expect(request["X-Video-Intake-Event"] == "upload.completed" && request["X-Video-Intake-Id"] == "1")
-        #expect(request.body.hasPrefix("{\"id\":1,\"kind\":\"upload.completed\",\"time\":\(outbox.now),"))
+        let epoch: String = try #require(request.member("epoch"))
+        #expect(epoch.contains(/^[0-9a-f]{16}$/))
+        #expect(
+            request.body.hasPrefix(
+                "{\"id\":1,\"epoch\":\"\(epoch)\",\"kind\":\"upload.completed\",\"time\":\(outbox.now),"))
         #expect(request.member("id") == 1 && request.member("video_name") == "\"攻略\\ \n🎬")
         #expect(try outbox.undelivered == 0)
     }

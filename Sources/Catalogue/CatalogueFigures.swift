@@ -1,0 +1,44 @@
+/// How much there is of everything, at one moment: what `status` and monitoring show.
+package struct CatalogueFigures: Equatable, Sendable {
+    package var openUploads = 0
+    /// Bytes that open uploads have, and bytes that they will have. Those whose content the owner has already are not
+    /// counted: they are not stored.
+    package var receivedBytes = 0
+    package var promisedBytes = 0
+    package var jobs: [Job.State: Int] = [:]
+    /// Since when the job waits that was queued first, `nil` if none is queued. Seconds since 1970.
+    package var oldestQueuedJobTime: Int64?
+    /// The workers that run, or did within the last day, by name.
+    package var workers: [WorkerHeartbeat] = []
+    /// Events that are still to be delivered.
+    package var eventsPending = 0
+    /// When the oldest of them was written, `nil` if there is none. Seconds since 1970.
+    package var oldestPendingEventTime: Int64?
+    /// Events that nobody has taken in time, ever.
+    package var eventsGivenUp = 0
+    /// When `check` was run last, 0 if never. Seconds since 1970.
+    package var checkTime: Int64 = 0
+    /// What it found and left as it was.
+    package var checkFindings = 0
+
+    package init() {}
+}
+
+/// When a worker has last said that it runs.
+package struct WorkerHeartbeat: Equatable, Sendable {
+    package let name: String
+    /// Seconds since 1970.
+    package let time: Int64
+
+    package init(name: String, time: Int64) {
+        self.name = name
+        self.time = time
+    }
+
+    /// Seconds between two heartbeats of a worker.
+    package static let interval: Int64 = 15
+    /// Seconds without a heartbeat after which a worker does not run any more.
+    package static let limit: Int64 = 60
+    /// Seconds after which a worker that is gone is forgotten.
+    static let lifetime: Int64 = 24 * 3600
+}

@@ -1,0 +1,100 @@
+import CPlatform
+import Glibc
+
+extension FileChunkStore {
+    /// Does once all that an upload needs of the file system, with the calls that an upload makes: what a service manager
+    /// or the file system does not allow is known before the first of them comes.
+    ///
+    /// Nothing of it is left; what is left of one that was killed, the next one removes. Several processes take turns.
+    /// - Parameter bodyDirectory: where a web server puts request bodies; `nil` if only the store is to be tested.
+    /// - Returns: whether all was done; `false` if there is no room for it.
+    /// - Throws: `StoreError` with the call that failed, and where.
+    package func selfTest(bodyDirectory: String? = nil) throws(StoreError) -> Bool {
+        let turn = try named(directoryPath) { () throws(StoreError) in try takeTurn() }
+        removeSelfTest(bodyDirectory)
+        defer { removeSelfTest(bodyDirectory) }
+        do throws(StoreError) {
+            let spool = try named(directoryPath) { () throws(StoreError) in
+                let spool = try makeSpool()
+                try Self.fill(spool)
+                return spool
+            }
+            var source = spool
+            if let bodyDirectory {
+                source = try named(bodyDirectory) { () throws(StoreError) in try testBody(in: bodyDirectory) }
+            }
+            try named(directoryPath) { () throws(StoreError) in
+                try testUpload(of: .file(source, 0..<Self.selfTestBytes.count))
+            }
+        } catch  where error.isDiskFull {
+            return false
+        }
+        _ = turn  // locked until here
+        return true
+    }
+
+    /// No upload has this number.
+    private static let selfTestUpload: Int64 = 0
+    private static let selfTestDirectory = "upload/self-test"
+    private static let selfTestBody = "self-test"
+    /// More than one page.
+    private static let selfTestBytes = [UInt8](repeating: 0x5A, count: 10_000)
+
+    private func takeTurn() throws(StoreError) -> Descriptor {
+        // As videos are opened: RestrictSUIDSGID= of systemd 252 forbids this call.
+        let turn = try Descriptor(beneath: directory, "incoming", O_RDONLY | O_DIRECTORY)
+        let number = turn.number
+        _ = try StoreError.check("flock") { flock(number, LOCK_EX) }
+        return turn
+    }
+
+    private func removeSelfTest(_ bodyDirectory: String?) {
+        removeUpload(Self.selfTestUpload)
+        _ = try? removePublished(Self.selfTestDirectory)
+        if let bodyDirectory { unlink("\(bodyDirectory)/\(Self.selfTestBody)") }
+    }
+
+    private static func fill(_ file: StoredFile) throws(StoreError) {
+        var position = 0
+        while position < selfTestBytes.count {
+            let (number, offset) = (file.descriptor.number, position)
+            position += try StoreError.check("pwrite") {
+                selfTestBytes[offset...].withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, off_t(offset)) }
+            }
+        }
+    }
+
+    /// Makes a file as a web server does, and opens it as a request's body.
+    private func testBody(in path: String) throws(StoreError) -> StoredFile {
+        let parent = try Descriptor(directory: path)
+        try Self.fill(
+            StoredFile(try Descriptor(at: parent, Self.selfTestBody, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)))
+        return StoredFile(try Descriptor(beneath: parent, Self.selfTestBody, O_RDONLY | O_NONBLOCK))
+    }
+
+    /// From the first chunk to the published video.
+    private func testUpload(of content: Content) throws(StoreError) {
+        let id = Self.selfTestUpload
+        let (file, _) = try openUpload(id, size: content.length)
+        try file.lock(0..<content.length, within: 1)
+        try file.write(content, at: 0)
+        file.unlock(0..<content.length)
+        let path = "\(Self.selfTestDirectory)/video"
+        guard try isCurrent(file, upload: id), try publish(id, file, as: path),
+            try openPublished(path).matches(content, at: 0)
+        else { throw StoreError("reading back", code: EIO) }
+        // Its other two removals tell nothing.
+        _ = try StoreError.check("unlinkat") { unlinkat(incoming.number, Self.name(ofUpload: id), 0) }
+        _ = try removePublished(Self.selfTestDirectory)
+    }
+
+    private func named<Result: ~Copyable>(
+        _ place: String, _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            throw StoreError("\(error.operation) in \(place)", code: error.code)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Synchronization
+
+/// Numbers that only grow, counted without a lock. Thread-safe.
+final class Counters: @unchecked Sendable {
+    // SAFETY: the memory is there as long as this object is, and used by atomic operations alone.
+    private let values: UnsafeMutablePointer<Atomic<Int>>
+    private let count: Int
+
+    init(count: Int) {
+        self.count = count
+        values = .allocate(capacity: count)
+        for index in 0..<count { (values + index).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        values.deinitialize(count: count)
+        values.deallocate()
+    }
+
+    subscript(index: Int) -> Int {
+        precondition((0..<count).contains(index))
+        return values[index].load(ordering: .relaxed)
+    }
+
+    func add(_ amount: Int = 1, to index: Int) {
+        precondition((0..<count).contains(index))
+        values[index].add(amount, ordering: .relaxed)
+    }
+}
+
+/// How many of some durations were how long. Thread-safe.
+final class Histogram: Sendable {
+    /// Seconds, upper bounds that are included; what is longer has a number of its own.
+    static let bounds = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
+    ]
+
+    // One for each bound, one for what is longer, and the sum in nanoseconds.
+    private let counters = Counters(count: bounds.count + 2)
+
+    func add(_ duration: Duration) {
+        let seconds = duration / .seconds(1)
+        counters.add(to: Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count)
+        counters.add(Int(duration / .nanoseconds(1)), to: Self.bounds.count + 1)
+    }
+
+    /// How many were at most as long as each bound; the last number is of all.
+    var cumulative: [Int] {
+        var sum = 0
+        return (0...Self.bounds.count).map { index in
+            sum += counters[index]
+            return sum
+        }
+    }
+
+    /// Seconds.
+    var sum: Double { Double(counters[Self.bounds.count + 1]) / 1e9 }
+}

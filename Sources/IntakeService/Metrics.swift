@@ -1,0 +1,61 @@
+import Synchronization
+
+/// What this process has counted since it started. Thread-safe, without a lock on the way of a request.
+final class Metrics: Sendable {
+    /// Seconds since 1970.
+    let startTime: Int64
+    let receivedBodyBytes = Atomic(0)
+    /// Requests of upload_file that were answered with code 2, and those with code 1.
+    let chunkSeconds = Histogram()
+    let completionSeconds = Histogram()
+    let syncFailures = Atomic(0)
+    let lostFiles = Atomic(0)
+
+    private let requests = Counters(count: Action.allCases.count * outcomes.count)
+    private let lost: Locked<Set<String>> = Locked([])
+
+    /// How a request ends: code 1, code 2, or a reason and its code.
+    private static let outcomes: [FailureReason?] = [nil, nil] + FailureReason.allCases
+
+    /// Files whose loss is remembered, so that it counts once however often somebody asks for it.
+    private static let lostLimit = 10_000
+
+    init(startTime: Int64) {
+        self.startTime = startTime
+    }
+
+    func count(_ action: Action, _ reply: Reply, after duration: Duration) {
+        let outcome = reply.reason.flatMap(Self.outcomes.firstIndex(of:)) ?? (reply.code == 2 ? 1 : 0)
+        requests.add(to: Self.index(action, outcome))
+        guard action == .uploadFile else { return }
+        if reply.code == 2 { chunkSeconds.add(duration) } else if reply.code == 1 { completionSeconds.add(duration) }
+    }
+
+    /// Returns whether it was not known yet that this file is lost.
+    func noteLost(_ path: String) -> Bool {
+        let isNew = lost.withLock { lost in
+            if lost.count >= Self.lostLimit { lost = [] }
+            return lost.insert(path).inserted
+        }
+        if isNew { lostFiles.add(1, ordering: .relaxed) }
+        return isNew
+    }
+
+    /// Requests by action, code and reason: those of upload_file that there can be, and of the rest those that there were.
+    var requestCounts: [(action: Action, code: Int, reason: FailureReason?, count: Int)] {
+        Action.allCases.flatMap { action in
+            Self.outcomes.indices.compactMap { outcome in
+                let reason = Self.outcomes[outcome]
+                let count = requests[Self.index(action, outcome)]
+                // A number that is there from the start can be seen to grow when it becomes 1.
+                let canBe = action == .uploadFile && reason.map { !FailureReason.ofWebServer.contains($0) } ?? true
+                guard count > 0 || canBe else { return nil }
+                return (action, reason?.row.code ?? outcome + 1, reason, count)
+            }
+        }
+    }
+
+    private static func index(_ action: Action, _ outcome: Int) -> Int {
+        Action.allCases.firstIndex(of: action)! * outcomes.count + outcome
+    }
+}

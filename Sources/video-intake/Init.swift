@@ -1,0 +1,39 @@
+import ArgumentParser
+import Catalogue
+import Glibc
+
+/// `video-intake init`
+struct Init: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make the data directory and its empty catalogue; once for a site.",
+        discussion: """
+            No other command makes a catalogue: while a disk is not mounted, a new one would give out video numbers anew. \
+            One that is there is left alone. Run it as the user of `serve`; root gives what it makes to the owner of the \
+            data directory.
+            """)
+
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        let settings = try options.settings()
+        try orExit { try Settings.makeDirectory(settings.dataDirectory, mode: 0o750) }
+        try Self.becomeOwner(of: settings.dataDirectory)
+        if access(settings.cataloguePath, F_OK) == 0 {
+            print("\(settings.cataloguePath) is there already and stays as it is")
+            return
+        }
+        try orExit { _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true) }
+        print("\(settings.cataloguePath): an empty catalogue was made")
+    }
+
+    /// What root makes, the service, which is not root, could not write.
+    private static func becomeOwner(of directory: String) throws {
+        var status = stat()
+        guard geteuid() == 0, stat(directory, &status) == 0, status.st_uid != 0 else { return }
+        guard setegid(status.st_gid) == 0, seteuid(status.st_uid) == 0 else {
+            complain("\(directory) is another user's: \(String(cString: strerror(errno)))")
+            throw ExitCode(1)
+        }
+    }
+}

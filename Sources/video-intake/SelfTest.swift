@@ -1,0 +1,91 @@
+import ArgumentParser
+import CPlatform
+import ChunkStore
+import Glibc
+import IntakeService
+import Logging
+import Transcoding
+
+/// What a process tries before it serves or works, so that a wrong unit, owner or mount is one line at the start instead of
+/// a failure of each upload. Each test ends the process if it fails: with 64 if a setting has to be changed, with 1 if a
+/// restart may help.
+struct SelfTest {
+    let settings: Settings
+    let logger: Logger
+
+    /// The store's calls, on the data directory and if wanted on that of the bodies, which is made if it is missing.
+    func tryStore(withBodies: Bool) throws {
+        let body = withBodies ? settings.intake.bodyDirectory : nil
+        do {
+            if let body { try Settings.makeDirectory(body, mode: 0o700) }
+            if try !settings.openStore().selfTest(bodyDirectory: body) {
+                logger.warning("the disk is full: the self-test of the data directory has not ended")
+            }
+        } catch let error as StoreError {
+            throw Self.failed("\(error)", code: error.code)
+        }
+    }
+
+    /// ffprobe, as it finds out how long a video is. Without it all other things work.
+    func tryProbe() throws {
+        if let missing = ["setpriv", "nice", "ffprobe"].first(where: { !Config.isInPath($0) }) {
+            return logger.warning(
+                "\(missing) is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg util-linux)")
+        }
+        let complaint: String?
+        do throws(StoreError) {
+            complaint = try IntakeService.probeComplaint()
+        } catch {
+            throw Self.failed("\(error)", code: error.code)
+        }
+        guard let complaint else { return }
+        if let code = Self.code(in: complaint, of: [ENOSYS, EPERM]) {
+            throw Self.failed("ffprobe: \(complaint)", code: code)
+        }
+        logger.warning("ffprobe does not work: durations will be 0", metadata: ["cause": "\(complaint)"])
+    }
+
+    /// A whole job of a worker, but for its record.
+    func tryTranscoder(_ transcoder: Transcoder, _ store: FileChunkStore) throws {
+        let name = "upload/self-test.transcoded"
+        do {
+            let turn = try Descriptor(directory: settings.workDirectory)
+            let number = turn.number
+            _ = try StoreError.check("flock") { flock(number, LOCK_EX) }
+            try store.makeDirectories(above: name)
+            try transcoder.selfTest(
+                in: settings.workDirectory + "/self-test", publishingAs: store.path(ofPublished: name))
+            _ = turn  // locked until here
+        } catch let error as StoreError {
+            throw Self.failed("\(error) (\(settings.workDirectory))", code: error.code)
+        } catch let error as TranscodingError where error.code == .noSpace {
+            logger.warning("the disk is full: the self-test of ffmpeg has not ended", metadata: ["cause": "\(error)"])
+        } catch let error as TranscodingError {
+            let text = "\(error)"
+            throw Self.failed(text, code: Self.code(in: text, of: [ENOSYS, EPERM, EROFS, EACCES, EXDEV]) ?? 0)
+        }
+    }
+
+    /// Which error a text tells of, as the C library has it in words.
+    private static func code(in text: String, of codes: [Int32]) -> Int32? {
+        codes.first { text.contains(String(cString: strerror($0))) }
+    }
+
+    /// Says what failed, and what is likely to be the cause.
+    private static func failed(_ text: String, code: Int32) -> ExitCode {
+        let name = strerrorname_np(code).map { code == 0 ? "" : " (\(String(cString: $0)))" } ?? ""
+        let cause: String? =
+            switch code {
+            case ENOSYS where text.hasPrefix("openat2"):
+                "RestrictSUIDSGID=yes of the unit forbids it (systemd 252), or the kernel is older than 5.6"
+            case ENOSYS: "SystemCallFilter= of the unit forbids it"
+            case EPERM: "RestrictNamespaces= or SystemCallFilter= of the unit forbids it"
+            case EROFS: "name the directory in ReadWritePaths= of the unit (ProtectSystem=), or mount it for writing"
+            case EACCES: "the directory and all in it must be the service's own: run it as www-data, chown -R www-data:"
+            case EXDEV: "the data directory must be one file system, with nothing mounted below it"
+            default: nil
+            }
+        complain("self-test: \(text)\(name)" + (cause.map { ": \($0)" } ?? ""))
+        return ExitCode(cause == nil ? 1 : 64)
+    }
+}
