@@ -22,7 +22,7 @@ class Documented:
         return self.blocks[name][1]
 
     def commands(self, name: str) -> list[str]:
-        """What stands behind `$ `, with the lines that belong to it: those after a `\\` and those of a here-document."""
+        """What stands behind `$ `, with the lines that belong to it: after a `\\`, and those of a here-document."""
         commands = []
         lines = iter(self.text(name).splitlines())
         for line in lines:

@@ -27,8 +27,13 @@ def install_by_hand(site: Site, program: Path):
         systemctl daemon-reload
         systemctl enable --now --no-block video-intake video-intake-worker
     """)
-    server = site.documented.text("shop-before").replace("server {\n", "include video-intake-http.conf;\n\nserver {\n", 1)
-    machine.write("/etc/nginx/sites-available/shop", server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"))
+    server = site.documented.text("shop-before").replace(
+        "server {\n", "include video-intake-http.conf;\n\nserver {\n", 1
+    )
+    machine.write(
+        "/etc/nginx/sites-available/shop",
+        server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"),
+    )
     machine.shell("nginx -t; systemctl reload nginx")
 
 
@@ -63,14 +68,26 @@ def run(site: Site, check: Checks, videos, program: Path):
 
     with check("nothing of the package has been started beside 0.1"):
         for unit in ("video-intake.socket",):
-            must(machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "inactive", f"{unit} is active")
-            must(machine.run("systemctl", "is-enabled", unit, check=False).stdout.strip() == "disabled", f"{unit} is enabled")
-        must(site.show("video-intake", "FragmentPath") == "/etc/systemd/system/video-intake.service", "0.1's unit is not the one")
+            must(
+                machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "inactive",
+                f"{unit} is active",
+            )
+            must(
+                machine.run("systemctl", "is-enabled", unit, check=False).stdout.strip() == "disabled",
+                f"{unit} is enabled",
+            )
+        must(
+            site.show("video-intake", "FragmentPath") == "/etc/systemd/system/video-intake.service",
+            "0.1's unit is not the one",
+        )
 
     with check("it says exactly what to remove"):
         for file in FILES.iterdir():
             place = "/etc/systemd/system" if file.suffix == ".service" else "/etc/nginx"
-            must(re.search(rf"^\$ rm .*{place}/{re.escape(file.name)}( |$)", output, re.MULTILINE), f"not {file.name}:\n{output}")
+            must(
+                re.search(rf"^\$ rm .*{place}/{re.escape(file.name)}( |$)", output, re.MULTILINE),
+                f"not {file.name}:\n{output}",
+            )
         must("/usr/local/bin/video-intake" in output, output)
         must(re.search(r"sites-enabled/shop:1:include video-intake-http.conf", output), output)
         must(re.search(r"sites-enabled/shop:\d+: +include video-intake.conf", output), output)
@@ -86,7 +103,9 @@ def run(site: Site, check: Checks, videos, program: Path):
         must(data["video_data"]["video_url"].startswith("https://kept.example.com/"), data)
 
     with check("the next installation finds nothing of 0.1 and keeps quiet"):
-        output = machine.shell(f"cd /root; apt-get install --yes --reinstall --no-install-recommends ./{site.package.name}")
+        output = machine.shell(
+            f"cd /root; apt-get install --yes --reinstall --no-install-recommends ./{site.package.name}"
+        )
         must("by hand" not in output and "To switch over" not in output, output)
         site.are_active()
         must(machine.run("cat", "/etc/default/video-intake").stdout == SETTINGS, "the settings are others")

@@ -9,7 +9,10 @@ from topics.uploads import transcoded
 
 def events(site: Site, video: int) -> list[dict]:
     """What the shop was told of the video, in order."""
-    output = site.machine.shell(f"mariadb --batch --skip-column-names --raw shop -e 'SELECT body FROM video_event WHERE video_id = {video} ORDER BY id'")
+    output = site.machine.shell(
+        "mariadb --batch --skip-column-names --raw shop -e "
+        f"'SELECT body FROM video_event WHERE video_id = {video} ORDER BY id'"
+    )
     return [json.loads(line) for line in output.splitlines()]
 
 
@@ -37,7 +40,11 @@ def run(site: Site, check: Checks, videos):
         file.write_bytes(content + (16).to_bytes(4, "big") + b"freetold" + bytes(4))
         number = site.upload(file)["video_id"]
         transcoded(site, number)
-        machine.wait_until("two events", lambda: [event["kind"] for event in events(site, number)] == ["upload.completed", "video.ready"], 30)
+        machine.wait_until(
+            "two events",
+            lambda: [event["kind"] for event in events(site, number)] == ["upload.completed", "video.ready"],
+            30,
+        )
         for event in events(site, number):
             must(event["id"] > 0 and event["epoch"] and event["path"].startswith("upload/mp4/"), event)
         errors = machine.journal("-p", "err", "-u", "video-intake-worker", "--since", "-2min")
