@@ -63,6 +63,20 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return }
+        let copy = "\(pool.path).schema-\(old).backup"
+        guard access(copy, F_OK) != 0 else { return }
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
+        }
+    }
+
     /// Makes an empty catalogue, whole or not at all, if there is no file.
     private static func create(_ path: String) throws {
         guard access(path, F_OK) != 0, errno == ENOENT else { return }
@@ -75,20 +89,6 @@ package final class SQLiteCatalogue: Catalogue {
         defer { close(directory) }
         guard rename(new, path) == 0, fsync(directory) == 0 else {
             throw CatalogueError(.failed, "cannot create \(path): \(String(cString: strerror(errno)))")
-        }
-    }
-
-    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
-    private static func keepOlderSchema(_ pool: DatabasePool) throws {
-        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
-        guard let old = applied.max(), old < Schema.version else { return }
-        let copy = "\(pool.path).schema-\(old).backup"
-        guard access(copy, F_OK) != 0 else { return }
-        do {
-            _ = try CatalogueCopy(of: pool, at: copy)
-        } catch {
-            throw CatalogueError(
-                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
         }
     }
 

@@ -106,6 +106,8 @@ package final class FileTransfer {
 
     /// Makes the names of all that was brought survive power loss.
     package func sync() throws(StoreError) {
+        // One that was interrupted may have left it.
+        unlinkat(target.number, Self.unfinished, 0)
         for path in changed.sorted() { try directory(path).sync() }
         changed = []
     }

@@ -30,9 +30,8 @@ struct BackupCommand: ParsableCommand {
         let catalogue = try settings.openCatalogueForMaintenance()
         let bar = ProgressBar()
         let report = try orExit {
-            let store = try FileChunkStore(directory: settings.dataDirectory, reserve: settings.reserve)
-            return try Backup(
-                catalogue, store, dataDirectory: settings.dataDirectory, contents: catalogueOnly ? .catalogue : .all,
+            try Backup(
+                catalogue, settings.openStore(), dataDirectory: settings.dataDirectory, contents: catalogueOnly ? .catalogue : .all,
                 version: VideoIntake.version, now: Int64(Date().timeIntervalSince1970), progress: bar.showBytes
             ).run(to: directory, previous: previous)
         }
