@@ -56,8 +56,8 @@ class Shop:
     below /etc, /run and /var stand for those in `directory`.
     """
 
-    def __init__(self, intake: Server, pool=""):
-        self.intake, self.port, self.tls_port = intake, free_port(), free_port()
+    def __init__(self, intake: Server, pool="", port=None):
+        self.intake, self.port, self.tls_port = intake, port or free_port(), free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="shop."))
         self.root = self.directory / "www"
         self.root.mkdir()

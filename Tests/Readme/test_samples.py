@@ -157,7 +157,7 @@ class Texts(unittest.TestCase):
             for text, status in (block.text, 0), (block.text.replace('"crf": 22', '"crf": "22"'), 64):
                 profile.write_text(text)
                 check = subprocess.run(
-                    [REPOSITORY / ".build/release/video-intake", "config", "check", "--profile", profile], capture_output=True, text=True, timeout=START_LIMIT)
+                    [REPOSITORY / ".build/release/video-intake", "config", "check", "--profile", profile, "--nginx-directory", REPOSITORY / "nginx"], capture_output=True, text=True, timeout=START_LIMIT)
                 self.assertEqual(check.returncode, status, check.stdout + check.stderr)
             self.assertIn("crf", check.stderr)
 

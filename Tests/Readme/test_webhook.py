@@ -14,6 +14,7 @@ import time
 import unittest
 from pathlib import Path
 
+import videos
 from samples import SECRET, WEBHOOK, Shop, blocks, extensions, listens
 from server import START_LIMIT, Server, end, free_port, wait_until
 
@@ -184,14 +185,33 @@ class OnPHPFPM(Cases):
 
     @classmethod
     def setUpClass(cls):
-        cls.intake = Server()
+        # Where the shop of each test listens.
+        cls.port = free_port()
+        cls.intake = Server({
+            "VIDEO_INTAKE_WEBHOOK_URL": f"http://127.0.0.1:{cls.port}/hook.php", "VIDEO_INTAKE_WEBHOOK_SECRET": SECRET,
+            "VIDEO_INTAKE_WEBHOOK_PRIVATE": "yes"}, transcodes=True)
         cls.addClassCleanup(cls.intake.close)
+
+    def test_what_video_intake_tells_arrives(self):
+        """From the first event of an upload to the last of its transcoding; when the catalogue tells them once more, nothing happens."""
+        self.start(self.settings)
+        number = self.intake.upload(videos.small())
+        self.intake.start_worker()
+        self.addCleanup(self.intake.stop_worker)
+        count = "SELECT count(*) FROM event WHERE delivered_time IS NULL"
+        self.intake.wait_for_state(number, "ready")
+        wait_until(lambda: self.intake.select(count) == [(0,)], START_LIMIT, "all events are delivered")
+        told = self.database.run("SELECT kind FROM video_event ORDER BY id").split()
+        self.assertEqual(told, ["upload.completed", "video.ready"])
+        self.intake.change("UPDATE event SET delivered_time = NULL, not_before = 0")
+        wait_until(lambda: self.intake.select(count) == [(0,)], START_LIMIT, "all events are delivered again")
+        self.assertEqual(self.database.run("SELECT kind FROM video_event ORDER BY id").split(), told)
+        self.intake.change("DELETE FROM event")
 
     def start(self, settings):
         pool = "".join(f'env[{name}] = "{value}"\n' for name, value in settings.items())
-        self.shop = Shop(self.intake, pool)
+        self.shop = Shop(self.intake, pool, self.port)
         self.addCleanup(self.shop.close)
-        self.port = self.shop.port
         shutil.copy(WEBHOOK, self.shop.root / "hook.php")
         self.shop.configure(server="location ~ \\.php$ { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }")
         self.shop.start()
