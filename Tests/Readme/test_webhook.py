@@ -73,13 +73,17 @@ class MariaDB:
 class Cases:
     """The same on each server of PHP, with each database."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = Path(tempfile.mkdtemp(prefix="webhook."))
+        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.database = cls.database_type(cls.directory)
+        cls.addClassCleanup(cls.database.close)
+        cls.settings = {"WEBHOOK_SECRET": SECRET} | cls.database.settings
+
     def setUp(self):
-        self.directory = Path(tempfile.mkdtemp(prefix="webhook."))
-        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.database = self.database_type(self.directory)
-        self.addCleanup(self.database.close)
+        self.database.run("DROP TABLE IF EXISTS video_event")
         self.database.run(TABLE)
-        self.settings = {"WEBHOOK_SECRET": SECRET} | self.database.settings
 
     def post(self, event, headers=None, **options):
         body = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
@@ -166,7 +170,7 @@ class OnPHPsOwnServer(Cases):
         pages = self.directory / "pages"
         pages.mkdir(exist_ok=True)
         shutil.copy(WEBHOOK, pages / "hook.php")
-        with (self.directory / "php.log").open("ab") as log:
+        with (self.directory / "php.log").open("wb") as log:
             self.php = subprocess.Popen(
                 ["php", "-n", *extensions(), "-S", f"127.0.0.1:{self.port}", "-t", pages], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": os.environ["PATH"]} | settings)
@@ -185,6 +189,7 @@ class OnPHPFPM(Cases):
 
     @classmethod
     def setUpClass(cls):
+        super().setUpClass()
         # Where the shop of each test listens.
         cls.port = free_port()
         cls.intake = Server({
