@@ -1,4 +1,5 @@
 import CFastCGI
+import CPlatform
 import Glibc
 
 /// A unix stream socket that waits for connections, closed when the value ends.

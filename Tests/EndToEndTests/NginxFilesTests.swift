@@ -19,7 +19,7 @@ extension EndToEnd {
             let version = try ChildProcess.run(NginxSite.binary, ["version"]).output.trimmingCharacters(in: .newlines)
             #expect(version.hasPrefix("video-intake "))
             let names = try Self.versioned()
-            #expect(names.count >= 11)
+            #expect(names.count >= 12)
             for name in names {
                 let lines = textOfFile("\(Self.repository)/\(name)").split(separator: "\n").prefix(2)
                 #expect(lines.contains { $0 == "# \(version)" || $0 == "// \(version)" }, "\(name)")
