@@ -1,4 +1,4 @@
-"""A Prometheus that scrapes a video-intake behind nginx, by the shipped files: alerts fire from their causes, the dashboard's queries answer."""
+"""A Prometheus scrapes a video-intake behind nginx: alerts fire from their causes, the dashboard's queries answer."""
 
 import hashlib
 import http.server
@@ -53,8 +53,8 @@ class Running(unittest.TestCase):
         cls.addClassCleanup(cls.receiver.stop)
         cls.receiver.start()
         cls.server = Server({
-            "VIDEO_INTAKE_WEBHOOK_URL": f"http://127.0.0.1:{cls.receiver.port}/hook", "VIDEO_INTAKE_WEBHOOK_PRIVATE": "yes",
-            "VIDEO_INTAKE_WEBHOOK_SECRET": "0123456789abcdef"}, transcodes=True)
+            "VIDEO_INTAKE_WEBHOOK_URL": f"http://127.0.0.1:{cls.receiver.port}/hook",
+            "VIDEO_INTAKE_WEBHOOK_PRIVATE": "yes", "VIDEO_INTAKE_WEBHOOK_SECRET": "0123456789abcdef"}, transcodes=True)
         cls.addClassCleanup(cls.server.close)
         cls.prometheus = Prometheus(cls.server.port)
         cls.addClassCleanup(cls.prometheus.close)
@@ -63,8 +63,9 @@ class Running(unittest.TestCase):
 
     def command(self, *arguments):
         return subprocess.run(
-            [self.server.responder_command.arguments[0], *arguments, "--data-directory", self.server.directory], capture_output=True,
-            text=True, timeout=START_LIMIT, env=self.server.environment | {"VIDEO_INTAKE_CONFIG": "/dev/null", "PATH": "/usr/bin:/bin"})
+            [self.server.responder_command.arguments[0], *arguments, "--data-directory", self.server.directory],
+            capture_output=True, text=True, timeout=START_LIMIT,
+            env=self.server.environment | {"VIDEO_INTAKE_CONFIG": "/dev/null", "PATH": "/usr/bin:/bin"})
 
     def send(self, content, guid, chunk=None, digest=None):
         """A chunk of a video, or all of it: (status, reply)."""
@@ -75,7 +76,8 @@ class Running(unittest.TestCase):
             content = content[chunk * CHUNK:(chunk + 1) * CHUNK]
         parts = [f'name="{field}"\r\n\r\n{value}'.encode() for field, value in fields.items()]
         parts.append(f'name="file"; filename="video.mp4"\r\n\r\n'.encode() + content)
-        body = b"".join(b"--0123456789\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--0123456789--\r\n"
+        parts = [b"--0123456789\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts]
+        body = b"".join(parts) + b"--0123456789--\r\n"
         status, _, reply = self.server.request(
             "POST", "/service/upload/upload_file", body, {"Content-Type": "multipart/form-data; boundary=0123456789"})
         return status, json.loads(reply)
@@ -96,10 +98,10 @@ class Running(unittest.TestCase):
         time.sleep(4)
 
     def test_alerts_fire_from_their_causes_and_the_dashboard_shows_it(self):
-        # In one test: each step needs what the steps before have left, and Prometheus has to see all of it for the dashboard.
-        for step in (self.when_nobody_has_checked, self.when_all_is_well, self.when_the_page_is_wrong, self.when_the_receiver_is_down,
-                     self.when_no_worker_runs, self.when_the_disk_is_at_its_reserve, self.when_a_file_is_lost,
-                     self.when_the_responder_is_down, self.what_is_measured, self.what_the_dashboard_shows):
+        # In one test: a step needs what those before have left, and Prometheus has to see all of it for the dashboard.
+        for step in (self.when_nobody_has_checked, self.when_all_is_well, self.when_the_page_is_wrong,
+                     self.when_the_receiver_is_down, self.when_no_worker_runs, self.when_the_disk_is_at_its_reserve,
+                     self.when_a_file_is_lost, self.when_the_responder_is_down, self.what_is_measured, self.what_the_dashboard_shows):
             with self.subTest(step.__name__):
                 step()
 
@@ -132,7 +134,8 @@ class Running(unittest.TestCase):
         self.receiver.stop()
         self.send(self.small, "17321600000002")
         alert = self.prometheus.wait_for("VideoIntakeEventsWaiting")
-        self.assertRegex(alert["annotations"]["summary"], r"^An event of 127\.0\.0\.1:\d+ has waited \S+s for the webhook to take it$")
+        self.assertRegex(
+            alert["annotations"]["summary"], r"^An event of 127\.0\.0\.1:\d+ has waited \S+s for the webhook")
         self.receiver.start()
         # The pause before the next attempt is not what is tested.
         self.server.change("UPDATE event SET not_before = 0")
@@ -173,7 +176,8 @@ class Running(unittest.TestCase):
         video = self.server.video_with(videos.md5(videos.small()))
         file = self.server.stored_file(video)
         kept = file.rename(file.with_suffix(".kept"))
-        wait_until(lambda: self.server.video_with(videos.md5(videos.small())) is None, ALERT_LIMIT, "the loss is noticed")
+        digest = videos.md5(videos.small())
+        wait_until(lambda: self.server.video_with(digest) is None, ALERT_LIMIT, "the loss is noticed")
         self.prometheus.wait_for("VideoIntakeFilesLost")
         self.assertEqual(self.command("check").returncode, 1)
         self.prometheus.wait_for("VideoIntakeCheckFindings")

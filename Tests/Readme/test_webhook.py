@@ -18,7 +18,10 @@ import videos
 from samples import SECRET, WEBHOOK, Shop, blocks, extensions, listens
 from server import START_LIMIT, Server, end, free_port, wait_until
 
-EVENT = {"id": 1795293669000, "epoch": "8f14e45fceea167a", "kind": "upload.completed", "video_id": 7, "video_name": "斗罗大陆 🎬"}
+EVENT = {
+    "id": 1795293669000, "epoch": "8f14e45fceea167a", "kind": "upload.completed", "video_id": 7,
+    "video_name": "斗罗大陆 🎬"}
+PHP = "include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock;"
 TABLE = re.sub(r"^//", "", re.search(r"//\s+CREATE TABLE.*?;", WEBHOOK.read_text(), re.DOTALL)[0], flags=re.MULTILINE)
 
 
@@ -47,23 +50,29 @@ class MariaDB:
         user = ["--user=root"] if os.geteuid() == 0 else []
         self.log = (directory / "mariadb.log").open("ab")
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db", *user],
+            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
+             "--skip-test-db", *user],
             check=True, stdout=self.log, stderr=self.log, timeout=START_LIMIT)
         self.process = subprocess.Popen(
-            ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.socket}", "--skip-networking", *user],
+            ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.socket}", "--skip-networking",
+             *user],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_until(self.socket.exists, START_LIMIT, "MariaDB listens")
         self.database = []
-        self.run("CREATE DATABASE shop; CREATE USER shop@localhost IDENTIFIED BY 'with spaces; and signs'; GRANT ALL ON shop.* TO shop@localhost")
+        self.run(
+            "CREATE DATABASE shop; CREATE USER shop@localhost IDENTIFIED BY 'with spaces; and signs';"
+            "GRANT ALL ON shop.* TO shop@localhost")
         self.database = ["shop"]
         self.settings = {
-            "WEBHOOK_DATABASE": f"mysql:unix_socket={self.socket};dbname=shop;charset=utf8mb4", "WEBHOOK_USER": "shop",
+            "WEBHOOK_DATABASE": f"mysql:unix_socket={self.socket};dbname=shop;charset=utf8mb4",
+            "WEBHOOK_USER": "shop",
             "WEBHOOK_PASSWORD": "with spaces; and signs"}
 
     def run(self, statement):
         return subprocess.run(
-            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4", f"--socket={self.socket}",
-             "--user=root", *self.database, "-e", statement], check=True, capture_output=True, text=True, timeout=START_LIMIT).stdout
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
+             f"--socket={self.socket}", "--user=root", *self.database, "-e", statement],
+            check=True, capture_output=True, text=True, timeout=START_LIMIT).stdout
 
     def close(self):
         end(self.process, 15)
@@ -172,8 +181,8 @@ class OnPHPsOwnServer(Cases):
         shutil.copy(WEBHOOK, pages / "hook.php")
         with (self.directory / "php.log").open("wb") as log:
             self.php = subprocess.Popen(
-                ["php", "-n", *extensions(), "-S", f"127.0.0.1:{self.port}", "-t", pages], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={"PATH": os.environ["PATH"]} | settings)
+                ["php", "-n", *extensions(), "-S", f"127.0.0.1:{self.port}", "-t", pages],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]} | settings)
         self.addCleanup(self.stop)
         wait_until(lambda: listens(self.port), START_LIMIT, "PHP listens")
 
@@ -198,7 +207,7 @@ class OnPHPFPM(Cases):
         cls.addClassCleanup(cls.intake.close)
 
     def test_what_video_intake_tells_arrives(self):
-        """From the first event of an upload to the last of its transcoding; when the catalogue tells them once more, nothing happens."""
+        """From the first event of an upload to the last of its transcoding; told once more, nothing happens."""
         self.start(self.settings)
         number = self.intake.upload(videos.small())
         self.intake.start_worker()
@@ -218,7 +227,7 @@ class OnPHPFPM(Cases):
         self.shop = Shop(self.intake, pool, self.port)
         self.addCleanup(self.shop.close)
         shutil.copy(WEBHOOK, self.shop.root / "hook.php")
-        self.shop.configure(server="location ~ \\.php$ { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }")
+        self.shop.configure(server="location ~ \\.php$ {" + PHP + "}")
         self.shop.start()
 
     def stop(self):
@@ -260,12 +269,14 @@ class Text(unittest.TestCase):
         shop = Shop(intake, "\n".join(lines))
         self.addCleanup(shop.close)
         (shop.root / "index.php").write_text("<?php echo getenv('WEBHOOK_DATABASE');")
-        shop.configure(server="location / { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }")
+        shop.configure(server="location / {" + PHP + "}")
         shop.start()
         connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
         self.addCleanup(connection.close)
         connection.request("GET", "/index.php")
-        self.assertEqual(connection.getresponse().read().decode(), "mysql:unix_socket=/run/mysqld/mysqld.sock;dbname=shop;charset=utf8mb4")
+        self.assertEqual(
+            connection.getresponse().read().decode(),
+            "mysql:unix_socket=/run/mysqld/mysqld.sock;dbname=shop;charset=utf8mb4")
 
 
 if __name__ == "__main__":
