@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import unittest
+import urllib.parse
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -25,10 +26,23 @@ class Browser:
         if cls._chromium is None:
             unittest.addModuleCleanup(cls._end)
             cls._playwright = sync_playwright().start()
-            # Chromium's sandbox does not work for root.
-            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-            cls._chromium = cls._playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+            cls._chromium = cls._playwright.chromium.launch(**cls._how())
         return cls._chromium
+
+    @classmethod
+    def with_profile(cls, directory, **options):
+        """A Chromium of its own with a profile on disk. Those without one block the cookies of other sites, as incognito windows do."""
+        cls.chromium()
+        return cls._playwright.chromium.launch_persistent_context(directory, **cls._how(), **options)
+
+    @staticmethod
+    def _how():
+        # Hosts with other names than that of the server, which is on this machine.
+        arguments = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
+        # Chromium's sandbox does not work for root.
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")
+        return {"executable_path": CHROMIUM, "args": arguments}
 
     @classmethod
     def _end(cls):
@@ -66,13 +80,17 @@ class BrowserCase(unittest.TestCase):
         """The test provokes console errors that match this."""
         self.expected_errors.append(pattern)
 
-    def open_window(self, path, server=None, init=None, clock=False, **options):
+    def open_window(self, path, server=None, init=None, clock=False, routes=None, profile=False, **options):
         """
-        A page of a profile of its own, at this path of the server. `init`: a script that runs before the page's own. `clock`: whether
-        the test may put the page's clock forward.
+        A page of a profile of its own, at this path of the server, or at this address. `init`: a script that runs before the page's own. `clock`: whether
+        the test may put the page's clock forward. `routes`: {address: handler} for Playwright's `route`, from the first request on.
+        `profile`: whether it is on disk, which takes longer.
         """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
-        context = Browser.chromium().new_context(**options)
+        if profile:
+            context = Browser.with_profile(self.directory / "profile", **options)
+        else:
+            context = Browser.chromium().new_context(**options)
         self.addCleanup(context.close)
         page = context.new_page()
         self.watch(page)
@@ -82,7 +100,9 @@ class BrowserCase(unittest.TestCase):
             page.clock.install()
         if init:
             page.add_init_script(init)
-        page.goto((server or self.server).address + path)
+        for address, handler in (routes or {}).items():
+            page.route(address, handler)
+        page.goto(urllib.parse.urljoin((server or self.server).address, path))
         return page
 
     def watch(self, page):

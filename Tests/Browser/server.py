@@ -71,21 +71,24 @@ class Command:
 
 class Server:
     """
-    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `body_limit`: nginx's, like "1m".
-    `transcodes`: whether videos are queued, which a worker transcodes once it is started.
+    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether videos are
+    queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see configuration.adapt.
     """
 
-    def __init__(self, environment=None, body_limit=None, transcodes=False):
+    def __init__(self, environment=None, transcodes=False, secure=False, **nginx):
         self.port = free_port()
+        self.secure_port = free_port() if secure else None
         self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no"}
         self.environment |= {name: value.replace("{port}", str(self.port)) for name, value in (environment or {}).items()}
         self.address = f"http://127.0.0.1:{self.port}"
+        # Of the requests of the tests themselves.
+        self.headers = {"Cookie": configuration.SESSION} if nginx.get("login") else {}
         self.directory = Path(tempfile.mkdtemp(prefix="server."))
         self.log = (self.directory / "site.log").open("ab")
         self.responder = self.nginx = self.worker = None
         try:
             self._learn_commands()
-            configuration.adapt(self.directory, body_limit)
+            configuration.adapt(self.directory, secure_port=self.secure_port, **nginx)
             self.start_responder()
             self.start_nginx()
             wait_until(self.is_healthy, START_LIMIT, "/healthz answers")
@@ -161,13 +164,17 @@ class Server:
     def log_text(self):
         return (self.directory / "site.log").read_text(errors="replace")
 
+    def address_at(self, host):
+        """The server's address by another name of this machine: any below .test, see case.py."""
+        return f"https://{host}:{self.secure_port}" if self.secure_port else f"http://{host}:{self.port}"
+
     # -- Requests of the tests themselves --
 
     def request(self, method, path, body=None, headers=None):
         """(status, headers, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, self.headers | (headers or {}))
             response = connection.getresponse()
             return response.status, response.headers, response.read()
         finally:
@@ -209,6 +216,11 @@ class Server:
         with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database, database:
             database.execute(statement, values)
 
+    def select(self, statement, *values):
+        """Rows of the catalogue."""
+        with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database:
+            return database.execute(statement, values).fetchall()
+
     def video_with(self, md5):
         """The record of the video with this md5, None if there is none."""
         reply = self.ask("determine_video_exist", md5=md5, type=1)
@@ -230,13 +242,17 @@ class Server:
         """A point in nginx's access log."""
         return self._settled_log().stat().st_size
 
-    def requests(self, action, since=0):
+    def requests(self, action, since=0, method="POST", version=r"[\d.]+"):
         """[(status, bytes received)] of the requests for the action that have ended, those that were broken off included."""
-        pattern = re.compile(rb'"POST /service/upload/' + action.encode() + rb'[ ?][^"]*" (\d+) .* received=(\d+)')
+        pattern = re.compile(rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}" (\d+) .* received=(\d+)'.encode())
         with self._settled_log().open("rb") as log:
             log.seek(since)
             matches = (pattern.search(line) for line in log)
             return [(int(match[1]), int(match[2])) for match in matches if match]
+
+    def refused_origins(self):
+        """The lines of nginx's log about pages on other hosts."""
+        return (self.directory / "log/video-intake.log").read_text().splitlines()
 
     def sent_files(self, since=0):
         """[(path, status)] of the stored files that were asked for."""

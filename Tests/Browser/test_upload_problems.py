@@ -30,7 +30,7 @@ class UploadProblemTests(BrowserCase):
 
     def test_content_that_is_not_a_video(self):
         self.assert_failure(self.server, videos.junk(self.directory / "notes.mp4"), 2,
-                            {"zh": "不是 mp4、avi 或 flv", "en": "not an mp4, avi or flv"})
+                            {"zh": "不是服务器能识别的视频", "en": "not a video that the server can recognise"})
 
     def test_a_request_over_the_limit_of_nginx(self):
         server = Server(body_limit="1m")

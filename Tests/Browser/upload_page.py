@@ -7,9 +7,10 @@ ENDED = ("done", "exists", "failed")
 
 
 class UploadPage:
-    def __init__(self, case, server=None, lang="zh", **options):
+    def __init__(self, case, server=None, lang="zh", address="", **options):
+        """`address`: of the server, if it is not the usual one."""
         self.case = case
-        self.page = case.open_window(f"/?lang={lang}", server, **options)
+        self.page = case.open_window(f"{address}/?lang={lang}", server, **options)
 
     # -- What a user does --
 

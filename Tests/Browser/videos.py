@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+from base64 import b64encode
 
 import configuration
 
@@ -95,6 +96,10 @@ def variant(base, path, length=None, seed=0):
     with path.open("ab") as file:
         file.write(space.to_bytes(4, "big") + b"free" + filling)
     return path
+
+
+def base64(path):
+    return b64encode(path.read_bytes()).decode()
 
 
 def md5(path):

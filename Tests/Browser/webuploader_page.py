@@ -5,10 +5,10 @@ import re
 
 
 class WebUploaderPage:
-    """`options`: of its address, see pages/webuploader/index.html."""
+    """`options`: of its address, see pages/webuploader/index.html. `origin`: that of the page, if it is not the server's usual one."""
 
-    def __init__(self, case, options=""):
-        self.page = case.open_window("/test/webuploader/index.html?" + options)
+    def __init__(self, case, options="", origin="", **window):
+        self.page = case.open_window(f"{origin}/test/webuploader/index.html?{options}", **window)
 
     def choose(self, files):
         """Adds the files and waits until they are read."""

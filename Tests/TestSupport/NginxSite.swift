@@ -48,10 +48,10 @@ package final class NginxSite: Site {
         }
         port = try Self.freePort()
         processes = Locked(Processes())
-        if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path) }
         let files = try NginxFiles(for: self)
         if authenticates { try files.authenticate() }
         try configure(files)
+        if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path) }
         try startResponder()
         try startNginx()
         Self.running.withLock { running in

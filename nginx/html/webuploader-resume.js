@@ -9,10 +9,19 @@
  *
  * - determine_chunk_exist is asked once per file, before its first chunk, and again after stop() or an error. A server that does not
  *   know it, or does not answer, gets every chunk.
- * - HTTP 200 with code -2 is retried, up to `chunkRetry` times. Any other negative code fails the file; uploadError gets its msg.
+ * - HTTP 200 with code -2 is retried, up to `chunkRetry` times, as WebUploader does with HTTP 409. Any other negative code fails the
+ *   file; uploadError gets its msg.
+ * - HTTP 400, 401, 403, 404, 405 and 413 fail the file at once: WebUploader would send the chunk twice more, and get the same. uploadError
+ *   gets the reply's msg ('HTTP 404' without one) and the reply, with `status`, `code`, `msg` and `reason`: after the reason 'login' the
+ *   page can have the user log in and call uploader.retry(file), which sends what is missing. So it is with the last HTTP 409.
  * - uploadSuccess gets the reply with code 1 and data.video_id, whichever reply came last, and if the last chunk was skipped. If there
  *   is none, determine_video_exist is asked. A file that the server does not have whole fails with the reason `incomplete`;
  *   uploader.retry(file) then sends what is missing.
+ *
+ * What it cannot change: after a pause, stop(true), WebUploader 0.1.2 – 0.1.4 forget the chunks that were under way, all but one. Such a
+ * file does not end until the page is reloaded and the file chosen again; then only missing chunks are sent. 0.1.5 and newer go on.
+ *
+ * A page on another host sets `withCredentials: true` in WebUploader.create() if there is a login; the questions then do so too.
  *
  * uploadBeforeSend is triggered once more for every question, because its handlers know the md5; their other fields and headers, a
  * token for example, go with the question too. Options, all of them optional, before or after create():
@@ -37,7 +46,9 @@
         settings = { server: null, md5: null, parameters: null, timeout: 10000, incomplete: '服务器尚未收到全部分片,请重试' },
         // A file whose chunks the server has may take so long to become a video: milliseconds, and how many times.
         pollInterval = 500,
-        pollLimit = 20;
+        pollLimit = 20,
+        // HTTP statuses of requests that would get the same again.
+        finalStatuses = [400, 401, 403, 404, 405, 413];
 
     window.WebUploaderResume = { configure: function (options) { extend(settings, options); } };
 
@@ -49,7 +60,22 @@
         });
     }
 
-    // Promise of the reply, null if there is none, and the HTTP status. It is never rejected.
+    // What the server said: the JSON object of the body if it is one, with `status`, `reason`, and `msg` in any case.
+    function replyOf(request) {
+        var reply;
+        try {
+            reply = JSON.parse(request.responseText);
+        } catch (error) { /* not one of our replies */ }
+        return extend({ msg: 'HTTP ' + request.status }, reply, {
+            status: request.status, reason: request.getResponseHeader('X-Intake-Reason') || ''
+        });
+    }
+
+    function isFinal(status) {
+        return finalStatuses.indexOf(status) >= 0;
+    }
+
+    // Promise of the reply, null if there is none or it is an error, the HTTP status, and what the server said. It is never rejected.
     function post(address, fields, headers, options) {
         var request = new XMLHttpRequest(), form = new FormData(), deferred = Base.Deferred(), name;
         request.open('POST', address);
@@ -62,11 +88,8 @@
             form.append(name, fields[name]);
         }
         request.onloadend = function () {
-            var reply = null;
-            try {
-                reply = request.status >= 200 && request.status < 300 ? JSON.parse(request.responseText) : null;
-            } catch (error) { /* not one of our replies: as good as none */ }
-            deferred.resolve(reply, request.status);
+            var said = replyOf(request), isReply = request.status >= 200 && request.status < 300 && typeof said.code === 'number';
+            deferred.resolve(isReply ? said : null, request.status, said);
         };
         request.send(form);
         return deferred.promise();
@@ -100,9 +123,15 @@
                 if (type === 'uploadSuccess') {
                     all[2] = me._state(subject).reply || data;
                 }
+                if (type === 'uploadError') {
+                    all[3] = me._state(subject).failure;
+                }
                 result = trigger.apply(this, all);
                 if (type === 'uploadBeforeSend') {
                     data.md5 = data.md5 || me._state(subject.file).md5;
+                    if (subject.transport) {
+                        me._watch(subject, subject.transport);
+                    }
                 }
                 return result;
             };
@@ -158,13 +187,16 @@
             }
 
             function attempt(left) {
-                me._ask('determine_video_exist', block, { type: 1 }).done(function (found, status) {
+                me._ask('determine_video_exist', block, { type: 1 }).done(function (found, status, said) {
                     if (found && found.code === 1 && found.data) {
                         extend(found.data, { id: file.id, video_id: state.videoID || found.data.video_id });
                         state.reply = found;
                         deferred.resolve();
                     } else if (reply && status === 404) {
                         deferred.resolve();
+                    } else if (isFinal(status) && status !== 404) {
+                        state.failure = said;
+                        deferred.reject(said.msg);
                     } else if (left === 0) {
                         deferred.reject(found ? settings.incomplete : 'http');
                     } else {
@@ -202,6 +234,35 @@
                 return false;
             }
             return undefined;
+        },
+
+        // Sees to it that a chunk which would be refused again is not sent again, and that the page hears what the server said. WebUploader
+        // itself keeps no reply with an HTTP status below 500, and tells the page `http`.
+        _watch: function (block, transport) {
+            var me = this, exec = transport.exec, trigger = transport.trigger, request;
+
+            transport.exec = function (action) {
+                var native = window.XMLHttpRequest;
+                if (action !== 'send') {
+                    return exec.apply(this, arguments);
+                }
+                // The one that is made in this call.
+                window.XMLHttpRequest = function () { return request = new native(); };
+                try {
+                    return exec.apply(this, arguments);
+                } finally {
+                    window.XMLHttpRequest = native;
+                }
+            };
+
+            transport.trigger = function (type) {
+                var all = [].slice.call(arguments), status = request ? request.status : 0,
+                    isLast = block.chunks < 2 || (block.retried || 0) >= me.options.chunkRetry;
+                if (type === 'error' && (isFinal(status) || status === 409 && isLast)) {
+                    all[1] = (me._state(block.file).failure = replyOf(request)).msg;
+                }
+                return trigger.apply(this, all);
+            };
         },
 
         // Promise of the chunks that the server has: '0-11,14', or '' if it has none or does not say.

@@ -1,24 +1,12 @@
-import { CHUNK_SIZE } from './rules.js';
-
-/**
- * How many chunks a file is sent in.
- *
- * @param {number} size bytes
- * @returns {number}
- */
-export function chunkCount(size) {
-    return Math.ceil(size / CHUNK_SIZE);
-}
-
 /**
  * The bytes of a file that are a chunk. They stay on disk until they are sent.
  *
- * @param {File} file
+ * @param {import('./upload.js').Upload} upload
  * @param {number} chunk from 0
- * @returns {Blob}
+ * @returns {Blob} of a file of one chunk, the file
  */
-export function chunkBytes(file, chunk) {
-    return file.slice(chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE);
+export function chunkBytes({ file, chunks, chunkLength }, chunk) {
+    return chunks > 1 ? file.slice(chunk * chunkLength, (chunk + 1) * chunkLength) : file;
 }
 
 /**
@@ -26,9 +14,10 @@ export function chunkBytes(file, chunk) {
  *
  * @param {import('./upload.js').Upload} upload
  * @param {number} chunk from 0; a file of one chunk is sent whole, without `chunks` and `chunk`
+ * @param {Blob} bytes of the chunk
  * @returns {FormData}
  */
-export function chunkForm(upload, chunk) {
+export function chunkForm(upload, chunk, bytes) {
     const { file, chunks } = upload;
     const form = new FormData();
     form.append('file_id', 'file');
@@ -45,6 +34,6 @@ export function chunkForm(upload, chunk) {
     }
     form.append('md5', upload.md5);
     form.append('class_id', upload.classID);
-    form.append('file', chunks > 1 ? chunkBytes(file, chunk) : file, file.name);
+    form.append('file', bytes, file.name);
     return form;
 }

@@ -1,30 +1,11 @@
-import { Backoff } from './backoff.js';
 import { text } from './messages.js';
-import { listClasses } from './service.js';
-
-/** Times that the categories are asked for. */
-const ATTEMPTS = 6;
 
 /** @type {{class_id: number, class_name: string, game_name: string}[]} */
 let classes = [];
 
-/**
- * Asks for the categories, until there is an answer or it was tried six times, some 10 s.
- *
- * @throws {Error} the last failure
- */
-export async function loadClasses() {
-    const backoff = new Backoff();
-    for (;;) {
-        try {
-            classes = await listClasses();
-            return;
-        } catch (error) {
-            backoff.fail();
-            if (backoff.failures === ATTEMPTS) throw error;
-            await new Promise((resolve) => setTimeout(resolve, backoff.remaining));
-        }
-    }
+/** @param {{class_id: number, class_name: string, game_name: string}[]} told what the server has */
+export function setClasses(told) {
+    classes = told;
 }
 
 /**

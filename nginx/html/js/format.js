@@ -78,6 +78,14 @@ export function formatPercent(fraction) {
 }
 
 /**
+ * @param {string[]} words
+ * @returns {string} for example `mp4, avi, flv`
+ */
+export function formatList(words) {
+    return words.join(text('comma'));
+}
+
+/**
  * A time of the server's records. It is the server's clock, and is shown as it is.
  *
  * @param {string} time `yy-MM-dd HH:mm:ss`

@@ -59,10 +59,10 @@ export class List {
 
     /**
      * @param {import('./upload.js').Upload} upload
-     * @param {boolean} isPaused
+     * @param {{isPaused: boolean, isLoginNeeded: boolean}} page how the page is
      */
-    update(upload, isPaused) {
-        this.#rows.get(upload)?.update(isPaused);
+    update(upload, page) {
+        this.#rows.get(upload)?.update(page);
     }
 
     /** @param {import('./upload.js').Upload} upload */

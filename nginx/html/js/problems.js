@@ -1,27 +1,35 @@
 import { text } from './messages.js';
+import { limitTexts } from './rules.js';
 
-/** What the server's words are recognised by, and our own. They are the raw values in Failure.swift. */
-const KNOWN = [
-    ['disk full', 'problemDisk'],
-    ['(md5)', 'problemMD5'],
-    ['(container)', 'problemType'],
-    ['(file extension)', 'problemType'],
-    ['too many uploads', 'problemUploads'],
-];
-
-function keyOf(error) {
-    if (error.status === 413) return 'problemLimit';
-    return error.code === -3 ? KNOWN.find(([mark]) => error.message.includes(mark))?.[1] : undefined;
-}
+/** Messages for the server's reasons. What is not here is told in the server's own words. */
+const MESSAGES = {
+    'missing-parameter': 'problemRequest',
+    'missing-file': 'problemRequest',
+    malformed: 'problemRequest',
+    'form-limit': 'problemRequest',
+    'body-limit': 'problemLimit',
+    extension: 'problemExtension',
+    container: 'problemContainer',
+    'disk-full': 'problemDisk',
+    quota: 'problemQuota',
+    md5: 'problemMD5',
+    length: 'problemMD5',
+    expired: 'problemExpired',
+    record: 'problemRecord',
+    forbidden: 'problemForbidden',
+    origin: 'problemOrigin',
+    'unknown-action': 'problemAddress',
+    method: 'problemAddress',
+};
 
 /**
- * Whether the bytes were not those of the md5.
+ * Whether the bytes were not what had been announced.
  *
  * @param {import('./service.js').Refused} error
  * @returns {boolean}
  */
-export function isMD5Problem(error) {
-    return keyOf(error) === 'problemMD5';
+export function isContentProblem({ reason }) {
+    return reason === 'md5' || reason === 'length';
 }
 
 /**
@@ -30,8 +38,8 @@ export function isMD5Problem(error) {
  * @param {import('./service.js').Refused} error
  * @returns {{key: string, said: string}}
  */
-export function problemOf(error) {
-    return { key: keyOf(error) ?? 'failed', said: error.message };
+export function problemOf({ reason, message }) {
+    return { key: MESSAGES[reason] ?? 'failed', said: message };
 }
 
 /**
@@ -39,7 +47,7 @@ export function problemOf(error) {
  * @returns {string} in plain words, or in the server's where there are none
  */
 export function problemText({ key, said }) {
-    return text('failedBecause', { reason: key === 'failed' ? said : text(key) });
+    return text('failedBecause', { reason: key === 'failed' ? said : text(key, limitTexts()) });
 }
 
 /**

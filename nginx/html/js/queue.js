@@ -1,16 +1,16 @@
+import { Pace } from './pace.js';
 import { Transfer } from './transfer.js';
 
-/** Requests at once, of all files together. */
-const SLOTS = 3;
-
 /**
- * Uploads the files of the list in their order, three requests at a time. The chunks of a file start when the one
- * before has none left.
+ * Uploads the files of the list in their order, as many requests at a time as the pace says. The chunks of a file start when
+ * the one before has none left. While a login is needed it waits.
  */
 export class Queue {
     /** `idle`, `uploading` or `paused`. */
     state = 'idle';
     #uploads;
+    #login;
+    #pace = new Pace();
     #transfers = new Map();
     #onChange;
     #running = 0;
@@ -19,10 +19,12 @@ export class Queue {
 
     /**
      * @param {import('./upload.js').Upload[]} uploads the list
+     * @param {import('./login.js').Login} login
      * @param {() => void} onChange called when the state has changed
      */
-    constructor(uploads, onChange) {
+    constructor(uploads, login, onChange) {
         this.#uploads = uploads;
+        this.#login = login;
         this.#onChange = onChange;
     }
 
@@ -73,15 +75,15 @@ export class Queue {
 
     #pump() {
         clearTimeout(this.#timer);
-        if (this.state === 'uploading') {
+        if (this.state === 'uploading' && !this.#login.isNeeded) {
             for (const upload of [...this.#uploads]) {
                 const transfer = this.#transfer(upload);
-                while (this.#running < SLOTS) {
+                while (this.#running < this.#pace.slots) {
                     const request = transfer.next();
                     if (!request) break;
                     this.#run(request);
                 }
-                if (this.#running >= SLOTS || transfer.holdsBack) break;
+                if (this.#running >= this.#pace.slots || transfer.holdsBack) break;
             }
             const waits = this.#uploads.map((upload) => this.#transfer(upload).wait).filter((wait) => wait > 0);
             if (waits.length > 0) this.#timer = setTimeout(() => this.pump(), Math.min(...waits) + 1);
@@ -97,7 +99,7 @@ export class Queue {
     }
 
     #transfer(upload) {
-        if (!this.#transfers.has(upload)) this.#transfers.set(upload, new Transfer(upload));
+        if (!this.#transfers.has(upload)) this.#transfers.set(upload, new Transfer(upload, this.#pace, this.#login));
         return this.#transfers.get(upload);
     }
 

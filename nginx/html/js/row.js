@@ -64,16 +64,16 @@ export class Row {
     /**
      * Shows how the upload is now.
      *
-     * @param {boolean} isPaused whether the page is paused
+     * @param {{isPaused: boolean, isLoginNeeded: boolean}} page how the page is
      */
-    update(isPaused) {
+    update(page) {
         const upload = this.#upload;
         const { state, progress } = upload;
         const hadFocus = this.element.contains(document.activeElement) ? document.activeElement : null;
         this.element.dataset.state = state;
         this.element.dataset.progress = progress;
         this.bar.value = progress;
-        setText(this.status, statusText(upload, isPaused));
+        setText(this.status, statusText(upload, page));
         setText(this.said, upload.problem ? serverWords(upload.problem) : '');
         this.#updateSpeed();
 

@@ -5,14 +5,18 @@ import { problemText } from './problems.js';
 /** Failures in a row from which the user is told: one or two pass unnoticed. */
 const TOLD_FROM = 2;
 
+/** Reasons of the server for which it is tried again, and which the user can do something about. */
+const DELAYS = { 'disk-full': 'delayDisk', quota: 'delayQuota' };
+
 /**
  * How an upload is, in words.
  *
  * @param {import('./upload.js').Upload} upload
- * @param {boolean} isPaused whether the page is paused
+ * @param {{isPaused: boolean, isLoginNeeded: boolean}} page how the page is
  * @returns {string}
  */
-export function statusText(upload, isPaused) {
+export function statusText(upload, { isPaused, isLoginNeeded }) {
+    if (isLoginNeeded && !isPaused && upload.isPending && upload.state !== 'reading') return text('login');
     switch (upload.state) {
         case 'reading': return readingText(upload);
         case 'waiting':
@@ -30,7 +34,7 @@ function readingText({ readFraction }) {
 }
 
 function uploadingText(upload) {
-    if (upload.backoff.failures >= TOLD_FROM) return text('lost');
+    if (upload.backoff.failures >= TOLD_FROM) return text(DELAYS[upload.delay] ?? 'lost');
     if (upload.bytes >= upload.file.size) return text('confirming');
     if (upload.isAsking) return text('asking');
     return text('uploading', { percent: formatPercent(upload.progress / 100) });

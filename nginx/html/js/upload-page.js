@@ -1,13 +1,16 @@
-import { fillClasses, loadClasses } from './classes.js';
+import { Backoff } from './backoff.js';
+import { fillClasses, setClasses } from './classes.js';
 import { acceptDrops } from './drop.js';
 import { showExisting } from './exists-dialog.js';
 import { List } from './list.js';
+import { Login } from './login.js';
 import { recallMD5 } from './md5-memory.js';
 import { applyTexts, locale, text } from './messages.js';
 import { announce, showMessages } from './page-messages.js';
 import { Queue } from './queue.js';
 import { Reader } from './reader.js';
-import { isTitle, refusal } from './rules.js';
+import { extensions, isTitle, limitTexts, refusal, setLimits } from './rules.js';
+import { LoginNeeded, listClasses } from './service.js';
 import { statusText } from './status.js';
 import { Upload } from './upload.js';
 
@@ -15,16 +18,21 @@ document.documentElement.lang = locale;
 document.title = text('uploadTitle');
 applyTexts(document);
 
-// 13 digits, as the article's page has them; two pages opened at the same time rarely have the same.
+/** Times that the server is asked for its limits and categories: some 10 s. */
+const ATTEMPTS = 6;
+
+// 13 digits, as WebUploader's pages have them; two pages opened at the same time rarely have the same.
 const page = String(Date.now() + Math.ceil(Math.random() * 100));
 const startButton = document.querySelector('#start');
+const loginNotice = document.querySelector('#login');
 const input = document.querySelector('#files');
 const uploads = [];
 const lastStates = new Map();
 let number = 0;
 
 const list = new List({ onDelete: remove, onRetry: (upload) => queue.retry(upload) });
-const queue = new Queue(uploads, onQueueChange);
+const login = new Login(askServer, onLoginChange);
+const queue = new Queue(uploads, login, onQueueChange);
 const reader = new Reader(uploads);
 
 function add(files) {
@@ -32,7 +40,7 @@ function add(files) {
     for (const file of files) {
         const key = refusal(file, uploads.filter((upload) => !upload.isFinished).map((upload) => upload.file));
         if (key) {
-            refused.push(text(key, { file: file.name }));
+            refused.push(text(key, { file: file.name, ...limitTexts() }));
             continue;
         }
         number += 1;
@@ -60,9 +68,13 @@ function remove(removed) {
     updateStart();
 }
 
+function pageState() {
+    return { isPaused: queue.state === 'paused', isLoginNeeded: login.isNeeded };
+}
+
 function onUploadChange(upload, isProgress) {
     if (!uploads.includes(upload)) return;
-    list.update(upload, queue.state === 'paused');
+    list.update(upload, pageState());
     if (isProgress) return;
     if (upload.state !== lastStates.get(upload)) onStateChange(upload);
     reader.pump();
@@ -74,11 +86,19 @@ function onStateChange(upload) {
     lastStates.set(upload, upload.state);
     const { file, state } = upload;
     if (state === 'exists') showExisting(file.name, upload.video);
-    announce(text('announce', { file: file.name, state: statusText(upload, queue.state === 'paused') }));
+    announce(text('announce', { file: file.name, state: statusText(upload, pageState()) }));
+}
+
+function onLoginChange() {
+    loginNotice.textContent = login.isNeeded ? text('loginNotice') : '';
+    loginNotice.classList.toggle('is-empty', !login.isNeeded);
+    if (!login.isNeeded) announce(text('loginBack'));
+    for (const upload of uploads) list.update(upload, pageState());
+    queue.pump();
 }
 
 function onQueueChange() {
-    for (const upload of uploads) list.update(upload, queue.state === 'paused');
+    for (const upload of uploads) list.update(upload, pageState());
     if (queue.state === 'idle' && uploads.length > 0) {
         const count = (states) => uploads.filter(({ state }) => states.includes(state)).length;
         announce(text('allEnded', { done: count(['done', 'exists']), failed: count(['failed']) }));
@@ -122,8 +142,35 @@ addEventListener('beforeunload', (event) => {
     if (queue.state === 'uploading') event.preventDefault();
 });
 
+function showLimits() {
+    document.querySelector('#intro').textContent = text('uploadIntro', limitTexts());
+    input.accept = extensions().map((extension) => `.${extension}`).join();
+}
+
+/** Asks for the limits and the categories. @throws as `listClasses` */
+async function askServer() {
+    const { classes, limits } = await listClasses();
+    setLimits(limits);
+    setClasses(classes);
+    showLimits();
+    list.forEachClassSelect(fillClasses);
+}
+
+/** The first question. The page works without an answer, but tells what it lacks. */
+async function begin() {
+    const backoff = new Backoff();
+    while (backoff.failures < ATTEMPTS) {
+        try {
+            return await askServer();
+        } catch (error) {
+            if (error instanceof LoginNeeded) return login.need();
+            backoff.fail();
+            await new Promise((resolve) => setTimeout(resolve, backoff.remaining));
+        }
+    }
+    showMessages([text('classesFailed')]);
+}
+
+showLimits();
 updateStart();
-loadClasses().then(
-    () => list.forEachClassSelect(fillClasses),
-    () => showMessages([text('classesFailed')]),
-);
+begin();

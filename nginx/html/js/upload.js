@@ -1,6 +1,5 @@
 import { Backoff } from './backoff.js';
-import { chunkCount } from './chunk-form.js';
-import { CHUNK_SIZE, defaultTitle } from './rules.js';
+import { chunkLength, defaultTitle } from './rules.js';
 import { SpeedMeter } from './speed.js';
 
 /**
@@ -15,7 +14,7 @@ export class Upload {
     readFraction = null;
     /** @type {?string} */
     md5 = null;
-    /** Whether the md5 is one from an earlier reading. */
+    /** Whether the md5 is one from an earlier reading: of another content, if the file has been changed since. */
     isMD5Recalled = false;
     /** Whether it is to be uploaded: since the button was pressed. */
     isWanted = false;
@@ -25,6 +24,8 @@ export class Upload {
     isTitleMissing = false;
     /** Whether the server is being asked what it has. */
     isAsking = false;
+    /** The server's reason for which it is tried again, empty without one. */
+    delay = '';
     /** @type {?{key: string, said?: string}} why it failed: a message, and the server's words */
     problem = null;
     /** @type {?object} what the server says of the video: `video_id` and, of one that was there, name, game and time */
@@ -38,6 +39,13 @@ export class Upload {
     meter = new SpeedMeter();
     #onChange;
     #abort = new AbortController();
+    #page;
+    #number;
+    /** Contents that the file turned out to have, one after the other, less one. */
+    #changes = 0;
+    #lastMD5 = null;
+    /** Bytes of a chunk, once that is settled. */
+    #chunkLength = null;
 
     /**
      * @param {File} file
@@ -48,10 +56,25 @@ export class Upload {
     constructor(file, number, page, onChange) {
         this.file = file;
         this.id = `WU_FILE_${number}`;
-        this.guid = `${page}${number}`;
         this.title = defaultTitle(file.name);
-        this.chunks = chunkCount(file.size);
+        this.#page = page;
+        this.#number = number;
         this.#onChange = onChange;
+    }
+
+    /** The server's name for it. Another content needs another one: the server answers for the first one by this. */
+    get guid() {
+        return `${this.#page}${this.#number}${this.#changes > 0 ? `-${this.#changes}` : ''}`;
+    }
+
+    /** Bytes of a chunk; the last one may be shorter. */
+    get chunkLength() {
+        return this.#chunkLength ?? chunkLength();
+    }
+
+    /** How many chunks it is sent in. */
+    get chunks() {
+        return Math.ceil(this.file.size / this.chunkLength);
     }
 
     /** Aborted when what is under way for this upload is to end. */
@@ -72,7 +95,7 @@ export class Upload {
     get bytes() {
         const { size } = this.file;
         if (this.isFinished) return size;
-        const length = (chunk) => Math.min(CHUNK_SIZE, size - chunk * CHUNK_SIZE);
+        const length = (chunk) => Math.min(this.chunkLength, size - chunk * this.chunkLength);
         let bytes = 0;
         for (const chunk of this.stored) bytes += length(chunk);
         for (const [chunk, sent] of this.sending) {
@@ -97,22 +120,32 @@ export class Upload {
      * @param {boolean} [isRecalled] whether it is one from an earlier reading
      */
     setMD5(md5, isRecalled = false) {
+        if (this.#lastMD5 && md5 !== this.#lastMD5) this.#changes += 1;
+        this.#lastMD5 = md5;
         this.md5 = md5;
         this.isMD5Recalled = isRecalled;
         this.state = 'waiting';
         this.changed();
     }
 
+    /** Its turn has come: title and chunks are settled. */
+    begin() {
+        this.#chunkLength ??= chunkLength();
+        this.isStarted = true;
+        this.state = 'uploading';
+    }
+
     /** Back to reading. */
     readAgain() {
         this.cancel();
         this.md5 = null;
+        this.isMD5Recalled = false;
         this.readFraction = null;
         this.state = 'reading';
         this.changed();
     }
 
-    /** After a failure: to be uploaded once more, by the same guid. */
+    /** After a failure: to be uploaded once more. */
     retry() {
         this.problem = null;
         this.isWanted = true;
@@ -148,6 +181,7 @@ export class Upload {
         this.#abort = new AbortController();
         this.sending.clear();
         this.isAsking = false;
+        this.delay = '';
         this.meter.reset();
     }
 

@@ -10,7 +10,7 @@ document.querySelector('#copy').addEventListener('click', copyMD5);
 /**
  * Shows what is known of a video: what the server does not know yet, or never will without transcoding, the browser may.
  *
- * @param {object} video the fields of protocol.md, "video_info"
+ * @param {object} video the fields of video_info
  */
 export function showInformation(video) {
     const played = document.querySelector('#video');

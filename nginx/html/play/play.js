@@ -1,7 +1,7 @@
 import { Backoff } from '/js/backoff.js';
 import { formatPercent } from '/js/format.js';
 import { applyTexts, locale, text } from '/js/messages.js';
-import { Refused, videoInfo } from '/js/service.js';
+import { LoginNeeded, Refused, videoInfo } from '/js/service.js';
 import { showInformation } from './information.js';
 import { Player } from './player.js';
 
@@ -12,7 +12,7 @@ const PROCESSING = ['queued', 'running'];
 
 const notice = document.querySelector('#notice');
 const processing = document.querySelector('#processing');
-const player = new Player((key, values) => showNotice(key, values));
+const player = new Player((key, values) => showNotice(key ?? stateNotice(shown), values));
 /** What the server said last. */
 let shown = null;
 
@@ -21,6 +21,12 @@ document.title = text('playTitle');
 applyTexts(document);
 // The browser has looked at the video, too.
 document.querySelector('#video').addEventListener('loadedmetadata', () => showInformation(shown));
+
+/** What the state of a video makes worth telling. @returns {?string} key of a message */
+function stateNotice({ state }) {
+    if (PROCESSING.includes(state)) return 'noticeProcessing';
+    return state === 'failed' ? 'noticeFailed' : null;
+}
 
 /** @param {?string} key of a message; null hides the notice */
 function showNotice(key, values) {
@@ -41,17 +47,15 @@ function show(video) {
     processing.querySelector('[data-percent]').textContent = video.state === 'running'
         ? `${text('stateRunning')} ${formatPercent(video.progress ?? 0)}`
         : text('stateQueued');
-    if (isProcessing) showNotice('noticeProcessing');
-    else if (video.state === 'failed') showNotice('noticeFailed');
-    else showNotice(null);
+    showNotice(stateNotice(video));
     // It may have more important things to say.
     player.show(video, isProcessing);
 }
 
-function showMissing() {
+function showProblem(key) {
     document.querySelector('#title').textContent = text('playTitle');
     notice.classList.add('is-problem');
-    showNotice('noticeMissing');
+    showNotice(key);
 }
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -61,6 +65,11 @@ async function seen() {
     while (document.hidden) {
         await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
     }
+}
+
+/** Ends when the user comes back to the page, perhaps after a login in another tab. */
+function focused() {
+    return new Promise((resolve) => addEventListener('focus', resolve, { once: true }));
 }
 
 /** Asks until the video is as it will stay. */
@@ -74,14 +83,16 @@ async function run(videoID) {
             video = await videoInfo(videoID);
             backoff.succeed();
         } catch (error) {
-            // An id that is none.
-            if (error instanceof Refused) return showMissing();
+            if (error instanceof Refused) {
+                // Else it is an id that is none.
+                return showProblem(error.reason === 'forbidden' ? 'noticeForbidden' : 'noticeMissing');
+            }
             backoff.fail();
-            showNotice('noticeUnavailable');
-            await sleep(backoff.remaining);
+            showNotice(error instanceof LoginNeeded ? 'noticeLogin' : 'noticeUnavailable');
+            await Promise.race([sleep(backoff.remaining), focused()]);
             continue;
         }
-        if (!video) return showMissing();
+        if (!video) return showProblem('noticeMissing');
         show(video);
         if (!PROCESSING.includes(video.state)) return;
         await sleep(seconds * 1000);

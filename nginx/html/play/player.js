@@ -40,7 +40,7 @@ export class Player {
     #stuck;
     #onNotice;
 
-    /** @param {(key: string, values?: object) => void} onNotice called with what the user has to know */
+    /** @param {(key: ?string, values?: object) => void} onNotice called with what the user has to know; null: all is well */
     constructor(onNotice) {
         this.#onNotice = onNotice;
         const listen = (name, action) => this.#video.addEventListener(name, action);
@@ -79,9 +79,10 @@ export class Player {
         this.#info = info;
         this.#isProcessing = isProcessing;
         document.querySelector('#links').hidden = false;
-        document.querySelector('#download').href = info.video_url;
-
         const type = extension(info.video_url);
+        const download = document.querySelector('#download');
+        download.href = info.video_url;
+        download.download = fileName(info.video_name, type);
         this.#sources = [
             this.#video.canPlayType(HLS) && info.hls_url,
             info.mp4_url,
@@ -149,7 +150,8 @@ export class Player {
 
     #showFailure() {
         this.#retry.hidden = this.#isProcessing;
-        this.#onNotice(this.#isProcessing ? 'noticeDamagedYet' : 'noticeDamaged');
+        const last = this.#info.state === 'failed' ? 'noticeFailedDamaged' : 'noticeDamaged';
+        this.#onNotice(this.#isProcessing ? 'noticeDamagedYet' : last);
     }
 
     async #showThumbnails(address) {
@@ -158,6 +160,11 @@ export class Player {
         const thumbnails = await loadThumbnails(address);
         if (address === this.#thumbnailsAddress) this.#seekBar.thumbnails = thumbnails;
     }
+}
+
+/** What a downloaded video is called. */
+function fileName(title, type) {
+    return title.toLowerCase().endsWith(`.${type}`) ? title : `${title}.${type}`;
 }
 
 function extension(address) {

@@ -1,13 +1,16 @@
 /*
  * What an upload page that was written around WebUploader does. Each row of the list tells the tests how its file fares:
  * data-state (reading, waiting, uploading, success, exists, failed), data-reason, data-reply (the code of uploadSuccess's reply),
- * data-progress, and the link to the video.
+ * data-progress, and the link to the video. What webuploader-resume.js adds to uploadError: data-status, data-why.
  */
 jQuery(function ($) {
     var md5s = {},
         threads = (/[?&]threads=(\d+)/.exec(location.search) || [0, 3])[1],
+        service = decodeURIComponent((/[?&]host=([^&]+)/.exec(location.search) || [0, ''])[1]) + '/service/upload/',
+        isLoginNeeded = /[?&]login\b/.test(location.search),
         uploader = WebUploader.create({
-            server: '/service/upload/upload_file',
+            server: service + 'upload_file',
+            withCredentials: isLoginNeeded,
             formData: {
                 file_id: 'file',
                 guid: new Date().getTime() + Math.ceil(Math.random() * 100),
@@ -56,7 +59,10 @@ jQuery(function ($) {
 
     uploader.on('uploadStart', function (file) {
         show(file, 'uploading');
-        $.post('/service/upload/determine_video_exist', { md5: md5s[file.id], type: 1 }, function (reply) {
+        $.ajax({
+            type: 'POST', url: service + 'determine_video_exist', data: { md5: md5s[file.id], type: 1 }, dataType: 'json',
+            xhrFields: isLoginNeeded ? { withCredentials: true } : {}
+        }).done(function (reply) {
             uploader.upload(file);
             if (reply.code === 1) {
                 uploader.skipFile(file);
@@ -65,7 +71,7 @@ jQuery(function ($) {
             } else if (reply.code <= 0) {
                 row(file).attr('data-reason', reply.msg);
             }
-        }, 'json');
+        });
     });
 
     uploader.on('uploadBeforeSend', function (block, data) {
@@ -92,9 +98,12 @@ jQuery(function ($) {
         }
     });
 
-    uploader.on('uploadError', function (file, reason) {
+    uploader.on('uploadError', function (file, reason, said) {
         show(file, 'failed');
         row(file).attr('data-reason', reason);
+        if (said) {
+            row(file).attr({ 'data-status': said.status, 'data-why': said.reason });
+        }
     });
 
     uploader.on('uploadFinished', function () {
