@@ -34,6 +34,10 @@ def run(site: Site, check: Checks, videos):
         output = machine.shell(f"systemd-analyze verify --man=no {' '.join(SERVICES)} {templates} 2>&1")
         must(output == "", output)
 
+    with check("the example of a shop's server is the README's"):
+        example = machine.shell("cat /usr/share/doc/video-intake/examples/shop.conf")
+        must(example.endswith(site.documented.text("shop-after").rstrip("\n")), example)
+
     with check("configured, and two lines in the shop's server"):
         output = site.run_documented("configure")
         must("VIDEO_INTAKE_TRANSCODE=yes" in output, output)

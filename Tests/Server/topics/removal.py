@@ -40,7 +40,12 @@ def run(site: Site, check: Checks, videos):
         left = machine.shell(
             "find /etc /lib/systemd /usr/bin /usr/share -path '*video-intake*' -not -path '*/doc/*' | head"
         ).split()
-        left = [path for path in left if "-b" not in path and "login" not in path]
+        # What an operator has made himself.
+        left = [
+            path
+            for path in left
+            if "-b" not in path and "login" not in path and path != "/etc/nginx/snippets/video-intake"
+        ]
         must(not left, left)
 
     with check("with the shop's server as it was before, nginx -t passes and PHP has the addresses again"):
