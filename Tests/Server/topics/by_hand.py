@@ -8,6 +8,7 @@ from shop import Site
 
 # 0.1's own files; its program is played by the present one, from the same place.
 FILES = Path(__file__).parent.parent / "by-hand"
+OWN_FILE = "# Somebody's own.\n"
 SETTINGS = "VIDEO_INTAKE_VIDEO_DOMAIN=https://kept.example.com\n"
 
 
@@ -35,6 +36,9 @@ def install_by_hand(site: Site, program: Path):
         server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"),
     )
     machine.shell("nginx -t; systemctl reload nginx")
+    # Of somebody who had the later files too.
+    machine.write("/etc/nginx/snippets/video-intake/site.conf", OWN_FILE)
+    machine.write("/etc/nginx/snippets/video-intake/site-own.conf", OWN_FILE)
 
 
 def run(site: Site, check: Checks, videos, program: Path):
@@ -59,12 +63,16 @@ def run(site: Site, check: Checks, videos, program: Path):
         machine.shell("nginx -t; systemctl reload nginx")
         must(site.get("/").status == 200, "the shop is not there")
 
-    with check("the settings are kept, readable by root and www-data"):
+    with check("the settings are kept, readable by root and www-data, and own files of nginx too"):
         must(machine.run("cat", "/etc/default/video-intake").stdout == SETTINGS, "they are others")
         state = machine.run("stat", "-c", "%a %U %G", "/etc/default/video-intake").stdout.strip()
         must(state == "640 root www-data", state)
-        left = machine.shell("ls /etc/default/")
-        must(left.split().count("video-intake") == 1 and "video-intake." not in left, left)
+        left = machine.shell("find /etc -name '*.kept' -o -name '*.dpkg-*' | grep video-intake || true")
+        must(left == "", left)
+        for name in ("site.conf", "site-own.conf"):
+            must(
+                machine.run("cat", f"/etc/nginx/snippets/video-intake/{name}").stdout == OWN_FILE, f"{name} is another"
+            )
 
     with check("nothing of the package has been started beside 0.1"):
         for unit in ("video-intake.socket",):
@@ -93,6 +101,10 @@ def run(site: Site, check: Checks, videos, program: Path):
         must(re.search(r"sites-enabled/shop:\d+: +include video-intake.conf", output), output)
 
     with check("after what it says has been done, the package runs"):
+        name = "etc/nginx/snippets/video-intake/site.conf"
+        machine.shell(
+            f"dpkg-deb --fsys-tarfile /root/{site.package.name} | tar --extract --to-stdout ./{name} >/{name}"
+        )
         site.put_server()
         for line in output.splitlines():
             if line.startswith("$ "):
