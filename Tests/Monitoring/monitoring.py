@@ -18,7 +18,7 @@ from server import START_LIMIT, end, free_port, wait_until
 
 FILES = REPOSITORY / "nginx/monitoring"
 # Seconds within which an alert has to fire or to end once its cause is done: scrape, evaluation and `for`.
-ALERT_LIMIT = 30
+ALERT_LIMIT = 60
 
 # The series that a video-intake has once it has answered a chunk and a whole file.
 METRICS = {f"video_intake_{name}" for name in """
