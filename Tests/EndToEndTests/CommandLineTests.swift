@@ -50,6 +50,7 @@ extension EndToEnd {
             ("profile", "profile.json", "empty, or an absolute path"),
             ("cache-time", "0", "a whole number of milliseconds from 1 to 60000"),
             ("hold-time", "10001", "a whole number of milliseconds from 0 to 10000"),
+            ("slow-time", "-1", "a whole number of milliseconds from 0"), ("language", "fr", "one of zh, en"),
             ("transcode", "maybe", "yes or no"),
             ("webhook-url", "cms.example.com", "http:// or https:// and a host"),
             ("webhook-url", "https://cms.example.com/a b", "without spaces"),
