@@ -18,7 +18,7 @@ from server import START_LIMIT, end, free_port, wait_until
 
 FILES = REPOSITORY / "nginx/monitoring"
 # Seconds within which an alert has to fire or to end once its cause is done: scrape, evaluation and `for`.
-ALERT_LIMIT = 30
+ALERT_LIMIT = 60
 
 # The series that a video-intake has once it has answered a chunk and a whole file.
 METRICS = {f"video_intake_{name}" for name in """
@@ -82,7 +82,8 @@ class Prometheus:
     def _is_ready(self):
         assert self.process.poll() is None, (self.directory / "log").read_text()
         try:
-            return self.ask("query", query="1")
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=30):
+                return True
         except OSError:
             return False
 

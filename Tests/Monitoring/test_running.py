@@ -167,6 +167,9 @@ class Running(unittest.TestCase):
         status, _, reply = self.server.request("GET", "/healthz?ready")
         self.assertEqual((status, json.loads(reply)["data"]), (503, {"ready": False, "reason": "disk-full"}))
         self.assertEqual(self.server.request("GET", "/healthz")[0], 200)
+        status = self.command("status", "--socket", self.server.directory / "video-intake.sock")
+        self.assertEqual(status.returncode, 1, status.stdout + status.stderr)
+        self.assertRegex(status.stdout, r"room +-.* above the reserve")
         self.server.kill_responder()
         del self.server.environment["VIDEO_INTAKE_RESERVE"]
         self.server.restore()

@@ -170,6 +170,14 @@ class Texts(unittest.TestCase):
                 if name != "webuploader.min.js":
                     self.assertTrue((REPOSITORY / "nginx/html" / name).exists(), name)
 
+    def test_the_options_of_the_script_are_there(self):
+        script = (REPOSITORY / "nginx/html/webuploader-resume.js").read_text()
+        [block] = [block for block in blocks("js") if "WebUploaderResume.configure" in block.text]
+        shown = set(re.findall(r"^    (\w+):", block.text, re.MULTILINE))
+        known = set(re.findall(r"(\w+): ", re.search(r"settings = \{(.*?)\}", script)[1]))
+        self.assertGreaterEqual(len(shown), 2)
+        self.assertEqual(shown - known, set())
+
 
 class FirstSteps(unittest.TestCase):
     """What somebody does first: each command as printed prints what the README says, but for numbers and times."""
