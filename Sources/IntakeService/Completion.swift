@@ -3,7 +3,7 @@ import ChunkStore
 import Foundation
 import Uploads
 
-/// Verify, publish, record. (protocol.md, section 3 "Completion")
+/// Verify, publish, record.
 ///
 /// The bytes get their final name before the record is committed and lose the first one after it, so that a crash at any
 /// point leaves either an upload that can be completed again or a finished video.
@@ -20,7 +20,7 @@ extension IntakeService {
         } catch {
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
-            case .md5:
+            case .md5, .expired:
                 try? catalogue.discard(upload: upload.record.id)
                 end(upload, outcome)
             case .container:
@@ -118,7 +118,7 @@ extension IntakeService {
             draft = try publish(upload, file, draft)
         } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
             // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
-            throw refusedMD5(upload, size: verified.size, computed: nil)
+            throw .expired
         }
         let video: Video?
         do throws(CatalogueError) {

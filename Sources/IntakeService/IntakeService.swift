@@ -6,7 +6,7 @@ import LoadingCache
 import Logging
 import Synchronization
 
-/// The actions: parameters in, replies out. (protocol.md)
+/// The actions: parameters in, replies out.
 ///
 /// Thread-safe; `handle` runs on as many threads as the server has.
 package final class IntakeService: Sendable {
@@ -32,6 +32,7 @@ package final class IntakeService: Sendable {
     /// What requests that begin now go by.
     private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
     private let isStoppingNow = Atomic(false)
+    let lastCatalogueReadiness: Locked<(time: Int64, readiness: Readiness)?> = Locked(nil)
 
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.

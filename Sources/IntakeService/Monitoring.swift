@@ -85,7 +85,8 @@ extension IntakeService {
 
     private func addFaults(_ exposition: inout Exposition) {
         exposition.add(
-            "sync_failures_total", .counter, "Failed calls to bring bytes to the medium.",
+            "sync_failures_total", .counter,
+            "Failed calls of the responder to bring bytes to the medium; those of workers fail their jobs.",
             metrics.syncFailures.load(ordering: .relaxed))
         exposition.add(
             "lost_files_total", .counter, "Files that were found missing, each once.",
@@ -141,12 +142,21 @@ extension IntakeService {
         } catch {
             return error.isDiskFull ? .diskFull : .unavailable
         }
+        return catalogueReadiness
+    }
+
+    /// Found out once a second at most: it takes the turn to write, and anybody may ask.
+    private var catalogueReadiness: Readiness {
+        let now = now
+        if let last = lastCatalogueReadiness.withLock({ $0 }), last.time == now { return last.readiness }
+        var readiness = Readiness.ok
         do throws(CatalogueError) {
             try catalogue.checkWritable()
         } catch {
-            return error.reason == .diskFull ? .diskFull : .catalogue
+            readiness = error.reason == .diskFull ? .diskFull : .catalogue
         }
-        return .ok
+        lastCatalogueReadiness.withLock { $0 = (now, readiness) }
+        return readiness
     }
 }
 

@@ -44,7 +44,7 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     return false
 }
 
-/// The four rules of protocol.md, section 3 "Completion".
+/// The four rules of which reply a page gets when a file becomes whole.
 @Suite struct CompletionTests {
     // MARK: Rule 1
 

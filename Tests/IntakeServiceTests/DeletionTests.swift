@@ -89,7 +89,7 @@ import TestSupport
         for chunk in 0..<2 { #expect(try site.send(second.request(chunk)).code == 2) }
         _ = try site.service.deleteVideo(id: id)
         let reply = try site.send(second.request(2))
-        #expect(reply.code == -3)
+        #expect(reply.code == -3 && reply.headers["x-intake-reason"] == "expired")
         #expect(try site.recordCount() == 0)
         let again = try send(second, to: site)
         let isIdentical = try site.storedBytes(again.path ?? "") == second.content

@@ -219,4 +219,19 @@ extension InProcessSite {
         }
         try expectNotReady(site, "catalogue")
     }
+
+    @Test("whoever asks again and again whether it is ready does not keep others from writing")
+    func readyIsCheap() throws {
+        let site = try InProcessSite()
+        let before = site.trials.count
+        let started = site.clock.now
+        for _ in 0..<500 { #expect(try site.ready().status == 200) }
+        let seconds = Int(site.clock.now - started) + 1
+        #expect((1...seconds).contains(site.trials.count - before))
+        // And not for ever.
+        site.clock.advance(by: 2)
+        let later = site.trials.count
+        _ = try site.ready()
+        #expect(site.trials.count == later + 1)
+    }
 }

@@ -32,7 +32,7 @@ extension InProcessSite {
     }
 }
 
-/// design.md, "Durability".
+/// What an upload survives.
 @Suite struct RecoveryTests {
     @Test(
         "after a reboot the chunks whose bytes are not there are forgotten, and only those", arguments: [false, true])
