@@ -217,6 +217,11 @@ class Server:
         with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database, database:
             database.execute(statement, values)
 
+    def select(self, statement, *values):
+        """Rows of the catalogue."""
+        with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database:
+            return database.execute(statement, values).fetchall()
+
     def video_with(self, md5):
         """The record of the video with this md5, None if there is none."""
         reply = self.ask("determine_video_exist", md5=md5, type=1)

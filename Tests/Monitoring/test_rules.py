@@ -17,7 +17,8 @@ class Rules(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
 
     def test_prometheus_takes_the_files(self):
-        for check in promtool("check", "rules", FILES / "alerts.yml"), promtool("check", "config", "--syntax-only", FILES / "prometheus.yml"):
+        for arguments in (["rules"], "alerts.yml"), (["config", "--syntax-only"], "prometheus.yml"):
+            check = promtool("check", *arguments[0], FILES / arguments[1])
             self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
     def test_every_alert_says_what_it_is_and_what_to_do(self):
@@ -37,10 +38,12 @@ class Rules(unittest.TestCase):
         check = promtool("test", "rules", self.directory / tests.name)
         self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
-        cases = [case for test in yaml.safe_load(tests.read_text())["tests"] for case in test.get("alert_rule_test", [])]
+        all_tests = yaml.safe_load(tests.read_text())["tests"]
+        cases = [case for test in all_tests for case in test.get("alert_rule_test", [])]
         for fires in True, False:
             tested = {case["alertname"] for case in cases if bool(case["exp_alerts"]) == fires}
-            self.assertEqual({alert["alert"] for alert in alerts()} - tested, set(), f"without a case in which it fires is {fires}")
+            untested = {alert["alert"] for alert in alerts()} - tested
+            self.assertEqual(untested, set(), f"without a case in which it fires is {fires}")
 
     def test_metrics_are_those_that_there_are(self):
         """A name that is misspelt would never fire."""

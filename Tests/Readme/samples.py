@@ -1,4 +1,4 @@
-"""The code blocks of README.md, and a shop to try them on: Debian's nginx configuration with the files we ship, and php-fpm."""
+"""The code blocks of README.md, and a shop to try them on: Debian's nginx with the files we ship, and php-fpm."""
 
 import os
 import re
@@ -52,12 +52,12 @@ class Refused(Exception):
 
 class Shop:
     """
-    nginx as Debian configures it, with our files added, before php-fpm and a video-intake that nginx/run's commands started. Paths
-    below /etc, /run and /var stand for those in `directory`.
+    nginx as Debian configures it, with our files added, before php-fpm and a video-intake that nginx/run's commands
+    started. Paths below /etc, /run and /var stand for those in `directory`.
     """
 
-    def __init__(self, intake: Server, pool=""):
-        self.intake, self.port, self.tls_port = intake, free_port(), free_port()
+    def __init__(self, intake: Server, pool="", port=None):
+        self.intake, self.port, self.tls_port = intake, port or free_port(), free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="shop."))
         self.root = self.directory / "www"
         self.root.mkdir()
@@ -70,31 +70,35 @@ class Shop:
         """A configuration, with the paths, ports and names of this shop."""
         for path, place in [
             ("/run/video-intake/video-intake.sock", self.intake.directory / "video-intake.sock"),
-            ("/var/lib/video-intake", self.intake.directory), ("/usr/share/video-intake/html", REPOSITORY / "nginx/html"),
+            ("/var/lib/video-intake", self.intake.directory),
+            ("/usr/share/video-intake/html", REPOSITORY / "nginx/html"),
             ("/run/php/php8.2-fpm.sock", self.directory / "fpm.sock"), ("/run/nginx.pid", self.directory / "nginx.pid"),
             ("/var/log/nginx", self.directory), ("/var/www/html", self.root), ("/var/www/shop", self.root),
             ("/etc/nginx", self.directory / "nginx"), ("user www-data;", "user root;" if os.geteuid() == 0 else ""),
         ]:
             text = text.replace(path, str(place))
-        text = re.sub(r"\blisten (\[::\]:)?(80|443)\b.*;", lambda match: "" if match[1] else self._listen(match[0]), text)
+        text = re.sub(r"\blisten \[::\]:(80|443)\b.*;", "", text)
+        text = re.sub(r"\blisten (80|443)\b.*;", lambda match: self._listen(match[0]), text)
         certificate = str(self.directory / "certificate.pem")
         return re.sub(r"(ssl_certificate(?:_key)?)\s+[^;]+;", rf"\1 {certificate};", text)
 
     def _listen(self, line):
-        line = line.replace("listen 80", f"listen 127.0.0.1:{self.port}").replace("listen 443", f"listen 127.0.0.1:{self.tls_port}")
+        for known, port in ("80", self.port), ("443", self.tls_port):
+            line = line.replace(f"listen {known}", f"listen 127.0.0.1:{port}")
         if "ssl" in line and not (self.directory / "certificate.pem").exists():
             pem = self.directory / "certificate.pem"
             subprocess.run(
-                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example.com", "-days", "2",
-                 "-keyout", pem, "-out", self.directory / "only.pem"], check=True, stderr=self.log, timeout=START_LIMIT)
+                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example.com",
+                 "-days", "2", "-keyout", pem, "-out", self.directory / "only.pem"], check=True, stderr=self.log,
+                timeout=START_LIMIT)
             with pem.open("a") as file:
                 file.write((self.directory / "only.pem").read_text())
         return line
 
     def configure(self, http="", server="", files=None):
         """
-        Writes nginx's configuration: `http` at http level; or a server with our two lines and `server`. `files`: what is appended to
-        files of ours. Raises Refused if nginx does not accept it.
+        Writes nginx's configuration: `http` at http level; or a server with our two lines and `server`. `files`: what
+        is appended to files of ours. Raises Refused if nginx does not accept it.
         """
         target = self.directory / "nginx"
         shutil.rmtree(target, ignore_errors=True)
@@ -112,7 +116,8 @@ class Shop:
         main.write_text(sites.sub(lambda _: http, main.read_text()))
         for path in [main, *target.glob("conf.d/*.conf"), *target.glob("snippets/**/*.conf")]:
             path.write_text(self.moved(path.read_text()))
-        check = subprocess.run([*self._command(), "-t"], capture_output=True, text=True, timeout=START_LIMIT, env=self._environment())
+        check = subprocess.run(
+            [*self._command(), "-t"], capture_output=True, text=True, timeout=START_LIMIT, env=self._environment())
         if check.returncode != 0 or "[warn]" in check.stderr:
             raise Refused(check.stderr)
 
@@ -129,14 +134,16 @@ class Shop:
             # As Debian's www.conf: the environment is cleared.
             user = "user = root\ngroup = root\n" if os.geteuid() == 0 else ""
             (self.directory / "pool.conf").write_text(
-                f"[global]\nerror_log = {self.directory}/fpm.log\ndaemonize = no\n[www]\n{user}listen = {self.directory}/fpm.sock\n"
-                f"pm = static\npm.max_children = 4\n{self._pool}\n")
+                f"[global]\nerror_log = {self.directory}/fpm.log\ndaemonize = no\n"
+                f"[www]\n{user}listen = {self.directory}/fpm.sock\npm = static\npm.max_children = 4\n{self._pool}\n")
             self.fpm = subprocess.Popen(
-                ["php-fpm8.2", "-n", *extensions(), "-y", self.directory / "pool.conf", *(["-R"] if os.geteuid() == 0 else [])],
+                ["php-fpm8.2", "-n", *extensions(), "-y", self.directory / "pool.conf",
+                 *(["-R"] if os.geteuid() == 0 else [])],
                 stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self._environment())
             wait_until((self.directory / "fpm.sock").exists, START_LIMIT, "php-fpm listens")
         self.nginx = subprocess.Popen(
-            [*self._command(), "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self._environment())
+            [*self._command(), "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env=self._environment())
         wait_until(lambda: listens(self.port), START_LIMIT, "nginx listens")
 
     def log_text(self):

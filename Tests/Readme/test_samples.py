@@ -20,7 +20,7 @@ SERVER_NAME = re.compile(r"^\s*server_name\s+([^;\s]+)", re.MULTILINE)
 
 
 class Nginx(unittest.TestCase):
-    """Each example, at the place of the configuration where nginx takes it, with php-fpm and a video-intake that runs."""
+    """Each example, at the place of the configuration where nginx takes it, with php-fpm and a video-intake."""
 
     @classmethod
     def setUpClass(cls):
@@ -105,7 +105,8 @@ class Catalogue(unittest.TestCase):
         statements = re.findall(r'sqlite3 [^"]*video-intake\.db \\?\s*"([^"]+)"', README.read_text())
         statements = [statement for statement in statements if not statement.startswith(".")]
         self.assertGreaterEqual(len(statements), 3)
-        with contextlib.closing(sqlite3.connect(self.intake.directory / "video-intake.db", timeout=START_LIMIT)) as database:
+        connection = sqlite3.connect(self.intake.directory / "video-intake.db", timeout=START_LIMIT)
+        with contextlib.closing(connection) as database:
             for statement in statements:
                 with self.subTest(statement):
                     database.execute(statement)
@@ -118,7 +119,7 @@ class Catalogue(unittest.TestCase):
         self.intake.change("UPDATE video_info SET video_name = 'Small', class_id = 7 WHERE video_id = ?", number)
         self.assertEqual(block.text.count("[100001]"), 1)
         program = self.adapted(block.text).replace("[100001]", f"[{number}]")
-        output = subprocess.run(["php", "-d", "display_errors=stderr"], input=program, capture_output=True, text=True, timeout=START_LIMIT)
+        output = run("php", "-d", "display_errors=stderr", input=program)
         self.assertEqual(output.stderr, "")
         path = self.intake.video(number)["video_url"].split("/upload/")[1]
         self.assertEqual(output.stdout, f"Small 斗罗大陆 https://video.example.com/upload/{path}\n")
@@ -131,7 +132,7 @@ class Texts(unittest.TestCase):
     def test_every_php_block_is_valid(self):
         for block in blocks("php"):
             with self.subTest(str(block)):
-                check = subprocess.run(["php", "-l"], input=block.text, capture_output=True, text=True, timeout=START_LIMIT)
+                check = run("php", "-l", input=block.text)
                 self.assertEqual(check.returncode, 0, check.stdout)
 
     def test_every_json_block_is_valid(self):
@@ -143,10 +144,10 @@ class Texts(unittest.TestCase):
     def test_every_shell_block_is_valid(self):
         for block in blocks("sh") + blocks("console"):
             with self.subTest(str(block)):
-                check = subprocess.run(
-                    # A block uses variables of another one.
-                    ["shellcheck", "--shell=bash", "--severity=warning", "--exclude=SC2154,SC2034", "-"], input=commands(block),
-                    capture_output=True, text=True, timeout=START_LIMIT)
+                # A block uses variables of another one.
+                check = run(
+                    "shellcheck", "--shell=bash", "--severity=warning", "--exclude=SC2154,SC2034", "-",
+                    input=commands(block))
                 self.assertEqual(check.returncode, 0, check.stdout)
 
     def test_the_profile_is_the_default(self):
@@ -156,8 +157,9 @@ class Texts(unittest.TestCase):
             profile = Path(directory) / "profile.json"
             for text, status in (block.text, 0), (block.text.replace('"crf": 22', '"crf": "22"'), 64):
                 profile.write_text(text)
-                check = subprocess.run(
-                    [REPOSITORY / ".build/release/video-intake", "config", "check", "--profile", profile], capture_output=True, text=True, timeout=START_LIMIT)
+                check = run(
+                    REPOSITORY / ".build/release/video-intake", "config", "check", "--profile", profile,
+                    "--config", "/dev/null", "--nginx-directory", REPOSITORY / "nginx")
                 self.assertEqual(check.returncode, status, check.stdout + check.stderr)
             self.assertIn("crf", check.stderr)
 
@@ -168,9 +170,17 @@ class Texts(unittest.TestCase):
                 if name != "webuploader.min.js":
                     self.assertTrue((REPOSITORY / "nginx/html" / name).exists(), name)
 
+    def test_the_options_of_the_script_are_there(self):
+        script = (REPOSITORY / "nginx/html/webuploader-resume.js").read_text()
+        [block] = [block for block in blocks("js") if "WebUploaderResume.configure" in block.text]
+        shown = set(re.findall(r"^    (\w+):", block.text, re.MULTILINE))
+        known = set(re.findall(r"(\w+): ", re.search(r"settings = \{(.*?)\}", script)[1]))
+        self.assertGreaterEqual(len(shown), 2)
+        self.assertEqual(shown - known, set())
+
 
 class FirstSteps(unittest.TestCase):
-    """What somebody does first: each command as printed, and what it prints is what the README says, but for numbers and times."""
+    """What somebody does first: each command as printed prints what the README says, but for numbers and times."""
 
     def test_the_steps_without_a_browser(self):
         steps = blocks(heading="Try it without a browser")
@@ -188,10 +198,14 @@ class FirstSteps(unittest.TestCase):
                 expected.append(block.text)
         program = "\n".join(program).replace("http://127.0.0.1:8080", server.address)
         # By standard input, as a terminal gets what is pasted.
-        output = subprocess.run(["bash"], input=program, cwd=directory, capture_output=True, text=True, timeout=START_LIMIT)
+        output = run("bash", input=program, cwd=directory)
         self.assertEqual((output.returncode, output.stderr), (0, ""))
         self.maxDiff = None
         self.assertEqual(comparable(output.stdout), comparable("".join(expected)))
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=START_LIMIT, **options)
 
 
 def commands(block):

@@ -14,10 +14,14 @@ import time
 import unittest
 from pathlib import Path
 
+import videos
 from samples import SECRET, WEBHOOK, Shop, blocks, extensions, listens
 from server import START_LIMIT, Server, end, free_port, wait_until
 
-EVENT = {"id": 1795293669000, "epoch": "8f14e45fceea167a", "kind": "upload.completed", "video_id": 7, "video_name": "斗罗大陆 🎬"}
+EVENT = {
+    "id": 1795293669000, "epoch": "8f14e45fceea167a", "kind": "upload.completed", "video_id": 7,
+    "video_name": "斗罗大陆 🎬"}
+PHP = "include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock;"
 TABLE = re.sub(r"^//", "", re.search(r"//\s+CREATE TABLE.*?;", WEBHOOK.read_text(), re.DOTALL)[0], flags=re.MULTILINE)
 
 
@@ -46,23 +50,29 @@ class MariaDB:
         user = ["--user=root"] if os.geteuid() == 0 else []
         self.log = (directory / "mariadb.log").open("ab")
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db", *user],
+            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
+             "--skip-test-db", *user],
             check=True, stdout=self.log, stderr=self.log, timeout=START_LIMIT)
         self.process = subprocess.Popen(
-            ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.socket}", "--skip-networking", *user],
+            ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.socket}", "--skip-networking",
+             *user],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_until(self.socket.exists, START_LIMIT, "MariaDB listens")
         self.database = []
-        self.run("CREATE DATABASE shop; CREATE USER shop@localhost IDENTIFIED BY 'with spaces; and signs'; GRANT ALL ON shop.* TO shop@localhost")
+        self.run(
+            "CREATE DATABASE shop; CREATE USER shop@localhost IDENTIFIED BY 'with spaces; and signs';"
+            "GRANT ALL ON shop.* TO shop@localhost")
         self.database = ["shop"]
         self.settings = {
-            "WEBHOOK_DATABASE": f"mysql:unix_socket={self.socket};dbname=shop;charset=utf8mb4", "WEBHOOK_USER": "shop",
+            "WEBHOOK_DATABASE": f"mysql:unix_socket={self.socket};dbname=shop;charset=utf8mb4",
+            "WEBHOOK_USER": "shop",
             "WEBHOOK_PASSWORD": "with spaces; and signs"}
 
     def run(self, statement):
         return subprocess.run(
-            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4", f"--socket={self.socket}",
-             "--user=root", *self.database, "-e", statement], check=True, capture_output=True, text=True, timeout=START_LIMIT).stdout
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4",
+             f"--socket={self.socket}", "--user=root", *self.database, "-e", statement],
+            check=True, capture_output=True, text=True, timeout=START_LIMIT).stdout
 
     def close(self):
         end(self.process, 15)
@@ -72,13 +82,17 @@ class MariaDB:
 class Cases:
     """The same on each server of PHP, with each database."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = Path(tempfile.mkdtemp(prefix="webhook."))
+        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.database = cls.database_type(cls.directory)
+        cls.addClassCleanup(cls.database.close)
+        cls.settings = {"WEBHOOK_SECRET": SECRET} | cls.database.settings
+
     def setUp(self):
-        self.directory = Path(tempfile.mkdtemp(prefix="webhook."))
-        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.database = self.database_type(self.directory)
-        self.addCleanup(self.database.close)
+        self.database.run("DROP TABLE IF EXISTS video_event")
         self.database.run(TABLE)
-        self.settings = {"WEBHOOK_SECRET": SECRET} | self.database.settings
 
     def post(self, event, headers=None, **options):
         body = event if isinstance(event, bytes) else json.dumps(event, ensure_ascii=False).encode()
@@ -165,10 +179,10 @@ class OnPHPsOwnServer(Cases):
         pages = self.directory / "pages"
         pages.mkdir(exist_ok=True)
         shutil.copy(WEBHOOK, pages / "hook.php")
-        with (self.directory / "php.log").open("ab") as log:
+        with (self.directory / "php.log").open("wb") as log:
             self.php = subprocess.Popen(
-                ["php", "-n", *extensions(), "-S", f"127.0.0.1:{self.port}", "-t", pages], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={"PATH": os.environ["PATH"]} | settings)
+                ["php", "-n", *extensions(), "-S", f"127.0.0.1:{self.port}", "-t", pages],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"PATH": os.environ["PATH"]} | settings)
         self.addCleanup(self.stop)
         wait_until(lambda: listens(self.port), START_LIMIT, "PHP listens")
 
@@ -184,16 +198,36 @@ class OnPHPFPM(Cases):
 
     @classmethod
     def setUpClass(cls):
-        cls.intake = Server()
+        super().setUpClass()
+        # Where the shop of each test listens.
+        cls.port = free_port()
+        cls.intake = Server({
+            "VIDEO_INTAKE_WEBHOOK_URL": f"http://127.0.0.1:{cls.port}/hook.php", "VIDEO_INTAKE_WEBHOOK_SECRET": SECRET,
+            "VIDEO_INTAKE_WEBHOOK_PRIVATE": "yes"}, transcodes=True)
         cls.addClassCleanup(cls.intake.close)
+
+    def test_what_video_intake_tells_arrives(self):
+        """From the first event of an upload to the last of its transcoding; told once more, nothing happens."""
+        self.start(self.settings)
+        number = self.intake.upload(videos.small())
+        self.intake.start_worker()
+        self.addCleanup(self.intake.stop_worker)
+        count = "SELECT count(*) FROM event WHERE delivered_time IS NULL"
+        self.intake.wait_for_state(number, "ready")
+        wait_until(lambda: self.intake.select(count) == [(0,)], START_LIMIT, "all events are delivered")
+        told = self.database.run("SELECT kind FROM video_event ORDER BY id").split()
+        self.assertEqual(told, ["upload.completed", "video.ready"])
+        self.intake.change("UPDATE event SET delivered_time = NULL, not_before = 0")
+        wait_until(lambda: self.intake.select(count) == [(0,)], START_LIMIT, "all events are delivered again")
+        self.assertEqual(self.database.run("SELECT kind FROM video_event ORDER BY id").split(), told)
+        self.intake.change("DELETE FROM event")
 
     def start(self, settings):
         pool = "".join(f'env[{name}] = "{value}"\n' for name, value in settings.items())
-        self.shop = Shop(self.intake, pool)
+        self.shop = Shop(self.intake, pool, self.port)
         self.addCleanup(self.shop.close)
-        self.port = self.shop.port
         shutil.copy(WEBHOOK, self.shop.root / "hook.php")
-        self.shop.configure(server="location ~ \\.php$ { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }")
+        self.shop.configure(server="location ~ \\.php$ {" + PHP + "}")
         self.shop.start()
 
     def stop(self):
@@ -235,12 +269,14 @@ class Text(unittest.TestCase):
         shop = Shop(intake, "\n".join(lines))
         self.addCleanup(shop.close)
         (shop.root / "index.php").write_text("<?php echo getenv('WEBHOOK_DATABASE');")
-        shop.configure(server="location / { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }")
+        shop.configure(server="location / {" + PHP + "}")
         shop.start()
         connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
         self.addCleanup(connection.close)
         connection.request("GET", "/index.php")
-        self.assertEqual(connection.getresponse().read().decode(), "mysql:unix_socket=/run/mysqld/mysqld.sock;dbname=shop;charset=utf8mb4")
+        self.assertEqual(
+            connection.getresponse().read().decode(),
+            "mysql:unix_socket=/run/mysqld/mysqld.sock;dbname=shop;charset=utf8mb4")
 
 
 if __name__ == "__main__":
