@@ -55,6 +55,15 @@ class PlayPageTests(BrowserCase):
             page.click("a[download], a:has-text('下载')")
         self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
 
+    def moved_to(self, media):
+        """What answers video_info so that the video is at another address."""
+        def answer(route):
+            reply = route.fetch().json()
+            reply["data"]["video_url"] = reply["data"]["video_url"].replace(self.server.address, media)
+            route.fulfill(json=reply)
+
+        return answer
+
     def test_a_download_is_called_by_the_videos_name(self):
         names = {"我的视频 (第1集) 100% it's": "我的视频 (第1集) 100% it's.mp4", "holiday.MP4": "holiday.MP4"}
         for name, file_name in names.items():
@@ -63,13 +72,8 @@ class PlayPageTests(BrowserCase):
             # Where videos have the page's own host, and another one.
             for media in self.server.address, self.server.address_at("media.test"):
                 with self.subTest(name, media=media):
-                    def move(route, media=media):
-                        reply = route.fetch().json()
-                        reply["data"]["video_url"] = reply["data"]["video_url"].replace(self.server.address, media)
-                        route.fulfill(json=reply)
-
                     self.expect_errors("Content Security Policy")
-                    page = self.open_window(f"/play/?video_id={number}", routes={"**/video_info": move})
+                    page = self.open_window(f"/play/?video_id={number}", routes={"**/video_info": self.moved_to(media)})
                     page.wait_for_selector("#download")
                     with page.expect_download() as download:
                         page.click("#download")
