@@ -187,3 +187,15 @@ build_release() {
     [[ "$before" == "$(release_sources)" ]] || return 0
     release_fingerprint >"$repository/.build/release.fingerprint"
 }
+
+# run_python_tests PYTHON DIRECTORY OPTION...: the tests in the directory of the repository; they may use the server of Tests/Browser.
+run_python_tests() {
+    local python="$1" directory="$2"
+    shift 2
+    # Removed here: what a run that was interrupted leaves. Its servers end with it.
+    TMPDIR="$(mktemp --directory --tmpdir "video-intake-${0##*/}.XXXXXX")"
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR" 2>/dev/null || { sleep 1 && rm -rf "$TMPDIR"; }' EXIT
+    export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$repository/Tests/Browser"
+    run_interruptibly "$python" -m unittest discover --start-directory "$repository/$directory" --verbose "$@" >&2
+}

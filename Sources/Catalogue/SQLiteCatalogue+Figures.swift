@@ -2,30 +2,26 @@ import GRDB
 
 extension SQLiteCatalogue {
     package func figures() throws(CatalogueError) -> CatalogueFigures {
-        try read { db in
-            var figures = CatalogueFigures()
-            let uploads = try db.row(
-                """
-                SELECT count(*), ifnull(sum(iif(original_path IS NULL, iif(received >= max(chunks, 1), ifnull(size, 0),
-                        min(received * ifnull(chunk_size, 0), ifnull(size, received * chunk_size))), 0)), 0),
-                    ifnull(sum(iif(original_path IS NULL, size, 0)), 0)
-                FROM upload WHERE state = 'open'
-                """)!
-            (figures.openUploads, figures.receivedBytes, figures.promisedBytes) = (uploads[0], uploads[1], uploads[2])
-            for row in try db.rows("SELECT state, count(*) FROM job GROUP BY state") {
-                if let state = Job.State(rawValue: row[0]) { figures.jobs[state] = row[1] }
+        try read { db in try db.figures() }
+    }
+
+    /// The figures of the catalogue in a file, which is only read: also where nothing can be written, and of whatever
+    /// process it is.
+    package static func figures(path: String) throws(CatalogueError) -> CatalogueFigures {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(10)
+            return try DatabaseQueue(path: path, configuration: configuration).read { db in
+                guard try Schema.migrator.hasCompletedMigrations(db), try !Schema.migrator.hasBeenSuperseded(db) else {
+                    throw CatalogueError(
+                        .incompatible,
+                        "\(path) is of another version of video-intake; `serve` brings an older one up to date")
+                }
+                return try db.figures()
             }
-            figures.oldestQueuedJobTime = try db.row("SELECT min(update_time) FROM job WHERE state = 'queued'")?[0]
-            figures.workers = try db.rows("SELECT name, heartbeat_time FROM worker ORDER BY name").map {
-                WorkerHeartbeat(name: $0[0], time: $0[1])
-            }
-            figures.eventsPending = try db.row("SELECT count(*) FROM event WHERE delivered_time IS NULL")![0]
-            figures.oldestPendingEventTime = try db.row(
-                "SELECT create_time FROM event WHERE delivered_time IS NULL ORDER BY event_id LIMIT 1")?[0]
-            figures.eventsGivenUp = try db.fact("events_given_up") ?? 0
-            figures.checkTime = try db.fact("check_time") ?? 0
-            figures.checkFindings = try db.fact("check_findings") ?? 0
-            return figures
+        } catch {
+            throw failure(error)
         }
     }
 
@@ -51,6 +47,32 @@ extension SQLiteCatalogue {
 }
 
 extension Database {
+    fileprivate func figures() throws -> CatalogueFigures {
+        var figures = CatalogueFigures()
+        let uploads = try row(
+            """
+            SELECT count(*), ifnull(sum(iif(original_path IS NULL, iif(received >= max(chunks, 1), ifnull(size, 0),
+                    min(received * ifnull(chunk_size, 0), ifnull(size, received * chunk_size))), 0)), 0),
+                ifnull(sum(iif(original_path IS NULL, size, 0)), 0)
+            FROM upload WHERE state = 'open'
+            """)!
+        (figures.openUploads, figures.receivedBytes, figures.promisedBytes) = (uploads[0], uploads[1], uploads[2])
+        for row in try rows("SELECT state, count(*) FROM job GROUP BY state") {
+            if let state = Job.State(rawValue: row[0]) { figures.jobs[state] = row[1] }
+        }
+        figures.oldestQueuedJobTime = try row("SELECT min(update_time) FROM job WHERE state = 'queued'")?[0]
+        figures.workers = try rows("SELECT name, heartbeat_time FROM worker ORDER BY name").map {
+            WorkerHeartbeat(name: $0[0], time: $0[1])
+        }
+        figures.eventsPending = try row("SELECT count(*) FROM event WHERE delivered_time IS NULL")![0]
+        figures.oldestPendingEventTime = try row(
+            "SELECT create_time FROM event WHERE delivered_time IS NULL ORDER BY event_id LIMIT 1")?[0]
+        figures.eventsGivenUp = try fact("events_given_up") ?? 0
+        figures.checkTime = try fact("check_time") ?? 0
+        figures.checkFindings = try fact("check_findings") ?? 0
+        return figures
+    }
+
     /// What is known of the catalogue itself by this name, `nil` if nothing.
     func fact<Value: DatabaseValueConvertible>(_ name: String) throws -> Value? {
         try row("SELECT value FROM fact WHERE name = ?", [name])?[0]

@@ -14,7 +14,7 @@ package final class SQLiteCatalogue: Catalogue {
     /// The version of the tables.
     package static let schemaVersion = Schema.version
 
-    /// Opens the file at `path` and brings an older schema up to date.
+    /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
     ///
     /// - Parameters:
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
@@ -50,6 +50,7 @@ package final class SQLiteCatalogue: Catalogue {
                 throw CatalogueError(
                     .incompatible, "\(path) was written by a later version of video-intake; run that version")
             }
+            try Self.keepOlderSchema(pool)
             try Schema.migrator.migrate(pool)
             // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
             try pool.write(Self.touch)
@@ -59,6 +60,20 @@ package final class SQLiteCatalogue: Catalogue {
             throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
         } catch {
             throw Self.failure(error)
+        }
+    }
+
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return }
+        let copy = "\(pool.path).schema-\(old).backup"
+        guard access(copy, F_OK) != 0 else { return }
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
         }
     }
 
@@ -77,7 +92,7 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func directory(of path: String) -> String {
+    static func directory(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     }
 
@@ -127,7 +142,7 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    private static func failure(_ error: any Error) -> CatalogueError {
+    static func failure(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
         let code = (error as? DatabaseError)?.extendedResultCode
         return CatalogueError(

@@ -290,6 +290,11 @@ extension FileChunkStore {
         let number = parent.number
         do throws(StoreError) {
             _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
+            // What root makes, when an operator looks after the store, the service has to be able to write.
+            guard geteuid() == 0, case let owner = try parent.status(), owner.st_uid != 0 else { return }
+            _ = try StoreError.check("fchownat") {
+                fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
+            }
         } catch  where error.code == EEXIST {}
     }
 

@@ -54,10 +54,30 @@ package final class TranscodingWorker: Sendable {
         group.notify(queue: .global()) { ended.stop() }
         // The last jobs keep their leases while they end.
         let interval = min(2, Double(settings.lease) / 4)
+        var heartbeat: Int64 = 0
         repeat {
+            sayThatItRuns(&heartbeat)
             for job in held.all { renew(job) }
             turn()
         } while ended.wait(interval)
+        do throws(CatalogueError) {
+            try catalogue.forgetWorker(settings.name)
+        } catch {
+            logger.warning("cannot say that this worker has ended", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// - Parameter last: when it was said last, in seconds since 1970.
+    private func sayThatItRuns(_ last: inout Int64) {
+        let now = now()
+        // A clock that was set back must not silence it.
+        guard now >= last + WorkerHeartbeat.interval || now < last else { return }
+        do throws(CatalogueError) {
+            try catalogue.noteWorker(settings.name, now: now)
+            last = now
+        } catch {
+            logger.warning("cannot say that this worker runs", metadata: ["cause": "\(error)"])
+        }
     }
 
     private func renew(_ held: HeldJob) {

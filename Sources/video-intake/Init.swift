@@ -13,7 +13,7 @@ struct Init: ParsableCommand {
             data directory.
             """)
 
-    @OptionGroup(title: "Settings") var options: SettingOptions
+    @OptionGroup var options: SettingOptions
 
     func run() throws {
         let settings = try options.settings()

@@ -21,7 +21,7 @@ struct JobCommand: ParsableCommand {
         @Option(help: "Only those in this state.") var state: Job.State?
         @OptionGroup var limit: LimitOption
         @Flag(help: "Print a JSON array for programs.") var json = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
@@ -43,7 +43,7 @@ struct JobCommand: ParsableCommand {
 
         @Argument(help: "The job's number.") var id: Int64
         @Flag(help: "Print a JSON object for programs.") var json = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
@@ -72,7 +72,7 @@ struct JobCommand: ParsableCommand {
 
         @Argument(help: "The videos' numbers.") var ids: [Int64] = []
         @Flag(help: "All videos.") var all = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func validate() throws {
             guard all == ids.isEmpty else { throw ValidationError("name videos, or all of them with --all") }
@@ -101,7 +101,7 @@ struct JobCommand: ParsableCommand {
             discussion: "Shows how far they are on a terminal. Exits with 0 if all are done, with 1 if one has failed.")
 
         @Argument(help: "The jobs' numbers.") var ids: [Int64] = []
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let catalogue = try options.settings().openCatalogueForMaintenance()
@@ -145,7 +145,7 @@ struct JobCommand: ParsableCommand {
             discussion: "What was made of a video stays until the new is there: of use when the profile has changed.")
 
         @Argument(help: "The jobs' numbers.") var ids: [Int64]
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             try JobCommand.change(ids, options, done: "queued", needed: "failed or done") {
@@ -160,7 +160,7 @@ struct JobCommand: ParsableCommand {
             discussion: "A worker that has one stops within seconds. `job retry` queues it again.")
 
         @Argument(help: "The jobs' numbers.") var ids: [Int64]
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             try JobCommand.change(ids, options, done: "cancelled", needed: "queued or running") {

@@ -49,9 +49,7 @@ struct CheckCommand: ParsableCommand {
         let progress = ProgressBar()
         progress.isShown = progress.isShown && deep
         let report = try orExit {
-            try Check(service, isDeep: deep, isRepairing: repair) { read, all in
-                progress.show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB")
-            }.run()
+            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.showBytes).run()
         }
         progress.clear()
         for finding in report.findings {
@@ -92,12 +90,12 @@ extension Settings {
     }
 }
 
-/// Runs `body`; an error becomes one line on standard error and exit code 1.
+/// Runs `body`; an error becomes lines on standard error and exit code 1.
 func orExit<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch {
-        complain("\(error)")
+        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(TextTable.printable(line)) }
         throw ExitCode(1)
     }
 }

@@ -14,12 +14,26 @@ final class ProgressBar {
         last = .now
         let share = min(max(share, 0), 1)
         let bar = String(repeating: "#", count: Int(share * 30)).padding(toLength: 30, withPad: ".", startingAt: 0)
-        write("\r\u{1B}[K[\(bar)] \(Int(share * 100)) % \(text)")
+        writeToStandardError("\r\u{1B}[K[\(bar)] \(Int(share * 100)) % \(text)")
+    }
+
+    /// Shows how many bytes have been read, of how many.
+    func showBytes(_ read: Int, of all: Int) {
+        show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB")
     }
 
     func clear() {
-        if isShown { write("\r\u{1B}[K") }
+        if isShown { writeToStandardError("\r\u{1B}[K") }
     }
+}
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+/// Writes what there is to say to standard error, if anybody is there to read it.
+func writeToStandardError(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return }
+        rest = rest.dropFirst(count)
+    }
 }

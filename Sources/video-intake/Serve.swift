@@ -19,7 +19,7 @@ struct Serve: ParsableCommand {
             Exits with 64 if a setting has to be changed, with 75 if a disk may come later.
             """)
 
-    @OptionGroup(title: "Settings") var options: SettingOptions
+    @OptionGroup var options: SettingOptions
 
     /// Seconds that running requests get to finish.
     private static let grace = 9.0

@@ -16,7 +16,7 @@ extension VideoCommand {
 
         @Argument(help: "The videos' numbers.") var ids: [Int64]
         @Flag(help: "Delete without asking.") var yes = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let service = try options.settings().makeServiceForMaintenance()

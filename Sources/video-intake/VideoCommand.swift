@@ -20,7 +20,7 @@ struct VideoCommand: ParsableCommand {
         @Option(help: "Only those of this owner; empty: of the one shared owner.") var owner: String?
         @OptionGroup var limit: LimitOption
         @Flag(help: "Print a JSON array for programs.") var json = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
@@ -44,7 +44,7 @@ struct VideoCommand: ParsableCommand {
 
         @Argument(help: "The video's number.") var id: Int64
         @Flag(help: "Print a JSON object for programs.") var json = false
-        @OptionGroup(title: "Settings") var options: SettingOptions
+        @OptionGroup var options: SettingOptions
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)

@@ -24,7 +24,7 @@ struct WorkerCommand: ParsableCommand {
             missing, with 75 if a disk may come later.
             """)
 
-    @OptionGroup(title: "Settings") var options: SettingOptions
+    @OptionGroup var options: SettingOptions
 
     /// Seconds in which a disk may come, before the next start looks for it.
     private static let patience = 5.0

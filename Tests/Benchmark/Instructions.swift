@@ -19,13 +19,14 @@ enum Instructions {
         let binary = directory + "/video-intake"
         let stripped = try ChildProcess.run("objcopy", ["--strip-debug", NginxSite.binary, binary])
         guard stripped.end == .exit(0) else { throw BenchmarkError("objcopy: \(stripped.errors)") }
+        try NginxSite.makeCatalogue(in: directory)
         let responder = try startBackend(
             "valgrind",
             [
                 "--tool=callgrind", "--callgrind-out-file=/dev/null", binary, "serve", "--socket",
                 directory + "/video-intake.sock", "--data-directory", directory, "--body-directory",
                 directory + "/body", "--reserve", "0",
-            ], in: directory)
+            ], in: directory, environment: ["LD_PRELOAD": FaultLibrary.compile("openat2")])
         defer { responder.stop(within: 0) }
         try waitForBackend(responder, "valgrind", in: directory) {
             access(directory + "/video-intake.sock", F_OK) == 0

@@ -78,7 +78,8 @@ class Server:
     def __init__(self, environment=None, transcodes=False, secure=False, **nginx):
         self.port = free_port()
         self.secure_port = free_port() if secure else None
-        self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no"}
+        # Not the settings of a service that is installed on this machine.
+        self.environment = {"VIDEO_INTAKE_TRANSCODE": "yes" if transcodes else "no", "VIDEO_INTAKE_CONFIG": "/dev/null"}
         self.environment |= {name: value.replace("{port}", str(self.port)) for name, value in (environment or {}).items()}
         self.address = f"http://127.0.0.1:{self.port}"
         # Of the requests of the tests themselves.
@@ -216,6 +217,11 @@ class Server:
         with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database, database:
             database.execute(statement, values)
 
+    def select(self, statement, *values):
+        """Rows of the catalogue."""
+        with contextlib.closing(sqlite3.connect(self.directory / "video-intake.db", timeout=START_LIMIT)) as database:
+            return database.execute(statement, values).fetchall()
+
     def video_with(self, md5):
         """The record of the video with this md5, None if there is none."""
         reply = self.ask("determine_video_exist", md5=md5, type=1)
@@ -225,7 +231,7 @@ class Server:
         """Adds a category, by the command that an administrator would use."""
         subprocess.run(
             [self.responder_command.arguments[0], "class", "add", name, "--game", game, "--data-directory", self.directory],
-            check=True, stdout=subprocess.DEVNULL, stderr=self.log, timeout=START_LIMIT)
+            check=True, stdout=subprocess.DEVNULL, stderr=self.log, timeout=START_LIMIT, env=os.environ | self.environment)
 
     def stored_file(self, video, name="video_url"):
         """The file that an address in a video's record names."""

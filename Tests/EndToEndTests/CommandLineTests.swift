@@ -50,6 +50,7 @@ extension EndToEnd {
             ("profile", "profile.json", "empty, or an absolute path"),
             ("cache-time", "0", "a whole number of milliseconds from 1 to 60000"),
             ("hold-time", "10001", "a whole number of milliseconds from 0 to 10000"),
+            ("slow-time", "-1", "a whole number of milliseconds from 0"), ("language", "fr", "one of zh, en"),
             ("transcode", "maybe", "yes or no"),
             ("webhook-url", "cms.example.com", "http:// or https:// and a host"),
             ("webhook-url", "https://cms.example.com/a b", "without spaces"),
@@ -168,6 +169,58 @@ extension EndToEnd {
             }
             #expect(try run(["serve", "--config", directory.path + "/none"]).end == .exit(64))
             #expect(try run(["serve", "--no-such-flag"]).end == .exit(64))
+        }
+
+        /// Every command that has settings, with an option of its own.
+        private static let commands = [
+            ("video list", "--owner"), ("video show", "--json"), ("video delete", "--yes"), ("job list", "--state"),
+            ("job show", "--json"), ("job add", "--all"), ("class add", "--game"), ("gc", "--dry-run"),
+            ("check", "--deep"), ("backup", "--catalogue-only"), ("restore", "--above"), ("status", "--json"),
+        ]
+
+        @Test(arguments: commands)
+        func aCommandsOwnOptionsComeFirst(command: String, option: String) throws {
+            let help = try run(command.split(separator: " ").map(String.init) + ["--help"])
+            let lines = help.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            let own = try #require(lines.firstIndex { $0.hasPrefix(option) }, "\(help.output)")
+            let settings = try #require(lines.firstIndex { $0.hasPrefix("--config") })
+            #expect(own < settings)
+        }
+
+        @Test(arguments: [true, false])
+        func aReaderThatGoesEndsAListQuietly(isIgnored: Bool) throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let site = try InProcessSite(directory: directory, bootID: "b")
+            for _ in 0..<300 { _ = try site.catalogue.addClass(name: UUID().uuidString, game: UUID().uuidString) }
+            for number in 0..<1000 {
+                try DatabaseQueue(path: directory.path + "/video-intake.db").write { db in
+                    try db.execute(
+                        sql: """
+                            INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
+                                update_time) VALUES (?, '', 'v', ?, 5, 1, 'd', 1, 1)
+                            """, arguments: [number + 1, "upload/\(number).mp4"])
+                }
+            }
+            for command in [
+                "video list --limit 1000", "video list --limit 1000 --json", "class list", "check", "config check",
+            ] {
+                // Standard error goes with it, as `2>&1 |` has it; what the command says of itself is in the file.
+                let result = try ChildProcess.run(
+                    "bash",
+                    [
+                        "-c",
+                        """
+                        \(isIgnored ? "trap '' PIPE;" : "") set -o pipefail
+                        { "$0" \(command) --data-directory "$1" 2>&1; echo "$?" >"$1/end"; } | head -n 1
+                        """, NginxSite.binary, directory.path,
+                    ])
+                #expect(result.errors == "", "\(command): \(result.errors)")
+                #expect(result.output.split(separator: "\n").count == 1, "\(command): \(result.output)")
+                let end = textOfFile(directory.path + "/end").trimmingCharacters(in: .newlines)
+                // 141: ended by SIGPIPE, as head's other writers are.
+                #expect(["0", "1", "141"].contains(end), "\(command): \(end)")
+            }
         }
 
         @Test func classesAreAddedListedAndRemoved() throws {

@@ -12,12 +12,13 @@ extension EndToEnd {
             let reply: ReceivedReply
         }
 
-        /// Sends requests with curl, all at once if there are streams for them.
-        private func send(_ requests: [SentRequest], to address: String, in directory: String) throws -> [Answer] {
-            var configuration = """
+        /// Sends requests with curl on one connection: all at once, or one after the other.
+        private func send(
+            _ requests: [SentRequest], together: Bool, to address: String, in directory: String
+        ) throws -> [Answer] {
+            var configuration = together ? "parallel\nparallel-max = 30\n" : ""
+            configuration += """
                 silent
-                parallel
-                parallel-max = 30
                 http2
                 cacert = "\(directory)/certificate.pem"
                 header = "Expect:"
@@ -26,7 +27,16 @@ extension EndToEnd {
             for (index, request) in requests.enumerated() {
                 let name = "\(directory)/request-\(index)"
                 try Data(request.body).write(to: URL(fileURLWithPath: name))
-                if index > 0 { configuration += "next\nhttp2\nsilent\ncacert = \"\(directory)/certificate.pem\"\n" }
+                if index > 0 {
+                    configuration += """
+                        next
+                        silent
+                        http2
+                        cacert = "\(directory)/certificate.pem"
+                        header = "Expect:"
+
+                        """
+                }
                 configuration += """
                     url = "\(address)\(request.target)"
                     data-binary = "@\(name)"
@@ -73,12 +83,12 @@ extension EndToEnd {
             let address = "https://localhost:\(port)"
             var upload = PageUpload(content: SampleFile(size: 30 * 262_144 - 100).bytes)
             upload.chunkSize = 262_144
-            let first = try send([upload.determineRequest()], to: address, in: path)
+            let first = try send([upload.determineRequest()], together: false, to: address, in: path)
             #expect(first.map(\.version) == ["2"] && first.first?.reply.code == 2)
 
             let chunks = (0..<upload.chunks).map { upload.request($0) }
             #expect(chunks.count == 30)
-            let answers = try send(chunks, to: address, in: path)
+            let answers = try send(chunks, together: true, to: address, in: path)
             #expect(answers.count == 30 && answers.allSatisfy { $0.version == "2" && $0.status == 200 })
             #expect(answers.reduce(0) { $0 + $1.connections } == 1)
             #expect(answers.allSatisfy { [1, 2].contains($0.reply.code) })
@@ -87,13 +97,15 @@ extension EndToEnd {
             #expect(isIdentical)
             #expect(site.leftovers() == [])
 
-            // Replies that come before the body, on a connection that goes on: none is lost.
+            // Replies that come before the body, on a connection that goes on. Not at once: curl 7.88 then loses some.
             var foreign = upload.request(0)
             foreign.headers = [("Origin", "https://evil.com")]
             let large = SentRequest(
                 "/service/upload/upload_file", contentType: "text/plain", body: [UInt8](repeating: 1, count: 6 << 20))
             let refused = try send(
-                [foreign, large, upload.request(1), large, foreign, upload.determineRequest()], to: address, in: path)
+                [foreign, large, upload.request(1), large, foreign, upload.determineRequest()], together: false,
+                to: address, in: path)
+            #expect(refused.reduce(0) { $0 + $1.connections } == 1)
             #expect(refused.map(\.status) == [403, 413, 200, 413, 403, 200])
             #expect(refused.map { $0.reply.code } == [-4, -1, 1, -1, -4, 1])
         }

@@ -3,6 +3,8 @@
 //
 //     FAULTS_DIRECTORY   the directory, without links in its path; nothing is done without it
 //     FAULTS_CONTROL     a file with a `struct control`, shared with the test
+//     FAULTS_DENY        system calls that the kernel refuses from now on, in this process and its children, as a unit of systemd
+//                        has it done: "NUMBER:ERRNO NUMBER:ERRNO …". It needs no directory
 //     FAULTS_RECORD      a file that every change which succeeded is appended to, as `struct record`
 //
 // The calls are made with syscall(2), so nothing has to be looked up in the library that is stood before. 64-bit Linux only:
@@ -11,16 +13,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -81,7 +87,26 @@ static void give_up(const char *what) {
     abort();
 }
 
+// https://www.kernel.org/doc/html/v6.1/userspace-api/seccomp_filter.html
+static void deny(const char *calls) {
+    enum { most = 32 };
+    struct sock_filter filter[2 * most + 2] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+    unsigned short length = 1;
+    char *end;
+    for (unsigned long number = strtoul(calls, &end, 10); *end == ':' && length < 2 * most; number = strtoul(end, &end, 10)) {
+        unsigned error = (unsigned)strtoul(end + 1, &end, 10);
+        filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1);
+        filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
+    }
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {length, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        give_up("seccomp");
+}
+
 __attribute__((constructor)) static void begin(void) {
+    const char *calls = getenv("FAULTS_DENY");
+    if (calls != NULL) deny(calls);
     const char *directory = getenv("FAULTS_DIRECTORY");
     if (directory == NULL) return;
     const char *path = getenv("FAULTS_CONTROL");

@@ -23,7 +23,9 @@ import Testing
         let site = try InProcessSite()
         let video = PageUpload(content: videoBytes(2000))
         #expect(try site.send(video.request()).code == 1)
-        #expect(try site.send(video.determineRequest()).data?["video_url"] as? String == "/upload/\(site.publishedFiles()[0])")
+        #expect(
+            try site.send(video.determineRequest()).data?["video_url"] as? String
+                == "/upload/\(site.publishedFiles()[0])")
         reload(site) {
             $0.extensions = ["flv"]
             $0.videoDomain = "https://video.example.com"

@@ -67,6 +67,14 @@ package final class FaultLibrary: Sendable {
         return environment
     }
 
+    /// The environment of a process, and of its children, whose calls the kernel refuses as a unit of systemd has it done.
+    ///
+    /// - Parameter calls: `errno` by the call's number.
+    package static func denying(_ calls: [Int: Int32]) throws -> [String: String] {
+        let list = calls.map { "\($0):\($1)" }.joined(separator: " ")
+        return ["LD_PRELOAD": try compiled.get(), "FAULTS_DENY": list]
+    }
+
     /// Counts calls from now on, and lets `action` happen to one.
     ///
     /// - Parameters:
@@ -145,20 +153,26 @@ extension FaultLibrary {
 
     private static let compiledDirectory: Locked<URL?> = Locked(nil)
 
-    /// Where the library is, compiled once a process. Gone when the process ends.
-    private static let compiled: Result<String, any Error> = Result {
-        let directory = try makeTemporaryDirectory()
-        compiledDirectory.withLock { $0 = directory }
-        atexit { FaultLibrary.compiledDirectory.withLock { $0.map { try? FileManager.default.removeItem(at: $0) } } }
-        let library = directory.path + "/faults.so"
+    private static let compiled: Result<String, any Error> = Result { try compile("faults") }
+
+    /// Compiles a library of Tests/Faults and says where it is. Gone when the process ends.
+    package static func compile(_ name: String) throws -> String {
+        let directory = try compiledDirectory.withLock { known in
+            if let known { return known }
+            let directory = try makeTemporaryDirectory()
+            known = directory
+            atexit { FaultLibrary.compiledDirectory.withLock { $0.map { try? FileManager.default.removeItem(at: $0) } } }
+            return directory
+        }
+        let library = "\(directory.path)/\(name).so"
         let compiler = try ChildProcess.run(
             "cc",
             [
                 "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1", "-o", library,
-                NginxSite.repository.path + "/Tests/Faults/faults.c",
+                NginxSite.repository.path + "/Tests/Faults/\(name).c",
             ])
         guard compiler.end == .exit(0) else {
-            throw NginxSite.NotReady(description: "faults.c does not compile: \(compiler.errors)")
+            throw NginxSite.NotReady(description: "\(name).c does not compile: \(compiler.errors)")
         }
         return library
     }

@@ -22,6 +22,7 @@ package final class InProcessSite: Site {
     package let clock: Clock
     /// How often this service has looked for a video in the database.
     package let lookups = Counter()
+    package let log = LogRecord()
     private let directory: TemporaryDirectory
     private let mode: BodyMode
     private let settings: IntakeSettings
@@ -64,12 +65,12 @@ package final class InProcessSite: Site {
         ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
         }
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
         let store = try FileChunkStore(
-            directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve, durability: settings.durability)
+            directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
+            durability: settings.durability)
         service = IntakeService(
-            catalogue: catalogue, store: store, settings: settings, logger: logger, bootID: bootID, version: "test",
+            catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
+            version: "test",
             clock: { clock.now }, ticker: clock.ticker)
     }
 

@@ -12,6 +12,7 @@ package final class NginxSite: Site {
     package let port: UInt16
     private let flags: [String]
     private let faults: FaultLibrary?
+    private let environment: [String: String]
     private let processes: Locked<Processes>
 
     private struct Processes {
@@ -32,12 +33,15 @@ package final class NginxSite: Site {
     ///   - authenticates: whether owners are named by an authentication service, as login.conf does it. The service here
     ///     lets in whoever says an owner.
     ///   - faults: what the responder has with it, but not nginx.
+    ///   - environment: what responder and workers have in theirs, besides.
     ///   - configure: changes nginx's files before nginx starts, as an operator does.
     package init(
         _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false,
-        faults: FaultLibrary? = nil, configure: (NginxFiles) throws -> Void = { _ in }
+        faults: FaultLibrary? = nil, environment: [String: String] = [:],
+        configure: (NginxFiles) throws -> Void = { _ in }
     ) throws {
         self.mode = mode
+        self.environment = environment
         self.flags = flags
         self.faults = faults
         dataDirectory = try directory ?? makeTemporaryDirectory()
@@ -141,7 +145,7 @@ extension NginxSite {
     /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.
     package func startResponder(inheriting socket: Int32? = nil) throws {
         let directory = dataDirectory.path
-        let environment = faults?.environment(for: dataDirectory) ?? [:]
+        let environment = environment.merging(faults?.environment(for: dataDirectory) ?? [:]) { $1 }
         let child = try ChildProcess(
             Self.binary,
             [
@@ -159,7 +163,7 @@ extension NginxSite {
         let directory = dataDirectory.path
         return try ChildProcess(
             Self.binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
-            environment: ChildProcess.plainEnvironment, directory: directory, output: "\(directory)/log/worker.out",
+            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory, output: "\(directory)/log/worker.out",
             errors: "\(directory)/log/worker.log")
     }
 

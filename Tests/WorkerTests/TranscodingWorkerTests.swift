@@ -32,6 +32,18 @@ import Transcoding
         #expect(shop.workDirectories.isEmpty)
     }
 
+    @Test("a worker says that it runs, and that it has ended")
+    func heartbeat() throws {
+        let shop = try Shop()
+        try shop.catalogue.noteWorker("died", now: shop.now() - 100)
+        let start = shop.now()
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.catalogue.figures().workers.map(\.name) == ["died", "test"] })
+        #expect(try shop.catalogue.figures().workers[1].time >= start)
+        worker.stop()
+        #expect(try shop.catalogue.figures().workers.map(\.name) == ["died"])
+    }
+
     @Test("a file that cannot be decoded fails at once, and the next one is done")
     func undecodable() throws {
         let shop = try Shop()

@@ -1,0 +1,268 @@
+import CPlatform
+import Glibc
+
+/// Brings files from one directory to the same places in another one, by a second name for the same bytes where both are
+/// on one file system, else as a copy; each is read back.
+///
+/// For one thread. What was brought survives power loss after `sync`.
+package final class FileTransfer {
+    /// Whose the files are to be.
+    package struct Owner: Equatable, Sendable {
+        package let user: uid_t
+        package let group: gid_t
+
+        package init(user: uid_t, group: gid_t) {
+            self.user = user
+            self.group = group
+        }
+    }
+
+    /// A file that was read to its end.
+    package struct Verified: Equatable, Sendable {
+        /// Bytes.
+        package let size: Int
+        package let md5: String
+
+        package init(size: Int, md5: String) {
+            self.size = size
+            self.md5 = md5
+        }
+    }
+
+    private let source: Descriptor
+    private let target: Descriptor
+    private let owner: Owner?
+    private let previous: Descriptor?
+    private let progress: (_ bytes: Int) -> Void
+    /// Directories of the target whose names have changed, `""` for the target itself.
+    private var changed: Set<String> = []
+
+    /// Where a copy is made. Its own name it gets when it is whole.
+    private static let unfinished = "unfinished.copy"
+
+    /// - Parameters:
+    ///   - owner: who gets what is made; `nil` leaves it to this process. A file of somebody else is copied then: giving a
+    ///     second name away would give the first one away too.
+    ///   - previous: has files that the target would otherwise get copies of, on its file system.
+    ///   - progress: is told how many more bytes were read.
+    package init(
+        from source: consuming Descriptor, to target: consuming Descriptor, owner: Owner? = nil,
+        previous: consuming Descriptor? = nil, progress: @escaping (_ bytes: Int) -> Void = { _ in }
+    ) {
+        self.source = source
+        self.target = target
+        self.owner = owner
+        self.previous = previous
+        self.progress = progress
+    }
+
+    /// The file's size and md5, `nil` if there is no such file.
+    package func read(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> Verified? {
+        guard let file = try Self.open(path, in: directory) else { return nil }
+        return try read(file)
+    }
+
+    /// That of a file in the source.
+    package func readSource(_ path: String) throws(StoreError) -> Verified? { try read(path, in: source) }
+
+    /// That of a file in the target.
+    package func readTarget(_ path: String) throws(StoreError) -> Verified? { try read(path, in: target) }
+
+    /// Brings a file to its place, or finds it there.
+    ///
+    /// - Parameter known: what its bytes are known to be. A file that is there and has these is not compared with the
+    ///   source.
+    /// - Returns: what is in its place now, as it was read from there; `nil` if there is no such file.
+    /// - Throws: also if what was read back is not what was written.
+    package func bring(_ path: String, known: Verified?) throws(StoreError) -> Verified? {
+        guard let file = try Self.open(path, in: source) else { return nil }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        let parent = try makeParents(of: path)
+        var there = stat()
+        if fstatat(parent.number, name, &there, AT_SYMLINK_NOFOLLOW) == 0 {
+            let ours = try file.descriptor.status()
+            if there.st_ino == ours.st_ino, there.st_dev == ours.st_dev { return try read(file) }
+            if there.st_mode & S_IFMT == S_IFREG, there.st_size == ours.st_size,
+                let found = try readTarget(path)
+            {
+                if found == known { return found }
+                if try found == read(file) { return found }
+            }
+        }
+        note(changed: path)
+        if try link(path, of: source, file, in: parent, as: name) { return try read(file) }
+        if let found = try linkPrevious(path, file, known, in: parent, as: name) { return found }
+        return try copy(file, to: parent, as: name, path)
+    }
+
+    /// Copies a file of the source to a new name in the target, without a directory.
+    ///
+    /// - Returns: `nil` if there is no such file.
+    package func copy(_ path: String, as name: String) throws(StoreError) -> Verified? {
+        guard let file = try Self.open(path, in: source) else { return nil }
+        changed.insert("")
+        return try copy(file, to: try directory(""), as: name, path)
+    }
+
+    /// Makes the names of all that was brought survive power loss.
+    package func sync() throws(StoreError) {
+        // One that was interrupted may have left it.
+        unlinkat(target.number, Self.unfinished, 0)
+        for path in changed.sorted() { try directory(path).sync() }
+        changed = []
+    }
+
+    /// Removes a file of the target, and the directories above it that are empty then. Harmless if there is none.
+    package func remove(_ path: String) throws(StoreError) {
+        var parts = path.split(separator: "/").map(String.init)
+        var flags: Int32 = 0
+        while let name = parts.popLast() {
+            let above = parts.joined(separator: "/")
+            do throws(StoreError) {
+                let parent = try directory(above)
+                _ = try StoreError.check("unlinkat") { unlinkat(parent.number, name, flags) }
+            } catch  where [ENOENT, ENOTEMPTY, EEXIST].contains(error.code) {
+                return
+            }
+            changed.remove(path)
+            changed.insert(above)
+            flags = AT_REMOVEDIR
+        }
+    }
+}
+
+extension FileTransfer {
+    private static func open(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> StoredFile? {
+        do throws(StoreError) {
+            let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
+            guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
+                throw StoreError("open", code: EINVAL)
+            }
+            return file
+        } catch  where error.code == ENOENT {
+            return nil
+        }
+    }
+
+    private func read(_ file: StoredFile) throws(StoreError) -> Verified {
+        let size = try file.length()
+        var digest = MD5Digest()
+        try file.forEachPiece(of: 0..<size) { piece throws(StoreError) in
+            digest.update(piece)
+            progress(piece.count)
+        }
+        return Verified(size: size, md5: digest.finish())
+    }
+
+    /// Gives the same file of the previous directory, if it has it, a second name.
+    private func linkPrevious(
+        _ path: String, _ file: StoredFile, _ known: Verified?, in parent: borrowing Descriptor, as name: String
+    ) throws(StoreError) -> Verified? {
+        guard previous != nil, let old = try Self.open(path, in: previous!), try old.length() == file.length() else {
+            return nil
+        }
+        let found = try read(old)
+        if found != known, try found != read(file) { return nil }
+        return try link(path, of: previous!, old, in: parent, as: name) ? found : nil
+    }
+
+    /// Gives the file a second name. Returns `false` if it cannot have one here.
+    private func link(
+        _ path: String, of source: borrowing Descriptor, _ file: StoredFile, in parent: borrowing Descriptor,
+        as name: String
+    ) throws(StoreError) -> Bool {
+        let status = try file.descriptor.status()
+        if owner != nil && owner != Owner(user: status.st_uid, group: status.st_gid) { return false }
+        unlinkat(parent.number, name, 0)
+        let (number, from) = (parent.number, source.number)
+        do throws(StoreError) {
+            _ = try StoreError.check("linkat") { linkat(from, path, number, name, 0) }
+        } catch  where [EXDEV, EPERM, EOPNOTSUPP, EMLINK, EACCES].contains(error.code) {
+            return false
+        }
+        var linked = stat()
+        guard fstatat(number, name, &linked, AT_SYMLINK_NOFOLLOW) == 0, linked.st_ino == status.st_ino else {
+            // Another file has taken the name meanwhile.
+            unlinkat(number, name, 0)
+            throw StoreError("linkat \(path)", code: ESTALE)
+        }
+        try file.descriptor.syncData()
+        return true
+    }
+
+    /// Copies the file under another name and gives it its own when it has been read back.
+    private func copy(
+        _ file: StoredFile, to parent: borrowing Descriptor, as name: String, _ path: String
+    ) throws(StoreError) -> Verified {
+        let new = Self.unfinished
+        unlinkat(target.number, new, 0)
+        do throws(StoreError) {
+            let copy = StoredFile(try Descriptor(at: target, new, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
+            let size = try file.length()
+            var (digest, offset) = (MD5Digest(), 0)
+            try file.forEachPiece(of: 0..<size) { piece throws(StoreError) in
+                digest.update(piece)
+                try copy.write(piece, at: offset)
+                offset += piece.count
+                progress(piece.count)
+            }
+            let written = Verified(size: size, md5: digest.finish())
+            try setAttributes(of: copy, like: try file.descriptor.status())
+            _ = try StoreError.check("fsync") { fsync(copy.descriptor.number) }
+            // Or only the memory would be read back.
+            copy.dropCache(of: 0..<size)
+            let found = try read(copy)
+            guard found == written else {
+                throw StoreError("\(path): what was read back is not what was written", code: EIO)
+            }
+            let number = parent.number
+            _ = try StoreError.check("renameat") { renameat(target.number, new, number, name) }
+            return found
+        } catch {
+            unlinkat(target.number, new, 0)
+            throw error
+        }
+    }
+
+    private func setAttributes(of copy: StoredFile, like status: stat) throws(StoreError) {
+        let number = copy.descriptor.number
+        try give(number)
+        _ = try StoreError.check("fchmod") { fchmod(number, status.st_mode & 0o777) }
+        // Browsers ask by it whether a file has changed.
+        let times = [status.st_atim, status.st_mtim]
+        _ = try StoreError.check("futimens") { futimens(number, times) }
+    }
+
+    private func give(_ number: Int32) throws(StoreError) {
+        guard let owner else { return }
+        _ = try StoreError.check("fchown") { fchown(number, owner.user, owner.group) }
+    }
+
+    private func directory(_ path: String) throws(StoreError) -> Descriptor {
+        try Descriptor(beneath: target, path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY)
+    }
+
+    private func note(changed path: String) {
+        changed.insert(path.split(separator: "/").dropLast().joined(separator: "/"))
+    }
+
+    private func makeParents(of path: String) throws(StoreError) -> Descriptor {
+        var parent = try directory("")
+        var above = ""
+        for part in path.split(separator: "/").dropLast() {
+            let (number, name) = (parent.number, String(part))
+            let isNew: Bool
+            do throws(StoreError) {
+                _ = try StoreError.check("mkdirat") { mkdirat(number, name, 0o755) }
+                isNew = true
+                changed.insert(above)
+            } catch  where error.code == EEXIST {
+                isNew = false
+            }
+            parent = try Descriptor(at: parent, name, O_RDONLY | O_DIRECTORY)
+            if isNew { try give(parent.number) }
+            above = above.isEmpty ? name : "\(above)/\(name)"
+        }
+        return parent
+    }
+}

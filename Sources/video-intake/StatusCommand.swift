@@ -1,0 +1,228 @@
+import ArgumentParser
+import Catalogue
+import ChunkStore
+import Foundation
+import Glibc
+import IntakeService
+
+/// `video-intake status`
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show how the site does, and what needs attention.",
+        discussion: """
+            Asks the responder for its figures, and reads the catalogue itself, so that it says what it can when nothing \
+            answers. Exits with 0 if all is well, with 1 if something needs attention: the last lines say what to do. Run it \
+            as root, or as the user of `serve`.
+            """)
+
+    @Flag(help: "Print a JSON object for programs.") var json = false
+    @OptionGroup var options: SettingOptions
+
+    func run() throws {
+        let settings = try options.settings()
+        let status = settings.status
+        if json {
+            print(String(decoding: status.json(settings).bytes, as: UTF8.self))
+        } else {
+            let output = CommandOutput(settings: settings, isJSON: false)
+            output.show(json: JSONObject(), status.lines(output))
+            if !status.attention.isEmpty { print() }
+            for line in status.attention { print(TextTable.printable(line)) }
+        }
+        if !status.attention.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension Settings {
+    /// How the site of these settings does.
+    fileprivate var status: ServiceStatus {
+        ServiceStatus(
+            version: VideoIntake.version, responder: responder, catalogue: figures, room: room,
+            queuesTranscoding: intake.queuesTranscoding, site: site, now: Int64(Date().timeIntervalSince1970))
+    }
+
+    private var responder: ServiceStatus.Responder {
+        do throws(ResponderClient.Silence) {
+            let answer = try ResponderClient.get("/metrics", socket: socket)
+            return answer.status == 200
+                ? .answers(MetricSamples(text: answer.body)) : .answersOtherwise(status: answer.status)
+        } catch {
+            return error.code == EACCES ? .refused : .silent(cause: "\(socket): \(error.cause)")
+        }
+    }
+
+    private var figures: ServiceStatus.Known<CatalogueFigures> {
+        if let missingCatalogue { return .unknown(cause: missingCatalogue) }
+        do throws(CatalogueError) {
+            return .value(try SQLiteCatalogue.figures(path: cataloguePath))
+        } catch {
+            return .unknown(cause: error.description)
+        }
+    }
+
+    private var room: ServiceStatus.Known<Room> {
+        // Opening a store makes what is missing of it.
+        if let missingCatalogue { return .unknown(cause: missingCatalogue) }
+        do throws(StoreError) {
+            return .value(try openStore().room())
+        } catch {
+            return .unknown(cause: error.description)
+        }
+    }
+}
+
+// MARK: - For people
+
+extension ServiceStatus {
+    /// What there is to say, by name.
+    fileprivate func lines(_ output: CommandOutput) -> [(name: String, value: String?)] {
+        var lines: [(name: String, value: String?)] = [("data", output.settings.dataDirectory)]
+        switch responder {
+        case .answers(let metrics):
+            let running = metrics["build_info"].first?.labels["version"] ?? "?"
+            let uptime = metrics.value("start_time_seconds").map { ", for \(Self.time(now - Int64($0)))" } ?? ""
+            lines.append(("responder", "answers, version \(running)\(uptime)"))
+            lines.append(("requests", requests.isEmpty ? "none" : requests.joined(separator: "\n")))
+        case .answersOtherwise(let status): lines.append(("responder", "answers with \(status)"))
+        case .silent(let cause): lines.append(("responder", "does not answer: \(cause)"))
+        case .refused: lines.append(("responder", "may not be asked by this user"))
+        }
+        switch room {
+        case .value(let room):
+            let body = room.body.map { ", \(Self.bytes($0)) for request bodies" } ?? ""
+            lines.append(("room", "\(Self.bytes(room.data)) above the reserve\(body)"))
+        case .unknown(let cause): lines.append(("room", "unknown: \(cause)"))
+        }
+        switch catalogue {
+        case .value(let figures): lines += self.lines(figures, output)
+        case .unknown(let cause): lines.append(("catalogue", "cannot be read: \(cause)"))
+        }
+        return lines
+    }
+
+    private func lines(
+        _ figures: CatalogueFigures, _ output: CommandOutput
+    ) -> [(name: String, value: String?)] {
+        let jobs = Job.State.allCases.map { "\(figures.jobs[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
+        let waiting = figures.oldestQueuedJobTime.map { "; the oldest waits for \(Self.time(now - $0))" } ?? ""
+        let workers = figures.workers.map { worker in
+            "\(worker.name), \(isAlive(worker) ? "" : "does not run any more: ")heard of \(Self.time(now - worker.time)) ago"
+        }
+        let pending = figures.oldestPendingEventTime.map { "; the oldest waits for \(Self.time(now - $0))" } ?? ""
+        return [
+            (
+                "uploads",
+                figures.openUploads == 0
+                    ? "none unfinished"
+                    : "\(figures.openUploads) unfinished, \(Self.bytes(figures.receivedBytes)) of "
+                        + "\(Self.bytes(figures.promisedBytes)) received"
+            ),
+            ("jobs", jobs + waiting),
+            ("workers", workers.isEmpty ? "none" : workers.joined(separator: "\n")),
+            ("events", "\(figures.eventsPending) to be delivered, \(figures.eventsGivenUp) given up ever\(pending)"),
+            (
+                "last check",
+                figures.checkTime == 0
+                    ? "never" : "\(output.time(figures.checkTime)), \(figures.checkFindings) findings left"
+            ),
+        ]
+    }
+
+    private var requestCounts: [MetricSamples.Sample] { (metrics?["requests_total"] ?? []).filter { $0.value > 0 } }
+
+    /// A line for each action but this one: how many requests had which code, with its reason.
+    private var requests: [String] {
+        let actions = Dictionary(grouping: requestCounts.filter { $0.labels["action"] != "metrics" }) {
+            $0.labels["action"] ?? "?"
+        }
+        return actions.sorted { $0.key < $1.key }.map { action, samples in
+            let counts = samples.sorted { $0.value > $1.value }.map { sample in
+                let reason = sample.labels["reason"] ?? ""
+                return "\(Int(sample.value)) code \(sample.labels["code"] ?? "?")\(reason.isEmpty ? "" : " \(reason)")"
+            }
+            return "\(action): \(counts.joined(separator: ", "))"
+        }
+    }
+
+    private static func bytes(_ bytes: Int) -> String {
+        (bytes < 0 ? "-" : "") + ReplyFormat.humanReadable(abs(bytes))
+    }
+
+    /// Like `3 d 4 h`, `5 min` or `12 s`.
+    private static func time(_ seconds: Int64) -> String {
+        let units: [(name: String, seconds: Int64)] = [("d", 86400), ("h", 3600), ("min", 60), ("s", 1)]
+        let seconds = max(0, seconds)
+        guard let index = units.firstIndex(where: { seconds >= $0.seconds }) else { return "0 s" }
+        let (first, rest) = seconds.quotientAndRemainder(dividingBy: units[index].seconds)
+        let text = "\(first) \(units[index].name)"
+        guard index < units.count - 2, case let second = rest / units[index + 1].seconds, second > 0 else {
+            return text
+        }
+        return text + " \(second) \(units[index + 1].name)"
+    }
+}
+
+// MARK: - For programs
+
+extension ServiceStatus {
+    /// Names as in the metrics; sizes are bytes, times seconds since 1970. What is not known is null.
+    fileprivate func json(_ settings: Settings) -> JSONObject {
+        var object = JSONObject()
+        object.add("attention", attention)
+        object.add("version", version)
+        object.add("data_directory", settings.dataDirectory)
+        object.add("socket", settings.socket)
+        object.add("responder", responderJSON)
+        object.add("requests", requestCounts.map(Self.json(ofRequests:)))
+        var free = JSONObject()
+        free.add("data", room.value.map { Int64($0.data) })
+        free.add("body", (room.value?.body).map(Int64.init))
+        object.add("free_bytes_above_reserve", free)
+        let figures = catalogue.value
+        object.add("open_uploads", (figures?.openUploads).map(Int64.init))
+        object.add("upload_received_bytes", (figures?.receivedBytes).map(Int64.init))
+        object.add("upload_promised_bytes", (figures?.promisedBytes).map(Int64.init))
+        var jobs = JSONObject()
+        jobs.add("queued", figures.map { Int64($0.jobs[.queued] ?? 0) })
+        jobs.add("running", figures.map { Int64($0.jobs[.running] ?? 0) })
+        jobs.add("done", figures.map { Int64($0.jobs[.done] ?? 0) })
+        jobs.add("failed", figures.map { Int64($0.jobs[.failed] ?? 0) })
+        object.add("jobs", jobs)
+        object.add("oldest_queued_job_time", figures?.oldestQueuedJobTime)
+        object.add(
+            "workers",
+            (figures?.workers ?? []).map { worker in
+                var object = JSONObject()
+                object.add("name", worker.name)
+                object.add("heartbeat_time", worker.time)
+                return object
+            })
+        object.add("events_pending", (figures?.eventsPending).map(Int64.init))
+        object.add("oldest_pending_event_time", figures?.oldestPendingEventTime)
+        object.add("events_given_up", (figures?.eventsGivenUp).map(Int64.init))
+        object.add("check_time", figures?.checkTime)
+        object.add("check_findings", (figures?.checkFindings).map(Int64.init))
+        return object
+    }
+
+    /// `null` unless it answers.
+    private var responderJSON: JSONObject? {
+        guard let metrics else { return nil }
+        var object = JSONObject()
+        object.add("version", metrics["build_info"].first?.labels["version"])
+        object.add("start_time", metrics.value("start_time_seconds"))
+        object.add("sync_failures", metrics.value("sync_failures_total"))
+        object.add("lost_files", metrics.value("lost_files_total"))
+        return object
+    }
+
+    private static func json(ofRequests sample: MetricSamples.Sample) -> JSONObject {
+        var object = JSONObject()
+        object.add("action", sample.labels["action"])
+        object.add("code", sample.labels["code"].flatMap { Int64($0) })
+        object.add("reason", sample.labels["reason"])
+        object.add("count", sample.value)
+        return object
+    }
+}

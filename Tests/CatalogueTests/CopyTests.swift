@@ -1,0 +1,185 @@
+import Foundation
+import GRDB
+import Testing
+import TestSupport
+import Uploads
+
+@testable import Catalogue
+
+/// Copies of a catalogue: before it gets a later schema, and to go on with.
+@Suite struct CopyTests {
+    /// A catalogue as the program before this one left it, with a video and an event that waits.
+    private func makeVersion4(_ path: String) throws {
+        let queue = try DatabaseQueue(path: path)
+        try Schema.migrator.migrate(queue, upTo: "4")
+        try queue.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
+                        update_time)
+                    VALUES (7, '', 'old', 'upload/old.mp4', 5, 1.5, 'd', 1, 1);
+                    INSERT INTO event (kind, video_id, payload, create_time, not_before)
+                    VALUES ('upload.completed', 7, '{"kind":"upload.completed"}', 1, 1);
+                    """)
+        }
+        try queue.close()
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
+    }
+
+    private func mode(_ path: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    }
+
+    private func migrations(_ path: String) throws -> [String] {
+        try DatabaseQueue(path: path).read {
+            try String.fetchAll($0, sql: "SELECT identifier FROM grdb_migrations ORDER BY identifier")
+        }
+    }
+
+    private func names(_ directory: URL) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+    }
+
+    @Test("before a catalogue gets a later schema there is a copy of it, which stays; a new one has none")
+    func upgrade() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.path + "/video-intake.db"
+        let copy = path + ".schema-4.backup"
+        try makeVersion4(path)
+        let catalogue = try SQLiteCatalogue(path: path, writesEvents: true)
+        #expect(try catalogue.video(id: 7)?.name == "old")
+        #expect(try names(directory).filter { $0.contains("backup") } == ["video-intake.db.schema-4.backup"])
+        #expect(try migrations(copy) == ["1", "2", "3", "4"] && migrations(path) == ["1", "2", "3", "4", "5"])
+        #expect(try mode(copy) == 0o640)
+        // Numbers go on above those that are taken, and an event that waits has the epoch, as those that come.
+        let old = try #require(try catalogue.video(id: 7))
+        #expect(try catalogue.copy(old, name: "b", classID: nil, guid: nil, now: 2)?.id == 8)
+        let payloads = try catalogue.claimEvents(limit: 9, lease: 1, now: 9).map(\.payload)
+        #expect(payloads.count == 2 && payloads[0].hasSuffix("\",\"kind\":\"upload.completed\"}"))
+        #expect(payloads[0].prefix(30) == payloads[1].prefix(30) && payloads[0].hasPrefix("{\"epoch\":\""))
+
+        // Going back to it and forward again.
+        try catalogue.pool.close()
+        for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
+        try FileManager.default.copyItem(atPath: copy, toPath: path)
+        let before = try Data(contentsOf: URL(fileURLWithPath: copy))
+        #expect(try SQLiteCatalogue(path: path).video(id: 7)?.name == "old")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: copy)) == before)
+
+        let new = try Fixture()
+        #expect(try names(new.directory).filter { $0.contains("backup") } == [])
+    }
+
+    @Test("a catalogue of which no copy can be made stays as it is")
+    func failedCopy() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.path + "/video-intake.db"
+        try makeVersion4(path)
+        // In the way of the copy.
+        try FileManager.default.createDirectory(
+            atPath: path + ".schema-4.backup.new", withIntermediateDirectories: false)
+        let error = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path) }
+        #expect(error?.description.contains("video-intake.db.schema-4.backup") == true, "\(error!)")
+        #expect(error?.description.contains("it stays at schema 4") == true, "\(error!)")
+        #expect(try migrations(path) == ["1", "2", "3", "4"])
+    }
+
+    @Test("a catalogue goes on after a restore with numbers that were not given out, and without what was under way")
+    func goOn() throws {
+        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let video = try fixture.record("a", content: 1)
+        let upload = try fixture.begin()
+        _ = try fixture.record(StoredChunk(number: 0, length: 60, crc32c: 1), upload)
+        let job = try #require(try fixture.claim())
+        try fixture.catalogue.noteWorker("w", now: 2000)
+        try fixture.catalogue.noteCheck(findings: 3, now: 2000)
+        let event = try #require(try fixture.catalogue.claimEvents(limit: 1, lease: 60, now: 2000).first)
+
+        let path = fixture.directory.path + "/copy.db"
+        let copy = try CatalogueCopy(of: fixture.catalogue, at: path)
+        #expect(try copy.originals() == [.init(path: video.path, size: 100, md5: video.md5)])
+        let tooLow = #expect(throws: CatalogueError.self) { try copy.goOn(aboveVideo: upload.videoID - 1, now: 3000) }
+        #expect(tooLow?.description.contains("the last video number in the backup is \(upload.videoID)") == true)
+        let next = try copy.goOn(aboveVideo: nil, now: 3000)
+        #expect(next.videoNumber == upload.videoID + 100_000 && next.eventID == 3_000_000)
+        #expect(next.droppedUploads == 1 && next.eventsPending == 1)
+
+        let restored = try SQLiteCatalogue(path: path, queuesJobs: true, writesEvents: true)
+        #expect(try restored.openUploads().isEmpty && restored.video(id: video.id)?.name == "a")
+        let again = try #require(try restored.claimJob(worker: "w", lease: 60, now: 3000))
+        #expect(again.id == job.id && again.attempts == 1 && again.deaths == 0 && again.claims == 2)
+        let figures = try restored.figures()
+        #expect(figures.workers == [] && figures.checkTime == 0 && figures.eventsPending == 1)
+        // The one that waits is what it was.
+        let same = try #require(try restored.claimEvents(limit: 1, lease: 60, now: 3000).first)
+        #expect(same.id == event.id && same.payload == event.payload)
+        try restored.noteDelivered(same, now: 3000)
+        let copied = try #require(try restored.copy(video, name: "b", classID: nil, guid: nil, now: 3000))
+        #expect(copied.id == next.videoNumber + 1)
+        let new = try #require(try restored.claimEvents(limit: 1, lease: 60, now: 3000).first)
+        #expect(new.id == next.eventID + 1 && new.payload.contains(next.epoch))
+        #expect(!event.payload.contains(next.epoch))
+        guard
+            case .unfinished(let fresh, _) = try fixture.start(
+                upload.key, guid: "g", now: 3000, expiry: 0, in: restored)
+        else { throw CatalogueError(.failed, "sealed") }
+        #expect(fresh.id == upload.id + 100_001)
+
+        // Again from the same copy, later: no number comes twice.
+        try restored.pool.close()
+        let later = try copy.goOn(aboveVideo: 500_000, now: 3001)
+        #expect(later.videoNumber == 500_000 && later.eventID > new.id && later.epoch != next.epoch)
+    }
+
+    @Test("a copy is whole or not there")
+    func copyInTheWay() throws {
+        let fixture = try Fixture()
+        let path = fixture.directory.path + "/none/copy.db"
+        let error = #expect(throws: CatalogueError.self) { try CatalogueCopy(of: fixture.catalogue, at: path) }
+        #expect(error?.description.contains("No such file or directory") == true, "\(error!)")
+    }
+}
+
+@Suite struct FigureTests {
+    @Test("figures are those of what there is")
+    func figures() throws {
+        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        #expect(try fixture.catalogue.figures() == CatalogueFigures())
+        try fixture.record("a", content: 1)
+        try fixture.record("b", content: 2)
+        _ = try fixture.claim()
+        let upload = try fixture.begin()
+        _ = try fixture.catalogue.record(
+            [
+                ChunkRecord(
+                    upload: upload.id, chunk: StoredChunk(number: 0, length: 60, crc32c: 1), layout: layout, time: 1000)
+            ], durably: false)
+        // Its owner has the content: nothing is stored.
+        let key = UploadKey(
+            owner: "", md5: String(repeating: "0", count: 31) + "1", extent: .size(100), chunks: 2)
+        _ = try fixture.start(key, guid: "other", now: 1000, expiry: 0)
+        try fixture.catalogue.noteWorker("host:1", now: 1000)
+        try fixture.catalogue.noteWorker("host:2", now: 5000)
+        try fixture.catalogue.noteWorker("host:1", now: 2000)
+        try fixture.catalogue.noteCheck(findings: 2, now: 3000)
+        var expected = CatalogueFigures()
+        expected.openUploads = 2
+        expected.receivedBytes = 60
+        expected.promisedBytes = 100
+        expected.jobs = [.running: 1, .queued: 1]
+        expected.oldestQueuedJobTime = 2000
+        expected.workers = [WorkerHeartbeat(name: "host:1", time: 2000), WorkerHeartbeat(name: "host:2", time: 5000)]
+        expected.eventsPending = 2
+        expected.oldestPendingEventTime = 2000
+        expected.checkTime = 3000
+        expected.checkFindings = 2
+        #expect(try fixture.catalogue.figures() == expected)
+        // A day after its last heartbeat a worker is forgotten, and one that says that it ends at once.
+        try fixture.catalogue.noteWorker("host:3", now: 2001 + day)
+        #expect(try fixture.catalogue.figures().workers.map(\.name) == ["host:2", "host:3"])
+        try fixture.catalogue.forgetWorker("host:3")
+        #expect(try fixture.catalogue.figures().workers.map(\.name) == ["host:2"])
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Synchronization
+import Testing
+import TestSupport
+
+@testable import IntakeService
+
+@Suite struct LogTests {
+    private static func page() -> PageUpload {
+        var page = PageUpload(content: videoBytes(299_999))
+        page.chunkSize = 100_000
+        return page
+    }
+
+    @Test("of many refusals one a minute is told, with how many there were")
+    func refusalLog() {
+        let now = Atomic<Int64>(1_000)
+        let log = RefusalLog(interval: 60) { now.load(ordering: .relaxed) }
+        #expect(log.note(.diskFull) == 1)
+        for _ in 0..<5 { #expect(log.note(.diskFull) == nil) }
+        // Each reason by itself.
+        #expect(log.note(.quota) == 1)
+        #expect(log.overdue().isEmpty)
+        now.add(59, ordering: .relaxed)
+        #expect(log.note(.diskFull) == nil)
+        now.add(1, ordering: .relaxed)
+        #expect(log.note(.diskFull) == 7)
+        #expect(log.note(.diskFull) == nil)
+        now.add(60, ordering: .relaxed)
+        let overdue = log.overdue()
+        #expect(overdue.map(\.reason) == [.diskFull] && overdue.map(\.refused) == [1])
+        // A clock that is set back does not keep it silent.
+        now.store(10, ordering: .relaxed)
+        #expect(log.note(.diskFull) == 1)
+    }
+
+    @Test("a full disk is one warning a minute, with a count, and the rest of a rush is told by the sweep")
+    func diskFull() throws {
+        let site = try InProcessSite(reserve: .bytes(1 << 50))
+        for _ in 0..<10 { #expect(try site.send(Self.page().request(0)).code == -3) }
+        func warnings() -> [LogRecord.Line] { site.log.lines.filter { $0.level == .warning } }
+        #expect(warnings().map { $0.values["refused"] } == ["1"])
+        #expect(warnings().first?.values["reason"] == "disk-full")
+        #expect(site.log.lines.count == 1)
+        site.clock.advance(by: 61)
+        _ = try site.service.sweep()
+        #expect(warnings().map { $0.values["refused"] } == ["1", "9"])
+        #expect(warnings().last?.values["reason"] == "disk-full")
+    }
+
+    @Test("an upload that is refused for number is a warning too")
+    func quota() throws {
+        let site = try InProcessSite { $0.uploadLimits.total = 0 }
+        for _ in 0..<3 { #expect(try site.send(Self.page().request(0)).code == -3) }
+        #expect(site.log.lines.map(\.level) == [.warning])
+        #expect(site.log.lines.first?.values["reason"] == "quota")
+    }
+
+    @Test("a slow request is a warning that says of what it was; with 0 none is", arguments: [1e-9, 0])
+    func slow(slowTime: Double) throws {
+        let site = try InProcessSite { $0.slowTime = slowTime }
+        let page = Self.page()
+        #expect(try site.send(page.request(1)).code == 2)
+        guard slowTime > 0 else {
+            #expect(site.log.lines.isEmpty)
+            return
+        }
+        let line = try #require(site.log.lines.first)
+        #expect(line.level == .warning && line.message.hasPrefix("slow"))
+        #expect(line.values["action"] == "upload_file" && line.values["guid"] == page.guid)
+        #expect(line.values["chunk"] == "1")
+        let (read, all) = (Double(line.values["read_ms"] ?? ""), Double(line.values["ms"] ?? ""))
+        #expect(try #require(read) > 0 && #require(read) <= #require(all))
+    }
+
+    @Test("content with another md5 is logged once, with both digests")
+    func digests() throws {
+        let site = try InProcessSite()
+        var page = Self.page()
+        page.md5 = md5Hex([1, 2, 3])
+        for chunk in 0..<3 { _ = try site.send(page.request(chunk)) }
+        let lines = site.log.lines.filter { $0.values["computed"] != nil }
+        #expect(lines.count == 1)
+        let values = lines.first?.values ?? [:]
+        #expect(values["computed"] == md5Hex(page.content) && values["announced"] == page.md5)
+        #expect(values["guid"] == page.guid && values["size"] == "299999")
+    }
+
+    @Test("a request's line has its reason, and a client that broke off is no error")
+    func reasons() throws {
+        let site = try InProcessSite()
+        _ = try site.send(PageUpload(fileName: "a.exe", content: videoBytes(2000)).request())
+        var cut = Self.page().request(1)
+        cut.body.removeLast(50_000)
+        #expect(try site.send(cut).status == 409)
+        #expect(site.log.lines.map { $0.values["reason"] } == ["extension", "retry"])
+        #expect(site.log.lines.map(\.level) == [.info, .info])
+        try site.failRecords(named: "unsaveable")
+        _ = try site.send(PageUpload(title: "unsaveable", content: videoBytes(2000)).request())
+        #expect(site.log.lines.last?.level == .error && site.log.lines.last?.values["reason"] == "record")
+    }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Glibc
+
+/// What systemd gives a unit to be told what goes on: a datagram socket, and the words that have come.
+package final class NotifySocket: Sendable {
+    /// For NOTIFY_SOCKET.
+    package let address: String
+    private let descriptor: Int32
+    private let directory: URL
+    private let received = Locked<[String]>([])
+
+    /// - Parameter isAbstract: whether its name is none in the file system.
+    package init(isAbstract: Bool = false) throws {
+        directory = try makeTemporaryDirectory()
+        let path = directory.path + "/notify"
+        address = isAbstract ? "@" + path : path
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        var name = try unixAddress(isAbstract ? "\0" + path : path)
+        let size = MemoryLayout<sa_family_t>.size + path.utf8.count + 1
+        let code = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(size)) }
+        }
+        guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
+    }
+
+    deinit {
+        close(descriptor)
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    /// All datagrams that have come, in order.
+    package var all: [String] {
+        received.withLock { received in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while case let count = recv(descriptor, &buffer, buffer.count, 0), count >= 0 {
+                received.append(String(decoding: buffer.prefix(count), as: UTF8.self))
+            }
+            return received
+        }
+    }
+
+    /// How many of them have this line.
+    package func count(_ line: String) -> Int {
+        all.count { $0.split(separator: "\n").contains(Substring(line)) }
+    }
+
+    /// Waits until so many have this line.
+    package func waits(for line: String, count: Int = 1, within seconds: Double = 20) -> Bool {
+        eventually(within: seconds) { self.count(line) >= count }
+    }
+}
