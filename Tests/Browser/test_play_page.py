@@ -55,6 +55,11 @@ class PlayPageTests(BrowserCase):
             page.click("a[download], a:has-text('下载')")
         self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
 
+    def stored_path(self, path):
+        """Of the address at which the file's video is."""
+        stored = self.server.stored_file(self.server.video_with(videos.md5(path)))
+        return f"/{stored.relative_to(self.server.directory)}"
+
     def moved_to(self, media):
         """What answers video_info so that the video is at another address."""
         def answer(route):
@@ -83,11 +88,12 @@ class PlayPageTests(BrowserCase):
     def test_a_link_names_a_download_only_as_what_it_is(self):
         path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
         self.uploaded(path)
-        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        file = self.stored_path(path)
         for name, header in {
             "a.mp4": "attachment; filename*=UTF-8''a.mp4", "a.MP4": "attachment; filename*=UTF-8''a.MP4",
             "%E5%90%8D%20%22.mp4": "attachment; filename*=UTF-8''%E5%90%8D%20%22.mp4",
-            "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None, "a%0.mp4": None, "": None,
+            "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None,
+            "a%0.mp4": None, "": None,
         }.items():
             with self.subTest(name):
                 status, headers, _ = self.server.request("GET", f"{file}?name={name}")
@@ -109,7 +115,7 @@ class PlayPageTests(BrowserCase):
     def test_headers(self):
         path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
         number = self.uploaded(path)
-        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        file = self.stored_path(path)
         for address in "/", f"/play/?video_id={number}", "/js/upload-page.js", "/webuploader-resume.js", "/favicon.svg", file:
             with self.subTest(address):
                 status, headers, _ = self.server.request("GET", address)

@@ -83,7 +83,8 @@ class UploadLoginTests(LoginCase):
                 self.assert_stored(page, path)
                 self.assertIsNone(self.notice(page))
                 stored = [received for status, received in self.server.requests("upload_file", mark) if status == 200]
-                self.assertEqual(len(stored), -(-path.stat().st_size // videos.CHUNK_SIZE), "each chunk was stored once")
+                chunks = -(-path.stat().st_size // videos.CHUNK_SIZE)
+                self.assertEqual(len(stored), chunks, "each chunk was stored once")
                 page.page.context.close()
 
     def test_no_session_before_the_first_file(self):
@@ -128,7 +129,8 @@ class UploadLoginTests(LoginCase):
 
     def test_a_login_that_leads_to_another_page_is_no_success(self):
         """As a site does whose own script stands before the addresses: to its login page, here or on another host."""
-        targets = {"here": "/test/webuploader/index.html", "elsewhere": self.server.address_at("login.test") + "/healthz"}
+        elsewhere = self.server.address_at("login.test") + "/healthz"
+        targets = {"here": "/test/webuploader/index.html", "elsewhere": elsewhere}
         for name, target in targets.items():
             with self.subTest(name):
                 path = videos.variant(videos.middle(), self.directory / f"{name}.mp4", seed=self.id())
@@ -152,7 +154,8 @@ class UploadLoginTests(LoginCase):
         page = UploadPage(self)
         self.log_in(page.page)
         page.choose([path])
-        page.page.route(UPLOAD, lambda route: route.fulfill(status=200, content_type="text/html", body="<form>Log in</form>"))
+        login = {"status": 200, "content_type": "text/html", "body": "<form>Log in</form>"}
+        page.page.route(UPLOAD, lambda route: route.fulfill(**login))
         page.start()
         page.wait_for_status(path, "请重新登录", "正在上传", "正在校验")
         page.page.unroute(UPLOAD)
