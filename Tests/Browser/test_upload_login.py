@@ -162,6 +162,26 @@ class UploadLoginTests(LoginCase):
         page.wait_for_state(path, "done", "exists", "failed")
         self.assert_stored(page, path)
 
+    def test_a_question_that_needs_no_login_where_uploads_do(self):
+        """A site may have it so: the page is not to ask and send without end."""
+        path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
+        page = UploadPage(self)
+        self.log_in(page.page)
+        page.choose([path])
+        refused = []
+
+        def refuse(route):
+            refused.append(route)
+            route.fulfill(status=401, content_type="text/html", body="")
+
+        page.page.route(UPLOAD, refuse)
+        page.start()
+        page.page.wait_for_timeout(10_000)
+        self.assertIn(len(refused), range(3, 22))
+        page.page.unroute(UPLOAD)
+        page.wait_for_state(path, "done")
+        self.assert_stored(page, path)
+
     def test_a_paused_page_stays_paused(self):
         path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
         page = UploadPage(self)
