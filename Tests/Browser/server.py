@@ -71,8 +71,9 @@ class Command:
 
 class Server:
     """
-    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether videos are
-    queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see configuration.adapt.
+    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether
+    videos are queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see
+    configuration.adapt.
     """
 
     def __init__(self, environment=None, transcodes=False, secure=False, **nginx):
@@ -245,7 +246,8 @@ class Server:
 
     def requests(self, action, since=0, method="POST", version=r"[\d.]+"):
         """[(status, bytes received)] of the requests for the action that have ended, those that were broken off included."""
-        pattern = re.compile(rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}" (\d+) .* received=(\d+)'.encode())
+        request = rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}"'
+        pattern = re.compile(rf"{request} (\d+) .* received=(\d+)".encode())
         with self._settled_log().open("rb") as log:
             log.seek(since)
             matches = (pattern.search(line) for line in log)
