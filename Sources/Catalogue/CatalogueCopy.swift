@@ -156,7 +156,8 @@ extension Database {
             """)![0]
         let start = number ?? last + gap
         guard start >= last else {
-            throw CatalogueError(.failed, "the last video number in the backup is \(last): --above must be at least that")
+            throw CatalogueError(
+                .failed, "the last video number in the backup is \(last): --above must be at least that")
         }
         try run("UPDATE id_sequence SET last = ? WHERE name = 'video'", [start])
         // Their bytes are not in a backup.

@@ -16,7 +16,7 @@ extension SQLiteCatalogue {
                 guard try Schema.migrator.hasCompletedMigrations(db), try !Schema.migrator.hasBeenSuperseded(db) else {
                     throw CatalogueError(
                         .incompatible,
-                        "\(path) is of another version of video-intake than this one; `serve` brings an older one up to date")
+                        "\(path) is of another version of video-intake; `serve` brings an older one up to date")
                 }
                 return try db.figures()
             }

@@ -85,6 +85,11 @@ package struct Room: Equatable, Sendable {
     package let data: Int
     /// Where request bodies are; `nil` where that is the same file system.
     package let body: Int?
+
+    package init(data: Int, body: Int?) {
+        self.data = data
+        self.body = body
+    }
 }
 
 /// What an acknowledged chunk survives. A finished video survives power loss in any case.

@@ -135,7 +135,9 @@ extension FileTransfer {
     private static func open(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> StoredFile? {
         do throws(StoreError) {
             let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
-            guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else { throw StoreError("open", code: EINVAL) }
+            guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
+                throw StoreError("open", code: EINVAL)
+            }
             return file
         } catch  where error.code == ENOENT {
             return nil
@@ -210,7 +212,9 @@ extension FileTransfer {
             // Or only the memory would be read back.
             copy.dropCache(of: 0..<size)
             let found = try read(copy)
-            guard found == written else { throw StoreError("\(path): what was read back is not what was written", code: EIO) }
+            guard found == written else {
+                throw StoreError("\(path): what was read back is not what was written", code: EIO)
+            }
             let number = parent.number
             _ = try StoreError.check("renameat") { renameat(target.number, new, number, name) }
             return found

@@ -102,7 +102,9 @@ package struct BackupList: Equatable, Sendable {
     private static func isInside(_ path: String) -> Bool {
         path == catalogue
             || path.hasPrefix("upload/")
-                && !path.split(separator: "/", omittingEmptySubsequences: false).contains { ["", ".", ".."].contains($0) }
+                && !path.split(separator: "/", omittingEmptySubsequences: false).contains {
+                    ["", ".", ".."].contains($0)
+                }
     }
 
     private static func escaped(_ path: String) -> String {

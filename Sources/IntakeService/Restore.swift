@@ -44,7 +44,8 @@ package struct Restore {
         try checkRoom(for: missing.values.reduce(0) { $0 + $1.size })
         for (path, file) in missing.sorted(by: { $0.key < $1.key }) {
             guard try transfer.bring(path, known: file) == file else {
-                throw BackupError("\(path) has changed while it was brought back; nothing else was changed, run it again")
+                throw BackupError(
+                    "\(path) has changed while it was brought back; nothing else was changed, run it again")
             }
         }
         let continuation = try bringCatalogue(list, transfer, aboveVideo: number, now: now)

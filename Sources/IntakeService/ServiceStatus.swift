@@ -30,20 +30,26 @@ package struct ServiceStatus: Sendable {
     package let room: Known<Room>
     /// Whether videos are queued for transcoding.
     package let queuesTranscoding: Bool
+    /// Which of several sites on the machine it is, `""` for the only one.
+    package let site: String
     /// Seconds since 1970.
     package let now: Int64
 
     package init(
         version: String, responder: Responder, catalogue: Known<CatalogueFigures>, room: Known<Room>,
-        queuesTranscoding: Bool, now: Int64
+        queuesTranscoding: Bool, site: String, now: Int64
     ) {
         self.version = version
         self.responder = responder
         self.catalogue = catalogue
         self.room = room
         self.queuesTranscoding = queuesTranscoding
+        self.site = site
         self.now = now
     }
+
+    /// What systemd calls the responder, or the worker.
+    private func unit(_ name: String) -> String { site.isEmpty ? name : "\(name)@\(site)" }
 
     /// What the responder says, if it does.
     package var metrics: MetricSamples? {
@@ -68,21 +74,22 @@ extension ServiceStatus {
         switch responder {
         case .silent(let cause):
             return [
-                "the responder does not answer (\(cause)): start it, `systemctl start video-intake`; "
-                    + "`journalctl -u video-intake` says why it ended"
+                "the responder does not answer (\(cause)): start it, `systemctl start \(unit("video-intake"))`; "
+                    + "`journalctl -u \(unit("video-intake"))` says why it ended"
             ]
         case .refused:
             return ["the responder may not be asked by this user: run this as root, or as the user of `serve`"]
         case .answersOtherwise(let status):
             return [
                 "the responder answers with \(status) and no figures: it has no catalogue, or is of another version; "
-                    + "`journalctl -u video-intake` says which"
+                    + "`journalctl -u \(unit("video-intake"))` says which"
             ]
         case .answers(let metrics):
             var lines: [String] = []
             if let running = metrics["build_info"].first?.labels["version"], running != version {
-                lines.append("the responder is version \(running), this is \(version): restart it, "
-                    + "`systemctl restart video-intake`")
+                lines.append(
+                    "the responder is version \(running), this is \(version): restart it, "
+                        + "`systemctl restart \(unit("video-intake"))`")
             }
             if let failures = metrics.value("sync_failures_total"), failures > 0 {
                 lines.append(
@@ -121,7 +128,7 @@ extension ServiceStatus {
             let waiting = (figures.jobs[.queued] ?? 0) + (figures.jobs[.running] ?? 0)
             var lines: [String] = []
             if !figures.workers.contains(where: isAlive) {
-                let start = "start one, `systemctl start video-intake-worker`"
+                let start = "start one, `systemctl start \(unit("video-intake-worker"))`"
                 if waiting > 0 {
                     lines.append("no worker runs and \(waiting) jobs wait: \(start)")
                 } else if figures.eventsPending > 0 {
@@ -137,7 +144,7 @@ extension ServiceStatus {
             if let oldest = figures.oldestPendingEventTime, now - oldest > Self.eventPatience {
                 lines.append(
                     "events are not taken, \(figures.eventsPending) wait: is their receiver up? "
-                        + "`journalctl -u video-intake-worker` says how it answers")
+                        + "`journalctl -u \(unit("video-intake-worker"))` says how it answers")
             }
             if figures.checkFindings > 0 {
                 lines.append(

@@ -20,8 +20,10 @@ struct BackupCommand: ParsableCommand {
 
     @Argument(help: "The directory to make.") var directory: String
     @Flag(help: "Copy the catalogue alone; the files below upload/ are kept in another way.") var catalogueOnly = false
-    @Option(help: ArgumentHelp("A backup, on the same file system, whose unchanged files are not copied again.",
-                               valueName: "directory"))
+    @Option(
+        help: ArgumentHelp(
+            "A backup, on the same file system, whose unchanged files are not copied again.",
+            valueName: "directory"))
     var previous: String?
     @OptionGroup var options: SettingOptions
 
@@ -31,7 +33,8 @@ struct BackupCommand: ParsableCommand {
         let bar = ProgressBar()
         let report = try orExit {
             try Backup(
-                catalogue, settings.openStore(), dataDirectory: settings.dataDirectory, contents: catalogueOnly ? .catalogue : .all,
+                catalogue, settings.openStore(), dataDirectory: settings.dataDirectory,
+                contents: catalogueOnly ? .catalogue : .all,
                 version: VideoIntake.version, now: Int64(Date().timeIntervalSince1970), progress: bar.showBytes
             ).run(to: directory, previous: previous)
         }

@@ -7,6 +7,8 @@ import Worker
 
 /// Every setting, checked.
 struct Settings {
+    /// Which of several sites on the machine it is, `""` for the only one.
+    let site: String
     var socket = "/run/video-intake/video-intake.sock"
     var threads = max(8, 4 * ProcessInfo.processInfo.activeProcessorCount)
     var dataDirectory = "/var/lib/video-intake"
@@ -35,7 +37,8 @@ struct Settings {
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
     init(_ sources: SettingSources) {
         var reader = SettingReader(sources: sources)
-        if !sources.site.isEmpty {
+        site = sources.site
+        if !site.isEmpty {
             socket = "/run/video-intake-\(sources.site)/video-intake.sock"
             dataDirectory = "/var/lib/video-intake-\(sources.site)"
         }

@@ -39,7 +39,7 @@ extension Settings {
     fileprivate var status: ServiceStatus {
         ServiceStatus(
             version: VideoIntake.version, responder: responder, catalogue: figures, room: room,
-            queuesTranscoding: intake.queuesTranscoding, now: Int64(Date().timeIntervalSince1970))
+            queuesTranscoding: intake.queuesTranscoding, site: site, now: Int64(Date().timeIntervalSince1970))
     }
 
     private var responder: ServiceStatus.Responder {
@@ -129,14 +129,17 @@ extension ServiceStatus {
         ]
     }
 
-    /// A line for each action: how many requests had which code, with its reason.
+    private var requestCounts: [MetricSamples.Sample] { (metrics?["requests_total"] ?? []).filter { $0.value > 0 } }
+
+    /// A line for each action but this one: how many requests had which code, with its reason.
     private var requests: [String] {
-        let samples = (metrics?["requests_total"] ?? []).filter { $0.value > 0 }
-        let actions = Dictionary(grouping: samples) { $0.labels["action"] ?? "?" }
+        let actions = Dictionary(grouping: requestCounts.filter { $0.labels["action"] != "metrics" }) {
+            $0.labels["action"] ?? "?"
+        }
         return actions.sorted { $0.key < $1.key }.map { action, samples in
             let counts = samples.sorted { $0.value > $1.value }.map { sample in
                 let reason = sample.labels["reason"] ?? ""
-                return "\(Int(sample.value)) × \(sample.labels["code"] ?? "?")\(reason.isEmpty ? "" : " \(reason)")"
+                return "\(Int(sample.value)) code \(sample.labels["code"] ?? "?")\(reason.isEmpty ? "" : " \(reason)")"
             }
             return "\(action): \(counts.joined(separator: ", "))"
         }
@@ -153,7 +156,9 @@ extension ServiceStatus {
         guard let index = units.firstIndex(where: { seconds >= $0.seconds }) else { return "0 s" }
         let (first, rest) = seconds.quotientAndRemainder(dividingBy: units[index].seconds)
         let text = "\(first) \(units[index].name)"
-        guard index < units.count - 2, case let second = rest / units[index + 1].seconds, second > 0 else { return text }
+        guard index < units.count - 2, case let second = rest / units[index + 1].seconds, second > 0 else {
+            return text
+        }
         return text + " \(second) \(units[index + 1].name)"
     }
 }
@@ -169,7 +174,7 @@ extension ServiceStatus {
         object.add("data_directory", settings.dataDirectory)
         object.add("socket", settings.socket)
         object.add("responder", responderJSON)
-        object.add("requests", (metrics?["requests_total"] ?? []).map(Self.json(ofRequests:)))
+        object.add("requests", requestCounts.map(Self.json(ofRequests:)))
         var free = JSONObject()
         free.add("data", room.value.map { Int64($0.data) })
         free.add("body", (room.value?.body).map(Int64.init))

@@ -1,5 +1,6 @@
 """The base of all tests here: one Chromium a module, one server a class, one window a test."""
 
+import json
 import os
 import re
 import tempfile
@@ -31,8 +32,11 @@ class Browser:
 
     @classmethod
     def with_profile(cls, directory, **options):
-        """A Chromium of its own with a profile on disk. Those without one block the cookies of other sites, as incognito windows do."""
+        """A Chromium of its own with a profile on disk, which lets cookies of other sites through: Debian's has that off otherwise."""
         cls.chromium()
+        preferences = directory / "Default/Preferences"
+        preferences.parent.mkdir(parents=True)
+        preferences.write_text(json.dumps({"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": False}}))
         return cls._playwright.chromium.launch_persistent_context(directory, **cls._how(), **options)
 
     @staticmethod
@@ -84,7 +88,7 @@ class BrowserCase(unittest.TestCase):
         """
         A page of a profile of its own, at this path of the server, or at this address. `init`: a script that runs before the page's own. `clock`: whether
         the test may put the page's clock forward. `routes`: {address: handler} for Playwright's `route`, from the first request on.
-        `profile`: whether it is on disk, which takes longer.
+        `profile`: whether it has one on disk, and gets cookies of other sites, see `with_profile`.
         """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
         if profile:

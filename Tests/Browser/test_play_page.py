@@ -55,6 +55,40 @@ class PlayPageTests(BrowserCase):
             page.click("a[download], a:has-text('下载')")
         self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
 
+    def test_a_download_is_called_by_the_videos_name(self):
+        names = {"我的视频 (第1集) 100% it's": "我的视频 (第1集) 100% it's.mp4", "holiday.MP4": "holiday.MP4"}
+        for name, file_name in names.items():
+            path = videos.variant(videos.small(), self.directory / "video.mp4", seed=f"{self.id()} {name}")
+            number = self.uploaded(path, name)
+            # Where videos have the page's own host, and another one.
+            for media in self.server.address, self.server.address_at("media.test"):
+                with self.subTest(name, media=media):
+                    def move(route, media=media):
+                        reply = route.fetch().json()
+                        reply["data"]["video_url"] = reply["data"]["video_url"].replace(self.server.address, media)
+                        route.fulfill(json=reply)
+
+                    self.expect_errors("Content Security Policy")
+                    page = self.open_window(f"/play/?video_id={number}", routes={"**/video_info": move})
+                    page.wait_for_selector("#download")
+                    with page.expect_download() as download:
+                        page.click("#download")
+                    self.assertEqual(download.value.suggested_filename, file_name)
+                    self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
+
+    def test_a_link_names_a_download_only_as_what_it_is(self):
+        path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
+        self.uploaded(path)
+        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        for name, header in {
+            "a.mp4": "attachment; filename*=UTF-8''a.mp4", "a.MP4": "attachment; filename*=UTF-8''a.MP4",
+            "%E5%90%8D%20%22.mp4": "attachment; filename*=UTF-8''%E5%90%8D%20%22.mp4",
+            "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None, "a%0.mp4": None, "": None,
+        }.items():
+            with self.subTest(name):
+                status, headers, _ = self.server.request("GET", f"{file}?name={name}")
+                self.assertEqual((status, headers["Content-Disposition"]), (200, header))
+
     def test_a_video_that_is_not_there(self):
         self.expect_errors(NOT_FOUND)
         for number in "999999", "0", "-1", "x", "":

@@ -157,11 +157,19 @@ class FailureTests(TranscodingCase):
 
     def test_an_original_that_does_not_play(self):
         number = self.failed(videos.junk_mp4(self.directory / "video.mp4"))
-        for lang, words in ("zh", "无法播放此视频"), ("en", "cannot play this video"):
+        for lang, words, failed in (
+            ("zh", "浏览器也无法播放原视频", "处理失败"), ("en", "the browser cannot play the original", "Processing failed"),
+        ):
             with self.subTest(lang):
                 play = PlayPage(self, number, lang)
                 play.page.wait_for_selector("#retry")
                 self.assertIn(words, play.notice())
+                self.assertIn(failed, play.notice())
+                self.assertEqual(play.told("state"), failed)
+                # And it still says so while, and after, it is tried again.
+                play.page.click("#retry")
+                play.page.wait_for_selector("#retry")
+                self.assertIn(failed, play.notice())
 
 
 if __name__ == "__main__":

@@ -49,14 +49,16 @@ extension EndToEnd {
             // Everything is lost.
             site.responder.stop()
             for name in try FileManager.default.contentsOfDirectory(atPath: site.dataDirectory.path)
-            where ["upload", "incoming", "transcoding", "set-aside"].contains(name) || name.hasPrefix("video-intake.db") {
+            where ["upload", "incoming", "transcoding", "set-aside"].contains(name) || name.hasPrefix("video-intake.db")
+            {
                 try FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent(name))
             }
             let restored = try site.run(["restore", backup])
             #expect(restored.end == .exit(0) && restored.errors == "", "\(restored)")
             #expect(restored.output.contains("1 unfinished uploads were dropped"), "\(restored)")
             let check = try site.run(["check", "--deep"])
-            #expect(check.end == .exit(0) && check.output.contains("1 videos (3145745 bytes), 0 unfinished"), "\(check)")
+            #expect(
+                check.end == .exit(0) && check.output.contains("1 videos (3145745 bytes), 0 unfinished"), "\(check)")
             try site.startResponder()
             try site.waitUntilReady()
 
@@ -136,7 +138,8 @@ extension EndToEnd {
                 ])
             #expect(taken.end == .exit(0), "\(taken)")
             let found = try site.run(["check"])
-            #expect(found.output.contains("number: upload 1 is to become video 1, a number that a video has"), "\(found)")
+            #expect(
+                found.output.contains("number: upload 1 is to become video 1, a number that a video has"), "\(found)")
             let last = try #require(try upload.send(to: site, order: [1, 2, 3]).completing)
             #expect(last.code == 1 && last.videoID == 2, "\(last)")
         }

@@ -147,24 +147,37 @@ extension EndToEnd {
 
         @Test func aDiskThatIsMissingKeepsOnlyUploadsFromWorking() throws {
             let directory = try makeTemporaryDirectory()
-            // What a disk is mounted at, without the disk.
-            let mountPoint = directory.path + "/disk"
-            try FileManager.default.createDirectory(atPath: mountPoint, withIntermediateDirectories: true)
-            let site = try NginxSite(.handOff, directory: directory) { files in
-                try files.replace("body;", with: "disk/body;", in: NginxFiles.snippet("site"))
-                try files.replace(
-                    "video_intake_data .;", with: "video_intake_data disk;", in: NginxFiles.snippet("site"))
+            // What a disk is mounted at, and the disk.
+            let (mountPoint, disk) = (directory.path + "/mounted", directory.path + "/disk")
+            for path in [mountPoint, disk] {
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             }
-            site.killNginx()
-            site.responder.stop()
-            try FileManager.default.removeItem(atPath: mountPoint)
+            _ = try ChildProcess.run(NginxSite.binary, ["init", "--data-directory", mountPoint])
+            let flags = ["--data-directory", mountPoint, "--body-directory", mountPoint + "/body"]
+            let site = try NginxSite(.handOff, flags: flags, directory: directory) { files in
+                let name = NginxFiles.snippet("site")
+                try files.replace("body;", with: "mounted/body;", in: name)
+                try files.replace("video_intake_data .;", with: "video_intake_data mounted;", in: name)
+            }
+            let upload = PageUpload(content: SampleFile(size: 5_000).bytes)
+            let path = try #require(try site.send(upload.request()).path)
+            // The machine starts again, without the disk.
+            site.stop()
+            try #require(rename(mountPoint, disk) == 0)
             try FileManager.default.createDirectory(atPath: mountPoint, withIntermediateDirectories: true)
             try site.startNginx()
-            let upload = PageUpload(content: SampleFile(size: 5_000).bytes)
-            try #require(eventually { (try? site.send(SentRequest(method: "GET", "/")).status) == 200 })
+            func get(_ path: String) throws -> Int { try site.send(SentRequest(method: "GET", path)).status }
+            try #require(eventually { (try? get("/")) == 200 })
             let refused = try site.send(upload.request())
             #expect(refused.status == 409 && refused.headers["x-intake-reason"] == "unavailable")
-            #expect(try site.send(SentRequest(method: "GET", "/upload/x.mp4")).status == 404)
+            #expect(try get("/" + path) == 404)
+            // It comes, and the responder with it. nginx goes on as it is.
+            try FileManager.default.removeItem(atPath: mountPoint)
+            try #require(rename(disk, mountPoint) == 0)
+            try site.startResponder()
+            try site.waitUntilReady()
+            #expect(try get("/" + path) == 200)
+            #expect(try site.send(PageUpload(content: SampleFile(size: 6_000).bytes).request()).code == 1)
         }
 
         @Test func metricsAreForThisMachineOnly() throws {

@@ -87,7 +87,8 @@ private final class Shop {
 }
 
 @Suite struct BackupTests {
-    @Test("a backup has the catalogue and every file but those of unfinished uploads, and is read back as its list says")
+    @Test(
+        "a backup has the catalogue and every file but those of unfinished uploads, and is read back as its list says")
     func all() throws {
         let shop = try Shop()
         let report = try shop.backUp()
@@ -123,7 +124,9 @@ private final class Shop {
         #expect(try site.catalogue.videos(owner: nil, limit: 9).count == 2)
     }
 
-    @Test("a backup is made where nothing is, goes on where it was interrupted, and is not taken for one before it is whole")
+    @Test(
+        "a backup is made where nothing is, goes on where it was interrupted, and is not taken for one before it is whole"
+    )
     func interrupted() throws {
         let shop = try Shop()
         // A run that was killed while it copied, and a video that was deleted since.
@@ -165,7 +168,8 @@ private final class Shop {
         var status = stat()
         #expect(stat("\(other)/2/\(shop.videos[0].path)", &status) == 0 && status.st_nlink == 2)
         let poster = MediaFacts.directory(ofOriginal: shop.videos[0].path) + "/poster.jpg"
-        #expect(textOfFile("\(other)/1/\(poster)") == "poster" && textOfFile("\(other)/2/\(poster)") == "another poster")
+        #expect(
+            textOfFile("\(other)/1/\(poster)") == "poster" && textOfFile("\(other)/2/\(poster)") == "another poster")
         for backup in ["1", "2"] {
             let data = try shop.makeDirectory("data" + backup)
             let report = try Restore(from: "\(other)/\(backup)", to: data).run(aboveVideo: nil, now: 1)
@@ -216,7 +220,9 @@ private final class Shop {
         #expect(new > last && new > 100_000)
         #expect(try site.send(shop.unfinished.request(1)).code == 2)
         let ours = ["upload/", "incoming/", "video-intake.db"]
-        #expect(try shop.files(data).allSatisfy { name in ours.contains { name.hasPrefix($0) } && !name.contains("restored") })
+        #expect(
+            try shop.files(data).allSatisfy { name in ours.contains { name.hasPrefix($0) } && !name.contains("restored")
+            })
     }
 
     @Test("a backup that is not as its list says is refused, with all that differs, and nothing is changed")

@@ -22,7 +22,15 @@ class Checks:
         notes = []
         try:
             yield notes
-        except (Failure, AssertionError, OSError, subprocess.SubprocessError, LookupError, ValueError, TypeError) as error:
+        except (
+            Failure,
+            AssertionError,
+            OSError,
+            subprocess.SubprocessError,
+            LookupError,
+            ValueError,
+            TypeError,
+        ) as error:
             self._line("FAILED", what, started, notes)
             reason = str(error) if isinstance(error, Failure) else traceback.format_exc()
             print("".join(f"           {line}\n" for line in reason.splitlines()[-40:]), end="", flush=True)

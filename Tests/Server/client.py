@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Uploads a file as WebUploader does: chunks of 2 MiB, several connections, what failed is sent again. Prints JSON: the last reply, and
-how many requests there were and how many failed. Nothing but the standard library.
+"""Uploads a file as WebUploader does: chunks of 2 MiB, several connections, what failed is sent again.
 
-With --steps FILE the upload lasts as long as the caller wants: the number in the file (0 to 1) says how much may have been sent, and while
-there is nothing to send the server is asked what it has.
+Prints JSON: the last reply, and how many requests there were and how many failed. Nothing but the standard library.
+
+With --steps FILE the upload lasts as long as the caller wants: the number in the file (0 to 1) says how much may have
+been sent, and while there is nothing to send the server is asked what it has.
 """
 
 import argparse
@@ -53,14 +54,26 @@ class Upload:
 
     def form(self, chunk, content):
         options = self.options
-        fields = [("guid", options.guid), ("file_name", options.name), ("id", "WU_FILE_0"), ("name", "video.mp4"),
-                  ("type", "video/mp4"), ("lastModifiedDate", "Mon Mar 02 2026 10:00:00 GMT+0800"), ("size", str(self.size))]
+        fields = [
+            ("guid", options.guid),
+            ("file_name", options.name),
+            ("id", "WU_FILE_0"),
+            ("name", "video.mp4"),
+            ("type", "video/mp4"),
+            ("lastModifiedDate", "Mon Mar 02 2026 10:00:00 GMT+0800"),
+            ("size", str(self.size)),
+        ]
         if self.chunks > 1:
             fields += [("chunks", str(self.chunks)), ("chunk", str(chunk))]
         fields += [("md5", self.md5), ("class_id", "0")]
-        parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields]
-        parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="video.mp4"\r\n'
-                     "Content-Type: application/octet-stream\r\n\r\n")
+        parts = [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields
+        ]
+        parts.append(
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="video.mp4"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
         return "".join(parts).encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
 
     def headers(self, more):
@@ -80,7 +93,8 @@ class Upload:
             content = response.read()
             if response.status == 200:
                 return json.loads(content)
-            failure = f"{action}: HTTP {response.status} {response.headers.get('X-Intake-Reason', '')} {content[:200].decode(errors='replace')}"
+            reason = response.headers.get("X-Intake-Reason", "")
+            failure = f"{action}: HTTP {response.status} {reason} {content[:200].decode(errors='replace')}"
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = f"{action}: {type(error).__name__}: {error}"
             connection.close()
@@ -123,8 +137,14 @@ class Upload:
             thread.start()
         for thread in threads:
             thread.join()
-        return {"reply": self.last, "requests": self.requests, "failed": len(self.failures), "failures": self.failures[:5],
-                "md5": self.md5, "seconds": round(time.monotonic() - started, 2)}
+        return {
+            "reply": self.last,
+            "requests": self.requests,
+            "failed": len(self.failures),
+            "failures": self.failures[:5],
+            "md5": self.md5,
+            "seconds": round(time.monotonic() - started, 2),
+        }
 
 
 def main():

@@ -22,17 +22,17 @@ class Documented:
         return self.blocks[name][1]
 
     def commands(self, name: str) -> list[str]:
-        """What stands behind `$ `, with the lines that belong to it: those after a `\\` and those of a here-document."""
+        """What stands behind `$ `, with the lines that belong to it: indented ones, and those of a here-document."""
         commands = []
-        lines = iter(self.text(name).splitlines())
-        for line in lines:
-            if not line.startswith("$ "):
-                continue
-            command = line[2:]
-            end = re.search(r"<<\s*'?(\w+)'?", command)
-            while command.endswith("\\") or (end and not command.endswith("\n" + end.group(1))):
-                command += "\n" + next(lines)
-            commands.append(command)
+        end = None
+        for line in self.text(name).splitlines():
+            if line.startswith("$ ") and end is None:
+                commands.append(line[2:])
+                here = re.search(r"<<\s*'?(\w+)'?", line)
+                end = here and here[1]
+            elif commands and (end is not None or line.startswith("    ")):
+                commands[-1] += "\n" + line
+                end = None if line == end else end
         if not commands:
             raise Failure(f"the block {name} in {self.file} has no command")
         return commands

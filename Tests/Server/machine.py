@@ -7,16 +7,37 @@ import subprocess
 import time
 from pathlib import Path
 
-# What a shop has, and what the package needs: everything is there before the boot, after which there is no network. The debootstrap
-# variant has no more than dpkg needs.
+# What a shop has, and what the package needs: everything is there before the boot, after which there is no network.
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 FIRST = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "procps"]
 PACKAGES = [
-    "nginx", "ffmpeg", "curl", "sqlite3", "openssl", "php8.2-fpm", "php8.2-mysql", "php8.2-sqlite3", "mariadb-server",
-    "rsync", "e2fsprogs", "libcurl4", "libfcgi0ldbl", "libsqlite3-0", "libssl3", "libstdc++6", "tzdata", "perl-base", "strace",
+    "nginx",
+    "ffmpeg",
+    "curl",
+    "sqlite3",
+    "openssl",
+    "php8.2-fpm",
+    "php8.2-mysql",
+    "php8.2-sqlite3",
+    "mariadb-server",
+    "rsync",
+    "e2fsprogs",
+    "libcurl4",
+    "libfcgi0ldbl",
+    "libsqlite3-0",
+    "libssl3",
+    "libstdc++6",
+    "tzdata",
+    "perl-base",
+    "strace",
 ]
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 
 
 class Failure(Exception):
@@ -35,8 +56,11 @@ def make_base(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     command = ["debootstrap", "--variant=minbase", "--include=" + ",".join(FIRST), SUITE, str(base), MIRROR]
     with open(directory / "base.log", "w") as log:
+
         def run(*arguments):
-            if subprocess.run(arguments, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT, stdin=subprocess.DEVNULL).returncode:
+            if subprocess.run(
+                arguments, stdout=log, stderr=subprocess.STDOUT, env=ENVIRONMENT, stdin=subprocess.DEVNULL
+            ).returncode:
                 raise Failure(f"{arguments[0]} failed: see {directory}/base.log")
 
         run(*command)
@@ -45,7 +69,8 @@ def make_base(directory: Path) -> Path:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
         (base / "etc/apt/sources.list").write_text(
-            f"deb {MIRROR} {SUITE} main\ndeb {MIRROR}-security {SUITE}-security main\n")
+            f"deb {MIRROR} {SUITE} main\ndeb {MIRROR}-security {SUITE}-security main\n"
+        )
         # Nobody needs them to be on the disk: half the time of the installation.
         fast = ["-o", "Dpkg::Options::=--force-unsafe-io", "--quiet", "--yes", "--no-install-recommends"]
         run("chroot", base, "apt-get", "update", "--quiet")
@@ -90,13 +115,21 @@ class Machine:
         # Without systemd around it there is nobody to ask for a scope.
         if not os.path.isdir("/run/systemd/system"):
             command.append("--keep-unit")
-        command += ["--boot", "--private-network", f"--machine=vi-{self.name}", f"--hostname={self.name}", "-D", str(self.root)]
-        # What the container's own filter would hide of the units' lines; without the capabilities they only read.
-        command.append("--system-call-filter=adjtimex syslog")
+        command += [
+            "--boot",
+            "--private-network",
+            f"--machine=vi-{self.name}",
+            f"--hostname={self.name}",
+            "-D",
+            str(self.root),
+        ]
+        # What the container's own filter would hide of the units' lines; the clock can only be read all the same.
+        command += ["--system-call-filter=adjtimex syslog", "--capability=CAP_SYSLOG"]
         command += [f"--bind={outside}:{inside}" for inside, outside in (devices or {}).items()]
         with open(self.directory / "console.log", "ab") as console:
             self._nspawn = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True)
+                command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True
+            )
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._nspawn.poll() is not None:
@@ -146,9 +179,17 @@ class Machine:
     def run(self, *command, check=True, input=None, timeout=300) -> subprocess.CompletedProcess:
         """A command inside, as root; its output as text, standard error in it."""
         done = subprocess.run(
-            [*self.enter(), *map(str, command)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            input=input, stdin=None if input is not None else subprocess.DEVNULL, timeout=timeout, text=True, errors="replace",
-            cwd="/")
+            [*self.enter(), *map(str, command)],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            input=input,
+            stdin=None if input is not None else subprocess.DEVNULL,
+            timeout=timeout,
+            text=True,
+            errors="replace",
+            cwd="/",
+        )
         if check and done.returncode != 0:
             raise Failure(f"`{' '.join(map(str, command))}` ended with {done.returncode}:\n{done.stdout.strip()}")
         return done
@@ -163,13 +204,22 @@ class Machine:
     def in_network(self, *command, timeout=300) -> subprocess.CompletedProcess:
         """A command of the machine around it, in the network of this one."""
         return subprocess.run(
-            ["nsenter", "--target", str(self.leader), "--net", *map(str, command)], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=timeout, text=True)
+            ["nsenter", "--target", str(self.leader), "--net", *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            text=True,
+        )
 
     def start_in_network(self, *command) -> subprocess.Popen:
         return subprocess.Popen(
-            ["nsenter", "--target", str(self.leader), "--net", *map(str, command)], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+            ["nsenter", "--target", str(self.leader), "--net", *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
 
     def wait_until(self, what: str, condition, seconds=30.0, pause=0.2):
         """Asks until the answer is true; a failure says what was waited for, and the last answer."""

@@ -17,7 +17,7 @@ SERVICES = ["video-intake.socket", "video-intake.service", "video-intake-worker.
 FRONT_PAGE = """<?php
 echo "the shop's front page\\n";
 """
-# A login as shops have it: a form that begins a session. With ?redirect it leads to itself, as some do for who is not logged in.
+# A login as shops have it: a form that begins a session.
 LOGIN_PAGE = """<?php
 session_start();
 if (($_POST['password'] ?? '') === 'secret') { $_SESSION['user_id'] = $_POST['user']; }
@@ -25,7 +25,8 @@ echo isset($_SESSION['user_id']) ? "logged in\\n" : "the shop's login page\\n";
 if (isset($_GET['logout'])) { session_destroy(); }
 """
 PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 class Reply:
@@ -51,7 +52,9 @@ class Site:
     def set_up_shop(self):
         """nginx, PHP and the shop, as they were before."""
         machine = self.machine
-        machine.shell("echo '127.0.0.1 shop.example.com b.example.com' >>/etc/hosts; rm /etc/nginx/sites-enabled/default")
+        machine.shell(
+            "echo '127.0.0.1 shop.example.com b.example.com' >>/etc/hosts; rm /etc/nginx/sites-enabled/default"
+        )
         machine.write("/var/www/shop/index.php", FRONT_PAGE)
         machine.write("/var/www/shop/login.php", LOGIN_PAGE)
         old = machine.path("/var/www/shop/upload/2019/05")
@@ -71,8 +74,12 @@ class Site:
     def run_documented(self, name: str, check=True) -> str:
         """The commands of a block, as printed, in one shell, in /root, where the package is."""
         # Without a network the lists of packages stay as they were fetched.
-        commands = [re.sub("^apt-get ", "apt-get --yes ", command) for command in self.documented.commands(name)
-                    if command != "apt-get update"]
+        architecture = self.package.stem.split("_")[-1]
+        commands = [
+            re.sub("^apt-get ", "apt-get --yes ", command).replace("_amd64.deb", f"_{architecture}.deb")
+            for command in self.documented.commands(name)
+            if command != "apt-get update"
+        ]
         return self.machine.run("bash", "-ec", "\n".join(["cd /root", *commands]), check=check).stdout
 
     def copy_package(self, package=None):
@@ -82,7 +89,18 @@ class Site:
     # -- Requests --
 
     def get(self, path: str, *arguments, host="shop.example.com", seconds=30) -> Reply:
-        command = ["curl", "-s", "-S", "-i", "-m", seconds, "-H", f"Host: {host}", *arguments, f"http://127.0.0.1{path}"]
+        command = [
+            "curl",
+            "-s",
+            "-S",
+            "-i",
+            "-m",
+            seconds,
+            "-H",
+            f"Host: {host}",
+            *arguments,
+            f"http://127.0.0.1{path}",
+        ]
         done = self.machine.run(*command, check=False)
         if done.returncode != 0:
             raise Failure(f"{path}: {done.stdout.strip()}")
@@ -120,7 +138,9 @@ class Site:
     def refused(self, file: Path, status=409, reason=None) -> dict:
         """An upload that must not be taken: what came instead."""
         result = self.try_upload(file, "--retries", "0", "--connections", "1")
-        must(result["failed"] == 1 and f"HTTP {status}" in result["failures"][0], lambda: f"not HTTP {status}: {result}")
+        must(
+            result["failed"] == 1 and f"HTTP {status}" in result["failures"][0], lambda: f"not HTTP {status}: {result}"
+        )
         must(reason is None or f" {reason} " in result["failures"][0], lambda: f"not because of {reason}: {result}")
         return result
 
@@ -129,20 +149,28 @@ class Site:
     def are_active(self, *units):
         names = units or SERVICES
         states = self.machine.run("systemctl", "is-active", *names, check=False).stdout.split()
-        must(states == ["active"] * len(names), lambda: f"{dict(zip(names, states))}\n" + self.machine.run(
-            "journalctl", "--no-pager", "-n", "30", *[f"-u{name}" for name in names], check=False).stdout)
+        must(
+            states == ["active"] * len(names),
+            lambda: f"{dict(zip(names, states))}\n"
+            + self.machine.run(
+                "journalctl", "--no-pager", "-n", "30", *[f"-u{name}" for name in names], check=False
+            ).stdout,
+        )
 
     def show(self, unit: str, name: str) -> str:
         return self.machine.run("systemctl", "show", "--value", "-p", name, unit).stdout.strip()
 
     def sql(self, query: str) -> str:
         return self.machine.run(
-            "runuser", "-u", "www-data", "--", "sqlite3", "/var/lib/video-intake/video-intake.db", query).stdout.strip()
+            "runuser", "-u", "www-data", "--", "sqlite3", "/var/lib/video-intake/video-intake.db", query
+        ).stdout.strip()
 
     def is_stored(self, data: dict, file: Path):
         """The bytes of the video are those of the file, by way of nginx, whole and in part."""
         path = "/" + data["path"]
-        md5 = self.machine.run("bash", "-c", f"curl -s -H 'Host: shop.example.com' http://127.0.0.1{path} | md5sum").stdout.split()[0]
+        md5 = self.machine.run(
+            "bash", "-c", f"curl -s -H 'Host: shop.example.com' http://127.0.0.1{path} | md5sum"
+        ).stdout.split()[0]
         expected = subprocess.run(["md5sum", file], capture_output=True, text=True, check=True).stdout.split()[0]
         must(md5 == expected, f"{path} has other bytes")
         part = self.get(path, "-r", "4-7")
@@ -154,14 +182,43 @@ def make_videos(directory: Path) -> dict[str, Path]:
     """A small one, one of a few chunks, and one of 500 MiB, which is mostly a box that players skip."""
     directory.mkdir(parents=True, exist_ok=True)
     videos = {name: directory / f"{name}.mp4" for name in ("small", "chunks", "other", "large")}
-    for name, size, seconds, rate in (("small", "320x240", 2, "400k"), ("chunks", "640x360", 6, "12M"), ("other", "640x360", 7, "12M")):
+    for name, size, seconds, rate in (
+        ("small", "320x240", 2, "400k"),
+        ("chunks", "640x360", 6, "12M"),
+        ("other", "640x360", 7, "12M"),
+    ):
         if not videos[name].exists():
             part = directory / "part.mp4"
             subprocess.run(
-                ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25", "-t", str(seconds),
-                 "-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate, "-preset", "ultrafast",
-                 "-x264-params", "nal-hrd=cbr", "-pix_fmt", "yuv420p", part],
-                check=True)
+                [
+                    "ffmpeg",
+                    "-v",
+                    "error",
+                    "-y",
+                    "-f",
+                    "lavfi",
+                    "-i",
+                    f"testsrc2=size={size}:rate=25",
+                    "-t",
+                    str(seconds),
+                    "-b:v",
+                    rate,
+                    "-minrate",
+                    rate,
+                    "-maxrate",
+                    rate,
+                    "-bufsize",
+                    rate,
+                    "-preset",
+                    "ultrafast",
+                    "-x264-params",
+                    "nal-hrd=cbr",
+                    "-pix_fmt",
+                    "yuv420p",
+                    part,
+                ],
+                check=True,
+            )
             part.rename(videos[name])
     if not videos["large"].exists():
         content = videos["small"].read_bytes()

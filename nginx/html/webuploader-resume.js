@@ -258,8 +258,11 @@
             transport.trigger = function (type) {
                 var all = [].slice.call(arguments), status = request ? request.status : 0,
                     isLast = block.chunks < 2 || (block.retried || 0) >= me.options.chunkRetry;
-                if (type === 'error' && (isFinal(status) || status === 409 && isLast)) {
-                    all[1] = (me._state(block.file).failure = replyOf(request)).msg;
+                if (type === 'error' && status > 0) {
+                    me._state(block.file).failure = replyOf(request);
+                    if (isFinal(status) || status === 409 && isLast) {
+                        all[1] = me._state(block.file).failure.msg;
+                    }
                 }
                 return trigger.apply(this, all);
             };

@@ -35,7 +35,9 @@ def run(site: Site, check: Checks, videos):
         output = machine.shell("runuser -u www-data -- video-intake check --deep")
         must("0 findings" in output, output)
 
-    with check("a new video has a number and an event that nothing had before; a receiver that drops by id keeps both") as notes:
+    with check(
+        "a new video has a number and an event that nothing had before; a receiver that drops by id keeps both"
+    ) as notes:
         new = site.upload(videos["small"])
         must(new["video_id"] > lost["video_id"], f"{new['video_id']} after {lost['video_id']}")
         machine.wait_until("its event", lambda: events(site, new["video_id"]), 30)

@@ -8,6 +8,7 @@ from shop import Site
 
 # 0.1's own files; its program is played by the present one, from the same place.
 FILES = Path(__file__).parent.parent / "by-hand"
+OWN_FILE = "# Somebody's own.\n"
 SETTINGS = "VIDEO_INTAKE_VIDEO_DOMAIN=https://kept.example.com\n"
 
 
@@ -27,9 +28,17 @@ def install_by_hand(site: Site, program: Path):
         systemctl daemon-reload
         systemctl enable --now --no-block video-intake video-intake-worker
     """)
-    server = site.documented.text("shop-before").replace("server {\n", "include video-intake-http.conf;\n\nserver {\n", 1)
-    machine.write("/etc/nginx/sites-available/shop", server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"))
+    server = site.documented.text("shop-before").replace(
+        "server {\n", "include video-intake-http.conf;\n\nserver {\n", 1
+    )
+    machine.write(
+        "/etc/nginx/sites-available/shop",
+        server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"),
+    )
     machine.shell("nginx -t; systemctl reload nginx")
+    # Of somebody who had the later files too.
+    machine.write("/etc/nginx/snippets/video-intake/site.conf", OWN_FILE)
+    machine.write("/etc/nginx/snippets/video-intake/site-own.conf", OWN_FILE)
 
 
 def run(site: Site, check: Checks, videos, program: Path):
@@ -54,28 +63,48 @@ def run(site: Site, check: Checks, videos, program: Path):
         machine.shell("nginx -t; systemctl reload nginx")
         must(site.get("/").status == 200, "the shop is not there")
 
-    with check("the settings are kept, readable by root and www-data"):
+    with check("the settings are kept, readable by root and www-data, and own files of nginx too"):
         must(machine.run("cat", "/etc/default/video-intake").stdout == SETTINGS, "they are others")
         state = machine.run("stat", "-c", "%a %U %G", "/etc/default/video-intake").stdout.strip()
         must(state == "640 root www-data", state)
-        left = machine.shell("ls /etc/default/")
-        must(left.split().count("video-intake") == 1 and "video-intake." not in left, left)
+        left = machine.shell("find /etc -name '*.kept' -o -name '*.dpkg-*' | grep video-intake || true")
+        must(left == "", left)
+        for name in ("site.conf", "site-own.conf"):
+            must(
+                machine.run("cat", f"/etc/nginx/snippets/video-intake/{name}").stdout == OWN_FILE, f"{name} is another"
+            )
 
     with check("nothing of the package has been started beside 0.1"):
         for unit in ("video-intake.socket",):
-            must(machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "inactive", f"{unit} is active")
-            must(machine.run("systemctl", "is-enabled", unit, check=False).stdout.strip() == "disabled", f"{unit} is enabled")
-        must(site.show("video-intake", "FragmentPath") == "/etc/systemd/system/video-intake.service", "0.1's unit is not the one")
+            must(
+                machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "inactive",
+                f"{unit} is active",
+            )
+            must(
+                machine.run("systemctl", "is-enabled", unit, check=False).stdout.strip() == "disabled",
+                f"{unit} is enabled",
+            )
+        must(
+            site.show("video-intake", "FragmentPath") == "/etc/systemd/system/video-intake.service",
+            "0.1's unit is not the one",
+        )
 
     with check("it says exactly what to remove"):
         for file in FILES.iterdir():
             place = "/etc/systemd/system" if file.suffix == ".service" else "/etc/nginx"
-            must(re.search(rf"^\$ rm .*{place}/{re.escape(file.name)}( |$)", output, re.MULTILINE), f"not {file.name}:\n{output}")
+            must(
+                re.search(rf"^\$ rm .*{place}/{re.escape(file.name)}( |$)", output, re.MULTILINE),
+                f"not {file.name}:\n{output}",
+            )
         must("/usr/local/bin/video-intake" in output, output)
         must(re.search(r"sites-enabled/shop:1:include video-intake-http.conf", output), output)
         must(re.search(r"sites-enabled/shop:\d+: +include video-intake.conf", output), output)
 
     with check("after what it says has been done, the package runs"):
+        name = "etc/nginx/snippets/video-intake/site.conf"
+        machine.shell(
+            f"dpkg-deb --fsys-tarfile /root/{site.package.name} | tar --extract --to-stdout ./{name} >/{name}"
+        )
         site.put_server()
         for line in output.splitlines():
             if line.startswith("$ "):
@@ -86,7 +115,9 @@ def run(site: Site, check: Checks, videos, program: Path):
         must(data["video_data"]["video_url"].startswith("https://kept.example.com/"), data)
 
     with check("the next installation finds nothing of 0.1 and keeps quiet"):
-        output = machine.shell(f"cd /root; apt-get install --yes --reinstall --no-install-recommends ./{site.package.name}")
+        output = machine.shell(
+            f"cd /root; apt-get install --yes --reinstall --no-install-recommends ./{site.package.name}"
+        )
         must("by hand" not in output and "To switch over" not in output, output)
         site.are_active()
         must(machine.run("cat", "/etc/default/video-intake").stdout == SETTINGS, "the settings are others")

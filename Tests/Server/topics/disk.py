@@ -42,7 +42,12 @@ def late(site: Site, check: Checks, videos, devices):
     with check("after half a minute it still looks for the disk, and goes on by itself when it is mounted"):
         machine.shell("sleep 20")
         machine.run("mount", DATA)
-        machine.wait_until("an upload", lambda: (site.try_upload(videos["small"], "--retries", "0")["reply"] or {}).get("code") == 1, 30, 1)
+        machine.wait_until(
+            "an upload",
+            lambda: (site.try_upload(videos["small"], "--retries", "0")["reply"] or {}).get("code") == 1,
+            30,
+            1,
+        )
         machine.wait_until("the worker", lambda: site.show("video-intake-worker", "ActiveState") == "active", 30)
         must(int(site.sql("SELECT max(video_id) FROM video_info")) > number, "another catalogue")
 
@@ -54,7 +59,8 @@ def other_path(site: Site, check: Checks, videos):
         drop_in = site.documented.text("other-path")
         machine.shell(f"""
             systemctl stop {' '.join(SERVICES)}
-            mkdir -p /srv/videos; cp -a {DATA}/. /srv/videos/; chown www-data:www-data /srv/videos; chmod 750 /srv/videos
+            mkdir -p /srv/videos; cp -a {DATA}/. /srv/videos/
+            chown www-data:www-data /srv/videos; chmod 750 /srv/videos
             cp -p /etc/default/video-intake /root/settings
             echo VIDEO_INTAKE_DATA_DIRECTORY=/srv/videos >>/etc/default/video-intake
             cp -p /etc/nginx/snippets/video-intake/site.conf /root/site.conf
@@ -62,7 +68,9 @@ def other_path(site: Site, check: Checks, videos):
         """)
         for unit in SERVICES[1:]:
             machine.write(f"/etc/systemd/system/{unit}.d/override.conf", drop_in)
-        machine.shell(f"systemctl daemon-reload; systemctl start {' '.join(SERVICES)}; nginx -t; systemctl reload nginx; sleep 1")
+        machine.shell(
+            f"systemctl daemon-reload; systemctl start {' '.join(SERVICES)}; nginx -t; systemctl reload nginx; sleep 1"
+        )
         site.are_active()
         data = site.upload(videos["small"])
         site.is_stored(data, videos["small"])

@@ -21,7 +21,9 @@ def run(site: Site, check: Checks, videos):
         must(output == "750 www-data www-data\n640 www-data www-data", output)
 
     with check("the settings are a conffile, 0640 root:www-data"):
-        must("/etc/default/video-intake" in machine.shell("dpkg-query -W -f '${Conffiles}' video-intake"), "no conffile")
+        must(
+            "/etc/default/video-intake" in machine.shell("dpkg-query -W -f '${Conffiles}' video-intake"), "no conffile"
+        )
         output = machine.shell("stat -c '%a %U %G' /etc/default/video-intake")
         must(output == "640 root www-data", output)
 
@@ -29,27 +31,39 @@ def run(site: Site, check: Checks, videos):
         output = machine.run("systemctl", "is-enabled", *SERVICES).stdout.split()
         must(output == ["enabled"] * 3, output)
         templates = "video-intake@b.socket video-intake@b.service video-intake-worker@b.service"
-        output = machine.shell(f"systemd-analyze verify {' '.join(SERVICES)} {templates} 2>&1")
+        output = machine.shell(f"systemd-analyze verify --man=no {' '.join(SERVICES)} {templates} 2>&1")
         must(output == "", output)
+
+    with check("the example of a shop's server is the README's"):
+        example = machine.shell("cat /usr/share/doc/video-intake/examples/shop.conf")
+        must(example.endswith(site.documented.text("shop-after").rstrip("\n")), example)
 
     with check("configured, and two lines in the shop's server"):
         output = site.run_documented("configure")
         must("VIDEO_INTAKE_TRANSCODE=yes" in output, output)
         site.put_server()
         output = site.run_documented("switch")
-        must("test is successful" in output and output.endswith('{"code":1,"msg":"ok","data":null}'), output)
+        must("test is successful" in output, output)
+        answer = '{"code":1,"msg":"ok","data":null}'
+        machine.wait_until("the service's answer", lambda: site.run_documented("healthz") == answer, 10)
 
     with check("manual page and completions have every command"):
         names = machine.shell("video-intake --help | sed -n '/^SUBCOMMANDS/,$s/^  \\([a-z]\\+\\) .*/\\1/p'").split()
         must(len(names) > 8, names)
         page = machine.shell("zcat /usr/share/man/man1/video-intake.1.gz")
         must(not [name for name in names if f"video\\-intake {name}" not in page], names)
-        for file in ("bash-completion/completions/video-intake", "zsh/vendor-completions/_video-intake", "fish/vendor_completions.d/video-intake.fish"):
+        for file in (
+            "bash-completion/completions/video-intake",
+            "zsh/vendor-completions/_video-intake",
+            "fish/vendor_completions.d/video-intake.fish",
+        ):
             text = machine.shell(f"cat /usr/share/{file}")
             must(not [name for name in names if name not in text], file)
         machine.shell("bash -n /usr/share/bash-completion/completions/video-intake")
 
-    with check("every command of an operator looks at the service's catalogue; who may not read the settings is told so"):
+    with check(
+        "every command of an operator looks at the service's catalogue; who may not read the settings is told so"
+    ):
         must(machine.shell("runuser -u www-data -- video-intake video list") is not None, "")
         output = machine.run("runuser", "-u", "nobody", "--", "video-intake", "video", "list", check=False)
         must(output.returncode == 64 and "run this as root or as www-data" in output.stdout, output)
@@ -65,10 +79,13 @@ def front(site: Site, check: Checks, videos):
 
     with check("the shop's old files below /upload/ have their types, once site.conf says where they are"):
         machine.shell("""
-            sed -i 's|^set $video_intake_old_root "";|set $video_intake_old_root /var/www/shop;|' /etc/nginx/snippets/video-intake/site.conf
+            cd /etc/nginx/snippets/video-intake
+            sed -i 's|^set $video_intake_old_root "";|set $video_intake_old_root /var/www/shop;|' site.conf
             nginx -t; systemctl reload nginx
         """)
         for name, kind in (("old.png", "image/png"), ("list.pdf", "application/pdf")):
-            reply = machine.wait_until("the old file", lambda: (lambda it: it.status == 200 and it)(site.get(f"/upload/2019/05/{name}")), 5)
+            reply = machine.wait_until(
+                "the old file", lambda: (lambda it: it.status == 200 and it)(site.get(f"/upload/2019/05/{name}")), 5
+            )
             must(reply.headers["content-type"] == kind, reply)
         must(site.get("/upload/2019/05/none.png").status == 404, "a file that is not there")

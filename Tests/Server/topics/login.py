@@ -56,11 +56,15 @@ def run(site: Site, check: Checks, videos):
 
         with check("logged out: refused 10 s later at the latest"):
             site.get("/login.php?logout", "-b", session)
-            machine.wait_until("401", lambda: site.get("/service/upload/list_class", "-d", "", "-b", session).status == 401, 15, 1)
+            machine.wait_until(
+                "401", lambda: site.get("/service/upload/list_class", "-d", "", "-b", session).status == 401, 15, 1
+            )
 
         with check("a script that redirects counts as 401"):
-            machine.shell(f"cp {SCRIPT} /root/login.php; echo '<?php header(\"Location: /login.php\", true, 302);' >{SCRIPT}; sleep 1; "
-                          "systemctl restart php8.2-fpm")
+            machine.shell(
+                f"echo '<?php header(\"Location: /login.php\", true, 302);' >{SCRIPT}; sleep 1; "
+                "systemctl restart php8.2-fpm"
+            )
             must_log_in(site, site.get("/service/upload/list_class", "-d", "", "-b", "PHPSESSID=unknown"))
     finally:
         machine.shell(f"cp -p /root/login.conf {LOGIN}")

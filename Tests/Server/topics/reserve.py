@@ -14,7 +14,9 @@ def run(site: Site, check: Checks, videos):
         must(site.get("/healthz?ready").json()["data"]["ready"] is True, site.get("/healthz?ready"))
         must('video_intake_build_info{version="' in site.get("/metrics").body, "no metrics")
 
-    machine.shell(f"cp -p {SETTINGS} /root/settings; echo VIDEO_INTAKE_RESERVE=1024G >>{SETTINGS}; systemctl restart video-intake")
+    machine.shell(
+        f"cp -p {SETTINGS} /root/settings; echo VIDEO_INTAKE_RESERVE=1024G >>{SETTINGS}; systemctl restart video-intake"
+    )
     try:
         with check("/healthz?ready says 503, disk-full; /healthz 200"):
             reply = site.get("/healthz?ready")
@@ -28,12 +30,19 @@ def run(site: Site, check: Checks, videos):
                 file.write_bytes(content + (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big"))
                 reply = site.try_upload(file)["reply"]
                 must(reply["code"] == -3, reply)
-            lines = [line for line in machine.journal("-p", "warning", "-u", "video-intake", "--since", "-1min").splitlines()
-                     if "disk-full" in line or "disk full" in line]
+            lines = [
+                line
+                for line in machine.journal("-p", "warning", "-u", "video-intake", "--since", "-1min").splitlines()
+                if "disk-full" in line or "disk full" in line
+            ]
             must(len(lines) == 1 and re.search(r"\b\d+\b", lines[0]), lines)
 
         with check("/metrics and status say so, and status what to do"):
-            value = re.search(r'^video_intake_free_bytes_above_reserve\{file_system="data"\} (\S+)$', site.get("/metrics").body, re.MULTILINE)
+            value = re.search(
+                r'^video_intake_free_bytes_above_reserve\{file_system="data"\} (\S+)$',
+                site.get("/metrics").body,
+                re.MULTILINE,
+            )
             must(value and float(value[1]) < 0, value)
             status = machine.run("runuser", "-u", "www-data", "--", "video-intake", "status", check=False).stdout
             must("RESERVE" in status or "reserve" in status, status)

@@ -1,7 +1,10 @@
 """A second site on the same machine, by the template units."""
 
+import re
+
 from checks import Checks, must
 from shop import Site
+from topics.restart import with_version
 
 UNITS = ["video-intake@b.socket", "video-intake@b.service", "video-intake-worker@b.service"]
 
@@ -11,7 +14,9 @@ def run(site: Site, check: Checks, videos):
     with check("a second site as the README says: videos, settings, numbers and process of its own"):
         site.run_documented("second-site")
         server = site.documented.text("shop-after").replace("shop.example.com", "b.example.com")
-        machine.write("/etc/nginx/sites-available/b", server.replace("video-intake/site.conf;", "video-intake/site-b.conf;"))
+        machine.write(
+            "/etc/nginx/sites-available/b", server.replace("video-intake/site.conf;", "video-intake/site-b.conf;")
+        )
         machine.shell("ln -s ../sites-available/b /etc/nginx/sites-enabled/; nginx -t; systemctl reload nginx; sleep 1")
         site.are_active(*UNITS)
         data = site.upload(videos["small"], "--host", "b.example.com")
@@ -21,12 +26,19 @@ def run(site: Site, check: Checks, videos):
     with check("the sites do not see each other's videos"):
         output = machine.shell("runuser -u www-data -- video-intake video list --site b --json")
         must(output.count('"video_id"') == 1, output)
-        must(site.get("/" + data["path"]).status == 404 or site.get("/" + data["path"], host="b.example.com").status == 200, "mixed up")
+        must(
+            site.get("/" + data["path"]).status == 404
+            or site.get("/" + data["path"], host="b.example.com").status == 200,
+            "mixed up",
+        )
         must(site.show("video-intake@b", "MainPID") != site.show("video-intake", "MainPID"), "one process")
 
-    with check("an upgrade restarts it too"):
+    with check("an upgrade as the README says restarts it too"):
         pid = site.show("video-intake@b", "MainPID")
-        machine.shell(f"cd /root; apt-get install --yes --reinstall --allow-downgrades --no-install-recommends ./{site.package.name}")
+        version = re.search(r"video-intake_([0-9.]+)_", site.documented.text("upgrade"))[1]
+        site.copy_package(with_version(site.package, site.work, version))
+        site.run_documented("upgrade")
+        must(machine.shell("dpkg-query -W -f '${Version}' video-intake") == version, "it is not installed")
         site.are_active(*UNITS)
         must(site.show("video-intake@b", "MainPID") != pid, "the old process goes on")
         site.upload(videos["chunks"], "--host", "b.example.com")

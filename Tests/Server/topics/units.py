@@ -1,7 +1,7 @@
 """Each line of the units: what it forbids is tried, with the line and without it.
 
-What a line does can be hidden by the container that the machine is: then the thing does not work without the line either, and what is
-checked is that systemd has set it. The README's table is compared with the one here.
+What a line does can be hidden by the container that the machine is: then the thing does not work without the line
+either, and what is checked is that systemd has set it. The README's table has the same lines.
 """
 
 import struct
@@ -18,6 +18,7 @@ FOREIGN = "/usr/local/lib/foreign-architecture"
 @dataclass
 class Probe:
     """A script that ends with 0 if the forbidden thing works."""
+
     script: str
     user: str = "root"
 
@@ -36,16 +37,17 @@ PROBES = {
     "PrivateNetwork=yes": Probe("curl -s -o /dev/null http://127.0.0.1/"),
     "RestrictAddressFamilies=AF_UNIX": Probe("</dev/tcp/127.0.0.1/80"),
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK": Probe("perl -e 'socket(S, 17, 3, 0) or exit 1'"),
-    "ProtectClock=yes": Probe("perl -e '$buffer = chr(0) x 256; exit(syscall(159, $buffer) < 0)'"),
+    "ProtectClock=yes": Probe("perl -e '$buffer = chr(0) x 256; exit(syscall(159, $buffer) == -1)'"),
     "ProtectControlGroups=yes": Probe(
-        "directory=$(findmnt -rno TARGET -t cgroup2 | head -n 1)/probe; mkdir $directory && rmdir $directory"),
+        "directory=$(findmnt -rno TARGET -t cgroup2 | head -n 1)/probe; mkdir $directory && rmdir $directory"
+    ),
     "ProtectHostname=yes": Probe("hostname $(hostname)"),
-    "ProtectKernelLogs=yes": Probe("perl -e 'exit(syscall(103, 10, 0, 0) < 0)'"),
+    "ProtectKernelLogs=yes": Probe("perl -e 'exit(syscall(103, 10, 0, 0) == -1)'"),
     "ProtectKernelModules=yes": Probe("ls /usr/lib/modules/probe"),
     "ProtectKernelTunables=yes": Probe("echo 0 >/proc/sys/net/ipv4/ip_forward"),
     "ProtectProc=invisible": Probe("ls /proc/1/status", user="www-data"),
     "LockPersonality=yes": Probe("setarch --addr-no-randomize true"),
-    "MemoryDenyWriteExecute=yes": Probe("perl -e 'exit(syscall(9, 0, 4096, 7, 0x22, -1, 0) < 0)'"),
+    "MemoryDenyWriteExecute=yes": Probe("perl -e 'exit(syscall(9, 0, 4096, 7, 0x22, -1, 0) == -1)'"),
     "RestrictNamespaces=yes": Probe("unshare --net true"),
     "RestrictNamespaces=user net": Probe("unshare --mount true"),
     "RestrictRealtime=yes": Probe("chrt --fifo 1 true"),
@@ -69,9 +71,9 @@ ELSEWHERE = {
     "WatchdogSec": "restart: a service that hangs",
     "StateDirectory=video-intake": "install: owner and mode; every upload",
     "StateDirectoryMode=0750": "the same",
-    "OOMPolicy=continue": "`systemctl show`; a container has no memory limit of its own with version 1 of control groups",
+    "OOMPolicy=continue": "below: `systemctl show`; a container may have no limit of its own",
     "MemoryMax=75%": "as MemoryMax=2G, of which it is a percentage",
-    "CPUWeight=10": "`systemctl show`; needs the controller, and a machine that is busy to see it",
+    "CPUWeight=10": "below: `systemctl show`; it takes a busy machine to see it",
     "IOWeight=10": "the same",
 }
 
@@ -80,7 +82,11 @@ def foreign_program() -> bytes:
     """Ends with 0 by the 32-bit call: an ELF header, a program header, `mov eax, 1; xor ebx, ebx; int 0x80`."""
     code = bytes.fromhex("b80100000031dbcd80")
     start, size = 0x08048000, 84 + len(code)
-    header = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, start + 84, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    header = (
+        b"\x7fELF\x01\x01\x01"
+        + bytes(9)
+        + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, start + 84, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    )
     return header + struct.pack("<IIIIIIII", 1, 0, start, start, size, size, 5, 0x1000) + code
 
 
@@ -96,7 +102,18 @@ def attempt(site: Site, probe: Probe, *properties) -> bool:
     if probe.user != "root":
         arguments += ["-p", f"User={probe.user}"]
     done = site.machine.run(
-        "systemd-run", "--quiet", "--collect", "--wait", "--pipe", *arguments, "bash", "-c", probe.script, check=False, timeout=60)
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        "--wait",
+        "--pipe",
+        *arguments,
+        "bash",
+        "-c",
+        probe.script,
+        check=False,
+        timeout=60,
+    )
     return done.returncode == 0
 
 
@@ -114,7 +131,14 @@ def run(site: Site, check: Checks, videos):
     with check("each line of the units is known here"):
         for unit in units:
             for line in lines(site, unit):
-                key = next((key for key in (*PROBES, *ELSEWHERE) if line == key or ("=" not in key and line.startswith(key + "="))), None)
+                key = next(
+                    (
+                        key
+                        for key in (*PROBES, *ELSEWHERE)
+                        if line == key or ("=" not in key and line.startswith(key + "="))
+                    ),
+                    None,
+                )
                 must(key, f"{unit}: nobody tries what this line does: {line}")
                 if key in PROBES and key not in seen:
                     seen.append(key)
@@ -122,7 +146,10 @@ def run(site: Site, check: Checks, videos):
 
     with check("the README's table has each of them"):
         readme = site.documented.file.read_text()
-        must(all(f"`{line}`" in readme for line in PROBES), lambda: [line for line in PROBES if f"`{line}`" not in readme])
+        must(
+            all(f"`{line}`" in readme for line in PROBES),
+            lambda: [line for line in PROBES if f"`{line}`" not in readme],
+        )
 
     for line in seen:
         with check(line) as notes:
@@ -139,14 +166,26 @@ def run(site: Site, check: Checks, videos):
                 must(shown not in ("no", "infinity"), f"systemd has not set it: {shown}")
                 notes.append(f"hidden by the container; systemd says {shown[:40] or 'nothing'}")
 
+    with check("systemd has set what only shows when memory is gone or the machine is busy"):
+        for unit, name, value in (
+            ("video-intake", "OOMPolicy", "continue"),
+            ("video-intake-worker", "OOMPolicy", "continue"),
+            ("video-intake-worker", "CPUWeight", "10"),
+            ("video-intake-worker", "IOWeight", "10"),
+        ):
+            must(site.show(unit, name) == value, f"{unit}: {name} is {site.show(unit, name)}")
+        must(site.show("video-intake-worker", "MemoryMax").isdigit(), site.show("video-intake-worker", "MemoryMax"))
+
     with check("RestrictSUIDSGID= would make the service useless, and it says so instead of starting"):
         drop_in = "/run/systemd/system/video-intake.service.d/test.conf"
         machine.write(drop_in, "[Service]\nRestrictSUIDSGID=yes\n")
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "restart", "video-intake.service", check=False)
         try:
-            machine.wait_until("openat2 and the line in the journal", lambda: "RestrictSUIDSGID" in machine.journal(
-                "-u", "video-intake", "-n", "20"))
+            machine.wait_until(
+                "openat2 and the line in the journal",
+                lambda: "RestrictSUIDSGID" in machine.journal("-u", "video-intake", "-n", "20"),
+            )
             must("openat2" in machine.journal("-u", "video-intake", "-n", "20"), "the call is not named")
             site.refused(videos["small"])
         finally:
@@ -162,4 +201,7 @@ def run(site: Site, check: Checks, videos):
 
     with check("ffmpeg has no network in the worker's sandbox"):
         lines_of_log = machine.journal("-u", "video-intake-worker")
-        must("without a network" not in lines_of_log.lower() and "network namespace" not in lines_of_log.lower(), lines_of_log)
+        must(
+            "without a network" not in lines_of_log.lower() and "network namespace" not in lines_of_log.lower(),
+            lines_of_log,
+        )

@@ -81,8 +81,9 @@ export class Player {
         document.querySelector('#links').hidden = false;
         const type = extension(info.video_url);
         const download = document.querySelector('#download');
-        download.href = info.video_url;
         download.download = fileName(info.video_name, type);
+        // From another host browsers heed no attribute, only what nginx says when it is asked by `name`.
+        download.href = `${info.video_url}?name=${encode(download.download)}`;
         this.#sources = [
             this.#video.canPlayType(HLS) && info.hls_url,
             info.mp4_url,
@@ -165,6 +166,11 @@ export class Player {
 /** What a downloaded video is called. */
 function fileName(title, type) {
     return title.toLowerCase().endsWith(`.${type}`) ? title : `${title}.${type}`;
+}
+
+/** Percent-encodes for a header too, where fewer characters stand for themselves: https://www.rfc-editor.org/rfc/rfc8187 */
+function encode(text) {
+    return encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function extension(address) {
