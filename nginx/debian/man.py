@@ -19,9 +19,10 @@ Videos, unfinished uploads and the catalogue.
 What a server of nginx includes; \\fIsite.conf\\fR is the one to edit.
 .TP
 .I /usr/share/doc/video\\-intake/examples
-Examples, if there are any.
+A shop's server in nginx, a login by PHP's session, a receiver of webhooks.
 .SH EXIT STATUS
-0: done. 1: it failed, and a line says why. 64: the arguments or the settings are wrong.
+0: done. 1: it failed, and a line says why. 64: the arguments or the settings are wrong. 75: \\fBserve\\fR or
+\\fBworker\\fR without its disk, which may come.
 """.strip()
 
 
