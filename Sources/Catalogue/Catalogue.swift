@@ -206,8 +206,7 @@ package protocol Catalogue: Sendable {
     /// - Parameter isDryRun: only counts them.
     func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents
 
-    /// Says that a worker runs, every `WorkerHeartbeat.interval` seconds; those of which nobody has heard for a day are
-    /// forgotten.
+    /// Says that a worker runs, every `WorkerHeartbeat.interval` seconds; others that have not for 10 minutes are forgotten.
     func noteWorker(_ name: String, now: Int64) throws(CatalogueError)
 
     /// Forgets a worker that has ended.

@@ -65,9 +65,8 @@ package struct CatalogueCopy: Sendable {
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
         // Only root may give files away; whoever else makes a copy has it.
-        guard fchown(descriptor, status.st_uid, status.st_gid) == 0 || errno == EPERM,
-            fchmod(descriptor, status.st_mode & 0o777) == 0
-        else { throw failure("fchown") }
+        guard fchown(descriptor, status.st_uid, status.st_gid) == 0 || errno == EPERM else { throw failure("fchown") }
+        guard fchmod(descriptor, status.st_mode & 0o777) == 0 else { throw failure("fchmod") }
     }
 
     private static func sync(_ path: String) throws(CatalogueError) {

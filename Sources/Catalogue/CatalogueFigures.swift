@@ -8,7 +8,7 @@ package struct CatalogueFigures: Equatable, Sendable {
     package var jobs: [Job.State: Int] = [:]
     /// Since when the job waits that was queued first, `nil` if none is queued. Seconds since 1970.
     package var oldestQueuedJobTime: Int64?
-    /// The workers that run, or did within the last day, by name.
+    /// The workers that run, or did lately, by name.
     package var workers: [WorkerHeartbeat] = []
     /// Events that are still to be delivered.
     package var eventsPending = 0
@@ -39,6 +39,7 @@ package struct WorkerHeartbeat: Equatable, Sendable {
     package static let interval: Int64 = 15
     /// Seconds without a heartbeat after which a worker does not run any more.
     package static let limit: Int64 = 60
-    /// Seconds after which a worker that is gone is forgotten.
-    static let lifetime: Int64 = 24 * 3600
+    /// Seconds after which others forget a worker that is gone. Not much longer: one that is started again and again has a
+    /// name each time.
+    static let lifetime: Int64 = 600
 }

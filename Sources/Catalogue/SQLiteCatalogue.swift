@@ -64,11 +64,12 @@ package final class SQLiteCatalogue: Catalogue {
     }
 
     /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    ///
+    /// In place of an earlier one: whoever went back to that has changed its catalogue since.
     private static func keepOlderSchema(_ pool: DatabasePool) throws {
         let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
         guard let old = applied.max(), old < Schema.version else { return }
         let copy = "\(pool.path).schema-\(old).backup"
-        guard access(copy, F_OK) != 0 else { return }
         do {
             _ = try CatalogueCopy(of: pool, at: copy)
         } catch {

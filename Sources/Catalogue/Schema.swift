@@ -187,8 +187,8 @@ enum Schema {
             heartbeat_time INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
 
-        -- How many jobs are in which state is asked often.
-        CREATE INDEX job_state ON job (state);
+        -- How many jobs are in which state, and how long the oldest waits, is asked often.
+        CREATE INDEX job_state ON job (state, update_time);
 
         -- A video number that somebody takes by SQL is never handed out, not even when its video is deleted.
         CREATE TRIGGER video_info_number AFTER INSERT ON video_info

@@ -183,8 +183,16 @@ extension Backup {
         var files: [String: FileTransfer.Verified] = [:]
         for file in wanted {
             let record = records[file.path].map { FileTransfer.Verified(size: $0.size, md5: $0.md5) }
-            guard let verified = try bring(file, known: record, transfer) else {
-                isSettled = false
+            let verified: FileTransfer.Verified
+            do throws(StoreError) {
+                guard let brought = try bring(file, known: record, transfer) else {
+                    isSettled = false
+                    continue
+                }
+                verified = brought
+            } catch {
+                guard let failure = readFailure(file.path, transfer) else { throw error }
+                report.findings.append("\(file.path): \(failure): it is not in the backup")
                 continue
             }
             files[file.path] = verified
@@ -207,6 +215,17 @@ extension Backup {
             return verified
         } catch  where error.code == ESTALE {
             return nil
+        }
+    }
+
+    /// Why a file cannot be read, `nil` if it can: the disk has lost some of it, which must not cost the others their
+    /// backup.
+    private func readFailure(_ path: String, _ transfer: FileTransfer) -> StoreError? {
+        do throws(StoreError) {
+            _ = try transfer.readSource(path)
+            return nil
+        } catch {
+            return error.code == EIO ? error : nil
         }
     }
 

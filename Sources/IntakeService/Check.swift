@@ -80,9 +80,7 @@ package struct Check {
         for line in try service.catalogue.damage() {
             add(.database, line)
         }
-        for line in try service.catalogue.wrongNumbers(isRepairing: isRepairing) {
-            add(.number, line, repair: "give out other numbers")
-        }
+        checkNumbers()
         // Before the records: a file that comes later has its record later.
         var published: [PublishedFile] = []
         try service.store.forEachPublished { published.append($0) }
@@ -92,12 +90,29 @@ package struct Check {
         try checkTranscoded()
         try checkLeftovers()
         report.left = report.findings.count { !isRepairing || $0.repair == nil }
-        try service.catalogue.noteCheck(findings: report.left, now: service.now)
+        do throws(CatalogueError) {
+            try service.catalogue.noteCheck(findings: report.left, now: service.now)
+        } catch {
+            // What was found matters more.
+            service.logger.error("cannot record that a check was made", metadata: ["cause": "\(error)"])
+        }
         return report
     }
 
     private mutating func add(_ kind: CheckReport.Finding.Kind, _ text: String, repair: String? = nil) {
         report.findings.append(CheckReport.Finding(kind: kind, text: text, repair: repair))
+    }
+}
+
+extension Check {
+    private mutating func checkNumbers() {
+        do throws(CatalogueError) {
+            for line in try service.catalogue.wrongNumbers(isRepairing: isRepairing) {
+                add(.number, line, repair: "give out other numbers")
+            }
+        } catch {
+            add(.database, "the numbers of videos cannot be compared: \(error)")
+        }
     }
 }
 

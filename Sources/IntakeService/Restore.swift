@@ -5,9 +5,12 @@ import Glibc
 /// What `restore` has done.
 package struct RestoreReport: Sendable {
     package let list: BackupList
-    /// Of the files.
+    /// How many there are in the data directory now, the catalogue not counted, and their bytes.
+    package let files: Int
     package let bytes: Int
     package let continuation: CatalogueCopy.Continuation
+    /// Files that differ from the list, or are not there: they were left out, as was asked for. A line for each.
+    package let leftOut: [String]
 }
 
 /// Makes a data directory of a backup, so that everything goes on from there: with other numbers than those that may have
@@ -32,15 +35,21 @@ package struct Restore {
 
     /// - Parameters:
     ///   - number: above which numbers of videos go on; `nil` for 100,000 above the last one of the backup.
+    ///   - leavesOutDamaged: whether files that are not as the list says are left out, in place of no restore at all. Their
+    ///     videos stay without a file: `check` names them, and the same video, uploaded again, brings its file back.
     ///   - now: seconds since 1970.
-    package func run(aboveVideo number: Int64?, now: Int64) throws -> RestoreReport {
+    package func run(
+        aboveVideo number: Int64?, leavesOutDamaged: Bool = false, now: Int64
+    ) throws -> RestoreReport {
         let list = try readList()
         let owner = try checkDataDirectory()
         let counter = counter
         let transfer = FileTransfer(
             from: try openBackup(), to: try Descriptor(directory: dataDirectory), owner: owner
         ) { counter.add($0) }
-        let missing = try compare(list, transfer)
+        let comparison = try compare(list, transfer)
+        try comparison.judge(leavesOutDamaged: leavesOutDamaged)
+        let missing = comparison.missing
         try checkRoom(for: missing.values.reduce(0) { $0 + $1.size })
         for (path, file) in missing.sorted(by: { $0.key < $1.key }) {
             guard try transfer.bring(path, known: file) == file else {
@@ -49,8 +58,10 @@ package struct Restore {
             }
         }
         let continuation = try bringCatalogue(list, transfer, aboveVideo: number, now: now)
-        let bytes = list.files.values.reduce(0) { $0 + $1.size }
-        return RestoreReport(list: list, bytes: bytes, continuation: continuation)
+        let files = list.files.filter { $0.key != BackupList.catalogue && !comparison.damagedPaths.contains($0.key) }
+        return RestoreReport(
+            list: list, files: files.count, bytes: files.values.reduce(0) { $0 + $1.size }, continuation: continuation,
+            leftOut: comparison.damaged)
     }
 
     private func readList() throws -> BackupList {
@@ -105,39 +116,71 @@ package struct Restore {
         return nil
     }
 
+    /// What a backup and a data directory have, compared with the list.
+    private struct Comparison {
+        /// Files that the data directory does not have, and the backup has.
+        var missing: [String: FileTransfer.Verified] = [:]
+        /// A line for each file that is nowhere as it should be.
+        var damaged: [String] = []
+        var damagedPaths: Set<String> = []
+        /// A line for each reason why there can be no restore.
+        var obstacles: [String] = []
+
+        func judge(leavesOutDamaged: Bool) throws(BackupError) {
+            guard !obstacles.isEmpty || !damaged.isEmpty && !leavesOutDamaged else { return }
+            let way = obstacles.isEmpty ? "; --leave-out-damaged restores what is good" : ""
+            throw BackupError(
+                lines: damaged + obstacles
+                    + ["\(damaged.count + obstacles.count) files differ: nothing was changed\(way)"])
+        }
+    }
+
     /// Compares every file with the list, and what is in the data directory already.
-    ///
-    /// - Returns: the files that the data directory does not have.
-    private func compare(_ list: BackupList, _ transfer: FileTransfer) throws -> [String: FileTransfer.Verified] {
+    private func compare(_ list: BackupList, _ transfer: FileTransfer) throws -> Comparison {
         counter.all = 2 * list.files.values.reduce(0) { $0 + $1.size }
-        var (missing, findings) = ([String: FileTransfer.Verified](), [String]())
-        for (path, file) in list.files.sorted(by: { $0.key < $1.key }) {
-            if path != BackupList.catalogue, let found = try transfer.readTarget(path) {
-                if found != file { findings.append("\(path): the data directory has another file; move it away") }
+        var result = Comparison()
+        for (path, file) in list.files.sorted(by: { $0.key < $1.key }) where path != BackupList.catalogue {
+            if let found = try transfer.readTarget(path) {
+                if found != file {
+                    result.obstacles.append("\(path): the data directory has another file; move it away")
+                }
                 continue
             }
-            let found = try transfer.readSource(path)
+            let found = try readSource(path, transfer)
             if found == file {
-                if path != BackupList.catalogue { missing[path] = file }
+                result.missing[path] = file
             } else {
-                findings.append("\(path): \(Self.text(found)) in the backup, the list says \(Self.text(file))")
+                result.damagedPaths.insert(path)
+                result.damaged.append("\(path): \(Self.text(found)) in the backup, the list says \(Self.text(file))")
             }
         }
-        if findings.isEmpty, list.contents == .catalogue {
-            for original in try CatalogueCopy(path: "\(directory)/\(BackupList.catalogue)").originals() {
-                let (found, file) = (
-                    try transfer.readTarget(original.path),
-                    FileTransfer.Verified(size: original.size, md5: original.md5)
-                )
-                if found == file { continue }
-                findings.append(
-                    "\(original.path): \(Self.text(found)) in the data directory, its record says \(Self.text(file))")
-            }
+        let catalogue = try readSource(BackupList.catalogue, transfer)
+        guard let file = list.files[BackupList.catalogue], catalogue == file else {
+            result.obstacles.append("\(BackupList.catalogue): \(Self.text(catalogue)), which is not what the list says")
+            return result
         }
-        guard findings.isEmpty else {
-            throw BackupError(lines: findings + ["\(findings.count) files differ: nothing was changed"])
+        if list.contents == .catalogue { try compareRecords(transfer, &result) }
+        return result
+    }
+
+    /// What the disk does not give back is not there.
+    private func readSource(_ path: String, _ transfer: FileTransfer) throws(StoreError) -> FileTransfer.Verified? {
+        do throws(StoreError) {
+            return try transfer.readSource(path)
+        } catch  where error.code == EIO {
+            return nil
         }
-        return missing
+    }
+
+    /// Compares what is in the data directory with the records of a backup of the catalogue alone.
+    private func compareRecords(_ transfer: FileTransfer, _ result: inout Comparison) throws {
+        for original in try CatalogueCopy(path: "\(directory)/\(BackupList.catalogue)").originals() {
+            let found = try transfer.readTarget(original.path)
+            let file = FileTransfer.Verified(size: original.size, md5: original.md5)
+            if found == file { continue }
+            result.damaged.append(
+                "\(original.path): \(Self.text(found)) in the data directory, its record says \(Self.text(file))")
+        }
     }
 
     private static func text(_ file: FileTransfer.Verified?) -> String {

@@ -67,14 +67,14 @@ package final class TranscodingWorker: Sendable {
         }
     }
 
-    /// - Parameter last: when it was said last, in seconds since 1970.
+    /// - Parameter last: when it was said last, or tried, in seconds since 1970.
     private func sayThatItRuns(_ last: inout Int64) {
         let now = now()
         // A clock that was set back must not silence it.
         guard now >= last + WorkerHeartbeat.interval || now < last else { return }
+        last = now
         do throws(CatalogueError) {
             try catalogue.noteWorker(settings.name, now: now)
-            last = now
         } catch {
             logger.warning("cannot say that this worker runs", metadata: ["cause": "\(error)"])
         }

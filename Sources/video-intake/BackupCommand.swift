@@ -69,6 +69,8 @@ struct RestoreCommand: ParsableCommand {
 
     @Argument(help: "The backup's directory.") var directory: String
     @Option(help: ArgumentHelp("Number new videos above this instead.", valueName: "number")) var above: Int64?
+    @Flag(help: "Leave files out that are not as the list says, in place of no restore at all.") var leaveOutDamaged =
+        false
     @OptionGroup var options: SettingOptions
 
     func validate() throws {
@@ -81,16 +83,22 @@ struct RestoreCommand: ParsableCommand {
         let report = try orExit {
             defer { bar.clear() }
             return try Restore(from: directory, to: settings.dataDirectory, progress: bar.showBytes).run(
-                aboveVideo: above, now: Int64(Date().timeIntervalSince1970))
+                aboveVideo: above, leavesOutDamaged: leaveOutDamaged, now: Int64(Date().timeIntervalSince1970))
         }
         let next = report.continuation
+        for line in report.leftOut { complain(TextTable.printable(line)) }
         print(
             """
-            \(settings.dataDirectory): the catalogue and \(report.list.files.count - 1) files \
+            \(settings.dataDirectory): the catalogue and \(report.files) files \
             (\(ReplyFormat.humanReadable(report.bytes)))
             videos go on above number \(next.videoNumber), events above id \(next.eventID), with epoch \(next.epoch)
             \(next.droppedUploads) unfinished uploads were dropped, \(next.eventsPending) events are still to be delivered
             now start `serve` and `worker`; `video-intake check --deep` reads everything once more
             """)
+        if !report.leftOut.isEmpty {
+            complain(
+                "\(report.leftOut.count) files were left out; the same video, uploaded again, brings its file back")
+            throw ExitCode(1)
+        }
     }
 }

@@ -3,7 +3,7 @@ import Logging
 /// The settings of a process that runs, until SIGHUP lets them be read again. For one thread at a time.
 struct RunningSettings {
     /// As they were read last. What needs a restart is in effect as it was at the start.
-    private(set) var current: Settings
+    private var current: Settings
     private let started: Settings
     private let options: SettingOptions
     private let logger: Logger
@@ -15,8 +15,8 @@ struct RunningSettings {
 
     /// Reads them again. What is wrong is logged, and all stays as it was.
     ///
-    /// - Returns: whether there are other ones in effect now.
-    mutating func reload() -> Bool {
+    /// - Parameter apply: puts the new ones into effect, but for the log level.
+    mutating func reload(_ apply: (Settings) -> Void) {
         let new: Settings
         do throws(SettingErrors) {
             new = try options.read()
@@ -24,16 +24,16 @@ struct RunningSettings {
         } catch {
             for line in error.lines { logger.error("a setting is wrong", metadata: ["cause": "\(line)"]) }
             logger.error("the settings stay as they were, because some are wrong")
-            return false
+            return
         }
         let isReloadable = Settings.reloadable.contains
         for name in new.names(differingFrom: started) where !isReloadable(name) {
             logger.warning("a setting has changed that needs a restart", metadata: ["setting": "\(name)"])
         }
         let changed = new.names(differingFrom: current).filter(isReloadable)
+        apply(new)
         current = new
-        level.current = current.logLevel
+        level.current = new.logLevel
         logger.notice("settings read again", metadata: ["changed": "\(changed.joined(separator: ","))"])
-        return true
     }
 }

@@ -75,10 +75,7 @@ struct Serve: ParsableCommand {
         while true {
             switch signals.wait() {
             case .reload:
-                supervisor.reload {
-                    guard running.reload() else { return }
-                    service.reload(running.current.intake)
-                }
+                supervisor.reload { running.reload { service.reload($0.intake) } }
                 continue
             case .stop(let signal):
                 logger.notice("stopping", metadata: ["signal": "\(signal)"])

@@ -64,8 +64,12 @@ extension Settings {
     }
 
     static func makeDirectory(_ path: String, mode: mode_t) throws {
-        guard mkdir(path, mode) == 0 || errno == EEXIST else {
-            throw StoreError("cannot create the directory \(path)", code: errno)
+        let isNew = mkdir(path, mode) == 0
+        guard isNew || errno == EEXIST else { throw StoreError("cannot create the directory \(path)", code: errno) }
+        // What root makes, when an operator looks after the site, the service has to be able to write.
+        var above = stat()
+        if isNew, geteuid() == 0, stat(path + "/..", &above) == 0, above.st_uid != 0 {
+            _ = try StoreError.check("chown \(path)") { chown(path, above.st_uid, above.st_gid) }
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             throw StoreError("cannot write to the directory \(path)", code: errno)

@@ -14,7 +14,8 @@ struct VideoIntake: ParsableCommand {
             environment, and that over the file. `video-intake config check` shows what is in effect.
             """,
         subcommands: [
-            Init.self, Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self, GC.self,
+            Init.self, Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self,
+            GC.self,
             CheckCommand.self, BackupCommand.self, RestoreCommand.self, StatusCommand.self,
             Version.self,
         ])

@@ -63,9 +63,10 @@ struct WorkerCommand: ParsableCommand {
                 switch signals.wait() {
                 case .reload:
                     supervisor.reload {
-                        guard running.reload() else { return }
-                        parts.webhook.replace(with: running.current.webhook)
-                        parts.catalogue.setWritesEvents(running.current.intake.webhookURL != nil)
+                        running.reload {
+                            parts.webhook.replace(with: $0.webhook)
+                            parts.catalogue.setWritesEvents($0.intake.webhookURL != nil)
+                        }
                     }
                     continue
                 case .stop(let signal):

@@ -32,7 +32,7 @@ class Browser:
 
     @classmethod
     def with_profile(cls, directory, **options):
-        """A Chromium of its own with a profile on disk, which lets cookies of other sites through: Debian's has that off otherwise."""
+        """A Chromium of its own with a profile on disk, which lets cookies of other sites through: Debian's does not."""
         cls.chromium()
         preferences = directory / "Default/Preferences"
         preferences.parent.mkdir(parents=True)
@@ -86,9 +86,10 @@ class BrowserCase(unittest.TestCase):
 
     def open_window(self, path, server=None, init=None, clock=False, routes=None, profile=False, **options):
         """
-        A page of a profile of its own, at this path of the server, or at this address. `init`: a script that runs before the page's own. `clock`: whether
-        the test may put the page's clock forward. `routes`: {address: handler} for Playwright's `route`, from the first request on.
-        `profile`: whether it has one on disk, and gets cookies of other sites, see `with_profile`.
+        A page of a profile of its own, at this path of the server, or at this address. `init`: a script that runs before
+        the page's own. `clock`: whether the test may put the page's clock forward. `routes`: {address: handler} for
+        Playwright's `route`, from the first request on. `profile`: whether it has one on disk, and gets cookies of other
+        sites, see `with_profile`.
         """
         options = {"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}} | options
         if profile:

@@ -23,8 +23,14 @@ SESSION = "session=in"
 LOGIN = """
         set $session_attributes "";
         if ($https) { set $session_attributes "; SameSite=None; Secure"; }
-        location = /test/login { add_header Set-Cookie "session=in; Path=/; HttpOnly$session_attributes"; return 200 "in"; }
-        location = /test/logout { add_header Set-Cookie "session=out; Path=/; HttpOnly$session_attributes"; return 200 "out"; }
+        location = /test/login {
+            add_header Set-Cookie "session=in; Path=/; HttpOnly$session_attributes";
+            return 200 "in";
+        }
+        location = /test/logout {
+            add_header Set-Cookie "session=out; Path=/; HttpOnly$session_attributes";
+            return 200 "out";
+        }
         location = /video-intake-login {
             internal;
             client_max_body_size 0;
@@ -36,8 +42,8 @@ LOGIN = """
 
 def adapt(directory, body_limit=None, login=False, origins="", secure_port=None):
     """
-    Adds the tests' own pages. `body_limit` replaces nginx's limit of 5m; `login`: whether one is needed; `origins`: hosts whose pages may
-    upload; `secure_port`: also there, by TLS and HTTP/2.
+    Adds the tests' own pages. `body_limit` replaces nginx's limit of 5m; `login`: whether one is needed; `origins`: hosts
+    whose pages may upload; `secure_port`: also there, by TLS and HTTP/2.
     """
     snippets = directory / "nginx/snippets/video-intake"
     additions = LOCATIONS
@@ -70,4 +76,5 @@ def make_certificate(directory):
     """Of nobody: the browser is told not to look."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-         "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"], check=True, capture_output=True, timeout=60)
+         "-keyout", directory / "key.pem", "-out", directory / "certificate.pem"],
+        check=True, capture_output=True, timeout=60)

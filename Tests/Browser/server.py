@@ -71,8 +71,9 @@ class Command:
 
 class Server:
     """
-    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether videos are
-    queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see configuration.adapt.
+    `environment`: settings, like {"VIDEO_INTAKE_RESERVE": "1T"}; `{port}` in a value is the server's. `transcodes`: whether
+    videos are queued, which a worker transcodes once it is started. `secure`: whether it is also there by TLS. `nginx`: see
+    configuration.adapt.
     """
 
     def __init__(self, environment=None, transcodes=False, secure=False, **nginx):
@@ -188,19 +189,22 @@ class Server:
         assert status == 200, f"{action}: HTTP {status} {reply!r}"
         return json.loads(reply)
 
-    def upload(self, path):
-        """Uploads a file that is smaller than a chunk, and returns its video's number."""
-        fields = {"guid": "1" + "".join(filter(str.isdigit, f"{time.time():.9f}")), "file_name": path.name, "md5": md5(path)}
+    def send(self, content, suffix=".mp4", **fields):
+        """Sends a chunk, or a whole file, with these fields: (HTTP status, reply)."""
         boundary = b"0123456789abcdef"
         parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
-        parts.append(f'name="file"; filename="video{path.suffix}"\r\n\r\n'.encode() + path.read_bytes())
+        parts.append(f'name="file"; filename="video{suffix}"\r\n\r\n'.encode() + content)
         body = b"".join(b"--" + boundary + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
         status, _, reply = self.request(
             "POST", "/service/upload/upload_file", body + b"--" + boundary + b"--\r\n",
             {"Content-Type": "multipart/form-data; boundary=" + boundary.decode()})
-        assert status == 200, f"HTTP {status} {reply!r}"
-        reply = json.loads(reply)
-        assert reply["code"] == 1, reply
+        return status, json.loads(reply)
+
+    def upload(self, path):
+        """Uploads a file that is smaller than a chunk, and returns its video's number."""
+        guid = "1" + "".join(filter(str.isdigit, f"{time.time():.9f}"))
+        status, reply = self.send(path.read_bytes(), path.suffix, guid=guid, file_name=path.name, md5=md5(path))
+        assert (status, reply["code"]) == (200, 1), f"HTTP {status} {reply}"
         return reply["data"]["video_id"]
 
     def video(self, number):
@@ -245,7 +249,8 @@ class Server:
 
     def requests(self, action, since=0, method="POST", version=r"[\d.]+"):
         """[(status, bytes received)] of the requests for the action that have ended, those that were broken off included."""
-        pattern = re.compile(rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}" (\d+) .* received=(\d+)'.encode())
+        request = rf'"{method} /service/upload/{action}[ ?][^"]*HTTP/{version}"'
+        pattern = re.compile(rf"{request} (\d+) .* received=(\d+)".encode())
         with self._settled_log().open("rb") as log:
             log.seek(since)
             matches = (pattern.search(line) for line in log)

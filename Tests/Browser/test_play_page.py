@@ -55,6 +55,20 @@ class PlayPageTests(BrowserCase):
             page.click("a[download], a:has-text('下载')")
         self.assertEqual(videos.sha256(download.value.path()), videos.sha256(path))
 
+    def stored_path(self, path):
+        """Of the address at which the file's video is."""
+        stored = self.server.stored_file(self.server.video_with(videos.md5(path)))
+        return f"/{stored.relative_to(self.server.directory)}"
+
+    def moved_to(self, media):
+        """What answers video_info so that the video is at another address."""
+        def answer(route):
+            reply = route.fetch().json()
+            reply["data"]["video_url"] = reply["data"]["video_url"].replace(self.server.address, media)
+            route.fulfill(json=reply)
+
+        return answer
+
     def test_a_download_is_called_by_the_videos_name(self):
         names = {"我的视频 (第1集) 100% it's": "我的视频 (第1集) 100% it's.mp4", "holiday.MP4": "holiday.MP4"}
         for name, file_name in names.items():
@@ -63,13 +77,8 @@ class PlayPageTests(BrowserCase):
             # Where videos have the page's own host, and another one.
             for media in self.server.address, self.server.address_at("media.test"):
                 with self.subTest(name, media=media):
-                    def move(route, media=media):
-                        reply = route.fetch().json()
-                        reply["data"]["video_url"] = reply["data"]["video_url"].replace(self.server.address, media)
-                        route.fulfill(json=reply)
-
                     self.expect_errors("Content Security Policy")
-                    page = self.open_window(f"/play/?video_id={number}", routes={"**/video_info": move})
+                    page = self.open_window(f"/play/?video_id={number}", routes={"**/video_info": self.moved_to(media)})
                     page.wait_for_selector("#download")
                     with page.expect_download() as download:
                         page.click("#download")
@@ -79,11 +88,12 @@ class PlayPageTests(BrowserCase):
     def test_a_link_names_a_download_only_as_what_it_is(self):
         path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
         self.uploaded(path)
-        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        file = self.stored_path(path)
         for name, header in {
             "a.mp4": "attachment; filename*=UTF-8''a.mp4", "a.MP4": "attachment; filename*=UTF-8''a.MP4",
             "%E5%90%8D%20%22.mp4": "attachment; filename*=UTF-8''%E5%90%8D%20%22.mp4",
-            "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None, "a%0.mp4": None, "": None,
+            "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None,
+            "a%0.mp4": None, "": None,
         }.items():
             with self.subTest(name):
                 status, headers, _ = self.server.request("GET", f"{file}?name={name}")
@@ -105,7 +115,7 @@ class PlayPageTests(BrowserCase):
     def test_headers(self):
         path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
         number = self.uploaded(path)
-        file = "/" + str(self.server.stored_file(self.server.video_with(videos.md5(path))).relative_to(self.server.directory))
+        file = self.stored_path(path)
         for address in "/", f"/play/?video_id={number}", "/js/upload-page.js", "/webuploader-resume.js", "/favicon.svg", file:
             with self.subTest(address):
                 status, headers, _ = self.server.request("GET", address)

@@ -50,7 +50,7 @@ class ChangedFileTests(BrowserCase):
         self.assertEqual(self.server.requests("upload_file", mark), [])
 
     def test_an_unfinished_upload_is_not_completed_as_the_old_content(self):
-        """The server misses the last chunks only, and those are the same in both: its md5 is right, and it is not the file's."""
+        """The server has the chunk that was changed: its md5 is the remembered one, and not the file's."""
         self.write("old")
         page = UploadPage(self)
         page.choose([self.path])

@@ -83,7 +83,8 @@ class UploadLoginTests(LoginCase):
                 self.assert_stored(page, path)
                 self.assertIsNone(self.notice(page))
                 stored = [received for status, received in self.server.requests("upload_file", mark) if status == 200]
-                self.assertEqual(len(stored), -(-path.stat().st_size // videos.CHUNK_SIZE), "each chunk was stored once")
+                chunks = -(-path.stat().st_size // videos.CHUNK_SIZE)
+                self.assertEqual(len(stored), chunks, "each chunk was stored once")
                 page.page.context.close()
 
     def test_no_session_before_the_first_file(self):
@@ -128,7 +129,8 @@ class UploadLoginTests(LoginCase):
 
     def test_a_login_that_leads_to_another_page_is_no_success(self):
         """As a site does whose own script stands before the addresses: to its login page, here or on another host."""
-        targets = {"here": "/test/webuploader/index.html", "elsewhere": self.server.address_at("login.test") + "/healthz"}
+        elsewhere = self.server.address_at("login.test") + "/healthz"
+        targets = {"here": "/test/webuploader/index.html", "elsewhere": elsewhere}
         for name, target in targets.items():
             with self.subTest(name):
                 path = videos.variant(videos.middle(), self.directory / f"{name}.mp4", seed=self.id())
@@ -152,11 +154,32 @@ class UploadLoginTests(LoginCase):
         page = UploadPage(self)
         self.log_in(page.page)
         page.choose([path])
-        page.page.route(UPLOAD, lambda route: route.fulfill(status=200, content_type="text/html", body="<form>Log in</form>"))
+        login = {"status": 200, "content_type": "text/html", "body": "<form>Log in</form>"}
+        page.page.route(UPLOAD, lambda route: route.fulfill(**login))
         page.start()
         page.wait_for_status(path, "请重新登录", "正在上传", "正在校验")
         page.page.unroute(UPLOAD)
         page.wait_for_state(path, "done", "exists", "failed")
+        self.assert_stored(page, path)
+
+    def test_a_question_that_needs_no_login_where_uploads_do(self):
+        """A site may have it so: the page is not to ask and send without end."""
+        path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
+        page = UploadPage(self)
+        self.log_in(page.page)
+        page.choose([path])
+        refused = []
+
+        def refuse(route):
+            refused.append(route)
+            route.fulfill(status=401, content_type="text/html", body="")
+
+        page.page.route(UPLOAD, refuse)
+        page.start()
+        page.page.wait_for_timeout(10_000)
+        self.assertIn(len(refused), range(3, 22))
+        page.page.unroute(UPLOAD)
+        page.wait_for_state(path, "done")
         self.assert_stored(page, path)
 
     def test_a_paused_page_stays_paused(self):

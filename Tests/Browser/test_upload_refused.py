@@ -132,7 +132,7 @@ class LimitTests(BrowserCase):
         for lang, words in (("zh", "支持 mp4、mov 格式，每个文件不超过 2.86 MB"), ("en", "mp4, mov: up to 2.86 MB each")):
             with self.subTest(lang):
                 page = self.open_page(self.limits, lang)
-                self.wait_for(page.page, lambda: words in page.page.inner_text("#intro"), page.page.inner_text("#intro"))
+                self.wait_for(page.page, lambda: words in page.page.inner_text("#intro"), words)
                 self.assertEqual(page.page.get_attribute("#files", "accept"), ".mp4,.mov")
                 avi, mov, big = [self.directory / f"{lang}.{name}" for name in ("avi", "mov", "mp4")]
                 avi.write_bytes(b"x" * 1000)
@@ -159,7 +159,8 @@ class LimitTests(BrowserCase):
         self.assertEqual(videos.sha256(self.server.stored_file(video)), videos.sha256(path))
 
     def test_limits_that_are_none_change_nothing(self):
-        for limits in None, {}, {"extensions": [], "size": 0, "body": "5", "chunk": -1}, {"extensions": ["<b>"], "size": None}, 7:
+        wrong = {"extensions": [], "size": 0, "body": "5", "chunk": -1}
+        for limits in None, {}, wrong, {"extensions": ["<b>"], "size": None}, 7:
             with self.subTest(limits):
                 page = self.open_page(limits)
                 page.page.wait_for_load_state("networkidle")

@@ -42,7 +42,8 @@ WATCH_REQUESTS = """
 
 class StalledUploadTests(BrowserCase):
     def video(self, chunks=6):
-        return videos.variant(videos.small(), self.directory / "video.mp4", videos.CHUNK_SIZE * chunks - 1000, seed=self.id())
+        length = videos.CHUNK_SIZE * chunks - 1000
+        return videos.variant(videos.small(), self.directory / "video.mp4", length, seed=self.id())
 
     def chunk_number(self, request):
         return int(re.search(rb'name="chunk"\r\n\r\n(\d+)\r\n', request.post_data_buffer)[1])
@@ -90,7 +91,8 @@ class StalledUploadTests(BrowserCase):
         self.assertGreaterEqual(len(aborts), 2)
         for index in aborts:
             waited = next(time for name, time in events[index:] if name == "send") - events[index][1]
-            self.assertLess(waited, 200, "milliseconds until a request is sent again; after a lost connection it is 250 at least")
+            # Milliseconds. After a lost connection it is 250 at least.
+            self.assertLess(waited, 200)
 
     def test_after_a_stall_one_chunk_at_a_time_with_twice_the_time(self):
         path = self.video()

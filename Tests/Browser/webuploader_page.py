@@ -5,7 +5,7 @@ import re
 
 
 class WebUploaderPage:
-    """`options`: of its address, see pages/webuploader/index.html. `origin`: that of the page, if it is not the server's usual one."""
+    """`options`: of its address, see pages/webuploader/index.html. `origin`: the page's, if it is not the usual one."""
 
     def __init__(self, case, options="", origin="", **window):
         self.page = case.open_window(f"{origin}/test/webuploader/index.html?{options}", **window)

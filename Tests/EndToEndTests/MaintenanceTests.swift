@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import Testing
 import TestSupport
 
@@ -62,6 +63,23 @@ extension EndToEnd {
             let result = try ChildProcess.run(NginxSite.binary, [command, "--data-directory", directory.path])
             #expect(result.end == .exit(64) && result.errors.contains("\(directory.path): is the disk mounted?"))
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+        }
+
+        @Test(.enabled(if: geteuid() == 0))
+        func whatRootMakesWhileItLooksAfterTheSiteIsTheServices() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            try #require(chown(directory.path, 33, 33) == 0)
+            for command in [["init"], ["check"], ["gc"]] {
+                let result = try ChildProcess.run(NginxSite.binary, command + ["--data-directory", directory.path])
+                #expect(result.end == .exit(0), "\(result)")
+            }
+            let made = try FileManager.default.subpathsOfDirectory(atPath: directory.path)
+            #expect(Set(made).isSuperset(of: ["body", "incoming", "video-intake.db"]))
+            for path in made {
+                var status = stat()
+                #expect(stat("\(directory.path)/\(path)", &status) == 0 && status.st_uid == 33, "\(path)")
+            }
         }
 
         @Test(arguments: InProcessSite.BodyMode.allCases)

@@ -4,12 +4,9 @@ import Testing
 import TestSupport
 
 extension NginxSite {
-    /// What /metrics says, past nginx.
+    /// What /metrics says.
     func metrics() throws -> String {
-        let connection = try HTTPConnection(unixSocket: socketPath, timeLimit: 20)
-        try connection.send(FastCGI.request(SentRequest(method: "GET", "/metrics")))
-        let reply = try FastCGI.reply(connection.rest())
-        return String(decoding: reply?.body ?? [], as: UTF8.self)
+        String(decoding: try send(SentRequest(method: "GET", "/metrics")).body, as: UTF8.self)
     }
 
     func ready() throws -> ReceivedReply { try send(SentRequest(method: "GET", "/healthz?ready")) }
@@ -65,6 +62,23 @@ extension EndToEnd {
             #expect(
                 metrics.contains(
                     #"video_intake_requests_total{action="upload_file",code="-3",reason="disk-full"} 20"#))
+        }
+
+        /// Which files' syncs fail: the upload's, or the catalogue's.
+        @Test(arguments: [ChangeKind.fsync, .fdatasync])
+        func aFailedSyncIsCounted(kind: ChangeKind) throws {
+            let faults = try FaultLibrary()
+            let site = try NginxSite(.handOff, flags: ["--durability", "power"], faults: faults)
+            defer { site.stop() }
+            #expect(try site.metrics().contains("video_intake_sync_failures_total 0\n"))
+            faults.arm(.fail(EIO), kind, due: 1)
+            let reply = try site.send(Self.newUpload().request(0))
+            #expect(faults.hits == 1)
+            #expect(reply.status == 409 && reply.headers["x-intake-reason"] == "retry")
+            faults.disarm()
+            #expect(try site.metrics().contains("video_intake_sync_failures_total 1\n"))
+            #expect(
+                site.responderLog.contains("sync: Input/output error") || site.responderLog.contains("disk I/O error"))
         }
 
         @Test(.enabled(if: geteuid() == 0, "only root can mount a file system"))

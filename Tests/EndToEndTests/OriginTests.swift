@@ -167,6 +167,7 @@ extension EndToEnd {
             for (name, request, status, code) in rows {
                 let reply = try site.send(request)
                 #expect(reply.status == status && reply.code == code, "\(name): \(reply)")
+                #expect(reply.headers["x-intake-code"] == code.flatMap { $0 < 0 ? "\($0)" : nil }, "\(name)")
                 expectReadable(reply, name)
             }
             // Before the browser sends anything, it asks, and has no cookies with that.

@@ -53,7 +53,7 @@ extension EndToEnd {
                     (75, ENOSYS, ["serve", "worker"], ["fdatasync", "SystemCallFilter="]),
                     (73, ENOSYS, ["serve", "worker"], ["flock", "SystemCallFilter="]),
                     (302, EPERM, ["worker"], ["prlimit", "SystemCallFilter="]),
-                    (316, ENOSYS, ["worker"], ["renameat2", "SystemCallFilter="]),
+                    (316, ENOSYS, ["worker"], ["rename", "SystemCallFilter="]),
                 ]
             #else
                 []

@@ -74,13 +74,7 @@ class Running(unittest.TestCase):
         if chunk is not None:
             fields |= {"chunks": -(-len(content) // CHUNK), "chunk": chunk}
             content = content[chunk * CHUNK:(chunk + 1) * CHUNK]
-        parts = [f'name="{field}"\r\n\r\n{value}'.encode() for field, value in fields.items()]
-        parts.append(f'name="file"; filename="video.mp4"\r\n\r\n'.encode() + content)
-        parts = [b"--0123456789\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts]
-        body = b"".join(parts) + b"--0123456789--\r\n"
-        status, _, reply = self.server.request(
-            "POST", "/service/upload/upload_file", body, {"Content-Type": "multipart/form-data; boundary=0123456789"})
-        return status, json.loads(reply)
+        return self.server.send(content, **fields)
 
     def metrics(self):
         status, headers, text = self.server.request("GET", "/metrics")

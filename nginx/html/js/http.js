@@ -51,9 +51,9 @@ export async function question(path, form, { signal, limit }) {
  * @param {AbortSignal} options.signal
  * @param {number} options.limit milliseconds without any progress after which the request is given up
  * @param {(bytes: number) => void} options.onProgress bytes of the body sent so far, with the form around the file
- * @param {() => Promise<boolean>} options.hasArrived asked before it is given up: whether the server has it nevertheless
- * @returns {Promise<Answer>} `end` with status 0: `lost`; `aborted`, by the browser and not by the signal; `stalled`, given
- *     up; `arrived`, given up and the server has it
+ * @param {() => Promise<boolean>} options.hasArrived asked before it is given up: whether the server has it all the same
+ * @returns {Promise<Answer>} `end` with status 0: `lost`; `aborted`, by the browser and not by the signal; `stalled`,
+ *     given up; `arrived`, given up and the server has it
  * @throws {DOMException} `AbortError`, if the signal says so
  */
 export function post(path, form, { signal, limit, onProgress, hasArrived }) {

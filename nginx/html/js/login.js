@@ -1,6 +1,9 @@
 import { Backoff } from './backoff.js';
 import { LoginNeeded, Unanswered } from './service.js';
 
+/** Milliseconds after which a login that ends has been one. Before that, the question may need none where uploads do. */
+const CALM = 60_000;
+
 /** Whether the server wants a login. While it does, asks it now and then, and when the user comes back to the page. */
 export class Login {
     isNeeded = false;
@@ -9,6 +12,8 @@ export class Login {
     #backoff = new Backoff();
     #isAsking = false;
     #timer;
+    /** Time in ms (`performance.now()`) since which none is needed. */
+    #since = -CALM;
 
     /**
      * @param {() => Promise<void>} question a cheap one, which needs the login too
@@ -28,7 +33,7 @@ export class Login {
     need() {
         if (this.isNeeded) return;
         this.isNeeded = true;
-        this.#backoff.succeed();
+        if (performance.now() - this.#since >= CALM) this.#backoff.succeed();
         this.#askLater();
         this.#onChange();
     }
@@ -57,7 +62,8 @@ export class Login {
             this.isNeeded = error instanceof LoginNeeded || error instanceof Unanswered;
         }
         this.#isAsking = false;
-        if (this.isNeeded) this.#askLater();
-        else this.#onChange();
+        if (this.isNeeded) return this.#askLater();
+        this.#since = performance.now();
+        this.#onChange();
     }
 }

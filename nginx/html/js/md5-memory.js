@@ -25,8 +25,8 @@ function save(list) {
 
 /**
  * The md5 that a file had when it was read last, so that an upload continues at once after a reload. It may be that of
- * another content: a file can be changed, or be replaced by another one, and have the same name, size and date. So the server
- * verifies what it gets, and before the page says that the server has the file, the file is read.
+ * another content: a file can be changed, or be replaced by another one, and have the same name, size and date. So the
+ * server verifies what it gets, and before the page says that the server has the file, the file is read.
  *
  * @param {File} file
  * @returns {?string}

@@ -241,7 +241,8 @@ const english = {
     noticeLogin: 'Log in first. This page then goes on by itself.',
     noticeForbidden: 'You have no permission to see this video.',
     noticeFailedDamaged:
-        'Processing failed, and the browser cannot play the original. Try again, or download it and open it in a player.',
+        'Processing failed, and the browser cannot play the original. Try again, or download it and open it in a '
+        + 'player.',
     newVersion: 'Play the processed version',
     progressProcessing: 'Processing progress',
     seekBar: 'Seek with preview pictures',

@@ -9,9 +9,9 @@ const LAST_LIMIT = 30 * 60_000;
 const EASY = 10_000;
 
 /**
- * How much is sent at once and how long it may take, for all uploads of the page: they share the connection. A slow one takes
- * in megabytes that the browser counts as sent, and shows no progress until they are through. So after a stall there is one
- * chunk at a time, and more patience.
+ * How much is sent at once and how long it may take, for all uploads of the page: they share the connection. A slow one
+ * takes in megabytes that the browser counts as sent, and shows no progress until they are through. So after a stall there
+ * is one chunk at a time, and more patience.
  */
 export class Pace {
     /** Requests at once, of all files together. */
@@ -19,8 +19,8 @@ export class Pace {
     /** Milliseconds without any progress after which a request is given up. */
     limit = FIRST_LIMIT;
     /**
-     * Whether chunks are read into memory before they are sent. Safari at times never gets the reply to a request whose bytes
-     * it has taken from a file.
+     * Whether chunks are read into memory before they are sent. Safari at times never gets the reply to a request whose
+     * bytes it has taken from a file.
      */
     isReadFirst = false;
 

@@ -2,8 +2,8 @@ import { Pace } from './pace.js';
 import { Transfer } from './transfer.js';
 
 /**
- * Uploads the files of the list in their order, as many requests at a time as the pace says. The chunks of a file start when
- * the one before has none left. While a login is needed it waits.
+ * Uploads the files of the list in their order, as many requests at a time as the pace says. The chunks of a file start
+ * when the one before has none left. While a login is needed it waits.
  */
 export class Queue {
     /** `idle`, `uploading` or `paused`. */

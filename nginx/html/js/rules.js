@@ -9,8 +9,8 @@ const COUNT_LIMIT = 10;
 const FORM_ROOM = 64 * KIB;
 
 /**
- * What the server takes: extensions without the dot, and bytes of a video, of a request and of a chunk. These hold until it
- * has said.
+ * What the server takes: extensions without the dot, and bytes of a video, of a request and of a chunk. These hold until
+ * it has said.
  */
 const limits = {
     extensions: ['mp4', 'avi', 'flv'],

@@ -169,7 +169,8 @@ export class Transfer {
         const missing = Array.from({ length: chunks }, (_, chunk) => chunk)
             .filter((chunk) => !stored.has(chunk) && !sending.has(chunk));
         // A complete upload is not under way any more: any chunk of it is answered with the video.
-        const isComplete = sending.size === 0 && (missing.length === 0 || (!received && (this.#rounds > 0 || before.size > 0)));
+        const isForgotten = !received && (this.#rounds > 0 || before.size > 0);
+        const isComplete = sending.size === 0 && (missing.length === 0 || isForgotten);
         this.#todo = isComplete ? [chunks - 1] : missing;
     }
 

@@ -40,7 +40,7 @@ export class Player {
     #stuck;
     #onNotice;
 
-    /** @param {(key: ?string, values?: object) => void} onNotice called with what the user has to know; null: all is well */
+    /** @param {(key: ?string, values?: object) => void} onNotice called with what the user has to know; null: nothing */
     constructor(onNotice) {
         this.#onNotice = onNotice;
         const listen = (name, action) => this.#video.addEventListener(name, action);
@@ -168,7 +168,7 @@ function fileName(title, type) {
     return title.toLowerCase().endsWith(`.${type}`) ? title : `${title}.${type}`;
 }
 
-/** Percent-encodes for a header too, where fewer characters stand for themselves: https://www.rfc-editor.org/rfc/rfc8187 */
+/** Percent-encodes for a header, where fewer characters stand for themselves: https://www.rfc-editor.org/rfc/rfc8187 */
 function encode(text) {
     return encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
