@@ -3,7 +3,7 @@ import ChunkStore
 import Foundation
 import Uploads
 
-/// Verify, publish, record. (protocol.md, section 3 "Completion")
+/// Verify, publish, record.
 ///
 /// The bytes get their final name before the record is committed and lose the first one after it, so that a crash at any
 /// point leaves either an upload that can be completed again or a finished video.

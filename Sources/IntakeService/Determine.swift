@@ -2,7 +2,7 @@ import Catalogue
 import FormData
 import Uploads
 
-/// determine_video_exist and determine_chunk_exist: what is there already. (protocol.md, sections 4 and 5)
+/// determine_video_exist and determine_chunk_exist: what is there already.
 extension IntakeService {
     func determineVideoExist(_ call: Call) throws(Failure) -> Reply {
         let parameters = try parameters(call)

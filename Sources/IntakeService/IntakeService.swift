@@ -6,7 +6,7 @@ import LoadingCache
 import Logging
 import Synchronization
 
-/// The actions: parameters in, replies out. (protocol.md)
+/// The actions: parameters in, replies out.
 ///
 /// Thread-safe; `handle` runs on as many threads as the server has.
 package final class IntakeService: Sendable {

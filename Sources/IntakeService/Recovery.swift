@@ -3,7 +3,7 @@ import ChunkStore
 import Logging
 import Uploads
 
-/// What a crash or a reboot leaves, and how it is taken up again. (design.md, "Durability")
+/// What a crash or a reboot leaves, and how it is taken up again.
 extension IntakeService {
     /// Puts the store and the catalogue in step; call it before the first request. Its time does not grow with the sizes
     /// of the uploads.

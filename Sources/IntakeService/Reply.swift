@@ -1,4 +1,4 @@
-/// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text. (protocol.md, section 1)
+/// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text.
 package struct Reply: Sendable {
     /// The HTTP status.
     package let status: Int

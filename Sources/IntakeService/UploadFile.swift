@@ -3,7 +3,7 @@ import ChunkStore
 import Dispatch
 import Uploads
 
-/// upload_file: parse, check, store, decide, reply. (protocol.md, section 3)
+/// upload_file: parse, check, store, decide, reply.
 extension IntakeService {
     func uploadFile(_ call: Call) throws(Failure) {
         let form = try readForm(call)

@@ -1,7 +1,7 @@
 import Catalogue
 import FormData
 
-/// list_class and video_info, and the page that plays a video. (protocol.md, sections 6 and 7)
+/// list_class and video_info, and the page that plays a video.
 extension IntakeService {
     func listClass(_ call: Call) throws(Failure) -> Reply {
         call.format.classes(try recording(catalogue.classes()), call.settings)

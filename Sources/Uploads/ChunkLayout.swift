@@ -2,7 +2,6 @@
 ///
 /// The chunk size is never sent. A chunk that is not the last has it as its length and lies at `chunk × length`; the
 /// last lies at `size − length`. Every chunk of a file of known size therefore tells the whole layout.
-/// Source: protocol.md, section 2.
 ///
 ///     |<- chunkSize ->|<- chunkSize ->|<- lastLength ->|
 ///     0               chunkSize       2 × chunkSize    size

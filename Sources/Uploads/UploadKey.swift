@@ -1,7 +1,6 @@
 /// What identifies an upload: who sends which content in how many chunks.
 ///
 /// A page that was reloaded has another guid and still continues its upload, because a guid is only an alias.
-/// Source: protocol.md, section 3 "Resume".
 package struct UploadKey: Hashable, Sendable {
     /// What stands beside the digest to tell the content apart.
     package enum Extent: Hashable, Sendable {

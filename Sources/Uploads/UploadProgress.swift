@@ -2,7 +2,7 @@
 /// reply a stored chunk gets.
 ///
 /// A pure state machine: the caller guards it with a lock, does the I/O between the calls and never answers code 2
-/// without `decide`. Source of the rules: protocol.md, section 3 "Completion".
+/// without `decide`.
 ///
 ///     open ── the last missing chunk ──▶ completing ──▶ completed
 ///       │                                    │
@@ -46,7 +46,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         case over(Outcome)
     }
 
-    /// At most so many missing chunks make a request wait for the completion. (protocol.md, section 3, rule 3)
+    /// At most so many missing chunks make a request wait for the completion.
     package static var nearlyWhole: Int { 2 }
 
     package private(set) var phase = Phase.open

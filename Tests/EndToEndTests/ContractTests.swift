@@ -3,9 +3,9 @@ import Testing
 import TestSupport
 
 extension EndToEnd {
-    /// protocol.md, row by row; the same table runs in process.
+    /// The contract with the pages, row by row; the same table runs in process.
     @Suite struct Contract {
-        @Test("protocol.md holds through nginx", arguments: ContractTable.all, InProcessSite.BodyMode.allCases)
+        @Test("the contract holds through nginx", arguments: ContractTable.all, InProcessSite.BodyMode.allCases)
         func contract(_ row: ContractCase, mode: InProcessSite.BodyMode) throws {
             let wrong = try row.problems(at: SettledSite(site: EndToEnd.contractSite(mode)))
             #expect(wrong == [])

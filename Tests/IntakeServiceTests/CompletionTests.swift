@@ -44,7 +44,7 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     return false
 }
 
-/// The four rules of protocol.md, section 3 "Completion".
+/// The four rules of when a file is complete and who is told.
 @Suite struct CompletionTests {
     // MARK: Rule 1
 

@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 @Suite struct ContractTests {
-    @Test("protocol.md holds in process", arguments: ContractTable.all, InProcessSite.BodyMode.allCases)
+    @Test("the contract holds in process", arguments: ContractTable.all, InProcessSite.BodyMode.allCases)
     func contract(_ row: ContractCase, mode: InProcessSite.BodyMode) throws {
         #expect(try row.problems(at: InProcessSite(mode: mode)) == [])
     }

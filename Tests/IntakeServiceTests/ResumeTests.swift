@@ -9,7 +9,7 @@ private func page() -> PageUpload {
     return page
 }
 
-/// protocol.md, section 3 "Resume".
+/// How an upload goes on that was interrupted.
 @Suite struct ResumeTests {
     @Test("an upload goes on after a restart, in either body mode", arguments: InProcessSite.BodyMode.allCases)
     func restart(mode: InProcessSite.BodyMode) throws {

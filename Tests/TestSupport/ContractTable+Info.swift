@@ -1,6 +1,6 @@
 import Foundation
 
-/// protocol.md, sections 6 and 7.
+/// list_class and video_info.
 extension ContractTable {
     private static let infoMembers: Set = [
         "video_id", "video_url", "video_name", "size", "duration", "md5", "class_id", "class_name", "game_name",

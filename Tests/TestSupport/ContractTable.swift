@@ -1,7 +1,7 @@
 import Foundation
 import IntakeService
 
-/// Every row and every limit of protocol.md, sections 1 to 7, to be run against any site with default settings.
+/// The contract with the pages, every reply and every limit, to be run against any site with default settings.
 package enum ContractTable {
     package static let all = routes + reading + readingLimits + empty + malformed + refused + stored + determine + info
 
@@ -24,7 +24,7 @@ package enum ContractTable {
         return page
     }
 
-    // MARK: - Section 1: routes
+    // MARK: - Routes
 
     private static let routes: [ContractCase] =
         ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"].flatMap { method in
@@ -59,7 +59,7 @@ package enum ContractTable {
                 }),
         ]
 
-    // MARK: - Section 2: reading parameters
+    // MARK: - Reading parameters
 
     /// A whole small file with this query and these changes to its form; the reply's guid tells what was read.
     private static func reads(
@@ -219,7 +219,7 @@ package enum ContractTable {
             }
         }
 
-    // MARK: - Section 2: limits
+    // MARK: - Limits
 
     private static func limit(_ name: String, isOver: Bool, _ request: @escaping @Sendable () -> SentRequest)
         -> ContractCase
@@ -287,7 +287,7 @@ package enum ContractTable {
                 }),
         ]
 
-    // MARK: - Section 3: empty parameters
+    // MARK: - Empty parameters
 
     private static let empty: [ContractCase] =
         ["guid", "file_name", "md5"].flatMap { field in
@@ -312,7 +312,7 @@ package enum ContractTable {
                 request: { _ in small { $0.fileName = "" }.request() }),
         ]
 
-    // MARK: - Section 3: malformed values
+    // MARK: - Malformed values
 
     private static func malformed(_ field: String, _ value: String, _ page: PageUpload? = nil) -> ContractCase {
         let shown = value.count > 40 ? "\(value.prefix(12))… (\(value.count) characters)" : value
@@ -364,7 +364,7 @@ package enum ContractTable {
                 }),
         ]
 
-    // MARK: - Section 3: refused, and what may be tried again
+    // MARK: - Refused, and what may be tried again
 
     private static let refused: [ContractCase] =
         ["a.exe", "a.mp4.php", "mp4", "a.", ".mp4x", "a.php"].map { name in
