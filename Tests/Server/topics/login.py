@@ -5,7 +5,6 @@ import re
 from checks import Checks, must
 from shop import Site
 
-EXAMPLE = "/usr/share/doc/video-intake/examples/login/server.conf"
 LOGIN = "/etc/nginx/snippets/video-intake/login.conf"
 SCRIPT = "/usr/local/share/video-intake/login.php"
 
@@ -24,9 +23,7 @@ def run(site: Site, check: Checks, videos):
     machine = site.machine
     try:
         with check("set up as the example says"):
-            commands = re.findall(r"^#     ((?:cd|cp|install) .*)$", machine.shell(f"cat {EXAMPLE}"), re.MULTILINE)
-            must(len(commands) == 4, commands)
-            machine.shell("\n".join(commands))
+            site.run_documented("login")
             machine.shell(f"""
                 cp -p {LOGIN} /root/login.conf
                 sed -i '0,/^#auth_request/s/^#auth_request/auth_request/' {LOGIN}
