@@ -108,9 +108,12 @@ extension EndToEnd {
             let early = try self.start("serve", environment)
             try #require(eventually { access(socket, F_OK) == 0 })
             var answered = 0
-            while let reply = try? ask("/service/upload/upload_file") {
-                #expect(reply.status == 409 && reply.code == -2)
-                answered += 1
+            while early.poll() == nil {
+                // None before it listens, and none after it has stopped.
+                if let reply = try? ask("/service/upload/upload_file") {
+                    #expect(reply.status == 409 && reply.code == -2)
+                    answered += 1
+                }
                 usleep(200_000)
             }
             #expect(answered > 10)
@@ -121,7 +124,7 @@ extension EndToEnd {
 
             let checked = try self.start("serve", environment)
             try #require(eventually { access(socket, F_OK) == 0 })
-            #expect(try ask("/healthz?ready", "GET").status == 503)
+            #expect(eventually(within: 4) { (try? ask("/healthz?ready", "GET").status) == 503 })
             #expect(checked.stop() == .exit(0))
 
             // The disk has come.
