@@ -20,7 +20,7 @@ extension IntakeService {
         } catch {
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
-            case .md5:
+            case .md5, .expired:
                 try? catalogue.discard(upload: upload.record.id)
                 end(upload, outcome)
             case .container:
@@ -117,8 +117,11 @@ extension IntakeService {
         if let file = verified.file, known == nil || !isThere(draft.path, size: verified.size) {
             draft = try publish(upload, file, draft)
         } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
-            // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
-            throw refusedMD5(upload, size: verified.size, computed: nil)
+            // Nobody kept the chunks: all must come again.
+            logger.notice(
+                "the video was deleted with which an upload was compared",
+                metadata: ["guid": "\(upload.record.draft.guid)", "file": "\(draft.path)"])
+            throw .expired
         }
         let video: Video?
         do throws(CatalogueError) {

@@ -85,7 +85,8 @@ extension IntakeService {
 
     private func addFaults(_ exposition: inout Exposition) {
         exposition.add(
-            "sync_failures_total", .counter, "Failed calls to bring bytes to the medium.",
+            "sync_failures_total", .counter,
+            "Failed calls of the responder to bring bytes to the medium; those of a worker are errors of its jobs.",
             metrics.syncFailures.load(ordering: .relaxed))
         exposition.add(
             "lost_files_total", .counter, "Files that were found missing, each once.",
@@ -141,12 +142,7 @@ extension IntakeService {
         } catch {
             return error.isDiskFull ? .diskFull : .unavailable
         }
-        do throws(CatalogueError) {
-            try catalogue.checkWritable()
-        } catch {
-            return error.reason == .diskFull ? .diskFull : .catalogue
-        }
-        return .ok
+        return writability.answer
     }
 }
 

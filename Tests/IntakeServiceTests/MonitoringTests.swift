@@ -219,4 +219,37 @@ extension InProcessSite {
         }
         try expectNotReady(site, "catalogue")
     }
+
+    @Test("however many ask whether it is ready, the catalogue is written once a second")
+    func askedOften() throws {
+        let site = try InProcessSite()
+        let database = try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db")
+        try database.write {
+            try $0.execute(
+                sql: """
+                    CREATE TABLE written (n);
+                    CREATE TRIGGER counted AFTER UPDATE ON id_sequence BEGIN INSERT INTO written VALUES (1); END
+                    """)
+        }
+        for count in 1...2 {
+            for _ in 0..<20 { #expect(try site.ready().status == 200) }
+            #expect(try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM written") } == count)
+            site.clock.advance(by: 1)
+        }
+        // While one who asks waits for the catalogue, others are answered: as before, and then that it cannot be written.
+        try database.inDatabase { db in
+            try db.execute(sql: "BEGIN IMMEDIATE")
+            let waiting = try site.exchange(SentRequest(method: "GET", "/healthz?ready"))
+            let service = site.service
+            Thread.detachNewThread { service.handle(waiting) }
+            usleep(300_000)
+            #expect(waiting.reply == nil)
+            #expect(try site.ready().status == 200)
+            site.clock.advance(by: 5)
+            try expectNotReady(site, "catalogue")
+            try db.execute(sql: "ROLLBACK")
+            #expect(try waiting.wait().status == 200)
+        }
+        #expect(try site.ready().status == 200)
+    }
 }
