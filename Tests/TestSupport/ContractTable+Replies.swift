@@ -10,7 +10,7 @@ extension ContractTable {
 
     private static let timePattern = #"^\d\d-\d\d-\d\d \d\d:\d\d:\d\d$"#
 
-    // MARK: - Section 3: stored
+    // MARK: - Stored
 
     static let stored: [ContractCase] = [
         ContractCase(
@@ -170,7 +170,7 @@ extension ContractTable {
         return page
     }
 
-    // MARK: - Sections 4 and 5
+    // MARK: - What is there already
 
     private static let videoMembers: Set = [
         "video_id", "video_url", "video_name", "size", "duration", "md5", "class_id", "game_name", "create_time",
