@@ -117,7 +117,7 @@ extension IntakeService {
         if let file = verified.file, known == nil || !isThere(draft.path, size: verified.size) {
             draft = try publish(upload, file, draft)
         } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
-            // Nobody kept the chunks: all must come again.
+            // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
             logger.notice(
                 "the video was deleted with which an upload was compared",
                 metadata: ["guid": "\(upload.record.draft.guid)", "file": "\(draft.path)"])

@@ -47,7 +47,7 @@ extension Failure {
     static let quota = Failure(.quota)
     /// The content does not have the md5 that was sent.
     static let md5 = Failure(.md5)
-    /// What was received of the file is there no more.
+    /// What there was of the upload is gone.
     static let expired = Failure(.expired)
     static let unavailable = Failure(.unavailable)
     static let unknownAction = Failure(.unknownAction)

@@ -50,12 +50,19 @@ package struct IntakeSettings: Sendable {
 
     /// These settings with what can change while requests are served taken from others.
     func reloaded(from new: IntakeSettings) -> IntakeSettings {
-        var settings = new
-        settings.memoryBodyLimit = memoryBodyLimit
-        settings.durability = durability
-        settings.cacheTime = cacheTime
-        settings.queuesTranscoding = queuesTranscoding
-        settings.bodyDirectory = bodyDirectory
+        var settings = self
+        settings.videoDomain = new.videoDomain
+        settings.bodyLimit = new.bodyLimit
+        settings.sizeLimit = new.sizeLimit
+        settings.chunksLimit = new.chunksLimit
+        settings.extensions = new.extensions
+        settings.timeZone = new.timeZone
+        settings.holdTime = new.holdTime
+        settings.slowTime = new.slowTime
+        settings.language = new.language
+        settings.uploadLifetime = new.uploadLifetime
+        settings.uploadLimits = new.uploadLimits
+        settings.webhookURL = new.webhookURL
         return settings
     }
 }

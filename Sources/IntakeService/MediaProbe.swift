@@ -56,7 +56,8 @@ struct MediaProbe: ~Copyable {
     ///
     /// - Returns: `nil` if it works, else its last words.
     static func complaint() throws(StoreError) -> String? {
-        let text = try MediaProbe(["nice", "-n", "19", "ffprobe", "-version"], within: 20, complains: true).text() ?? ""
+        let text =
+            try MediaProbe(["nice", "-n", "19", "ffprobe", "-version"], within: 20, complains: true).text() ?? ""
         let lines = text.split(separator: "\n")
         return lines.contains { $0.hasPrefix("ffprobe version") } ? nil : lines.last.map(String.init) ?? "no answer"
     }
@@ -69,7 +70,8 @@ struct MediaProbe: ~Copyable {
 
     /// Waits for the result: seconds, or `nil` if ffprobe could not tell in time.
     consuming func wait() -> Double? {
-        guard let line = text()?.split(separator: "\n").first, let seconds = Double(line), seconds.isFinite, seconds >= 0
+        guard let line = text()?.split(separator: "\n").first, let seconds = Double(line), seconds.isFinite,
+            seconds >= 0
         else { return nil }
         return (seconds * 1000).rounded() / 1000
     }

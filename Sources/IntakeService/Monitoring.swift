@@ -86,7 +86,7 @@ extension IntakeService {
     private func addFaults(_ exposition: inout Exposition) {
         exposition.add(
             "sync_failures_total", .counter,
-            "Failed calls of the responder to bring bytes to the medium; those of a worker are errors of its jobs.",
+            "Failed calls of the responder to bring bytes to the medium; those of workers fail their jobs.",
             metrics.syncFailures.load(ordering: .relaxed))
         exposition.add(
             "lost_files_total", .counter, "Files that were found missing, each once.",

@@ -26,7 +26,7 @@ struct UploadRequest {
     /// The sent file's extension in lower case, one of the allowed ones.
     let fileExtension: String
 
-    /// The order of the checks decides which fault is answered of several; pages depend on it.
+    /// Checks in the order in which the PHP endpoint did, and then what it did not.
     init(_ form: RequestForm, owner: String, settings: IntakeSettings) throws(Failure) {
         let parameters = form.parameters
         guard let guid = parameters.nonEmpty("guid"), let title = parameters.nonEmpty("file_name"),

@@ -24,7 +24,9 @@ struct Config: ParsableCommand {
 
         func run() throws {
             let settings = try options.uncheckedSettings()
-            print("# The settings file: \(settings.file ?? "none, \(SettingSources.defaultPath(site: "")) does not exist")")
+            print(
+                "# The settings file: \(settings.file ?? "none, \(SettingSources.defaultPath(site: "")) does not exist")"
+            )
             for (name, value, origin) in settings.effective {
                 print("# \(origin)\n" + (value.map { "\(name)=\($0)" } ?? "# \(name) (set)"))
             }

@@ -46,8 +46,8 @@ struct Serve: ParsableCommand {
         if settings.areBodiesElsewhere {
             logger.warning(
                 """
-                bodies and data are on two file systems: each chunk is copied from one to the other, which takes about \
-                3.7 times as long
+                bodies and data are on two file systems: each chunk is copied from one to the other, which takes up to \
+                3.7 times as long; the reserve is kept on both
                 """,
                 metadata: [
                     "bodies": "\(settings.intake.bodyDirectory ?? "")", "data": "\(settings.dataDirectory)",

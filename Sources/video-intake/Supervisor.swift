@@ -25,6 +25,9 @@ final class Supervisor: Sendable {
         func isOurs(_ process: String?) -> Bool { process == nil || process == "\(getpid())" }
         address = take("NOTIFY_SOCKET").flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
         socket = address == nil ? -1 : Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        // A systemd that does not listen does not keep this process from its work.
+        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let (time, process) = (take("WATCHDOG_USEC"), take("WATCHDOG_PID"))
         watchdogTime = time.flatMap { UInt64($0) }.flatMap { $0 > 0 && isOurs(process) ? Double($0) / 1e6 : nil }
         // A shell of a desktop has the first one too, from the unit that all of the desktop is.

@@ -42,7 +42,9 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
             let path = directory.appendingPathComponent("\(file).db").path
             let failures: Locked<[any Error]> = Locked([])
             DispatchQueue.concurrentPerform(iterations: 4) { _ in
-                do { _ = try SQLiteCatalogue(path: path, creates: true) } catch { failures.withLock { $0.append(error) } }
+                do { _ = try SQLiteCatalogue(path: path, creates: true) } catch {
+                    failures.withLock { $0.append(error) }
+                }
             }
             #expect(failures.withLock { $0.map { "\($0)" } } == [])
         }

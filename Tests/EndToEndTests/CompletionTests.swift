@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 extension EndToEnd {
-    /// The rules of when a file is complete and who is told, as a page sees them.
+    /// The rules of which reply a page gets when a file becomes whole, as it sees them.
     @Suite struct Completion {
         private func newUpload(chunks: Int, chunkSize: Int = 65_536) -> PageUpload {
             var upload = PageUpload(content: SampleFile(size: chunks * chunkSize - 100).bytes)

@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 extension EndToEnd {
-    /// The contract with the pages, row by row; the same table runs in process.
+    /// The contract, row by row; the same table runs in process.
     @Suite struct Contract {
         @Test("the contract holds through nginx", arguments: ContractTable.all, InProcessSite.BodyMode.allCases)
         func contract(_ row: ContractCase, mode: InProcessSite.BodyMode) throws {

@@ -12,7 +12,10 @@ enum FastCGI {
     static func request(_ request: SentRequest) -> [UInt8] {
         var pairs = [
             ("REQUEST_METHOD", request.method), ("REQUEST_URI", request.target),
-            ("QUERY_STRING", request.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""),
+            (
+                "QUERY_STRING",
+                request.target.split(separator: "?", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+            ),
             ("CONTENT_TYPE", request.contentType ?? ""), ("CONTENT_LENGTH", "\(request.body.count)"),
         ]
         if let owner = request.owner { pairs.append(("UPLOAD_OWNER", owner)) }

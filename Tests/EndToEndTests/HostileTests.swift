@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 extension EndToEnd {
-    /// Requests that nobody should send: the reply that the contract names, nothing left behind, the server still there.
+    /// Requests that nobody should send: the reply that they are promised, nothing left behind, the server still there.
     @Suite struct Hostile {
         private func newUpload(_ content: [UInt8]? = nil, chunks: Int = 3) -> PageUpload {
             var upload = PageUpload(content: content ?? SampleFile(size: chunks * 65_536).bytes)

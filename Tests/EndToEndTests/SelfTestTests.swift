@@ -125,7 +125,8 @@ extension EndToEnd {
             let result = try start(
                 command, before: ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
             #expect(result.end == .exit(64), "\(result)")
-            #expect(result.errors.contains("(EACCES)") && result.errors.contains("run it as www-data"), "\(result.errors)")
+            #expect(
+                result.errors.contains("(EACCES)") && result.errors.contains("run it as www-data"), "\(result.errors)")
         }
 
         /// Videos are second names of the same bytes, which no other file system can have.
@@ -134,7 +135,9 @@ extension EndToEnd {
             try FileManager.default.createDirectory(atPath: data + "/upload", withIntermediateDirectories: false)
             let result = try start(
                 command,
-                before: ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none \"$0\" && exec \"$@\"", data + "/upload"])
+                before: [
+                    "unshare", "--mount", "sh", "-c", "mount -t tmpfs none \"$0\" && exec \"$@\"", data + "/upload",
+                ])
             #expect(result.end == .exit(64) && result.errors.contains("(EXDEV)"), "\(result)")
         }
 
@@ -166,11 +169,13 @@ extension EndToEnd {
             let other = directory.appendingPathComponent("site")
             let body = other.path + "/body"
             try FileManager.default.createDirectory(atPath: body, withIntermediateDirectories: true)
-            try #require(try ChildProcess.run("mount", ["-t", "tmpfs", "-o", "size=64m", "none", body]).end == .exit(0))
+            try #require(
+                try ChildProcess.run("mount", ["-t", "tmpfs", "-o", "size=64m", "none", body]).end == .exit(0))
             defer { _ = try? ChildProcess.run("umount", ["--lazy", body]) }
             let site = try NginxSite(mode, directory: other)
             defer { site.stop() }
-            #expect(site.responderLog.contains("warning: bodies and data are on two file systems: each chunk is copied"))
+            #expect(
+                site.responderLog.contains("warning: bodies and data are on two file systems: each chunk is copied"))
             var upload = PageUpload(content: SampleFile(size: 5 * 65_536 - 7).bytes)
             upload.chunkSize = 65_536
             let path = try #require(try upload.send(to: site).completing?.path)

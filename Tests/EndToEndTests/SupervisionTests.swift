@@ -148,7 +148,9 @@ extension EndToEnd {
             try settings.write(["SIZE_LIMIT=1M", "THREADS=99", "LOG_LEVEL=debug", "EXTENSIONS=flv"])
             site.responder.signal(SIGHUP)
             #expect(notify.waits(for: "RELOADING=1", count: words + 1))
-            #expect(eventually { site.responderLog.contains("changed=SIZE_LIMIT,EXTENSIONS,LOG_LEVEL") }, "\(site.responderLog.suffix(900))")
+            #expect(
+                eventually { site.responderLog.contains("changed=SIZE_LIMIT,EXTENSIONS,LOG_LEVEL") },
+                "\(site.responderLog.suffix(900))")
             #expect(site.responderLog.contains("a setting has changed that needs a restart setting=THREADS"))
             #expect(try site.send(Self.newUpload().request(0)).code == -3)
             _ = try site.send(Self.newUpload().determineRequest())
@@ -201,7 +203,8 @@ extension EndToEnd {
 
         private static func blocksHangUps(_ process: pid_t) -> Bool {
             let line = textOfFile("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
-            return line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0 & 1 != 0
+            return line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0 & 1
+                != 0
         }
 
         @Test func aWorkerTellsAnotherReceiverAfterSIGHUP() throws {
@@ -222,7 +225,8 @@ extension EndToEnd {
             // To nobody, and then to somebody again, for both processes.
             try settings.write([])
             for process in [worker, site.site.responder] { process.signal(SIGHUP) }
-            #expect(eventually { site.site.responderLog.contains("changed=WEBHOOK_URL,WEBHOOK_SECRET,WEBHOOK_PRIVATE") })
+            #expect(
+                eventually { site.site.responderLog.contains("changed=WEBHOOK_URL,WEBHOOK_SECRET,WEBHOOK_PRIVATE") })
             let three = try site.upload(Self.newUpload())
             try settings.write(["WEBHOOK_URL=\(first.url)", secret, "WEBHOOK_PRIVATE=yes"])
             for process in [worker, site.site.responder] { process.signal(SIGHUP) }

@@ -1,7 +1,7 @@
 import FormData
 import Testing
 
-/// What WebUploader sends: the fields in this order, the file last (https://github.com/fex-team/webuploader).
+/// What WebUploader sends: the fields in its order, the file last (https://github.com/fex-team/webuploader).
 @Suite("WebUploader's request") struct WebUploaderTests {
     private static let boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 

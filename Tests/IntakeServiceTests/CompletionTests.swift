@@ -44,7 +44,7 @@ private func eventually(_ condition: () -> Bool) -> Bool {
     return false
 }
 
-/// The four rules of when a file is complete and who is told.
+/// The four rules of which reply a page gets when a file becomes whole.
 @Suite struct CompletionTests {
     // MARK: Rule 1
 

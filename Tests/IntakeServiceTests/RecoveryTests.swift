@@ -32,7 +32,7 @@ extension InProcessSite {
     }
 }
 
-/// What a crash or a reboot leaves, and how it is taken up again.
+/// What an upload survives.
 @Suite struct RecoveryTests {
     @Test(
         "after a reboot the chunks whose bytes are not there are forgotten, and only those", arguments: [false, true])

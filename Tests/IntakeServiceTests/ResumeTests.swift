@@ -9,7 +9,7 @@ private func page() -> PageUpload {
     return page
 }
 
-/// How an upload goes on that was interrupted.
+/// An upload that goes on after a reload of the page, a restart, or from another page.
 @Suite struct ResumeTests {
     @Test("an upload goes on after a restart, in either body mode", arguments: InProcessSite.BodyMode.allCases)
     func restart(mode: InProcessSite.BodyMode) throws {

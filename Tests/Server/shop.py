@@ -62,8 +62,19 @@ class Site:
         (old / "old.png").write_bytes(PICTURE)
         (old / "list.pdf").write_bytes(b"%PDF-1.4\n")
         machine.write("/etc/nginx/sites-available/shop", self.documented.text("shop-before"))
-        machine.shell("ln -s ../sites-available/shop /etc/nginx/sites-enabled/; nginx -t; systemctl reload nginx")
-        machine.wait_until("the shop's front page", lambda: self.get("/").body == "the shop's front page\n", 10)
+        machine.shell("ln -s ../sites-available/shop /etc/nginx/sites-enabled/")
+        self.reload_nginx()
+        must(self.get("/").body == "the shop's front page\n", lambda: f"the shop does not work: {self.get('/')}")
+
+    def reload_nginx(self):
+        """Until no process with the old configuration takes requests."""
+
+        def workers():
+            return set(self.machine.run("pgrep", "-fx", "nginx: worker process", check=False).stdout.split())
+
+        before = workers()
+        self.machine.shell("nginx -t; systemctl reload nginx")
+        self.machine.wait_until("nginx's new processes", lambda: (now := workers()) and not now & before, 20, 0.05)
 
     def put_server(self, block="shop-after", **replacements):
         text = self.documented.text(block)

@@ -1,7 +1,7 @@
 import Foundation
 import IntakeService
 
-/// One row of the contract with the pages: requests that lead up to it, the request, and what its reply must be.
+/// One row of the contract: requests that lead up to it, the request, and what its reply must be.
 package struct ContractCase: Sendable, CustomStringConvertible {
     package let name: String
     private let run: @Sendable (any Site) throws -> [String]

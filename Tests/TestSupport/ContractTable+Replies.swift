@@ -170,7 +170,7 @@ extension ContractTable {
         return page
     }
 
-    // MARK: - What is there already
+    // MARK: - determine_video_exist, determine_chunk_exist
 
     private static let videoMembers: Set = [
         "video_id", "video_url", "video_name", "size", "duration", "md5", "class_id", "game_name", "create_time",

@@ -1,7 +1,7 @@
 import Foundation
 import IntakeService
 
-/// The contract with the pages, every reply and every limit, to be run against any site with default settings.
+/// Every reply and every limit that pages are promised, to be run against any site with default settings.
 package enum ContractTable {
     package static let all = routes + reading + readingLimits + empty + malformed + refused + stored + determine + info
 

@@ -161,7 +161,9 @@ extension FaultLibrary {
             if let known { return known }
             let directory = try makeTemporaryDirectory()
             known = directory
-            atexit { FaultLibrary.compiledDirectory.withLock { $0.map { try? FileManager.default.removeItem(at: $0) } } }
+            atexit {
+                FaultLibrary.compiledDirectory.withLock { $0.map { try? FileManager.default.removeItem(at: $0) } }
+            }
             return directory
         }
         let library = "\(directory.path)/\(name).so"

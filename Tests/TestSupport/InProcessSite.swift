@@ -22,6 +22,8 @@ package final class InProcessSite: Site {
     package let clock: Clock
     /// How often this service has looked for a video in the database.
     package let lookups = Counter()
+    /// How often this service has tried whether the database can be written.
+    package let trials = Counter()
     package let log = LogRecord()
     private let directory: TemporaryDirectory
     private let mode: BodyMode
@@ -58,12 +60,13 @@ package final class InProcessSite: Site {
         self.mode = mode
         self.settings = settings
         self.clock = clock
-        let lookups = lookups
+        let (lookups, trials) = (lookups, trials)
         catalogue = try SQLiteCatalogue(
             path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil
         ) { statement in
             if statement.contains("FROM video_info v") { lookups.add() }
+            if statement.contains("SET last = last WHERE") { trials.add() }
         }
         let store = try FileChunkStore(
             directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,

@@ -166,7 +166,8 @@ extension NginxSite {
         let directory = dataDirectory.path
         return try ChildProcess(
             Self.binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
-            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory, output: "\(directory)/log/worker.out",
+            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory,
+            output: "\(directory)/log/worker.out",
             errors: "\(directory)/log/worker.log")
     }
 

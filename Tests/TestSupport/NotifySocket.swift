@@ -14,30 +14,31 @@ package final class NotifySocket: Sendable {
         directory = try makeTemporaryDirectory()
         let path = directory.path + "/notify"
         address = isAbstract ? "@" + path : path
-        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var name = try unixAddress(isAbstract ? "\0" + path : path)
         let size = MemoryLayout<sa_family_t>.size + path.utf8.count + 1
         let code = withUnsafePointer(to: &name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(size)) }
         }
         guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
+        // At once, as systemd does: only a few may wait, then whoever sends another one waits too.
+        Thread.detachNewThread { [descriptor, received] in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 {
+                received.withLock { $0.append(String(decoding: buffer.prefix(count), as: UTF8.self)) }
+            }
+            close(descriptor)
+        }
     }
 
     deinit {
-        close(descriptor)
+        // Ends the thread, which closes it.
+        shutdown(descriptor, Int32(SHUT_RDWR))
         try? FileManager.default.removeItem(at: directory)
     }
 
     /// All datagrams that have come, in order.
-    package var all: [String] {
-        received.withLock { received in
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            while case let count = recv(descriptor, &buffer, buffer.count, 0), count >= 0 {
-                received.append(String(decoding: buffer.prefix(count), as: UTF8.self))
-            }
-            return received
-        }
-    }
+    package var all: [String] { received.withLock(\.self) }
 
     /// How many of them have this line.
     package func count(_ line: String) -> Int {

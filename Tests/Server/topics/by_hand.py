@@ -8,6 +8,13 @@ from shop import Site
 
 # 0.1's own files; its program is played by the present one, from the same place.
 FILES = Path(__file__).parent.parent / "by-hand"
+# The catalogue as 0.1 left it: without what schema 5 has added, and with a video that was taken over.
+OLDER_SCHEMA = """
+    DROP TRIGGER video_info_number; DROP INDEX job_state; DROP TABLE worker; DROP TABLE fact;
+    DELETE FROM grdb_migrations WHERE identifier = '5';
+    INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, class_id, create_time, update_time)
+    VALUES (41, '', 'Old', 'upload/mp4/2019/05/original/1.mp4', 1, 1, '9e107d9d372bb6826bd81d3542a419d6', NULL, 1, 1);
+"""
 OWN_FILE = "# Somebody's own.\n"
 SETTINGS = "VIDEO_INTAKE_VIDEO_DOMAIN=https://kept.example.com\n"
 
@@ -25,9 +32,9 @@ def install_by_hand(site: Site, program: Path):
     machine.shell("""
         install -d -o www-data -g www-data -m 750 /var/lib/video-intake
         runuser -u www-data -- /usr/local/bin/video-intake init
-        systemctl daemon-reload
-        systemctl enable --now --no-block video-intake video-intake-worker
     """)
+    site.sql(OLDER_SCHEMA)
+    machine.shell("systemctl daemon-reload; systemctl enable --now --no-block video-intake video-intake-worker")
     server = site.documented.text("shop-before").replace(
         "server {\n", "include video-intake-http.conf;\n\nserver {\n", 1
     )
@@ -35,7 +42,7 @@ def install_by_hand(site: Site, program: Path):
         "/etc/nginx/sites-available/shop",
         server.replace("    location / {", "    include video-intake.conf;\n\n    location / {"),
     )
-    machine.shell("nginx -t; systemctl reload nginx")
+    site.reload_nginx()
     # Of somebody who had the later files too.
     machine.write("/etc/nginx/snippets/video-intake/site.conf", OWN_FILE)
     machine.write("/etc/nginx/snippets/video-intake/site-own.conf", OWN_FILE)
@@ -60,7 +67,7 @@ def run(site: Site, check: Checks, videos, program: Path):
         notes.append(f"{len(output.splitlines())} lines")
 
     with check("nginx -t passes, with 0.1's files and the package's"):
-        machine.shell("nginx -t; systemctl reload nginx")
+        site.reload_nginx()
         must(site.get("/").status == 200, "the shop is not there")
 
     with check("the settings are kept, readable by root and www-data, and own files of nginx too"):
@@ -113,6 +120,13 @@ def run(site: Site, check: Checks, videos, program: Path):
         data = site.upload(videos["small"])
         site.is_stored(data, videos["small"])
         must(data["video_data"]["video_url"].startswith("https://kept.example.com/"), data)
+
+    with check("the catalogue has the new schema, a copy of the old one lies beside it, and numbers go on"):
+        must(site.sql("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations") == "5", "the schema is another")
+        copy = "/var/lib/video-intake/video-intake.db.schema-4.backup"
+        query = "SELECT max(CAST(identifier AS INTEGER)), (SELECT max(video_id) FROM video_info) FROM grdb_migrations"
+        must(machine.run("sqlite3", copy, query).stdout.strip() == "4|41", f"{copy} is another")
+        must(int(site.sql("SELECT max(video_id) FROM video_info")) == 42, "numbers do not go on")
 
     with check("the next installation finds nothing of 0.1 and keeps quiet"):
         output = machine.shell(

@@ -68,9 +68,8 @@ def other_path(site: Site, check: Checks, videos):
         """)
         for unit in SERVICES[1:]:
             machine.write(f"/etc/systemd/system/{unit}.d/override.conf", drop_in)
-        machine.shell(
-            f"systemctl daemon-reload; systemctl start {' '.join(SERVICES)}; nginx -t; systemctl reload nginx; sleep 1"
-        )
+        machine.shell(f"systemctl daemon-reload; systemctl start {' '.join(SERVICES)}")
+        site.reload_nginx()
         site.are_active()
         data = site.upload(videos["small"])
         site.is_stored(data, videos["small"])
@@ -79,6 +78,7 @@ def other_path(site: Site, check: Checks, videos):
             systemctl stop {' '.join(SERVICES)}
             rm -r /etc/systemd/system/video-intake*.service.d; cp -p /root/settings /etc/default/video-intake
             cp -p /root/site.conf /etc/nginx/snippets/video-intake/site.conf
-            systemctl daemon-reload; systemctl start {' '.join(SERVICES)}; nginx -t; systemctl reload nginx; sleep 1
+            systemctl daemon-reload; systemctl start {' '.join(SERVICES)}
         """)
+        site.reload_nginx()
         site.upload(videos["small"])

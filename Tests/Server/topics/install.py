@@ -64,7 +64,9 @@ def run(site: Site, check: Checks, videos):
     with check(
         "every command of an operator looks at the service's catalogue; who may not read the settings is told so"
     ):
-        must(machine.shell("runuser -u www-data -- video-intake video list") is not None, "")
+        output = machine.shell("runuser -u www-data -- video-intake config check")
+        must("/etc/default/video-intake" in output and "/var/lib/video-intake" in output, output)
+        machine.shell("runuser -u www-data -- video-intake video list")
         output = machine.run("runuser", "-u", "nobody", "--", "video-intake", "video", "list", check=False)
         must(output.returncode == 64 and "run this as root or as www-data" in output.stdout, output)
 
@@ -81,11 +83,9 @@ def front(site: Site, check: Checks, videos):
         machine.shell("""
             cd /etc/nginx/snippets/video-intake
             sed -i 's|^set $video_intake_old_root "";|set $video_intake_old_root /var/www/shop;|' site.conf
-            nginx -t; systemctl reload nginx
         """)
+        site.reload_nginx()
         for name, kind in (("old.png", "image/png"), ("list.pdf", "application/pdf")):
-            reply = machine.wait_until(
-                "the old file", lambda: (lambda it: it.status == 200 and it)(site.get(f"/upload/2019/05/{name}")), 5
-            )
-            must(reply.headers["content-type"] == kind, reply)
+            reply = site.get(f"/upload/2019/05/{name}")
+            must(reply.status == 200 and reply.headers["content-type"] == kind, reply)
         must(site.get("/upload/2019/05/none.png").status == 404, "a file that is not there")

@@ -36,7 +36,7 @@ def run(site: Site, check: Checks, videos):
             """)
             included = "include snippets/video-intake/upload.conf;"
             site.put_server(**{included: f"{included}\n    include snippets/video-intake/login-server.conf;"})
-            machine.shell("nginx -t; systemctl reload nginx; sleep 1")
+            site.reload_nginx()
 
         with check("without a login: 401 as JSON, before the body; the shop's own pages are open"):
             must_log_in(site, site.ask("list_class"))
@@ -69,4 +69,4 @@ def run(site: Site, check: Checks, videos):
     finally:
         machine.shell(f"cp -p /root/login.conf {LOGIN}")
         site.put_server()
-        machine.shell("nginx -t; systemctl reload nginx; sleep 1")
+        site.reload_nginx()

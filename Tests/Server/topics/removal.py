@@ -12,7 +12,7 @@ def run(site: Site, check: Checks, videos):
         machine.shell("apt-get remove --yes video-intake")
         states = machine.run("systemctl", "is-active", *SERVICES, check=False).stdout.split()
         must("active" not in states, states)
-        machine.shell("nginx -t; systemctl reload nginx")
+        site.reload_nginx()
         site.refused(videos["small"], 409)
         must(
             machine.run("cat", "/etc/default/video-intake").stdout.count("VIDEO_INTAKE_TRANSCODE=yes") == 1,
@@ -50,5 +50,6 @@ def run(site: Site, check: Checks, videos):
 
     with check("with the shop's server as it was before, nginx -t passes and PHP has the addresses again"):
         site.put_server("shop-before")
-        machine.shell("rm -f /etc/nginx/sites-enabled/b; nginx -t; systemctl reload nginx; sleep 1")
+        machine.shell("rm -f /etc/nginx/sites-enabled/b")
+        site.reload_nginx()
         must(site.get("/service/upload/upload_file", "-d", "").body == "the shop's front page\n", "PHP is not asked")

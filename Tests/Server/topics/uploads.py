@@ -28,10 +28,12 @@ def run(site: Site, check: Checks, videos):
         must(kept["small"]["video_data"]["video_url"].startswith("http://shop.example.com/upload/mp4/"), kept["small"])
 
     with check("the same with bodies over FastCGI's own stream"):
-        machine.shell(f"cp {HANDOFF} /root/handoff.conf; : >{HANDOFF}; nginx -t; systemctl reload nginx; sleep 1")
+        machine.shell(f"cp {HANDOFF} /root/handoff.conf; : >{HANDOFF}")
+        site.reload_nginx()
         kept["other"] = site.upload(videos["other"])
         site.is_stored(kept["other"], videos["other"])
-        machine.shell(f"cp /root/handoff.conf {HANDOFF}; nginx -t; systemctl reload nginx; sleep 1")
+        machine.shell(f"cp /root/handoff.conf {HANDOFF}")
+        site.reload_nginx()
 
     with check("instant upload knows them, and a file that is not what was announced is refused"):
         md5 = machine.shell(f"md5sum </var/lib/video-intake/{kept['chunks']['path']} | cut -c 1-32")
