@@ -95,7 +95,7 @@ extension IntakeService {
     /// - Parameter computed: `nil` if the chunks were compared with a video that has the md5, and differ from it.
     private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String?) -> Failure {
         let record = upload.record
-        logger.notice(
+        logger.warning(
             "the content does not have the md5 that was sent",
             metadata: [
                 "guid": "\(record.draft.guid)", "size": "\(size)", "announced": "\(record.key.md5)",

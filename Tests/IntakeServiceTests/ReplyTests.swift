@@ -29,6 +29,19 @@ import TestSupport
             ])
     }
 
+    @Test("README lists every reason as it is")
+    func documented() throws {
+        let readme = try String(
+            contentsOf: NginxSite.repository.appendingPathComponent("README.md"), encoding: .utf8)
+        let lines = FailureReason.allCases.map { reason in
+            let row = reason.row
+            let again = row.mayHelpAgain ? "yes" : "no"
+            let text = row.text.en.replacing("{}", with: "…")
+            return "| `\(reason.rawValue)` | \(row.code) | \(row.status) | \(again) | \(text) |"
+        }
+        #expect(readme.contains(lines.joined(separator: "\n")))
+    }
+
     /// Requests, and what they are answered with in English.
     private static let replies: [(request: @Sendable () -> SentRequest, message: String)] = [
         ({ SentRequest("/service/upload/nothing") }, "There is no such action"),
