@@ -1,3 +1,4 @@
+import Catalogue
 import Logging
 import Synchronization
 
@@ -15,6 +16,7 @@ final class Call: Sendable {
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
     private let upload: Locked<(guid: String, chunk: Int, read: Duration)?> = Locked(nil)
+    private let video: Locked<Video?> = Locked(nil)
 
     init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
         self.exchange = exchange
@@ -34,6 +36,12 @@ final class Call: Sendable {
     func note(_ request: UploadRequest) {
         let read = ContinuousClock.now - started
         upload.withLock { $0 = (request.guid, request.chunk, read) }
+    }
+
+    /// Answers a request whose file has become a video.
+    func answer(_ request: UploadRequest, complete video: Video) {
+        self.video.withLock { $0 = video }
+        answer(format.complete(request, video))
     }
 
     /// Answers, and returns when the reply has been handed over.
@@ -73,6 +81,10 @@ extension Call {
         if let reason = reply.reason { line["reason"] = "\(reason.rawValue)" }
         if let refused { line["refused"] = "\(refused)" }
         if let cause = failure?.cause { line["cause"] = "\(cause)" }
+        if let video = video.withLock({ $0 }) {
+            line["video_id"] = "\(video.id)"
+            line["path"] = "\(video.path)"
+        }
         if !isWritten { line["lost"] = "the client or nginx closed the connection" }
         if isSlow, let upload = upload.withLock({ $0 }) {
             line["guid"] = "\(upload.guid)"

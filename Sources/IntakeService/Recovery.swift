@@ -24,9 +24,10 @@ extension IntakeService {
         }
         let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }
         let doubtful = left.count { $0.bootID != bootID }
-        logger.notice(
-            "recovered",
-            metadata: ["unfinished uploads": "\(left.count)", "to be compared with their checksums": "\(doubtful)"])
+        if !left.isEmpty {
+            logger.notice(
+                "recovered unfinished uploads", metadata: ["uploads": "\(left.count)", "to_be_compared": "\(doubtful)"])
+        }
         return left.filter { $0.bootID != bootID || $0.isWhole }
     }
 

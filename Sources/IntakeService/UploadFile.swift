@@ -16,7 +16,7 @@ extension IntakeService {
         for _ in 0..<3 {
             switch try begin(request, call.settings, isVideo: isVideo) {
             case .sealed(let video):
-                return call.answer(call.format.complete(request, video))
+                return call.answer(request, complete: video)
             case .unfinished(let upload):
                 if try take(request, content, in: upload, call, isVideo: isVideo) { return }
             }
@@ -134,7 +134,7 @@ extension IntakeService {
 
     private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {
         switch outcome {
-        case .complete(let video): call.answer(call.format.complete(request, video))
+        case .complete(let video): call.answer(request, complete: video)
         case .failed(let failure): call.answer(failure)
         }
     }

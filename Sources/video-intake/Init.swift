@@ -1,5 +1,6 @@
 import ArgumentParser
 import Catalogue
+import Foundation
 import Glibc
 
 /// `video-intake init`
@@ -17,6 +18,10 @@ struct Init: ParsableCommand {
 
     func run() throws {
         let settings = try options.settings()
+        guard !Self.waitsForDisk(settings.dataDirectory) else {
+            complain("/etc/fstab has a disk for \(settings.dataDirectory), and it is not mounted: mount it first")
+            throw ExitCode(64)
+        }
         try orExit { try Settings.makeDirectory(settings.dataDirectory, mode: 0o750) }
         try Self.becomeOwner(of: settings.dataDirectory)
         if access(settings.cataloguePath, F_OK) == 0 {
@@ -25,6 +30,19 @@ struct Init: ParsableCommand {
         }
         try orExit { _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true) }
         print("\(settings.cataloguePath): an empty catalogue was made")
+    }
+
+    /// Whether the directory is a mount point without its disk: the catalogue is on that.
+    private static func waitsForDisk(_ directory: String) -> Bool {
+        guard let table = try? String(contentsOfFile: "/etc/fstab", encoding: .utf8) else { return false }
+        let isMountPoint = table.split(separator: "\n").contains { line in
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            return fields.count > 1 && !fields[0].hasPrefix("#") && fields[1] == directory
+        }
+        guard isMountPoint else { return false }
+        var (own, above) = (stat(), stat())
+        guard stat(directory, &own) == 0, stat(directory + "/..", &above) == 0 else { return true }
+        return own.st_dev == above.st_dev
     }
 
     /// What root makes, the service, which is not root, could not write.

@@ -13,7 +13,10 @@ extension Settings {
     /// Why there is nothing to work with, `nil` if there is a catalogue. Only `video-intake init` makes one.
     var missingCatalogue: String? {
         guard access(cataloguePath, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return nil }
-        return "no catalogue in \(dataDirectory): is the disk mounted? A new one is made by `video-intake init`"
+        return """
+            no catalogue in \(dataDirectory): is the disk mounted? Mount it, or restore a backup; `video-intake init` is \
+            only for a site that never had one
+            """
     }
 
     /// The catalogue, which must be there.

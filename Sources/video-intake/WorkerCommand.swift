@@ -94,7 +94,7 @@ struct WorkerCommand: ParsableCommand {
             logger.notice("telling a webhook", metadata: ["host": "\(host)"])
         }
         if !settings.intake.queuesTranscoding {
-            logger.notice("VIDEO_INTAKE_TRANSCODE is no: a responder with this setting queues nothing")
+            logger.notice("VIDEO_INTAKE_TRANSCODE is no: videos are not transcoded, this worker only tells the webhook")
         }
     }
 

@@ -102,8 +102,8 @@ extension EndToEnd {
                 #expect(result.end == .exit(64))
                 #expect(
                     result.errors
-                        == "video-intake: no catalogue in \(data): is the disk mounted? A new one is made by "
-                        + "`video-intake init`\n")
+                        == "video-intake: no catalogue in \(data): is the disk mounted? Mount it, or "
+                        + "restore a backup; `video-intake init` is only for a site that never had one\n")
             }
             #expect(try FileManager.default.contentsOfDirectory(atPath: data) == [])
         }

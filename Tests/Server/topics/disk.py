@@ -38,6 +38,9 @@ def late(site: Site, check: Checks, videos, devices):
     with check("commands say so too, and make nothing"):
         done = machine.run("runuser", "-u", "www-data", "--", "video-intake", "video", "list", check=False)
         must(done.returncode == 64 and "is the disk mounted?" in done.stdout, done)
+        done = machine.run("video-intake", "init", check=False)
+        must(done.returncode == 64 and "mount it first" in done.stdout, done)
+        must(not machine.path(DATA + "/video-intake.db").exists(), "there is a new catalogue")
 
     with check("after half a minute it still looks for the disk, and goes on by itself when it is mounted"):
         machine.shell("sleep 20")

@@ -112,6 +112,6 @@ def take_over(site: Site, check: Checks, videos):
 
     with check("what was taken over can be taken away again"):
         machine.shell("runuser -u www-data -- video-intake video delete 4711 100001 --yes")
-        machine.shell("rm -r /var/lib/video-intake/upload/2019 /var/www/shop/upload/mp4")
+        machine.shell("rm -r /var/lib/video-intake/upload/mp4/2019 /var/www/shop/upload/mp4")
         output = machine.shell("runuser -u www-data -- video-intake check")
         must(" 0 findings" in output, output)
