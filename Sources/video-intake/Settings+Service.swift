@@ -16,6 +16,9 @@ extension Settings {
         return "no catalogue in \(dataDirectory): is the disk mounted? A new one is made by `video-intake init`"
     }
 
+    /// Seconds in which a disk may come, before the next start looks for it: only that one has it among its mounts.
+    static let diskPatience = 5.0
+
     /// The catalogue, which must be there.
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
         try SQLiteCatalogue(
