@@ -105,6 +105,7 @@ let package = Package(
                 "IntakeService", "Catalogue", "ChunkStore", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .testTarget(name: "CommandTests", dependencies: ["video-intake", "IntakeService"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -118,6 +118,9 @@ extension IntakeService {
             draft = try publish(upload, file, draft)
         } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
             // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
+            logger.notice(
+                "the video was deleted with which an upload was compared",
+                metadata: ["guid": "\(upload.record.draft.guid)", "file": "\(draft.path)"])
             throw .expired
         }
         let video: Video?

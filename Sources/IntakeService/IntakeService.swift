@@ -19,6 +19,7 @@ package final class IntakeService: Sendable {
     let version: String
     let uploads: ActiveUploads
     let videos: KnownVideos
+    let writability: Writability
     /// The boot of the machine: what was written in another one may not have reached the disk.
     let bootID: String
     /// What bodies that come over FastCGI are read into.
@@ -32,7 +33,6 @@ package final class IntakeService: Sendable {
     /// What requests that begin now go by.
     private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
     private let isStoppingNow = Atomic(false)
-    let lastCatalogueReadiness: Locked<(time: Int64, readiness: Readiness)?> = Locked(nil)
 
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
@@ -55,6 +55,7 @@ package final class IntakeService: Sendable {
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
+        writability = Writability(catalogue, ticker: ticker)
         durability = settings.durability
         let durably = durability == .power
         records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }

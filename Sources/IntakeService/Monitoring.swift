@@ -142,21 +142,7 @@ extension IntakeService {
         } catch {
             return error.isDiskFull ? .diskFull : .unavailable
         }
-        return catalogueReadiness
-    }
-
-    /// Found out once a second at most: it takes the turn to write, and anybody may ask.
-    private var catalogueReadiness: Readiness {
-        let now = now
-        if let last = lastCatalogueReadiness.withLock({ $0 }), last.time == now { return last.readiness }
-        var readiness = Readiness.ok
-        do throws(CatalogueError) {
-            try catalogue.checkWritable()
-        } catch {
-            readiness = error.reason == .diskFull ? .diskFull : .catalogue
-        }
-        lastCatalogueReadiness.withLock { $0 = (now, readiness) }
-        return readiness
+        return writability.answer
     }
 }
 

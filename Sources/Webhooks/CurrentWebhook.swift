@@ -11,9 +11,11 @@ package final class CurrentWebhook: Sendable {
 
     package init(_ webhook: Webhook?) { state = Mutex(State(webhook: webhook)) }
 
-    /// What is delivered from now on goes there. A request under way is given up, and its event delivered there.
+    /// What is delivered from now on goes there. A request under way is given up, and its event delivered there; but not for
+    /// the same webhook: the receiver would get its event twice.
     package func replace(with webhook: Webhook?) {
         state.withLock {
+            guard webhook != $0.webhook else { return }
             $0.webhook = webhook
             $0.version += 1
         }

@@ -2,7 +2,7 @@ import CCrypto
 import Catalogue
 
 /// Where events are delivered to, and how.
-package struct Webhook: Sendable {
+package struct Webhook: Equatable, Sendable {
     /// What stands before each name of a header of ours.
     static let headerPrefix = "X-Video-Intake-"
 

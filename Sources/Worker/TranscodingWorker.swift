@@ -39,7 +39,8 @@ package final class TranscodingWorker: Sendable {
     ///
     /// Keeps its thread until all is ended.
     ///
-    /// - Parameter turn: called each time that the leases have been renewed, at least every 2 seconds.
+    /// - Parameter turn: called after each write that says that this worker or a job of it lives, and at least every 2
+    ///   seconds where none of them has to wait for the catalogue.
     package func run(until stop: StopSignal, turn: () -> Void = {}) {
         let group = DispatchGroup()
         for _ in 0..<settings.jobs {
@@ -55,10 +56,15 @@ package final class TranscodingWorker: Sendable {
         // The last jobs keep their leases while they end.
         let interval = min(2, Double(settings.lease) / 4)
         var heartbeat: Int64 = 0
+        var (noHeartbeat, noRenewal) = (Complaint(logger), Complaint(logger))
         repeat {
-            sayThatItRuns(&heartbeat)
-            for job in held.all { renew(job) }
+            sayThatItRuns(&heartbeat, &noHeartbeat)
             turn()
+            // Each may have to wait for the catalogue: many of them together for longer than a process that is alive.
+            for job in held.all {
+                renew(job, &noRenewal)
+                turn()
+            }
         } while ended.wait(interval)
         do throws(CatalogueError) {
             try catalogue.forgetWorker(settings.name)
@@ -68,39 +74,37 @@ package final class TranscodingWorker: Sendable {
     }
 
     /// - Parameter last: when it was said last, or tried, in seconds since 1970.
-    private func sayThatItRuns(_ last: inout Int64) {
+    private func sayThatItRuns(_ last: inout Int64, _ complaint: inout Complaint) {
         let now = now()
         // A clock that was set back must not silence it.
         guard now >= last + WorkerHeartbeat.interval || now < last else { return }
         last = now
         do throws(CatalogueError) {
             try catalogue.noteWorker(settings.name, now: now)
+            complaint.end()
         } catch {
-            logger.warning("cannot say that this worker runs", metadata: ["cause": "\(error)"])
+            complaint.make("cannot say that this worker runs: \(error)")
         }
     }
 
-    private func renew(_ held: HeldJob) {
+    private func renew(_ held: HeldJob, _ complaint: inout Complaint) {
         do throws(CatalogueError) {
             // A job that is lost, its own thread notices.
             _ = try held.renew(catalogue, lease: settings.lease, now: now())
+            complaint.end()
         } catch {
             // Tried again soon; without success the job is lost when its lease ends.
-            logger.warning("cannot renew a lease", metadata: ["job": "\(held.job.id)", "cause": "\(error)"])
+            complaint.make("cannot renew the leases of jobs: \(error)")
         }
     }
 
     private func takeJobs(until stop: StopSignal) {
-        var complaint: String?
-        func complain(_ text: String) {
-            if complaint != text { logger.warning("\(text)") }
-            complaint = text
-        }
+        var complaint = Complaint(logger)
         while !stop.isStopped {
             do {
                 try store.checkRoom(for: 0)
                 if let job = try claim() {
-                    complaint = nil
+                    complaint.end()
                     let held = HeldJob(job, leaseUntil: now() + settings.lease)
                     self.held.insert(held)
                     work(on: held, until: stop)
@@ -108,9 +112,9 @@ package final class TranscodingWorker: Sendable {
                     continue
                 }
             } catch let error as StoreError where error.isDiskFull {
-                complain("no job is begun until there is room: \(error)")
+                complaint.make("no job is begun until there is room: \(error)")
             } catch {
-                complain("cannot take a job: \(error)")
+                complaint.make("cannot take a job: \(error)")
             }
             _ = stop.wait(Self.pollInterval)
         }

@@ -31,9 +31,20 @@ enum LogStream {
         var done = 0
         while done < bytes.count {
             let count = bytes[done...].withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-            guard count > 0 || count < 0 && errno == EINTR else { return }
-            done += max(0, count)
+            if count < 0, errno == EAGAIN {
+                guard waitForReader() else { return }
+            } else {
+                guard count > 0 || count < 0 && errno == EINTR else { return }
+                done += max(0, count)
+            }
         }
+    }
+
+    /// Waits until a reader has made room in a pipe that does not block its writers; not for long, because there may be none
+    /// that reads.
+    private static func waitForReader() -> Bool {
+        var stream = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        return poll(&stream, 1, 1000) > 0
     }
 
     /// Those of syslog(3).

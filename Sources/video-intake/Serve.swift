@@ -46,8 +46,8 @@ struct Serve: ParsableCommand {
         if settings.areBodiesElsewhere {
             logger.warning(
                 """
-                bodies and data are on two file systems: each chunk is copied from one to the other, which takes up to \
-                3.7 times as long; the reserve is kept on both
+                bodies and data are on two file systems: bodies under way need room of their own there, and uploads take \
+                longer (1.2 times as long from memory to a disk); the reserve is kept on both
                 """,
                 metadata: [
                     "bodies": "\(settings.intake.bodyDirectory ?? "")", "data": "\(settings.dataDirectory)",

@@ -64,12 +64,12 @@ extension EndToEnd {
             var cases: [([String], [String: String], String)] = [([], [name: value], name)]
             // Swift Argument Parser takes an empty one for none and explains the flag at length.
             if !value.isEmpty { cases.append((["--\(flag)=\(value)"], [:], "--\(flag)")) }
-            for command in [["serve"], ["config", "check"]] {
+            for command in [["serve"], NginxSite.configCheck] {
                 for (arguments, environment, label) in cases {
                     let result = try run(command + arguments, environment: environment)
                     #expect(result.end == .exit(64))
                     // `config check` shows what is in effect beside what is wrong.
-                    #expect(result.output.isEmpty == (command == ["serve"]))
+                    #expect(result.output.isEmpty == (command.count == 1))
                     let lines = result.errors.split(separator: "\n")
                     #expect(lines.count == 1, "\(result.errors)")
                     let line = String(try #require(lines.first))
@@ -88,7 +88,7 @@ extension EndToEnd {
                 ("https://\(secret)@cms.example.com/", secret, "without user:password@"),
             ]
             for (url, given, message) in cases {
-                for command in [["serve"], ["config", "check"]] {
+                for command in [["serve"], NginxSite.configCheck] {
                     let result = try run(
                         command + ["--webhook-url", url],
                         environment: given.map { ["VIDEO_INTAKE_WEBHOOK_SECRET": $0] } ?? [:])
@@ -102,7 +102,7 @@ extension EndToEnd {
             let file = directory.appendingPathComponent("settings")
             let place = "VIDEO_INTAKE_WEBHOOK_URL=\(url)\nVIDEO_INTAKE_DATA_DIRECTORY=\(directory.path)\n"
             try Data("VIDEO_INTAKE_WEBHOOK_SECRET=\(secret)\n\(place)".utf8).write(to: file)
-            let right = try run(["config", "check", "--config", file.path])
+            let right = try run(NginxSite.configCheck + ["--config", file.path])
             #expect(right.end == .exit(0) && right.output.contains("\n# VIDEO_INTAKE_WEBHOOK_SECRET (set)\n"))
             #expect(!(right.output + right.errors).contains(secret))
             // A line that cannot be understood may be meant to be this one.
@@ -135,7 +135,7 @@ extension EndToEnd {
                 """.utf8
             ).write(to: file)
             let result = try run(
-                ["config", "check", "--config", file.path, "--threads", "33"],
+                NginxSite.configCheck + ["--config", file.path, "--threads", "33"],
                 environment: ["VIDEO_INTAKE_THREADS": "22", "VIDEO_INTAKE_HOLD_TIME": "220"])
             #expect(result.end == .exit(0), "\(result.errors)")
             let lines = result.output.split(separator: "\n").map(String.init)
@@ -148,7 +148,7 @@ extension EndToEnd {
             }
             // What it prints is such a file.
             try Data(result.output.utf8).write(to: file)
-            let again = try run(["config", "check"], environment: ["VIDEO_INTAKE_CONFIG": file.path])
+            let again = try run(NginxSite.configCheck, environment: ["VIDEO_INTAKE_CONFIG": file.path])
             #expect(again.end == .exit(0))
             let settings = { (text: String) in text.split(separator: "\n").filter { !$0.hasPrefix("#") } }
             #expect(settings(again.output) == settings(result.output))
@@ -163,7 +163,7 @@ extension EndToEnd {
                 ("THREADS=8", "line 1"), ("VIDEO_INTAKE_THREADS", "line 1"), ("VIDEO_INTAKE_THREADS=no", "line 1"),
             ] {
                 try Data(text.utf8).write(to: file)
-                let result = try run(["config", "check", "--config", file.path])
+                let result = try run(NginxSite.configCheck + ["--config", file.path])
                 #expect(result.end == .exit(64))
                 #expect(result.errors.contains(expected) && result.errors.contains(file.path), "\(result.errors)")
             }

@@ -62,22 +62,33 @@ extension EndToEnd {
 
         @Test func countsARedirectAs401() throws {
             let login = try PHPLogin()
-            let session = try login.newSession(user: nil)
             for (line, status, reason, asksAgain) in [
-                ("header('Location: /login.php');", 401, "login", true),
-                ("header('Location: /login.php', true, 303);", 401, "login", true),
-                ("http_response_code(403);", 403, "forbidden", true),
+                ("header('Location: /login.php');", 401, "login", false),
+                ("header('Location: /login.php', true, 303);", 401, "login", false),
+                ("http_response_code(403);", 403, "forbidden", false),
                 ("no_such_function();", 409, "unavailable", true),
                 ("http_response_code(401);", 401, "login", false),
             ] {
                 try login.replaceScript("http_response_code(401);", with: line)
-                let before = login.questions
+                let (session, before) = (try login.newSession(user: nil), login.questions)
                 for _ in 0..<2 { expectRefused(try ask(login, "PHPSESSID=\(session)"), status, reason) }
                 #expect(login.questions == before + (asksAgain ? 2 : 1), "\(line)")
             }
             login.stop()
             let other = try login.newSession(user: "alice")
             expectRefused(try ask(login, "PHPSESSID=\(other)"), 409, "unavailable")
+        }
+
+        @Test(arguments: ["http_response_code(401);", "header('Location: /login.php');", nil])
+        func asksOnceForRequestsThatComeAtTheSameTime(refusal: String?) throws {
+            let login = try PHPLogin()
+            let session = try login.newSession(user: refusal == nil ? "alice" : nil)
+            let shipped = "if (empty($_SESSION['user_id'])) {"
+            try login.replaceScript(shipped, with: "usleep(300000); " + shipped)
+            if let refusal { try login.replaceScript("http_response_code(401);", with: "usleep(300000); " + refusal) }
+            let statuses = try onThreads(12) { _ in try ask(login, "PHPSESSID=\(session)").status }
+            #expect(statuses == Array(repeating: refusal == nil ? 200 : 401, count: 12))
+            #expect(login.questions == 1)
         }
 
         @Test func guardsUploadsAndThePlayPageOnly() throws {

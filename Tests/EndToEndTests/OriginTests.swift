@@ -115,6 +115,9 @@ extension EndToEnd {
             let log = { textOfFile(site.dataDirectory.path + "/log/video-intake.log").split(separator: "\n") }
             try #require(eventually { log().count == 2 })
             #expect(log()[0].contains(#"Origin "https://Old.example.com:8443", Host "shop.example.com""#))
+            // The server's own log has them too.
+            let all = { textOfFile(site.dataDirectory.path + "/log/access.log") }
+            #expect(eventually { all().split(separator: "\n").count { $0.contains(" 403 ") } == 2 }, "\(all())")
             #expect(log()[1].hasSuffix("cannot be allowed") && !log()[1].contains("set $"))
             let line = try #require(log()[0].firstMatch(of: /in site\.conf: (set .*;)$/)).1
             // The very line, put in.

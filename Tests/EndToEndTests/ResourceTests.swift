@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import GRDB
 import Synchronization
 import Testing
 import TestSupport
@@ -135,6 +136,10 @@ private struct Descriptors: Equatable, CustomStringConvertible {
 extension NginxSite {
     /// The responder's descriptors, once requests are over and they stay the same.
     fileprivate func settledDescriptors() -> Descriptors {
+        // ffprobe, which tells the durations, has little priority.
+        eventually(within: 120) {
+            (try? catalogue { try Int.fetchOne($0, sql: "SELECT count(*) FROM video_info WHERE probed = 0") }) == 0
+        }
         var last = Descriptors(process: responder.id)
         eventually {
             usleep(300_000)

@@ -65,6 +65,16 @@ extension EndToEnd {
             #expect(notify.count("STOPPING=1") == 1)
         }
 
+        /// A process says every half of the unit's time that it lives.
+        @Test(arguments: ["video-intake.service", "video-intake-worker.service"])
+        func theWatchdogWaitsLongerThanNginx(unit: String) throws {
+            let nginx = NginxSite.repository.path + "/nginx"
+            let limit = try #require(
+                textOfFile("\(nginx)/snippets/video-intake/upload.conf").firstMatch(of: /fastcgi_read_timeout (\d+)s;/))
+            let watchdog = try #require(textOfFile("\(nginx)/systemd/\(unit)").firstMatch(of: /\nWatchdogSec=(\d+)\n/))
+            #expect(Int(watchdog.1)! / 2 > Int(limit.1)!)
+        }
+
         @Test func itLivesWhileAThreadIsFreeOrComesFurther() throws {
             let notify = try NotifySocket()
             let site = try NginxSite(
@@ -261,6 +271,36 @@ extension EndToEnd {
             let other = try NginxSite(.handOff, environment: ["JOURNAL_STREAM": "1:1"])
             let first = try #require(other.responderLog.split(separator: "\n").first)
             #expect(first.prefixMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} notice:.*/) != nil, "\(first)")
+        }
+
+        /// What a supervisor may make of it: a pipe that refuses what it has no room for.
+        @Test func aLineWaitsForTheReaderOfAFullPipe() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let pipe = directory.path + "/pipe"
+            try #require(mkfifo(pipe, 0o600) == 0)
+            let reader = open(pipe, O_RDWR | O_NONBLOCK)
+            defer { close(reader) }
+            var filler = [UInt8](repeating: UInt8(ascii: "."), count: 4096)
+            while write(reader, filler, filler.count) > 0 {}
+            let child = try ChildProcess(
+                "python3",
+                [
+                    "-c", "import os, sys; os.set_blocking(2, False); os.execv(sys.argv[1], sys.argv[1:])",
+                    NginxSite.binary, "serve", "--threads", "0",
+                ], environment: ChildProcess.plainEnvironment, directory: directory.path,
+                output: directory.path + "/output", errors: pipe)
+            // It gives up after a second.
+            usleep(700_000)
+            var text = ""
+            _ = eventually {
+                let count = read(reader, &filler, filler.count)
+                text += String(decoding: filler.prefix(max(0, count)), as: UTF8.self)
+                return count < 0 && child.poll() != nil
+            }
+            #expect(child.wait(within: 20) == .exit(64))
+            let line = ".video-intake: --threads: \"0\" is not allowed: it must be a whole number from 1 to 1024\n"
+            #expect(text.hasSuffix(line), "\(text.suffix(200))")
         }
 
         @Test func theJournalGetsTheReasonOfAStartThatFails() throws {

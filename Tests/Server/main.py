@@ -90,6 +90,7 @@ def main() -> int:
         site = make("shop", devices)
         topic("install", install.run, site, check, videos, needed=True)
         topic("front", install.front, site, check, videos)
+        topic("take over", install.take_over, site, check, videos)
         topic("uploads", uploads.run, site, check, videos)
         topic("webhook", webhook.run, site, check, videos)
         topic("login", login.run, site, check, videos)

@@ -104,6 +104,9 @@ extension NginxSite {
         ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         .appendingPathComponent("video-intake").path
 
+    /// The command without a look at the nginx of this machine, which may have files of another version.
+    package static let configCheck = ["config", "check", "--nginx-directory", "/dev/null"]
+
     /// The release binary, if Tests/run has built one.
     package static let releaseBinary = ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_BINARY"]
 

@@ -140,6 +140,23 @@ import TestSupport
         #expect(receiver.requests.first?.body == silent.requests.first?.body)
     }
 
+    @Test("a request under way goes on when its receiver is set once more, and is given up for another one")
+    func replaced() throws {
+        let outbox = try Outbox()
+        let (silent, other) = (try Receiver { _, _ in .silence }, try Receiver())
+        try outbox.record("a")
+        let webhook = CurrentWebhook(Outbox.webhook(silent.url, timeout: 60))
+        let delivery = RunningDelivery(outbox.delivery(webhook))
+        #expect(eventually { silent.requests.count == 1 })
+        webhook.replace(with: Outbox.webhook(silent.url, timeout: 60))
+        // It looks once a second whether it is to end.
+        usleep(2_500_000)
+        #expect(silent.requests.count == 1)
+        webhook.replace(with: Outbox.webhook(other.url))
+        #expect(eventually { other.requests.count == 1 })
+        #expect(delivery.stop(within: 2))
+    }
+
     @Test("it ends soon while it waits", arguments: [true, false])
     func stopWaiting(isReceiverUp: Bool) throws {
         let outbox = try Outbox()

@@ -84,9 +84,12 @@ final class Outbox: Sendable {
     }()
 
     func delivery(_ webhook: Webhook, pace: EventDelivery.Pace = Outbox.quick) -> EventDelivery {
+        delivery(CurrentWebhook(webhook), pace: pace)
+    }
+
+    func delivery(_ webhook: CurrentWebhook, pace: EventDelivery.Pace = Outbox.quick) -> EventDelivery {
         EventDelivery(
-            catalogue: catalogue, webhook: CurrentWebhook(webhook),
-            logger: Logger(label: "test") { _ in Log(lines: self.log) },
+            catalogue: catalogue, webhook: webhook, logger: Logger(label: "test") { _ in Log(lines: self.log) },
             pace: pace, now: { self.now })
     }
 

@@ -83,13 +83,16 @@ final class Shop {
         eventually(within: seconds) { (try? condition()) ?? false }
     }
 
-    func makeWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> TranscodingWorker {
+    func makeWorker(
+        catalogue: SQLiteCatalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
+        now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+    ) throws -> TranscodingWorker {
         var logger = Logger(label: "test") { [log] _ in LogKeeper(lines: log) }
         logger.logLevel = .info
         return TranscodingWorker(
-            catalogue: catalogue,
+            catalogue: catalogue ?? self.catalogue,
             store: try FileChunkStore(directory: directory, reserve: reserve),
-            transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger)
+            transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger, now: now)
     }
 
     func startWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> StartedWorker {

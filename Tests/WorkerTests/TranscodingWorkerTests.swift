@@ -44,6 +44,52 @@ import Transcoding
         #expect(try shop.catalogue.figures().workers.map(\.name) == ["died"])
     }
 
+    @Test("that it cannot say so is a warning once, however often it is tried")
+    func noHeartbeat() throws {
+        let shop = try Shop()
+        try shop.execute("CREATE TRIGGER broken BEFORE INSERT ON worker BEGIN SELECT raise(ABORT, 'broken'); END")
+        let time = Locked(shop.now())
+        let worker = try shop.makeWorker {
+            time.withLock {
+                $0 += WorkerHeartbeat.interval
+                return $0
+            }
+        }
+        let stop = StopSignal()
+        var turns = 0
+        worker.run(until: stop) {
+            turns += 1
+            if turns == 5 { stop.stop() }
+        }
+        #expect(shop.messages.count { $0.hasPrefix("cannot say that this worker runs") } == 1, "\(shop.messages)")
+    }
+
+    @Test("each lease that is renewed is a turn: together they may take long where the catalogue is locked")
+    func turns() throws {
+        let shop = try Shop()
+        shop.settings.jobs = 3
+        shop.settings.profile.outputs = [.poster]
+        shop.settings.profile.commands = [["sleep", "300"]]
+        for _ in 0..<3 { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 0.2)) }
+        let steps = Locked<[String]>([])
+        let catalogue = try SQLiteCatalogue(path: shop.path("video-intake.db")) { statement in
+            if statement.hasPrefix("UPDATE job SET lease_until") { steps.withLock { $0.append("renewed") } }
+        }
+        let stop = StopSignal()
+        let end = ContinuousClock.now + .seconds(60)
+        try shop.makeWorker(catalogue: catalogue).run(until: stop) {
+            let isEnough = steps.withLock { steps in
+                steps.append("turn")
+                return steps.count { $0 == "renewed" } > 12
+            }
+            if isEnough || ContinuousClock.now > end { stop.stop() }
+        }
+        steps.withLock { steps in
+            #expect(steps.count { $0 == "renewed" } > 12)
+            #expect(zip(steps, steps.dropFirst()).allSatisfy { $0 != "renewed" || $1 == "turn" }, "\(steps)")
+        }
+    }
+
     @Test("a file that cannot be decoded fails at once, and the next one is done")
     func undecodable() throws {
         let shop = try Shop()

@@ -89,3 +89,29 @@ def front(site: Site, check: Checks, videos):
             reply = site.get(f"/upload/2019/05/{name}")
             must(reply.status == 200 and reply.headers["content-type"] == kind, reply)
         must(site.get("/upload/2019/05/none.png").status == 404, "a file that is not there")
+
+
+def take_over(site: Site, check: Checks, videos):
+    """Numbers, categories and videos from before, as the README says."""
+    machine = site.machine
+    with check("numbers go on above the shop's, categories keep theirs"):
+        site.run_documented("numbers")
+        output = site.run_documented("categories")
+        must("1\t攻略\t斗罗大陆\n7\t直播\t斗罗大陆\n8\t教程" in output, output)
+        must(site.upload(videos["other"], "--name", "take over")["video_id"] == 100001, "another number")
+
+    with check("an old video that gets a record is known to instant upload; its number is never given out again"):
+        old = "/var/www/shop/upload/mp4/2019/05/original"
+        machine.shell(f"mkdir -p {old}; truncate -s 52428800 {old}/15570000000001.mp4")
+        must(site.run_documented("old-videos") == "", "nginx cannot read these")
+        site.run_documented("old-records")
+        reply = site.ask("determine_video_exist", md5="9e107d9d372bb6826bd81d3542a419d6", type=1).json()
+        must(reply["code"] == 1 and reply["data"]["video_id"] == 4711, reply)
+        must(reply["data"]["class_id"] == 7 and reply["data"]["game_name"] == "斗罗大陆", reply)
+        must(site.get("/upload/mp4/2019/05/original/15570000000001.mp4", "-I").status == 200, "it is not served")
+
+    with check("what was taken over can be taken away again"):
+        machine.shell("runuser -u www-data -- video-intake video delete 4711 100001 --yes")
+        machine.shell("rm -r /var/lib/video-intake/upload/2019 /var/www/shop/upload/mp4")
+        output = machine.shell("runuser -u www-data -- video-intake check")
+        must(" 0 findings" in output, output)
