@@ -15,7 +15,7 @@ struct Serve: ParsableCommand {
         discussion: """
             Listens on --socket with mode 0660, or on an inherited socket (systemd socket activation, spawn-fcgi). \
             The first SIGTERM or SIGINT lets running requests finish, for at most 10 seconds; a second one ends at once. \
-            SIGHUP reads the settings again: log level, limits, extensions, video domain, time zone, hold time and webhook. \
+            SIGHUP reads the settings again; the log names those that need a restart. \
             Exits with 64 if a setting has to be changed, with 75 if a disk may come later.
             """)
 
