@@ -65,7 +65,7 @@ extension EndToEnd {
             for (line, status, reason, asksAgain) in [
                 ("header('Location: /login.php');", 401, "login", false),
                 ("header('Location: /login.php', true, 303);", 401, "login", false),
-                ("http_response_code(403);", 403, "forbidden", false),
+                ("http_response_code(403);", 403, "forbidden", true),
                 ("no_such_function();", 409, "unavailable", true),
                 ("http_response_code(401);", 401, "login", false),
             ] {
