@@ -4,7 +4,7 @@ import Glibc
 struct ProcessSignals {
     private let set: sigset_t
 
-    /// From now on they wait until `wait` takes them; every thread made later inherits that. Before it, SIGHUP would kill.
+    /// From now on they wait until `waitForStop` takes them; every thread made later inherits that. Before it, SIGHUP would kill.
     static func block() -> ProcessSignals {
         var set = sigset_t()
         sigemptyset(&set)
