@@ -23,6 +23,13 @@ fail() {
     exit "$code"
 }
 
+# usage_error MESSAGE: the message, the script's own `usage`, and the end.
+usage_error() {
+    printf '%s: %s\n\n' "${0##*/}" "$1" >&2
+    usage >&2
+    exit 64
+}
+
 # run_interruptibly COMMAND...: runs it in a session of its own; a signal to this script ends both at once. In the foreground bash
 # would put the trap off until the command ends, and what it starts in the background ignores SIGINT. Traps are set only here and
 # while nginx/run serves, because bash 5.2 sometimes fails to run one that comes in the middle of `$(...)`.

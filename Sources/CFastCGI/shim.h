@@ -11,8 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/memfd_create.2.html
 extern int memfd_create(const char *name, unsigned int flags);
@@ -39,26 +37,6 @@ static inline int vi_epoll_wait_one(int epoll, int *descriptor, int milliseconds
 // An enumerator in glibc, a macro of another type elsewhere.
 static const uint32_t VI_EPOLLIN = EPOLLIN;
 static const uint32_t VI_EPOLLEXCLUSIVE = EPOLLEXCLUSIVE;
-
-// Fills in the address of a unix socket. Returns 0, or -1 if the path is empty or does not fit with its final NUL
-// (108 bytes). In C because `sun_path` reaches Swift as a tuple of 108 elements.
-static inline int vi_unix_address(struct sockaddr_un *address, const char *path) {
-    size_t length = __builtin_strlen(path);
-    __builtin_memset(address, 0, sizeof *address);
-    address->sun_family = AF_UNIX;
-    if (length == 0 || length >= sizeof address->sun_path) return -1;
-    __builtin_memcpy(address->sun_path, path, length);
-    return 0;
-}
-
-// bind(2) and connect(2) take a transparent union under _GNU_SOURCE, so their type in Swift depends on the platform.
-static inline int vi_unix_bind(int descriptor, const struct sockaddr_un *address) {
-    return bind(descriptor, (const struct sockaddr *)address, sizeof *address);
-}
-
-static inline int vi_unix_connect(int descriptor, const struct sockaddr_un *address) {
-    return connect(descriptor, (const struct sockaddr *)address, sizeof *address);
-}
 
 // `handler` is a macro for a union member, and SIG_DFL and SIG_IGN are casts that Swift does not import.
 static inline int vi_is_default_action(const struct sigaction *action) {

@@ -126,16 +126,34 @@ static inline size_t vi_allocated(void) {
     return state.uordblks + state.hblkhd;
 }
 
-// Sends a datagram to the socket that systemd's NOTIFY_SOCKET names: a path, or after an @ an abstract name, whose first byte
-// is 0 and which ends where the address does. In C because `sun_path` reaches Swift as a tuple of 108 elements.
+// Fills in the address of a unix socket. Returns 0, or -1 if the path is empty or does not fit with its final NUL
+// (108 bytes). In C because `sun_path` reaches Swift as a tuple of 108 elements.
+static inline int vi_unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = strlen(path);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (length == 0 || length >= sizeof address->sun_path) return -1;
+    memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+// bind(2) and connect(2) take a transparent union under _GNU_SOURCE, so their type in Swift depends on the platform.
+static inline int vi_unix_bind(int descriptor, const struct sockaddr_un *address) {
+    return bind(descriptor, (const struct sockaddr *)address, sizeof *address);
+}
+
+static inline int vi_unix_connect(int descriptor, const struct sockaddr_un *address) {
+    return connect(descriptor, (const struct sockaddr *)address, sizeof *address);
+}
+
+// Sends a datagram to the socket that systemd's NOTIFY_SOCKET names: a path, or after an @ an abstract name, whose first
+// byte is 0 and which ends where the address does.
 // https://www.freedesktop.org/software/systemd/man/252/sd_notify.html
 static inline ssize_t vi_notify(int descriptor, const char *name, const void *bytes, size_t count) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(name);
-    if (length == 0 || length >= sizeof address.sun_path) return -1;
-    memcpy(address.sun_path, name, length);
+    struct sockaddr_un address;
+    if (vi_unix_address(&address, name) != 0) return -1;
     if (name[0] == '@') address.sun_path[0] = 0;
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
     return sendto(descriptor, bytes, count, MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
 }
 

@@ -186,7 +186,7 @@ package protocol Catalogue: Sendable {
     /// The job of a file, `nil` if it has none.
     func job(ofFile path: String) throws(CatalogueError) -> Job?
 
-    /// Says whether events are kept for delivery from now on. If nobody delivers them they would only grow in number.
+    /// Whether events are written from now on. Where nobody delivers them they would only grow in number.
     func setWritesEvents(_ writesEvents: Bool)
 
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
@@ -206,13 +206,13 @@ package protocol Catalogue: Sendable {
     /// - Parameter isDryRun: only counts them.
     func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents
 
-    /// Says that a worker runs, every `WorkerHeartbeat.interval` seconds; others that have not for 10 minutes are forgotten.
+    /// Records a worker's heartbeat; forgets workers whose last one is more than `WorkerHeartbeat.lifetime` seconds ago.
     func noteWorker(_ name: String, now: Int64) throws(CatalogueError)
 
     /// Forgets a worker that has ended.
     func forgetWorker(_ name: String) throws(CatalogueError)
 
-    /// Says what `check` has found and left as it was.
+    /// Records when `check` was run, and how many findings it did not repair.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
 
     /// Checks that changes can be written.
@@ -221,10 +221,10 @@ package protocol Catalogue: Sendable {
     /// How much there is of everything, at one moment; cheap, whatever there is.
     func figures() throws(CatalogueError) -> CatalogueFigures
 
-    /// What is wrong with the numbers of videos: numbers that will be given out, or are promised to unfinished uploads,
-    /// and are taken. Sealing sees to it as well; but until then a page hears another number than its video gets.
+    /// Numbers of videos that will be given out, or are promised to unfinished uploads, and are taken. Sealing an upload
+    /// gives it another one anyway, but until then the page is told a number that its video does not get.
     ///
-    /// - Parameter isRepairing: sees to it that these get others.
+    /// - Parameter isRepairing: gives out others.
     /// - Returns: one line for each finding.
     func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String]
 

@@ -24,16 +24,11 @@ package struct CatalogueCopy: Sendable {
     /// The file has the mode of the catalogue's, and its owner where this process may give files away. It is whole, was
     /// looked at for damage, and survives power loss; or it is not there.
     package init(of catalogue: SQLiteCatalogue, at path: String) throws(CatalogueError) {
-        self.init(path: path)
-        try make(of: catalogue.pool)
+        try self.init(of: catalogue.pool, at: path)
     }
 
     init(of pool: DatabasePool, at path: String) throws(CatalogueError) {
         self.init(path: path)
-        try make(of: pool)
-    }
-
-    private func make(of pool: DatabasePool) throws(CatalogueError) {
         // Its own name it gets when it is whole.
         let new = path + ".new"
         func clear() { for ending in ["", "-journal", "-wal", "-shm"] { unlink(new + ending) } }
@@ -69,7 +64,7 @@ package struct CatalogueCopy: Sendable {
         guard fchmod(descriptor, status.st_mode & 0o777) == 0 else { throw failure("fchmod") }
     }
 
-    private static func sync(_ path: String) throws(CatalogueError) {
+    static func sync(_ path: String) throws(CatalogueError) {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
@@ -126,8 +121,9 @@ extension CatalogueCopy {
     /// Numbers that may have been given out after the copy was made.
     private static let gap: Int64 = 100_000
 
-    /// Makes of the copy what goes on in place of the catalogue, which has given out numbers since: it gets the schema of
-    /// this program and another epoch, numbers go on higher, and what was under way ends.
+    /// Prepares the copy to take the catalogue's place, which has given out numbers since: it gets the schema of this program
+    /// and another epoch, its sequences go on higher, uploads that are not sealed are dropped, and jobs that were running
+    /// are queued again.
     ///
     /// - Parameter number: above which numbers of videos go on; `nil` for 100,000 above the last one.
     /// - Throws: `CatalogueError` if the copy was written by a later program, or the number is not above the last one.

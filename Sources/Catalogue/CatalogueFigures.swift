@@ -24,7 +24,7 @@ package struct CatalogueFigures: Equatable, Sendable {
     package init() {}
 }
 
-/// When a worker has last said that it runs.
+/// A worker, and its last heartbeat.
 package struct WorkerHeartbeat: Equatable, Sendable {
     package let name: String
     /// Seconds since 1970.
@@ -37,9 +37,9 @@ package struct WorkerHeartbeat: Equatable, Sendable {
 
     /// Seconds between two heartbeats of a worker.
     package static let interval: Int64 = 15
-    /// Seconds without a heartbeat after which a worker does not run any more.
+    /// Seconds without a heartbeat after which a worker counts as dead.
     package static let limit: Int64 = 60
-    /// Seconds after which others forget a worker that is gone. Not much longer: one that is started again and again has a
-    /// name each time.
+    /// Seconds without a heartbeat after which a worker is forgotten. Not much longer than `limit`: a worker has another name
+    /// after each restart.
     static let lifetime: Int64 = 600
 }

@@ -86,11 +86,10 @@ package final class SQLiteCatalogue: Catalogue {
         let queue = try DatabaseQueue(path: new)
         try Schema.migrator.migrate(queue)
         try queue.close()
-        let directory = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        defer { close(directory) }
-        guard rename(new, path) == 0, fsync(directory) == 0 else {
+        guard rename(new, path) == 0 else {
             throw CatalogueError(.failed, "cannot create \(path): \(String(cString: strerror(errno)))")
         }
+        try CatalogueCopy.sync(directory(of: path))
     }
 
     static func directory(of path: String) -> String {

@@ -170,15 +170,16 @@ enum Schema {
         """
 
     private static let version5 = """
-        -- What is known of the catalogue itself: epoch (random, another one after a restore), events_given_up, and of the last check
-        -- check_time and check_findings.
+        -- What is known of the catalogue itself: epoch (random, another one after a restore), events_given_up, and of the
+        -- last check check_time and check_findings.
         CREATE TABLE fact (
             name TEXT PRIMARY KEY,
             value ANY NOT NULL
         ) STRICT, WITHOUT ROWID;
         INSERT INTO fact VALUES ('epoch', lower(hex(randomblob(8)))), ('events_given_up', 0);
         -- Events that wait have it as those that come.
-        UPDATE event SET payload = '{"epoch":"' || (SELECT value FROM fact WHERE name = 'epoch') || '",' || substr(payload, 2)
+        UPDATE event
+        SET payload = '{"epoch":"' || (SELECT value FROM fact WHERE name = 'epoch') || '",' || substr(payload, 2)
         WHERE delivered_time IS NULL;
 
         -- The workers that run, or did lately.

@@ -56,16 +56,10 @@ package final class FileTransfer {
         self.progress = progress
     }
 
-    /// The file's size and md5, `nil` if there is no such file.
-    package func read(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> Verified? {
-        guard let file = try Self.open(path, in: directory) else { return nil }
-        return try read(file)
-    }
-
-    /// That of a file in the source.
+    /// Size and md5 of a file in the source, `nil` if there is no such file.
     package func readSource(_ path: String) throws(StoreError) -> Verified? { try read(path, in: source) }
 
-    /// That of a file in the target.
+    /// Size and md5 of a file in the target, `nil` if there is no such file.
     package func readTarget(_ path: String) throws(StoreError) -> Verified? { try read(path, in: target) }
 
     /// Brings a file to its place, or finds it there.
@@ -142,6 +136,11 @@ extension FileTransfer {
         } catch  where error.code == ENOENT {
             return nil
         }
+    }
+
+    private func read(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> Verified? {
+        guard let file = try Self.open(path, in: directory) else { return nil }
+        return try read(file)
     }
 
     private func read(_ file: StoredFile) throws(StoreError) -> Verified {

@@ -235,15 +235,15 @@ extension Backup {
         _ file: FileTree.File, _ records: [String: CatalogueCopy.Original], _ unfinished: Set<UInt64>
     ) throws -> Bool {
         if records[file.path] != nil { return true }
-        var parts = file.path.split(separator: "/").map(String.init)
+        let parts = file.path.split(separator: "/")
         guard parts.count >= 6, parts[1] == "mp4" else { return true }
         switch parts[4] {
         case "original":
             // It may become a video's right now, or have become one since.
             return try !unfinished.contains(file.inode) && !catalogue.hasVideo(atPath: file.path)
         case "transcoded":
-            parts[4] = "original"
-            return records[parts[..<6].joined(separator: "/")] != nil
+            let original = MediaFacts.original(ofDirectory: parts[..<6].joined(separator: "/"))
+            return original.flatMap { records[$0] } != nil
         default: return true
         }
     }

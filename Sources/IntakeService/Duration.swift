@@ -43,7 +43,7 @@ extension IntakeService {
 
     /// Starts ffprobe once, as for a video.
     ///
-    /// - Returns: `nil` if it works, else its last words.
+    /// - Returns: `nil` if it works, else the last line that it writes.
     /// - Throws: if it cannot be started.
     package static func probeComplaint() throws(StoreError) -> String? { try MediaProbe.complaint() }
 

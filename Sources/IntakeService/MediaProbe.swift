@@ -54,7 +54,7 @@ struct MediaProbe: ~Copyable {
 
     /// Starts ffprobe as it is started for a video.
     ///
-    /// - Returns: `nil` if it works, else its last words.
+    /// - Returns: `nil` if it works, else the last line that it writes.
     static func complaint() throws(StoreError) -> String? {
         let text =
             try MediaProbe(["nice", "-n", "19", "ffprobe", "-version"], within: 20, complains: true).text() ?? ""

@@ -65,11 +65,11 @@ extension IntakeService {
             Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
         exposition.add(
             "oldest_queued_job_age_seconds", .gauge,
-            "How long the oldest queued job could have been taken by a worker.",
+            "How long the oldest queued job has waited.",
             age(found.oldestQueuedJobTime))
         exposition.add(
             "worker_heartbeat_timestamp_seconds", .gauge,
-            "When a worker was last known to live, in seconds since 1970.",
+            "When a worker had its last heartbeat, in seconds since 1970.",
             found.workers.map { ([("worker", $0.name)], $0.time) })
         exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.eventsPending)
         exposition.add(

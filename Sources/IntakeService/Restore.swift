@@ -73,13 +73,13 @@ package struct Restore {
                     : "\(directory) is no backup: it has no \(BackupList.name)")
         }
         do throws(BackupError) {
-            return try BackupList(text: try text(of: path))
+            return try BackupList(text: try listText())
         } catch {
             throw BackupError("\(path): \(error)")
         }
     }
 
-    private func text(of path: String) throws(BackupError) -> String {
+    private func listText() throws(BackupError) -> String {
         do throws(StoreError) {
             let file = StoredFile(try Descriptor(at: try Descriptor(directory: directory), BackupList.name, O_RDONLY))
             var bytes: [UInt8] = []
@@ -151,12 +151,13 @@ package struct Restore {
                 result.missing[path] = file
             } else {
                 result.damagedPaths.insert(path)
-                result.damaged.append("\(path): \(Self.text(found)) in the backup, the list says \(Self.text(file))")
+                result.damaged.append("\(path): \(Self.words(found)) in the backup, the list says \(Self.words(file))")
             }
         }
         let catalogue = try readSource(BackupList.catalogue, transfer)
         guard let file = list.files[BackupList.catalogue], catalogue == file else {
-            result.obstacles.append("\(BackupList.catalogue): \(Self.text(catalogue)), which is not what the list says")
+            result.obstacles.append(
+                "\(BackupList.catalogue): \(Self.words(catalogue)), which is not what the list says")
             return result
         }
         if list.contents == .catalogue { try compareRecords(transfer, &result) }
@@ -179,11 +180,11 @@ package struct Restore {
             let file = FileTransfer.Verified(size: original.size, md5: original.md5)
             if found == file { continue }
             result.damaged.append(
-                "\(original.path): \(Self.text(found)) in the data directory, its record says \(Self.text(file))")
+                "\(original.path): \(Self.words(found)) in the data directory, its record says \(Self.words(file))")
         }
     }
 
-    private static func text(_ file: FileTransfer.Verified?) -> String {
+    private static func words(_ file: FileTransfer.Verified?) -> String {
         file.map { "\($0.size) bytes with md5 \($0.md5)" } ?? "no file"
     }
 

@@ -58,7 +58,7 @@ package final class TranscodingWorker: Sendable {
         var heartbeat: Int64 = 0
         var (noHeartbeat, noRenewal) = (Complaint(logger), Complaint(logger))
         repeat {
-            sayThatItRuns(&heartbeat, &noHeartbeat)
+            recordHeartbeat(&heartbeat, &noHeartbeat)
             turn()
             // Each may have to wait for the catalogue: many of them together for longer than a process that is alive.
             for job in held.all {
@@ -73,8 +73,10 @@ package final class TranscodingWorker: Sendable {
         }
     }
 
-    /// - Parameter last: when it was said last, or tried, in seconds since 1970.
-    private func sayThatItRuns(_ last: inout Int64, _ complaint: inout Complaint) {
+    /// Records a heartbeat if one is due.
+    ///
+    /// - Parameter last: when the last one was tried, in seconds since 1970.
+    private func recordHeartbeat(_ last: inout Int64, _ complaint: inout Complaint) {
         let now = now()
         // A clock that was set back must not silence it.
         guard now >= last + WorkerHeartbeat.interval || now < last else { return }

@@ -3,7 +3,7 @@ import Catalogue
 import Foundation
 import IntakeService
 
-/// How `video` and `job` show what the catalogue knows: to people, or to programs.
+/// How `video`, `job` and `status` show what they know: to people, or to programs.
 struct CommandOutput {
     let settings: Settings
     let isJSON: Bool

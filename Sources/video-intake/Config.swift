@@ -18,8 +18,8 @@ struct Config: ParsableCommand {
         @OptionGroup var options: SettingOptions
         @Option(
             help: ArgumentHelp(
-                "Where nginx's configuration is: is what it has of this program of the same version?", valueName: "path"
-            ))
+                "Where nginx's configuration is, whose files of this program must be of the same version.",
+                valueName: "path"))
         var nginxDirectory = "/etc/nginx"
 
         func run() throws {

@@ -17,17 +17,18 @@ enum LogStream {
 
     /// The journal has a time and the program's name with each line already.
     static func write(_ level: Logger.Level, _ text: String) {
-        write((isJournal ? "<\(priority(level))>" : "\(time()) \(level): ") + singleLine(text))
+        write((isJournal ? "<\(priority(level))>" : "\(time()) \(level): ") + singleLine(text) + "\n")
     }
 
     /// A line about why the process ends or does not do what it was asked to.
     static func complain(_ text: String) {
-        write((isJournal ? "<3>" : "video-intake: ") + singleLine(text))
+        write((isJournal ? "<3>" : "video-intake: ") + singleLine(text) + "\n")
     }
 
-    /// In one call, so that lines of several threads and processes do not get mixed up.
-    private static func write(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
+    /// Writes a text as it is, if anybody is there to read it; in one call, so that lines of several threads and processes do
+    /// not get mixed up.
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
             let count = bytes[done...].withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -2,16 +2,9 @@ import Glibc
 
 /// SIGTERM, SIGINT and SIGHUP, taken by a thread that waits for them.
 struct ProcessSignals {
-    enum Signal {
-        /// To end: SIGTERM or SIGINT.
-        case stop(Int32)
-        /// To read the settings again: SIGHUP.
-        case reload
-    }
-
     private let set: sigset_t
 
-    /// From now on they wait until `wait` takes them; every thread made later inherits that. Before it, SIGHUP would kill.
+    /// From now on they wait until `waitForStop` takes them; every thread made later inherits that. Before it, SIGHUP would kill.
     static func block() -> ProcessSignals {
         var set = sigset_t()
         sigemptyset(&set)
@@ -20,12 +13,17 @@ struct ProcessSignals {
         return ProcessSignals(set: set)
     }
 
-    /// Waits for one. Where several have come, the one to end is the first, however fast the others follow each other.
-    func wait() -> Signal {
+    /// Waits until the process is to end, and runs `reload` for each SIGHUP before. Where several signals have come, the one
+    /// to end is the first, however fast the others follow each other.
+    ///
+    /// - Returns: the number of the signal to end.
+    func waitForStop(reload: () -> Void) -> Int32 {
         while true {
-            switch take(within: nil) {
-            case .stop(let number): return .stop(number)
-            case .reload: return waitForStop(within: 0).map(Signal.stop) ?? .reload
+            switch take(set) {
+            case SIGHUP?:
+                if let number = waitForStop(within: 0) { return number }
+                reload()
+            case let number?: return number
             case nil: continue
             }
         }
@@ -36,7 +34,7 @@ struct ProcessSignals {
         let end = ContinuousClock.now + .seconds(min(seconds, 1e9))
         repeat {
             let left = max(0, (end - .now) / .seconds(1))
-            if case .stop(let number)? = take(within: left, stopOnly) { return number }
+            if let number = take(stopOnly, within: left) { return number }
         } while .now < end
         return nil
     }
@@ -48,8 +46,9 @@ struct ProcessSignals {
         return set
     }
 
-    private func take(within seconds: Double?, _ set: sigset_t? = nil) -> Signal? {
-        var set = set ?? self.set
+    /// Returns the number of one of these signals, `nil` if none came.
+    private func take(_ set: sigset_t, within seconds: Double? = nil) -> Int32? {
+        var set = set
         var number: Int32 = -1
         if let seconds {
             var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(seconds.truncatingRemainder(dividingBy: 1) * 1e9))
@@ -57,6 +56,6 @@ struct ProcessSignals {
         } else {
             number = sigwaitinfo(&set, nil)
         }
-        return number < 0 ? nil : number == SIGHUP ? .reload : .stop(number)
+        return number < 0 ? nil : number
     }
 }

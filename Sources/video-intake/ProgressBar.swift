@@ -14,7 +14,7 @@ final class ProgressBar {
         last = .now
         let share = min(max(share, 0), 1)
         let bar = String(repeating: "#", count: Int(share * 30)).padding(toLength: 30, withPad: ".", startingAt: 0)
-        writeToStandardError("\r\u{1B}[K[\(bar)] \(Int(share * 100)) % \(text)")
+        LogStream.write("\r\u{1B}[K[\(bar)] \(Int(share * 100)) % \(text)")
     }
 
     /// Shows how many bytes have been read, of how many.
@@ -23,17 +23,6 @@ final class ProgressBar {
     }
 
     func clear() {
-        if isShown { writeToStandardError("\r\u{1B}[K") }
-    }
-}
-
-/// Writes what there is to say to standard error, if anybody is there to read it.
-func writeToStandardError(_ text: String) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return }
-        rest = rest.dropFirst(count)
+        if isShown { LogStream.write("\r\u{1B}[K") }
     }
 }

@@ -1,3 +1,4 @@
+import CPlatform
 import Foundation
 import Glibc
 
@@ -42,15 +43,8 @@ enum ResponderClient {
 
     private static func connect(_ descriptor: Int32, _ path: String) throws(Silence) {
         var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { throw Silence(code: ENAMETOOLONG) }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let code = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard code == 0 else { throw Silence(code: errno) }
+        guard vi_unix_address(&address, path) == 0 else { throw Silence(code: ENAMETOOLONG) }
+        guard vi_unix_connect(descriptor, &address) == 0 else { throw Silence(code: errno) }
     }
 
     /// A whole request without a body. All lengths are below 128, which take one byte.

@@ -15,7 +15,7 @@ struct Serve: ParsableCommand {
         discussion: """
             Listens on --socket with mode 0660, or on an inherited socket (systemd socket activation, spawn-fcgi). \
             The first SIGTERM or SIGINT lets running requests finish, for at most 10 seconds; a second one ends at once. \
-            SIGHUP reads the settings again: log level, limits, extensions, video domain, time zone, hold time and webhook. \
+            SIGHUP reads the settings again; the log names those that need a restart. \
             Exits with 64 if a setting has to be changed, with 75 if a disk may come later.
             """)
 
@@ -72,16 +72,8 @@ struct Serve: ParsableCommand {
         sweep.resume()
 
         var running = RunningSettings(settings, options, logger, level)
-        while true {
-            switch signals.wait() {
-            case .reload:
-                supervisor.reload { running.reload { service.reload($0.intake) } }
-                continue
-            case .stop(let signal):
-                logger.notice("stopping", metadata: ["signal": "\(signal)"])
-            }
-            break
-        }
+        let signal = signals.waitForStop { supervisor.reload { running.reload { service.reload($0.intake) } } }
+        logger.notice("stopping", metadata: ["signal": "\(signal)"])
         service.beginStopping()
         supervisor.stopping("stopping, requests under way are answered")
         Thread.detachNewThread {
@@ -105,14 +97,11 @@ struct Serve: ParsableCommand {
         return server
     }
 
-    /// Seconds in which a disk may come, before the next start looks for it: only that one has it among its mounts.
-    private static let patience = 5.0
-
     /// Answers every request, so that those that wait are told to come again instead of waiting for a service that may not
     /// start for long.
     private static func turnAway(_ settings: Settings, _ signals: ProcessSignals) throws {
         let server = try orExit { try start(settings) { IntakeService.turnAway($0, settings.intake.language) } }
-        let signal = signals.waitForStop(within: patience)
+        let signal = signals.waitForStop(within: Settings.diskPatience)
         server.stop(grace: grace)
         if signal != nil { throw ExitCode(0) }
     }

@@ -102,9 +102,8 @@ struct SettingOptions: ParsableArguments {
             "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
             "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "SLOW_TIME": slowTime, "CACHE_TIME": cacheTime,
-            "TRANSCODE": transcode,
-            "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime, "WEBHOOK_URL": webhookURL,
-            "WEBHOOK_PRIVATE": webhookPrivate, "LANGUAGE": language, "LOG_LEVEL": logLevel,
+            "TRANSCODE": transcode, "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime,
+            "WEBHOOK_URL": webhookURL, "WEBHOOK_PRIVATE": webhookPrivate, "LANGUAGE": language, "LOG_LEVEL": logLevel,
         ].compactMapValues(\.self)
     }
 

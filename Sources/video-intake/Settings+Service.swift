@@ -19,6 +19,9 @@ extension Settings {
             """
     }
 
+    /// Seconds in which a disk may come, before the next start looks for it: only that one has it among its mounts.
+    static let diskPatience = 5.0
+
     /// The catalogue, which must be there.
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
         try SQLiteCatalogue(

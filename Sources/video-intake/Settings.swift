@@ -30,8 +30,7 @@ struct Settings {
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
         "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
         "UPLOAD_LIFETIME", "HOLD_TIME", "SLOW_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME",
-        "WEBHOOK_URL",
-        "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
+        "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.

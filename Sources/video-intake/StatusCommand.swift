@@ -22,15 +22,15 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let settings = try options.settings()
         let status = settings.status
-        if json {
-            print(String(decoding: status.json(settings).bytes, as: UTF8.self))
-        } else {
-            let output = CommandOutput(settings: settings, isJSON: false)
-            output.show(json: JSONObject(), status.lines(output))
-            if !status.attention.isEmpty { print() }
-            for line in status.attention { print(TextTable.printable(line)) }
+        let output = CommandOutput(settings: settings, isJSON: json)
+        output.show(json: status.json(settings), status.lines(output))
+        let attention = status.attention
+        if attention.isEmpty { return }
+        if !json {
+            print()
+            for line in attention { print(TextTable.printable(line)) }
         }
-        if !status.attention.isEmpty { throw ExitCode(1) }
+        throw ExitCode(1)
     }
 }
 

@@ -9,8 +9,8 @@ import Glibc
 final class Supervisor: Sendable {
     /// Whether a unit restarts this process when it ends.
     let restarts: Bool
-    /// Seconds within which systemd wants to hear that the process lives; `nil` if it does not.
-    let watchdogTime: Double?
+    /// Seconds within which systemd wants a keep-alive; `nil` if it wants none.
+    private let watchdogTime: Double?
     private let address: String?
     /// Never closed: there is one of these a process.
     private let socket: Int32
@@ -52,11 +52,11 @@ final class Supervisor: Sendable {
         send("READY=1")
     }
 
-    /// Tells systemd that the process lives, each half of its time and only as long as it does; without a word systemd kills
-    /// it.
+    /// Starts a thread that sends the watchdog's keep-alive each half of its time while the process makes progress; without
+    /// one systemd kills it.
     ///
-    /// - Parameter isAlive: whether something has come further since this was answered with yes last. Asked a quarter of the
-    ///   time later again if the answer is no.
+    /// - Parameter isAlive: whether there was progress since it was last true. Asked again a quarter of the time later if
+    ///   not.
     func startWatchdog(_ isAlive: @escaping @Sendable () -> Bool) {
         guard let watchdogTime else { return }
         Thread.detachNewThread { [self] in

@@ -15,9 +15,7 @@ struct VideoIntake: ParsableCommand {
             """,
         subcommands: [
             Init.self, Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self,
-            GC.self,
-            CheckCommand.self, BackupCommand.self, RestoreCommand.self, StatusCommand.self,
-            Version.self,
+            GC.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, StatusCommand.self, Version.self,
         ])
 }
 

@@ -26,9 +26,6 @@ struct WorkerCommand: ParsableCommand {
 
     @OptionGroup var options: SettingOptions
 
-    /// Seconds in which a disk may come, before the next start looks for it.
-    private static let patience = 5.0
-
     func run() throws {
         let signals = ProcessSignals.block()
         let supervisor = Supervisor()
@@ -42,7 +39,7 @@ struct WorkerCommand: ParsableCommand {
             complain(missing)
             guard supervisor.restarts else { throw ExitCode(64) }
             supervisor.status(missing)
-            if signals.waitForStop(within: Self.patience) != nil { return }
+            if signals.waitForStop(within: Settings.diskPatience) != nil { return }
             throw ExitCode(75)
         }
         let test = SelfTest(settings: settings, logger: logger)
@@ -59,21 +56,15 @@ struct WorkerCommand: ParsableCommand {
         supervisor.startWatchdog { turns.haveAllTurned() }
         Thread.detachNewThread {
             var running = RunningSettings(settings, options, logger, level)
-            while true {
-                switch signals.wait() {
-                case .reload:
-                    supervisor.reload {
-                        running.reload {
-                            parts.webhook.replace(with: $0.webhook)
-                            parts.catalogue.setWritesEvents($0.intake.webhookURL != nil)
-                        }
+            let signal = signals.waitForStop {
+                supervisor.reload {
+                    running.reload {
+                        parts.webhook.replace(with: $0.webhook)
+                        parts.catalogue.setWritesEvents($0.intake.webhookURL != nil)
                     }
-                    continue
-                case .stop(let signal):
-                    logger.notice("stopping", metadata: ["signal": "\(signal)"])
                 }
-                break
             }
+            logger.notice("stopping", metadata: ["signal": "\(signal)"])
             supervisor.stopping("stopping, jobs are given back")
             stop.stop()
             _ = signals.waitForStop()

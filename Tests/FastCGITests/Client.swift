@@ -1,4 +1,5 @@
 import CFastCGI
+import CPlatform
 import Glibc
 
 /// A FastCGI client on a real socket: builds records by hand, so that it can also build wrong ones.

@@ -1,4 +1,5 @@
 import CFastCGI
+import CPlatform
 import Foundation
 import Glibc
 import Testing

@@ -33,7 +33,7 @@ package final class LogRecord: Sendable {
         }
 
         func log(event: LogEvent) {
-            let values = (event.metadata ?? [:]).mapValues { "\($0)" }
+            let values = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
             let line = Line(level: event.level, message: "\(event.message)", values: values)
             record.recorded.withLock { $0.append(line) }
         }

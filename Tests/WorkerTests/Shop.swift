@@ -3,7 +3,6 @@ import ChunkStore
 import Foundation
 import GRDB
 import Glibc
-import Logging
 import Testing
 import TestSupport
 import Transcoding
@@ -17,7 +16,7 @@ final class Shop {
     private let directory: String
     var settings: WorkerSettings
     var limits = TranscodingLimits()
-    private let log = Locked<[String]>([])
+    private let log = LogRecord()
 
     init() throws {
         site = try InProcessSite {
@@ -66,7 +65,7 @@ final class Shop {
     var tools: [String] { processes(workingBelow: URL(fileURLWithPath: settings.workDirectory)) }
 
     /// What workers have logged, each with the job's number.
-    var messages: [String] { log.withLock { $0 } }
+    var messages: [String] { log.lines.map { "\($0.message) \($0.values["job"] ?? "")" } }
 
     func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: path("video-intake.db")).read { db in
@@ -87,8 +86,7 @@ final class Shop {
         catalogue: SQLiteCatalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
     ) throws -> TranscodingWorker {
-        var logger = Logger(label: "test") { [log] _ in LogKeeper(lines: log) }
-        logger.logLevel = .info
+        let logger = log.logger(.info)
         return TranscodingWorker(
             catalogue: catalogue ?? self.catalogue,
             store: try FileChunkStore(directory: directory, reserve: reserve),
@@ -118,20 +116,4 @@ final class StartedWorker {
     }
 
     deinit { stop() }
-}
-
-/// Keeps what is logged: the message, and the job's number.
-private struct LogKeeper: LogHandler {
-    let lines: Locked<[String]>
-    var logLevel = Logger.Level.info
-    var metadata: Logger.Metadata = [:]
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        lines.withLock { $0.append("\(event.message) \(metadata["job"].map { "\($0)" } ?? "")") }
-    }
 }

@@ -6,7 +6,7 @@ Reads what `video-intake --experimental-dump-help` prints from standard input an
 import json
 import sys
 
-DATA_FILES = """
+LAST_SECTIONS = """
 .SH FILES
 .TP
 .I /etc/default/video\\-intake
@@ -21,8 +21,8 @@ What a server of nginx includes; \\fIsite.conf\\fR is the one to edit.
 .I /usr/share/doc/video\\-intake/examples
 A shop's server in nginx, a login by PHP's session, a receiver of webhooks.
 .SH EXIT STATUS
-0: done. 1: it failed, and a line says why. 64: the arguments or the settings are wrong. 75: \\fBserve\\fR or
-\\fBworker\\fR without its disk, which may come.
+0: done. 1: it failed, and a line says why. 64: the arguments or the settings are wrong. 69: a program that
+\\fBworker\\fR needs is missing. 75: \\fBserve\\fR or \\fBworker\\fR without its disk, which may come.
 """.strip()
 
 
@@ -37,7 +37,7 @@ def paragraphs(text):
 
 
 def is_shown(argument):
-    return argument["shouldDisplay"] and argument.get("valueName") not in ("help",)
+    return argument["shouldDisplay"] and argument.get("valueName") != "help"
 
 
 def option_names(argument):
@@ -97,7 +97,7 @@ def main():
     walk(command, [], settings, out)
     out.append(".SH SETTINGS\nThe same for every command.")
     out.extend(explained(argument) for argument in shown)
-    out.append(DATA_FILES)
+    out.append(LAST_SECTIONS)
     print("\n".join(out))
 
 

@@ -101,7 +101,7 @@ def run(site: Site, check: Checks, videos):
         site.upload(videos["small"])
 
     with check("a service that hangs is ended by the watchdog and comes back"):
-        # The unit's own time is half a minute.
+        # The unit's own time is too long for a test.
         drop_in = "/run/systemd/system/video-intake.service.d/test.conf"
         machine.write(drop_in, "[Service]\nWatchdogSec=4\n")
         machine.shell("systemctl daemon-reload; systemctl restart video-intake")
