@@ -19,7 +19,8 @@ extension IntakeService {
         let stored = Set(files.compactMap(\.upload))
         let uploads = try catalogue.openUploads()
         for upload in uploads where upload.received > 0 && !stored.contains(upload.id) && !hasOriginal(upload) {
-            noteLost("incoming/\(upload.id).part")
+            logger.error(
+                "an unfinished upload's file is lost: it starts afresh", metadata: ["file": "incoming/\(upload.id).part"])
             _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
         }
         let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }

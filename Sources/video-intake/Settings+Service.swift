@@ -49,9 +49,10 @@ extension Settings {
             version: VideoIntake.version)
     }
 
-    func openStore() throws(StoreError) -> FileChunkStore {
+    /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.
+    func openStore(withBodies: Bool = true) throws(StoreError) -> FileChunkStore {
         try FileChunkStore(
-            directory: dataDirectory, bodyDirectory: intake.bodyDirectory, reserve: reserve,
+            directory: dataDirectory, bodyDirectory: withBodies ? intake.bodyDirectory : nil, reserve: reserve,
             durability: intake.durability)
     }
 
