@@ -6,14 +6,19 @@ enum NginxFiles {
     static func problems(in directory: String) -> [String] {
         let snippets = "\(directory)/snippets/video-intake"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: snippets)) ?? []
-        let paths = names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix("site") && $0 != "login.conf" }.sorted()
+        let paths = names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix("site") && !$0.hasPrefix("login") }.sorted()
             .map { "\(snippets)/\($0)" }
         return (["\(directory)/conf.d/video-intake.conf"] + paths).compactMap { path in
             guard let text = try? String(contentsOfFile: path, encoding: .utf8),
                 let first = text.split(separator: "\n").first, first != "# \(ours)"
             else { return nil }
             let other = first.hasPrefix("# video-intake ") ? String(first.dropFirst(2)) : "another version"
-            return "\(path) is of \(other), this is \(ours): install its own, from the package or the sources"
+            // What dpkg leaves of a file whose old one was to be kept.
+            let package = path + ".dpkg-dist"
+            let advice =
+                FileManager.default.fileExists(atPath: package)
+                ? "its own is beside it: mv \(package) \(path)" : "install its own, from the package or the sources"
+            return "\(path) is of \(other), this is \(ours): \(advice)"
         }
     }
 

@@ -31,12 +31,14 @@ LOGIN = """
             add_header Set-Cookie "session=out; Path=/; HttpOnly$session_attributes";
             return 200 "out";
         }
-        location = /video-intake-login {
-            internal;
-            client_max_body_size 0;
-            if ($cookie_session != in) { return 401; }
-            return 204;
-        }
+"""
+LOGIN_SERVER = """
+location = /video-intake-login {
+    internal;
+    client_max_body_size 0;
+    if ($cookie_session != in) { return 401; }
+    return 204;
+}
 """
 
 
@@ -49,6 +51,7 @@ def adapt(directory, body_limit=None, login=False, origins="", secure_port=None)
     additions = LOCATIONS
     if login:
         replace(snippets / "login.conf", "#auth_request /video-intake-login;\n", "auth_request /video-intake-login;\n")
+        (snippets / "login-server.conf").write_text(LOGIN_SERVER)
         additions += LOGIN
     if origins:
         with (snippets / "site.conf").open("a") as site:

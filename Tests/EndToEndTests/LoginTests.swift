@@ -61,7 +61,10 @@ extension EndToEnd {
         }
 
         @Test func countsARedirectAs401() throws {
-            let login = try PHPLogin()
+            // Where the site shows its own login page to those who have to log in.
+            let login = try PHPLogin { files in
+                try files.addToServer("error_page 401 403 = /index.html; recursive_error_pages on;")
+            }
             for (line, status, reason, asksAgain) in [
                 ("header('Location: /login.php');", 401, "login", false),
                 ("header('Location: /login.php', true, 303);", 401, "login", false),

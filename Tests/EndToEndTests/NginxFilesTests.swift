@@ -7,6 +7,9 @@ extension EndToEnd {
     @Suite struct ShippedNginxFiles {
         private static let repository = NginxSite.repository.path
 
+        /// What operators edit: with a version in it, dpkg would ask about it at each upgrade.
+        private static let edited = ["site", "login", "login-server"].map { "nginx/\(NginxFiles.snippet($0))" }
+
         /// nginx's files and the script that one of them asks.
         private static func versioned() throws -> [String] {
             try ["conf.d", "snippets", "examples"].flatMap { name in
@@ -20,7 +23,12 @@ extension EndToEnd {
             #expect(version.hasPrefix("video-intake "))
             let names = try Self.versioned()
             #expect(names.count >= 12)
+            #expect(Set(names).isSuperset(of: Self.edited))
             for name in names {
+                if Self.edited.contains(name) {
+                    #expect(!textOfFile("\(Self.repository)/\(name)").contains(version), "\(name)")
+                    continue
+                }
                 let lines = textOfFile("\(Self.repository)/\(name)").split(separator: "\n").prefix(2)
                 #expect(lines.contains { $0 == "# \(version)" || $0 == "// \(version)" }, "\(name)")
             }
@@ -45,7 +53,9 @@ extension EndToEnd {
                 try Data(text.utf8).write(to: URL(fileURLWithPath: "\(nginx)/\(name)"))
             }
             // The operator's own, and hand-off turned off.
-            try change(NginxFiles.snippet("site"), "# mine\n")
+            for name in ["site", "site-b", "login", "login-server"] {
+                try change(NginxFiles.snippet(name), "# mine\n")
+            }
             try change(NginxFiles.snippet("handoff"), "")
             #expect(try check().end == .exit(0))
             try change(NginxFiles.http, "# video-intake 0.1.9\n")
@@ -55,6 +65,43 @@ extension EndToEnd {
             #expect(errors.contains("\(nginx)/conf.d/video-intake.conf is of video-intake 0.1.9, this is "))
             #expect(errors.contains("\(nginx)/snippets/video-intake/upload.conf is of another version, this is "))
             #expect(errors.split(separator: "\n").count == 2, "\(errors)")
+            #expect(errors.components(separatedBy: "install its own, from the package or the sources\n").count == 3)
+            // dpkg has kept the one there, and put the package's beside it.
+            let upload = "\(nginx)/\(NginxFiles.snippet("upload"))"
+            try change(NginxFiles.snippet("upload") + ".dpkg-dist", "")
+            #expect(try check().errors.contains(": its own is beside it: mv \(upload).dpkg-dist \(upload)\n"))
+        }
+
+        /// The application that has all other addresses lets in whoever it is asked about.
+        @Test func aLoginWithoutAnAddressLetsNobodyIn() throws {
+            let site = try NginxSite(.handOff) { files in
+                try files.requireLogin()
+                try files.replace(
+                    "include snippets/video-intake/page.conf;",
+                    with: """
+                        error_page 401 403 = /;
+                        recursive_error_pages on;
+                        location / {
+                            try_files $uri @front;
+                        }
+                        location @front {
+                            return 200 "front";
+                        }
+                        """, in: NginxFiles.main)
+            }
+            #expect(try site.send(SentRequest(method: "GET", "/video-intake-logout")).body == Array("front".utf8))
+            let upload = PageUpload(content: SampleFile(size: 300_000).bytes)
+            func expectRefused(_ reply: ReceivedReply) {
+                #expect(reply.status == 401 && reply.code == -4, "\(reply)")
+                #expect(reply.headers["x-intake-reason"] == "login")
+            }
+            expectRefused(try site.send(upload.determineRequest()))
+            expectRefused(try site.send(upload.request()))
+            let connection = try site.connect()
+            try connection.send(upload.request().httpInChunks(of: 100_000))
+            expectRefused(try connection.reply())
+            #expect(site.incomingFiles().isEmpty && site.publishedFiles().isEmpty)
+            #expect(try site.recordCount() == 0)
         }
 
         /// Version 0.1's, which was included outside of the server.

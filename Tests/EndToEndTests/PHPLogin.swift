@@ -26,7 +26,6 @@ final class PHPLogin: Sendable {
             try files.write("conf.d/video-intake-login.conf", example("http.conf"))
             try files.write(NginxFiles.snippet("login-server"), example("server.conf"))
             try files.addToHTTP("include conf.d/video-intake-login.conf;")
-            try files.addToServer("include snippets/video-intake/login-server.conf;")
             try configure(files)
         }
         func write(_ name: String, _ text: String) throws {

@@ -39,10 +39,6 @@ extension EndToEnd {
                 for (text, other) in [
                     ("listen 80;", "listen 127.0.0.1:\(files.port);"), ("/var/www/shop", "\(directory)/shop"),
                     ("/run/php/php8.2-fpm.sock", "\(directory)/php.sock"),
-                    (
-                        "upload.conf;      # new",
-                        "upload.conf;\n    include snippets/video-intake/login-server.conf;"
-                    ),
                 ] {
                     try files.replace(text, with: other, in: "sites-enabled/shop")
                 }

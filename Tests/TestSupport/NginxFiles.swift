@@ -89,7 +89,8 @@ package struct NginxFiles: Sendable {
     func authenticate() throws {
         try requireLogin()
         let servicePort = try NginxSite.freePort()
-        try addToServer(
+        try write(
+            Self.snippet("login-server"),
             """
             location = /video-intake-login {
                 internal;

@@ -23,16 +23,14 @@ def run(site: Site, check: Checks, videos):
     machine = site.machine
     try:
         with check("set up as the example says"):
+            machine.shell(f"cp -p {LOGIN} /root/login.conf")
             site.run_documented("login")
             machine.shell(f"""
-                cp -p {LOGIN} /root/login.conf
                 sed -i '0,/^#auth_request/s/^#auth_request/auth_request/' {LOGIN}
                 sed -i 's|^;*access.log.*||' /etc/php/8.2/fpm/pool.d/www.conf
                 echo 'access.log = /var/log/php-requests.log' >>/etc/php/8.2/fpm/pool.d/www.conf
                 systemctl restart php8.2-fpm
             """)
-            included = "include snippets/video-intake/upload.conf;"
-            site.put_server(**{included: f"{included}\n    include snippets/video-intake/login-server.conf;"})
             site.reload_nginx()
 
         with check("without a login: 401 as JSON, before the body; the shop's own pages are open"):
@@ -65,5 +63,4 @@ def run(site: Site, check: Checks, videos):
             must_log_in(site, site.get("/service/upload/list_class", "-d", "", "-b", "PHPSESSID=unknown"))
     finally:
         machine.shell(f"cp -p /root/login.conf {LOGIN}")
-        site.put_server()
         site.reload_nginx()
