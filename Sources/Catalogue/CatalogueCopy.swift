@@ -120,6 +120,8 @@ extension CatalogueCopy {
 
     /// Numbers that may have been given out after the copy was made.
     private static let gap: Int64 = 100_000
+    /// Leaves room for new numbers below what a program in JavaScript can hold, 2^53.
+    fileprivate static let numberLimit: Int64 = 9_000_000_000_000_000
 
     /// Prepares the copy to take the catalogue's place, which has given out numbers since: it gets the schema of this program
     /// and another epoch, its sequences go on higher, uploads that are not sealed are dropped, and jobs that were running
@@ -149,7 +151,10 @@ extension Database {
             """
             SELECT max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) FROM id_sequence WHERE name = 'video'
             """)![0]
-        let start = number ?? last + gap
+        let start = number ?? (last > Int64.max - gap ? Int64.max : last + gap)
+        guard start <= CatalogueCopy.numberLimit else {
+            throw CatalogueError(.failed, "no video may have a number above \(CatalogueCopy.numberLimit)")
+        }
         guard start >= last else {
             throw CatalogueError(
                 .failed, "the last video number in the backup is \(last): --above must be at least that")
@@ -186,7 +191,8 @@ extension Database {
     }
 
     private func raiseNumber(of table: String, by gap: Int64 = 0, to least: Int64 = 0) throws {
-        let number = max(try lastNumber(of: table) + gap, least)
+        let last = try lastNumber(of: table)
+        let number = max(last > Int64.max - gap ? last : last + gap, least)
         try run("DELETE FROM sqlite_sequence WHERE name = ?", [table])
         try run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [table, number])
     }

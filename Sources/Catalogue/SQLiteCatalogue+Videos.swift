@@ -6,7 +6,8 @@ extension SQLiteCatalogue {
     }
 
     package func video(id: Int64, owner: String) throws(CatalogueError) -> Video? {
-        try read { db in try db.video(id: id).flatMap { $0.owner == owner ? $0 : nil } }
+        // By bytes, as SQLite compares: Swift takes canonically equivalent text for equal.
+        try read { db in try db.video(id: id).flatMap { $0.owner.utf8.elementsEqual(owner.utf8) ? $0 : nil } }
     }
 
     package func video(id: Int64) throws(CatalogueError) -> Video? {

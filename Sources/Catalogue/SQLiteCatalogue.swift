@@ -86,7 +86,9 @@ package final class SQLiteCatalogue: Catalogue {
         let queue = try DatabaseQueue(path: new)
         try Schema.migrator.migrate(queue)
         try queue.close()
-        guard rename(new, path) == 0 else {
+        defer { unlink(new) }
+        // Not a rename, which would replace one that a restore has made meanwhile.
+        guard link(new, path) == 0 || errno == EEXIST else {
             throw CatalogueError(.failed, "cannot create \(path): \(String(cString: strerror(errno)))")
         }
         try CatalogueCopy.sync(directory(of: path))

@@ -102,7 +102,13 @@ package final class FileTransfer {
     package func sync() throws(StoreError) {
         // One that was interrupted may have left it.
         unlinkat(target.number, Self.unfinished, 0)
-        for path in changed.sorted() { try directory(path).sync() }
+        for path in changed.sorted() {
+            do throws(StoreError) {
+                try directory(path).sync()
+            } catch  where error.code == ENOENT {
+                // Removed with the last file in it; the name's removal is synced above it.
+            }
+        }
         changed = []
     }
 

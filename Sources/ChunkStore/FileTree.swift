@@ -18,7 +18,8 @@ package struct FileTree: Sendable {
     package private(set) var files: [String: File] = [:]
     /// Each directory's inode, by path: another one has taken the place of one that has another inode later.
     package private(set) var directories: [String: UInt64] = [:]
-    /// What is neither a file nor a directory, or has a name that is not UTF-8.
+    /// What is neither a file nor a directory, or has a name that is not UTF-8, or one that is
+    /// canonically equivalent to another's.
     package private(set) var others: [String] = []
 
     /// Lists what is below `path` in `root`; what goes meanwhile may be missed. Symbolic links are not followed.
@@ -44,7 +45,8 @@ package struct FileTree: Sendable {
                     try list(inner, try Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY))
                 } catch  where error.code == ENOENT {}
             case S_IFREG:
-                files[inner] = File(path: inner, status)
+                // Of two names that are canonically equivalent Swift's text can tell only one.
+                if files[inner] == nil { files[inner] = File(path: inner, status) } else { others.append(inner) }
             default:
                 others.append(inner)
             }

@@ -90,6 +90,9 @@ package final class IntakeService: Sendable {
     /// An upload whose last chunk came before is gone.
     var expiry: Int64 { now - settings.uploadLifetime }
 
+    /// Bytes of an owner's name.
+    private static let ownerLimit = 255
+
     /// Answers one request, now or later.
     package func handle(_ exchange: any Exchange) {
         let action = Action(path: Self.path(exchange))
@@ -97,6 +100,9 @@ package final class IntakeService: Sendable {
         do throws(Failure) {
             guard action == .other || action.methods.contains(exchange.parameter("REQUEST_METHOD") ?? "") else {
                 throw .methodNotAllowed(allow: action.methods.joined(separator: ", "))
+            }
+            guard call.owner.utf8.count <= Self.ownerLimit else {
+                throw .malformed("UPLOAD_OWNER", .atMost(bytes: Self.ownerLimit))
             }
             switch action {
             case .uploadFile: try uploadFile(call)

@@ -11,10 +11,19 @@ import LoadingCache
 final class KnownVideos: Sendable {
     /// What a request asks for.
     private struct Content: Hashable {
-        let owner: String
+        /// The owner's bytes: Swift takes canonically equivalent text for equal, the catalogue does not.
+        private let ownerBytes: [UInt8]
         let md5: String
         /// Bytes; `nil` where only the digest is known.
         let size: Int?
+
+        init(owner: String, md5: String, size: Int?) {
+            ownerBytes = Array(owner.utf8)
+            self.md5 = md5
+            self.size = size
+        }
+
+        var owner: String { String(decoding: ownerBytes, as: UTF8.self) }
     }
 
     /// There is no such video.

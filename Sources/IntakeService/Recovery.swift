@@ -20,7 +20,8 @@ extension IntakeService {
         let uploads = try catalogue.openUploads()
         for upload in uploads where upload.received > 0 && !stored.contains(upload.id) && !hasOriginal(upload) {
             logger.error(
-                "an unfinished upload's file is lost: it starts afresh", metadata: ["file": "incoming/\(upload.id).part"])
+                "an unfinished upload's file is lost: it starts afresh",
+                metadata: ["file": "incoming/\(upload.id).part"])
             _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
         }
         let left = uploads.filter { stored.contains($0.id) || hasOriginal($0) }

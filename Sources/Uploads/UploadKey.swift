@@ -25,6 +25,19 @@ package struct UploadKey: Hashable, Sendable {
         self.chunks = chunks
     }
 
+    /// Owners are told apart by their bytes, as the catalogue does: Swift takes canonically equivalent text for equal.
+    package static func == (one: UploadKey, other: UploadKey) -> Bool {
+        one.md5 == other.md5 && one.extent == other.extent && one.chunks == other.chunks
+            && one.owner.utf8.elementsEqual(other.owner.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(md5)
+        hasher.combine(extent)
+        hasher.combine(chunks)
+        for byte in owner.utf8 { hasher.combine(byte) }
+    }
+
     /// The whole file's size in bytes, where the page sends it.
     package var size: Int? {
         if case .size(let size) = extent { size } else { nil }

@@ -79,6 +79,12 @@ struct RestoreCommand: ParsableCommand {
 
     func run() throws {
         let settings = try options.settings()
+        guard !ResponderClient.isAnybodyListening(on: settings.socket) else {
+            complain(
+                "`serve` still runs, or systemd listens for it, on \(settings.socket): stop it and the worker first, "
+                    + "`systemctl stop video-intake.socket video-intake.service video-intake-worker.service`")
+            throw ExitCode(1)
+        }
         let bar = ProgressBar()
         let report = try orExit {
             defer { bar.clear() }

@@ -94,6 +94,9 @@ extension Settings {
 func orExit<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
+    } catch let code as ExitCode {
+        // What it is for has been said.
+        throw code
     } catch {
         for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(TextTable.printable(line)) }
         throw ExitCode(1)

@@ -41,6 +41,21 @@ enum ResponderClient {
         return try answer(try readOutput(descriptor))
     }
 
+    /// Whether a responder, or systemd for it, listens there.
+    static func isAnybodyListening(on path: String) -> Bool {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        do {
+            try connect(descriptor, path)
+            return true
+        } catch {
+            // The backlog is full.
+            return error.code == EAGAIN
+        }
+    }
+
     private static func connect(_ descriptor: Int32, _ path: String) throws(Silence) {
         var address = sockaddr_un()
         guard vi_unix_address(&address, path) == 0 else { throw Silence(code: ENAMETOOLONG) }

@@ -93,7 +93,8 @@ class PlayPageTests(BrowserCase):
             "a.mp4": "attachment; filename*=UTF-8''a.mp4", "a.MP4": "attachment; filename*=UTF-8''a.MP4",
             "%E5%90%8D%20%22.mp4": "attachment; filename*=UTF-8''%E5%90%8D%20%22.mp4",
             "a.exe": None, "a.mp4.exe": None, "mp4": None, ".mp4": None, 'a".mp4': None, "a;b=c.mp4": None,
-            "a%0.mp4": None, "": None,
+            "a%0.mp4": None, "": None, "a.mp4|b.mp4": None, "a.exe|b.mp4": None, "a.exe|evil.exe": None,
+            'x;filename="evil.exe";y=.exe|z.exe': None,
         }.items():
             with self.subTest(name):
                 status, headers, _ = self.server.request("GET", f"{file}?name={name}")

@@ -112,6 +112,22 @@ extension EndToEnd {
             #expect(try run(["serve", "--webhook-secret", secret]).errors.contains("Unknown option"))
         }
 
+        @Test func linesOfTheFileMayEndWithACarriageReturn() throws {
+            let directory = try makeTemporaryDirectory()
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let file = directory.appendingPathComponent("settings")
+            let text = """
+                # mine\r
+                VIDEO_INTAKE_SIZE_LIMIT=7G\r
+                VIDEO_INTAKE_DATA_DIRECTORY=\(directory.path)\r
+
+                """
+            try Data(text.utf8).write(to: file)
+            let result = try run(NginxSite.configCheck + ["--config", file.path])
+            #expect(result.end == .exit(0) && result.output.contains("\nVIDEO_INTAKE_SIZE_LIMIT=7G\n"))
+            #expect(result.output.contains("\nVIDEO_INTAKE_DATA_DIRECTORY=\(directory.path)\n"))
+        }
+
         @Test func everyWrongSettingIsNamedAtOnce() throws {
             let result = try run(
                 ["serve", "--threads", "x", "--reserve", "y"], environment: ["VIDEO_INTAKE_HOLD_TIME": "z"])

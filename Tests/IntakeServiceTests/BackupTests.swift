@@ -105,6 +105,19 @@ private final class Shop {
         #expect(try shop.files(shop.directory.path).allSatisfy { !$0.contains("unfinished") && !$0.hasSuffix(".new") })
     }
 
+    @Test("a backup that was interrupted goes on without what was deleted since, with its directories")
+    func interruptedAndDeleted() throws {
+        let shop = try Shop()
+        try shop.backUp()
+        try FileManager.default.moveItem(atPath: shop.backup, toPath: shop.backup + ".unfinished")
+        try FileManager.default.removeItem(atPath: shop.backup + ".unfinished/backup.txt")
+        // The only one that is transcoded.
+        _ = try #require(try shop.site.service.deleteVideo(id: shop.videos[0].id))
+        #expect(try shop.backUp().findings == [])
+        let media = shop.backup + "/" + MediaFacts.directory(ofOriginal: shop.videos[0].path)
+        #expect(!FileManager.default.fileExists(atPath: media))
+    }
+
     @Test("what comes and goes while a backup is made: it belongs together in the end")
     func changes() throws {
         let shop = try Shop()

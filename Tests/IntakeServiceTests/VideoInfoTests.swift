@@ -54,6 +54,34 @@ import TestSupport
         #expect(try play("?video_id=\(id)", owner: nil).status == 404)
     }
 
+    @Test("owners whose names are canonically equivalent are two")
+    func equivalentOwners() throws {
+        let site = try InProcessSite()
+        var kate = PageUpload(content: videoBytes(3 * 65_536))
+        kate.chunkSize = 65_536
+        kate.owner = "Kate"
+        // KELVIN SIGN: equal for Swift, other bytes.
+        var other = kate
+        other.owner = "\u{212A}ate"
+        #expect(try site.send(kate.request(0)).code == 2)
+        #expect(try site.send(other.chunksRequest()).code == 2, "no upload of hers")
+        #expect(try site.send(other.request(1)).code == 2)
+        #expect(try site.send(kate.chunksRequest()).data?["received"] as? String == "0")
+        for chunk in 1..<3 { _ = try site.send(kate.request(chunk)) }
+        let id = try #require(try site.send(kate.request(0)).videoID)
+        #expect(try site.send(kate.determineRequest()).code == 1)
+        #expect(try site.send(other.determineRequest()).code == 2)
+        func info(_ owner: String?) throws -> Int? {
+            var ask = SentRequest.form("/service/upload/video_info", [("video_id", "\(id)")])
+            ask.owner = owner
+            return try site.send(ask).code
+        }
+        #expect(try info(kate.owner) == 1 && info(other.owner) == 2)
+        let long = try site.send(
+            SentRequest("/service/upload/list_class", owner: String(repeating: "a", count: 256)))
+        #expect(long.code == -1 && long.headers["x-intake-reason"] == "malformed")
+    }
+
     /// A site that queues, with one video whose information `ask` gets.
     private func queuingSite() throws -> (site: InProcessSite, video: Video, ask: () throws -> [String: Any]) {
         let site = try InProcessSite {
