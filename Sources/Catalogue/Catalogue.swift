@@ -186,7 +186,7 @@ package protocol Catalogue: Sendable {
     /// The job of a file, `nil` if it has none.
     func job(ofFile path: String) throws(CatalogueError) -> Job?
 
-    /// Whether events are written from now on. Where nobody delivers them they would only grow in number.
+    /// Whether events are written from now on. Without a receiver they would only grow in number.
     func setWritesEvents(_ writesEvents: Bool)
 
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.

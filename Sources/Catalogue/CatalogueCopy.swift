@@ -1,7 +1,7 @@
 import GRDB
 import Glibc
 
-/// A copy of a catalogue in one file that nobody else uses: a backup, or what is to become a catalogue again.
+/// A copy of a catalogue in one file that no other process has open: a backup, or what is to become a catalogue again.
 package struct CatalogueCopy: Sendable {
     package let path: String
 
@@ -59,7 +59,7 @@ package struct CatalogueCopy: Sendable {
         let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure("open") }
         defer { close(descriptor) }
-        // Only root may give files away; whoever else makes a copy has it.
+        // Only root may give files away; another user keeps the copy.
         guard fchown(descriptor, status.st_uid, status.st_gid) == 0 || errno == EPERM else { throw failure("fchown") }
         guard fchmod(descriptor, status.st_mode & 0o777) == 0 else { throw failure("fchmod") }
     }
@@ -173,7 +173,7 @@ extension Database {
         try run("DELETE FROM worker")
         try run("DELETE FROM fact WHERE name IN ('check_time', 'check_findings')")
         try run("UPDATE fact SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")
-        // Whoever has an event may be one that died with the machine.
+        // The lease of an event may be that of a deliverer that died with the machine.
         try run("UPDATE event SET not_before = min(not_before, ?) WHERE delivered_time IS NULL", [now])
         // Work directories and unfinished files have these numbers in their names.
         for table in ["upload", "job"] { try raiseNumber(of: table, by: gap) }

@@ -14,7 +14,7 @@ package struct CatalogueFigures: Equatable, Sendable {
     package var eventsPending = 0
     /// When the oldest of them was written, `nil` if there is none. Seconds since 1970.
     package var oldestPendingEventTime: Int64?
-    /// Events that nobody has taken in time, ever.
+    /// Events that were given up, ever.
     package var eventsGivenUp = 0
     /// When `check` was run last, 0 if never. Seconds since 1970.
     package var checkTime: Int64 = 0
