@@ -163,7 +163,7 @@ extension SQLiteCatalogue {
             let (owner, md5): (String, String) = (row["owner"], row["md5"])
             var videoID: Int64 = row["video_id"]
             guard won else { return try db.video(id: videoID) }
-            // Somebody has given the number to another video by SQL since the upload began.
+            // Another video was inserted with this number by SQL since the upload began.
             if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }
             let known = try db.video(owner: owner, md5: md5, size: size)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])

@@ -65,7 +65,7 @@ package final class SQLiteCatalogue: Catalogue {
 
     /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
     ///
-    /// In place of an earlier one: whoever went back to that has changed its catalogue since.
+    /// It replaces an earlier copy: after a way back to that the catalogue has changed.
     private static func keepOlderSchema(_ pool: DatabasePool) throws {
         let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
         guard let old = applied.max(), old < Schema.version else { return }
@@ -169,7 +169,7 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 
-    /// The next video number: above all that were given out, and all that somebody took by SQL.
+    /// The next video number: above all that were given out or inserted by SQL.
     func nextVideoID() throws -> Int64 {
         try row(
             """

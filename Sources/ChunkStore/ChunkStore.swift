@@ -22,7 +22,7 @@ package protocol ChunkStore: Sendable {
     /// Bytes that may still come before the reserve is touched.
     func room() throws(StoreError) -> Room
 
-    /// Checks that so many more bytes leave the reserve alone, and that bodies do where they are on another file system.
+    /// Checks that the reserve is free beside this many more bytes, and on the bodies' file system if that is another one.
     ///
     /// - Throws: `StoreError` with `isDiskFull` if not.
     func checkRoom(for bytes: Int) throws(StoreError)

@@ -102,13 +102,7 @@ package final class FileTransfer {
     package func sync() throws(StoreError) {
         // One that was interrupted may have left it.
         unlinkat(target.number, Self.unfinished, 0)
-        for path in changed.sorted() {
-            do throws(StoreError) {
-                try directory(path).sync()
-            } catch  where error.code == ENOENT {
-                // Removed with the last file in it; the name's removal is synced above it.
-            }
-        }
+        for path in changed.sorted() { try directory(path).sync() }
         changed = []
     }
 
@@ -124,7 +118,8 @@ package final class FileTransfer {
             } catch  where [ENOENT, ENOTEMPTY, EEXIST].contains(error.code) {
                 return
             }
-            changed.remove(path)
+            // A directory that is gone has nothing to sync; that its name is gone is synced above it.
+            changed.remove(above.isEmpty ? name : "\(above)/\(name)")
             changed.insert(above)
             flags = AT_REMOVEDIR
         }
