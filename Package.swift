@@ -23,29 +23,31 @@ let package = Package(
         .target(name: "FormData", dependencies: ["CPlatform"]),
         .target(name: "Uploads"),
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
-        .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform"]),
+        .target(name: "System", dependencies: ["CPlatform"]),
+        .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
         .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "Transcoding",
-            dependencies: ["ChunkStore", "CPlatform", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["ChunkStore", "CPlatform", "System", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "Webhooks",
             dependencies: ["Catalogue", "CCrypto", "CCurl", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "IntakeService",
             dependencies: [
-                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform",
+                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform", "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
             name: "Worker",
             dependencies: [
-                "Catalogue", "ChunkStore", "Transcoding", "Uploads", .product(name: "Logging", package: "swift-log"),
+                "Catalogue", "ChunkStore", "Transcoding", "Uploads", "System",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "CPlatform", "IntakeService", "Transcoding", "Webhooks", "Worker",
+                "CPlatform", "IntakeService", "System", "Transcoding", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,11 +80,11 @@ let package = Package(
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
-        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "TestSupport"]),
+        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "System", "TestSupport"]),
         .testTarget(
             name: "TranscodingTests",
             dependencies: [
-                "Transcoding", "ChunkStore", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "Transcoding", "ChunkStore", "System", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "WorkerTests",
@@ -109,7 +111,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ChunkStore", "IntakeService", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "ChunkStore", "IntakeService", "System", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
             ]),
     ],
     swiftLanguageModes: [.v6]

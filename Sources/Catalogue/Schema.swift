@@ -5,7 +5,7 @@ import GRDB
 /// Times are seconds since 1970, sizes and lengths bytes, digests 32 lower-case hexadecimal digits.
 enum Schema {
     /// That of the last migration.
-    static let version = 5
+    static let version = 6
 
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
@@ -23,6 +23,9 @@ enum Schema {
         }
         migrator.registerMigration("5") { db in
             try db.execute(sql: version5)
+        }
+        migrator.registerMigration("6") { db in
+            try db.execute(sql: version6)
         }
         return migrator
     }()
@@ -198,5 +201,40 @@ enum Schema {
             UPDATE id_sequence SET last = NEW.video_id WHERE name = 'video';
         END;
         UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) WHERE name = 'video';
+        """
+
+    private static let version6 = """
+        -- Whom an upload counts for: limits are by client. is_known: the owner has the content already, so that it promises
+        -- no room and lives shortly.
+        ALTER TABLE upload ADD COLUMN client TEXT NOT NULL DEFAULT '';
+        ALTER TABLE upload ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE upload ADD COLUMN is_known INTEGER NOT NULL DEFAULT 0 CHECK (is_known IN (0, 1));
+        UPDATE upload SET received_bytes =
+            (SELECT ifnull(sum(length), 0) FROM upload_chunk c WHERE c.upload_id = upload.upload_id);
+
+        -- A guid whose upload was refused or is lost: each of its chunks gets the same refusal until it begins anew.
+        CREATE TABLE refusal (
+            owner TEXT NOT NULL,
+            guid TEXT NOT NULL,
+            md5 TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            client TEXT NOT NULL,
+            create_time INTEGER NOT NULL,
+            PRIMARY KEY (owner, guid)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX refusal_content ON refusal (owner, md5);
+        CREATE INDEX refusal_client ON refusal (client, create_time);
+
+        -- Published files and directories that no record points to any more, written in the transaction that makes them so,
+        -- and gone when they are removed. No video gets a path that is in here.
+        CREATE TABLE garbage (
+            garbage_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            path TEXT NOT NULL UNIQUE,
+            create_time INTEGER NOT NULL
+        ) STRICT;
+
+        -- Whose video it is for, while it waits or runs, and the bytes of its file: the queue is fair between clients.
+        ALTER TABLE job ADD COLUMN client TEXT NOT NULL DEFAULT '';
+        ALTER TABLE job ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
         """
 }

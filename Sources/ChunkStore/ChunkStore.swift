@@ -1,3 +1,5 @@
+import System
+
 /// Keeps the bytes: unfinished uploads, and the published videos.
 ///
 /// Thread-safe. The names of unfinished uploads are numbers; those of published videos are relative paths that the
@@ -8,46 +10,46 @@ package protocol ChunkStore: Sendable {
     /// - Parameter size: the whole file's bytes, `nil` if not known yet. All of them are reserved at once, so that a
     ///   full disk is known at the first chunk.
     /// - Returns: the file, and whether nothing was there of it.
-    /// - Throws: `StoreError`; nothing is left behind then.
-    func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool)
+    /// - Throws: `SystemError`; nothing is left behind then.
+    func openUpload(_ id: Int64, size: Int?) throws(SystemError) -> (file: StoredFile, isNew: Bool)
 
     /// Opens what is there of an upload.
     ///
-    /// - Throws: `StoreError` with `ENOENT` if there is nothing.
-    func openUpload(_ id: Int64) throws(StoreError) -> StoredFile
+    /// - Throws: `SystemError` with `ENOENT` if there is nothing.
+    func openUpload(_ id: Int64) throws(SystemError) -> StoredFile
 
     /// Whether the file still is the upload's: neither published nor removed, by this process or another one.
-    func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool
+    func isCurrent(_ file: StoredFile, upload id: Int64) throws(SystemError) -> Bool
 
     /// Bytes that may still come before the reserve is touched.
-    func room() throws(StoreError) -> Room
+    func room() throws(SystemError) -> Room
 
     /// Checks that the reserve is free beside this many more bytes, and on the bodies' file system if that is another one.
     ///
-    /// - Throws: `StoreError` with `isDiskFull` if not.
-    func checkRoom(for bytes: Int) throws(StoreError)
+    /// - Throws: `SystemError` with `isDiskFull` if not.
+    func checkRoom(for bytes: Int) throws(SystemError)
 
     /// Bytes of a published video, without opening it; `nil` if there is no such file.
     func publishedLength(_ path: String) -> Int?
 
     /// Opens a published video for reading.
-    func openPublished(_ path: String) throws(StoreError) -> StoredFile
+    func openPublished(_ path: String) throws(SystemError) -> StoredFile
 
     /// Gives an upload's bytes a second, final name; both the bytes and the name survive power loss when this returns.
     ///
     /// Repeating it is harmless.
     /// - Returns: `false` if other content has that name.
-    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool
+    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool
 
     /// Makes the directories above a published name; theirs survive power loss when this returns.
-    func makeDirectories(above path: String) throws(StoreError)
+    func makeDirectories(above path: String) throws(SystemError)
 
     /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
-    func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError)
+    func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError)
 
     /// Passes the path of every directory of what was made of a published file, and when it changed last, in seconds since
     /// 1970: `upload/mp4/YYYY/MM/transcoded/<name>`.
-    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError)
+    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError)
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
@@ -55,22 +57,22 @@ package protocol ChunkStore: Sendable {
     /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none.
     ///
     /// - Returns: bytes of the disk that are free now.
-    /// - Throws: `StoreError`, with `EINVAL` for what is not below `upload/`; some of a directory may be gone then.
-    func removePublished(_ path: String) throws(StoreError) -> Int
+    /// - Throws: `SystemError`, with `EINVAL` for what is not below `upload/`; some of a directory may be gone then.
+    func removePublished(_ path: String) throws(SystemError) -> Int
 
     /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none.
     func removeUpload(_ id: Int64)
 
     /// What is kept of unfinished uploads.
-    func incomingFiles() throws(StoreError) -> [IncomingFile]
+    func incomingFiles() throws(SystemError) -> [IncomingFile]
 
     /// Puts a file that belongs to no upload out of the way, where an operator finds it.
     ///
     /// - Returns: its new place, relative to the store.
-    func setAside(_ file: IncomingFile) throws(StoreError) -> String
+    func setAside(_ file: IncomingFile) throws(SystemError) -> String
 
     /// An anonymous file for a body that does not come as a file; gone when closed.
-    func makeSpool() throws(StoreError) -> StoredFile
+    func makeSpool() throws(SystemError) -> StoredFile
 
     /// Where the upload lies, for programs that read it.
     func path(ofUpload id: Int64) -> String

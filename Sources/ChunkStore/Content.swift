@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// Bytes on their way into the store.
 package enum Content: Sendable {
@@ -15,7 +16,7 @@ package enum Content: Sendable {
     }
 
     /// Passes the bytes piece by piece, in order.
-    func forEachPiece(size: Int, _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Void) throws(StoreError) {
+    func forEachPiece(size: Int, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void) throws(SystemError) {
         switch self {
         case .memory(let block, let range):
             var offset = range.lowerBound
@@ -30,7 +31,7 @@ package enum Content: Sendable {
     }
 
     /// The first bytes, `count` of them at most.
-    package func prefix(_ count: Int) throws(StoreError) -> [UInt8] {
+    package func prefix(_ count: Int) throws(SystemError) -> [UInt8] {
         var head: [UInt8] = []
         let first: Content =
             switch self {

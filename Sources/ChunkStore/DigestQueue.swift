@@ -1,6 +1,7 @@
 import CPlatform
 import Foundation
 import Glibc
+import System
 
 /// The files that have bytes to digest, and the threads that do it.
 ///
@@ -73,7 +74,7 @@ final class DigestQueue: @unchecked Sendable {
             // A digest stays at the beginning of a block as long as it can.
             return count == job.range.count ? count : count / MD5Digest.blockSize * MD5Digest.blockSize
         }
-        var failures = [StoreError?](repeating: nil, count: files.count)
+        var failures = [SystemError?](repeating: nil, count: files.count)
         for index in files.indices {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[index * room..<index * room + counts[index]])
             failures[index] = Self.read(files[index].file, piece, at: jobs[index].range.lowerBound)
@@ -91,9 +92,9 @@ final class DigestQueue: @unchecked Sendable {
 
     private static func read(
         _ file: StoredFile, _ piece: UnsafeMutableRawBufferPointer, at offset: Int
-    ) -> StoreError? {
-        do throws(StoreError) {
-            return try file.read(into: piece, at: offset) == piece.count ? nil : StoreError("pread", code: EIO)
+    ) -> SystemError? {
+        do throws(SystemError) {
+            return try file.read(into: piece, at: offset) == piece.count ? nil : SystemError("pread", code: EIO)
         } catch {
             return error
         }

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 extension FileChunkStore {
     /// How much of the file system stays free.
@@ -9,12 +10,12 @@ extension FileChunkStore {
         case bytes(Int)
     }
 
-    package func checkRoom(for bytes: Int) throws(StoreError) {
+    package func checkRoom(for bytes: Int) throws(SystemError) {
         let room = try room()
-        guard room.data >= bytes, room.body ?? 0 >= 0 else { throw StoreError("reserve", code: ENOSPC) }
+        guard room.data >= bytes, room.body ?? 0 >= 0 else { throw SystemError("reserve", code: ENOSPC) }
     }
 
-    package func room() throws(StoreError) -> Room {
+    package func room() throws(SystemError) -> Room {
         let data = try Self.space(of: directory)
         let kept =
             switch reserve {
@@ -28,10 +29,10 @@ extension FileChunkStore {
     }
 
     /// Bytes of the file system that a directory is on.
-    private static func space(of directory: borrowing Descriptor) throws(StoreError) -> (free: Int, total: Int) {
+    private static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
         var status = statvfs()
         let number = directory.number
-        _ = try StoreError.check("fstatvfs") { fstatvfs(number, &status) }
+        _ = try SystemError.check("fstatvfs") { fstatvfs(number, &status) }
         func bytes(_ blocks: fsblkcnt_t) -> Int {
             let (bytes, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
             return overflow ? .max : Int(clamping: bytes)
@@ -42,9 +43,9 @@ extension FileChunkStore {
     /// The directory at `path`, if it is there and on another file system than `directory`.
     static func otherFileSystem(
         _ path: String?, than directory: borrowing Descriptor
-    ) throws(StoreError) -> StoredFile? {
+    ) throws(SystemError) -> StoredFile? {
         guard let path else { return nil }
-        do throws(StoreError) {
+        do throws(SystemError) {
             let other = try Descriptor(directory: path)
             if try other.status().st_dev == directory.status().st_dev { return nil }
             return StoredFile(other)

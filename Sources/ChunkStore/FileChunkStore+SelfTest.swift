@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import System
 
 extension FileChunkStore {
     /// Does once all that an upload needs of the file system, with the calls that an upload makes: what a service manager
@@ -8,22 +9,22 @@ extension FileChunkStore {
     /// Nothing of it is left; what is left of one that was killed, the next one removes. Several processes take turns.
     /// - Parameter bodyDirectory: where a web server puts request bodies; `nil` if only the store is to be tested.
     /// - Returns: whether all was done; `false` if there is no room for it.
-    /// - Throws: `StoreError` with the call that failed, and where.
-    package func selfTest(bodyDirectory: String? = nil) throws(StoreError) -> Bool {
-        let turn = try named(directoryPath) { () throws(StoreError) in try takeTurn() }
+    /// - Throws: `SystemError` with the call that failed, and where.
+    package func selfTest(bodyDirectory: String? = nil) throws(SystemError) -> Bool {
+        let turn = try named(directoryPath) { () throws(SystemError) in try takeTurn() }
         removeSelfTest(bodyDirectory)
         defer { removeSelfTest(bodyDirectory) }
-        do throws(StoreError) {
-            let spool = try named(directoryPath) { () throws(StoreError) in
+        do throws(SystemError) {
+            let spool = try named(directoryPath) { () throws(SystemError) in
                 let spool = try makeSpool()
                 try Self.fill(spool)
                 return spool
             }
             var source = spool
             if let bodyDirectory {
-                source = try named(bodyDirectory) { () throws(StoreError) in try testBody(in: bodyDirectory) }
+                source = try named(bodyDirectory) { () throws(SystemError) in try testBody(in: bodyDirectory) }
             }
-            try named(directoryPath) { () throws(StoreError) in
+            try named(directoryPath) { () throws(SystemError) in
                 try testUpload(of: .file(source, 0..<Self.selfTestBytes.count))
             }
         } catch  where error.isDiskFull {
@@ -40,11 +41,11 @@ extension FileChunkStore {
     /// More than one page.
     private static let selfTestBytes = [UInt8](repeating: 0x5A, count: 10_000)
 
-    private func takeTurn() throws(StoreError) -> Descriptor {
+    private func takeTurn() throws(SystemError) -> Descriptor {
         // As videos are opened: RestrictSUIDSGID= of systemd 252 forbids this call.
         let turn = try Descriptor(beneath: directory, "incoming", O_RDONLY | O_DIRECTORY)
         let number = turn.number
-        _ = try StoreError.check("flock") { flock(number, LOCK_EX) }
+        _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
         return turn
     }
 
@@ -54,18 +55,18 @@ extension FileChunkStore {
         if let bodyDirectory { unlink("\(bodyDirectory)/\(Self.selfTestBody)") }
     }
 
-    private static func fill(_ file: StoredFile) throws(StoreError) {
+    private static func fill(_ file: StoredFile) throws(SystemError) {
         var position = 0
         while position < selfTestBytes.count {
             let (number, offset) = (file.descriptor.number, position)
-            position += try StoreError.check("pwrite") {
+            position += try SystemError.check("pwrite") {
                 selfTestBytes[offset...].withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, off_t(offset)) }
             }
         }
     }
 
     /// Makes a file as a web server does, and opens it as a request's body.
-    private func testBody(in path: String) throws(StoreError) -> StoredFile {
+    private func testBody(in path: String) throws(SystemError) -> StoredFile {
         let parent = try Descriptor(directory: path)
         try Self.fill(
             StoredFile(try Descriptor(at: parent, Self.selfTestBody, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)))
@@ -73,7 +74,7 @@ extension FileChunkStore {
     }
 
     /// From the first chunk to the published video.
-    private func testUpload(of content: Content) throws(StoreError) {
+    private func testUpload(of content: Content) throws(SystemError) {
         let id = Self.selfTestUpload
         let (file, _) = try openUpload(id, size: content.length)
         try file.lock(0..<content.length, within: 1)
@@ -82,19 +83,19 @@ extension FileChunkStore {
         let path = "\(Self.selfTestDirectory)/video"
         guard try isCurrent(file, upload: id), try publish(id, file, as: path),
             try openPublished(path).matches(content, at: 0)
-        else { throw StoreError("reading back", code: EIO) }
+        else { throw SystemError("reading back", code: EIO) }
         // Its other two removals tell nothing.
-        _ = try StoreError.check("unlinkat") { unlinkat(incoming.number, Self.name(ofUpload: id), 0) }
+        _ = try SystemError.check("unlinkat") { unlinkat(incoming.number, Self.name(ofUpload: id), 0) }
         _ = try removePublished(Self.selfTestDirectory)
     }
 
     private func named<Result: ~Copyable>(
-        _ place: String, _ body: () throws(StoreError) -> Result
-    ) throws(StoreError) -> Result {
-        do throws(StoreError) {
+        _ place: String, _ body: () throws(SystemError) -> Result
+    ) throws(SystemError) -> Result {
+        do throws(SystemError) {
             return try body()
         } catch {
-            throw StoreError("\(error.operation) in \(place)", code: error.code)
+            throw SystemError("\(error.operation) in \(place)", code: error.code)
         }
     }
 }

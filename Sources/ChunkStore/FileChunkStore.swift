@@ -1,6 +1,7 @@
 import CPlatform
 import Foundation
 import Glibc
+import System
 
 /// The store as files in one directory of one file system.
 ///
@@ -31,7 +32,7 @@ package final class FileChunkStore: ChunkStore {
     /// - Parameter bodyDirectory: where request bodies are, if they come as files.
     package init(
         directory path: String, bodyDirectory: String? = nil, reserve: Reserve, durability: Durability = .process
-    ) throws(StoreError) {
+    ) throws(SystemError) {
         directory = try Descriptor(directory: path)
         bodyFileSystem = try Self.otherFileSystem(bodyDirectory, than: directory)
         try Self.makeDirectory(directory, "incoming", mode: 0o750)
@@ -62,22 +63,22 @@ package final class FileChunkStore: ChunkStore {
 // MARK: - Unfinished uploads
 
 extension FileChunkStore {
-    package func openUpload(_ id: Int64, size: Int?) throws(StoreError) -> (file: StoredFile, isNew: Bool) {
+    package func openUpload(_ id: Int64, size: Int?) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
-        do throws(StoreError) {
+        do throws(SystemError) {
             return (try openUpload(id), false)
         } catch  where error.code == ENOENT {}
         admission.lock()
         defer { admission.unlock() }
         try checkRoom(for: size ?? 0)
         let file: StoredFile
-        do throws(StoreError) {
+        do throws(SystemError) {
             file = try create(name, size: size)
         } catch  where error.code == EEXIST {
             // Another process was faster.
             return (try openUpload(id), false)
         }
-        do throws(StoreError) {
+        do throws(SystemError) {
             if durability == .power { try incoming.sync() }
         } catch {
             unlinkat(incoming.number, name, 0)
@@ -86,14 +87,14 @@ extension FileChunkStore {
         return (file, true)
     }
 
-    package func openUpload(_ id: Int64) throws(StoreError) -> StoredFile {
+    package func openUpload(_ id: Int64) throws(SystemError) -> StoredFile {
         StoredFile(try Descriptor(at: incoming, Self.name(ofUpload: id), O_RDWR))
     }
 
-    package func isCurrent(_ file: StoredFile, upload id: Int64) throws(StoreError) -> Bool {
+    package func isCurrent(_ file: StoredFile, upload id: Int64) throws(SystemError) -> Bool {
         var named = stat()
-        do throws(StoreError) {
-            _ = try StoreError.check("fstatat") {
+        do throws(SystemError) {
+            _ = try SystemError.check("fstatat") {
                 fstatat(incoming.number, Self.name(ofUpload: id), &named, AT_SYMLINK_NOFOLLOW)
             }
         } catch  where error.code == ENOENT {
@@ -106,7 +107,7 @@ extension FileChunkStore {
         unlinkat(incoming.number, Self.name(ofUpload: id), 0)
     }
 
-    package func incomingFiles() throws(StoreError) -> [IncomingFile] {
+    package func incomingFiles() throws(SystemError) -> [IncomingFile] {
         var files: [IncomingFile] = []
         for name in try incoming.names() {
             var status = stat()
@@ -121,14 +122,14 @@ extension FileChunkStore {
         return files
     }
 
-    package func setAside(_ file: IncomingFile) throws(StoreError) -> String {
+    package func setAside(_ file: IncomingFile) throws(SystemError) -> String {
         try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
         let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
         for attempt in 0... {
             let name = attempt == 0 ? file.name : "\(file.name).\(attempt)"
-            do throws(StoreError) {
+            do throws(SystemError) {
                 // Not a rename, which would replace what was set aside before.
-                _ = try StoreError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
+                _ = try SystemError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
             } catch  where error.code == EEXIST {
                 continue
             }
@@ -138,7 +139,7 @@ extension FileChunkStore {
         preconditionFailure("there is always another number")
     }
 
-    package func makeSpool() throws(StoreError) -> StoredFile {
+    package func makeSpool() throws(SystemError) -> StoredFile {
         if let file = try makeUnnamedFile(mode: 0o600) { return file }
         let name = "spool.\(getpid()).\(UInt64.random(in: 0 ... .max))"
         let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
@@ -147,11 +148,11 @@ extension FileChunkStore {
     }
 
     /// Creates an upload's file with room for all of it.
-    private func create(_ name: String, size: Int?) throws(StoreError) -> StoredFile {
+    private func create(_ name: String, size: Int?) throws(SystemError) -> StoredFile {
         if let file = try makeUnnamedFile(mode: 0o644) {
             try preallocate(file, size)
             // It gets its name now: before, it must not be found by another process, nor be left by a crash.
-            _ = try StoreError.check("linkat") {
+            _ = try SystemError.check("linkat") {
                 // The way that open(2) tells for O_TMPFILE; the other one needs a privilege.
                 linkat(
                     AT_FDCWD, "/proc/self/fd/\(file.descriptor.number)", incoming.number, name, AT_SYMLINK_FOLLOW)
@@ -159,7 +160,7 @@ extension FileChunkStore {
             return file
         }
         let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o644))
-        do throws(StoreError) {
+        do throws(SystemError) {
             try preallocate(file, size)
         } catch {
             unlinkat(incoming.number, name, 0)
@@ -169,18 +170,18 @@ extension FileChunkStore {
     }
 
     /// A file that is gone when it is closed, unless it gets a name by then; `nil` if the file system has none such.
-    private func makeUnnamedFile(mode: mode_t) throws(StoreError) -> StoredFile? {
-        do throws(StoreError) {
+    private func makeUnnamedFile(mode: mode_t) throws(SystemError) -> StoredFile? {
+        do throws(SystemError) {
             return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: mode))
         } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
             return nil
         }
     }
 
-    private func preallocate(_ file: StoredFile, _ size: Int?) throws(StoreError) {
+    private func preallocate(_ file: StoredFile, _ size: Int?) throws(SystemError) {
         guard let size else { return }
-        do throws(StoreError) {
-            _ = try StoreError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
+        do throws(SystemError) {
+            _ = try SystemError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
         } catch  where error.code == EOPNOTSUPP {
             // Without preallocation a full disk shows later, at the chunk that does not fit.
             try file.truncate(to: size)
@@ -200,16 +201,16 @@ extension FileChunkStore {
         return Int(status.st_size)
     }
 
-    package func openPublished(_ path: String) throws(StoreError) -> StoredFile {
+    package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
         StoredFile(try Descriptor(beneath: directory, path, O_RDONLY))
     }
 
-    package func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(StoreError) -> Bool {
+    package func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
         try file.descriptor.syncData()
         let parent = try makeParents(of: path)
         let last = String(path.split(separator: "/").last!)
-        do throws(StoreError) {
-            _ = try StoreError.check("linkat") {
+        do throws(SystemError) {
+            _ = try SystemError.check("linkat") {
                 linkat(incoming.number, Self.name(ofUpload: id), parent.number, last, 0)
             }
         } catch  where error.code == EEXIST {
@@ -220,9 +221,9 @@ extension FileChunkStore {
         return true
     }
 
-    package func makeDirectories(above path: String) throws(StoreError) { _ = try makeParents(of: path) }
+    package func makeDirectories(above path: String) throws(SystemError) { _ = try makeParents(of: path) }
 
-    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
+    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError) {
         try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "") { path, status in
             guard status.st_mode & S_IFMT == S_IFREG else { return }
             body(
@@ -232,7 +233,7 @@ extension FileChunkStore {
         }
     }
 
-    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError) {
+    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError) {
         try visit(["upload", "mp4", Self.year, Self.month, "transcoded"], in: "") { path, status in
             if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
         }
@@ -244,9 +245,9 @@ extension FileChunkStore {
     /// Visits what is in the directories below `directory` that match `patterns`, one pattern a level.
     private func visit(
         _ patterns: ArraySlice<String>, in directory: String, _ body: (_ path: String, _ status: stat) -> Void
-    ) throws(StoreError) {
+    ) throws(SystemError) {
         let opened: Descriptor
-        do throws(StoreError) {
+        do throws(SystemError) {
             opened = try Descriptor(
                 beneath: self.directory, directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY)
         } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {
@@ -268,7 +269,7 @@ extension FileChunkStore {
     }
 
     /// Creates the directories above `path` and makes each survive power loss.
-    private func makeParents(of path: String) throws(StoreError) -> Descriptor {
+    private func makeParents(of path: String) throws(SystemError) -> Descriptor {
         var parent = try Descriptor(at: directory, ".", O_RDONLY | O_DIRECTORY)
         var ancestor = ""
         for part in path.split(separator: "/").dropLast() {
@@ -286,13 +287,13 @@ extension FileChunkStore {
 
     private static func makeDirectory(
         _ parent: borrowing Descriptor, _ name: String, mode: mode_t
-    ) throws(StoreError) {
+    ) throws(SystemError) {
         let number = parent.number
-        do throws(StoreError) {
-            _ = try StoreError.check("mkdirat") { mkdirat(number, name, mode) }
+        do throws(SystemError) {
+            _ = try SystemError.check("mkdirat") { mkdirat(number, name, mode) }
             // What root makes, when an operator looks after the store, the service has to be able to write.
             guard geteuid() == 0, case let owner = try parent.status(), owner.st_uid != 0 else { return }
-            _ = try StoreError.check("fchownat") {
+            _ = try SystemError.check("fchownat") {
                 fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
             }
         } catch  where error.code == EEXIST {}

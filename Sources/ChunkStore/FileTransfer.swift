@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import System
 
 /// Brings files from one directory to the same places in another one, by a second name for the same bytes where both are
 /// on one file system, else as a copy; each is read back.
@@ -57,10 +58,10 @@ package final class FileTransfer {
     }
 
     /// Size and md5 of a file in the source, `nil` if there is no such file.
-    package func readSource(_ path: String) throws(StoreError) -> Verified? { try read(path, in: source) }
+    package func readSource(_ path: String) throws(SystemError) -> Verified? { try read(path, in: source) }
 
     /// Size and md5 of a file in the target, `nil` if there is no such file.
-    package func readTarget(_ path: String) throws(StoreError) -> Verified? { try read(path, in: target) }
+    package func readTarget(_ path: String) throws(SystemError) -> Verified? { try read(path, in: target) }
 
     /// Brings a file to its place, or finds it there.
     ///
@@ -68,7 +69,7 @@ package final class FileTransfer {
     ///   source.
     /// - Returns: what is in its place now, as it was read from there; `nil` if there is no such file.
     /// - Throws: also if what was read back is not what was written.
-    package func bring(_ path: String, known: Verified?) throws(StoreError) -> Verified? {
+    package func bring(_ path: String, known: Verified?) throws(SystemError) -> Verified? {
         guard let file = try Self.open(path, in: source) else { return nil }
         let name = path.split(separator: "/").last.map(String.init) ?? path
         let parent = try makeParents(of: path)
@@ -92,14 +93,14 @@ package final class FileTransfer {
     /// Copies a file of the source to a new name in the target, without a directory.
     ///
     /// - Returns: `nil` if there is no such file.
-    package func copy(_ path: String, as name: String) throws(StoreError) -> Verified? {
+    package func copy(_ path: String, as name: String) throws(SystemError) -> Verified? {
         guard let file = try Self.open(path, in: source) else { return nil }
         changed.insert("")
         return try copy(file, to: try directory(""), as: name, path)
     }
 
     /// Makes the names of all that was brought survive power loss.
-    package func sync() throws(StoreError) {
+    package func sync() throws(SystemError) {
         // One that was interrupted may have left it.
         unlinkat(target.number, Self.unfinished, 0)
         for path in changed.sorted() { try directory(path).sync() }
@@ -107,14 +108,14 @@ package final class FileTransfer {
     }
 
     /// Removes a file of the target, and the directories above it that are empty then. Harmless if there is none.
-    package func remove(_ path: String) throws(StoreError) {
+    package func remove(_ path: String) throws(SystemError) {
         var parts = path.split(separator: "/").map(String.init)
         var flags: Int32 = 0
         while let name = parts.popLast() {
             let above = parts.joined(separator: "/")
-            do throws(StoreError) {
+            do throws(SystemError) {
                 let parent = try directory(above)
-                _ = try StoreError.check("unlinkat") { unlinkat(parent.number, name, flags) }
+                _ = try SystemError.check("unlinkat") { unlinkat(parent.number, name, flags) }
             } catch  where [ENOENT, ENOTEMPTY, EEXIST].contains(error.code) {
                 return
             }
@@ -127,11 +128,11 @@ package final class FileTransfer {
 }
 
 extension FileTransfer {
-    private static func open(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> StoredFile? {
-        do throws(StoreError) {
+    private static func open(_ path: String, in directory: borrowing Descriptor) throws(SystemError) -> StoredFile? {
+        do throws(SystemError) {
             let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
             guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
-                throw StoreError("open", code: EINVAL)
+                throw SystemError("open", code: EINVAL)
             }
             return file
         } catch  where error.code == ENOENT {
@@ -139,15 +140,15 @@ extension FileTransfer {
         }
     }
 
-    private func read(_ path: String, in directory: borrowing Descriptor) throws(StoreError) -> Verified? {
+    private func read(_ path: String, in directory: borrowing Descriptor) throws(SystemError) -> Verified? {
         guard let file = try Self.open(path, in: directory) else { return nil }
         return try read(file)
     }
 
-    private func read(_ file: StoredFile) throws(StoreError) -> Verified {
+    private func read(_ file: StoredFile) throws(SystemError) -> Verified {
         let size = try file.length()
         var digest = MD5Digest()
-        try file.forEachPiece(of: 0..<size) { piece throws(StoreError) in
+        try file.forEachPiece(of: 0..<size) { piece throws(SystemError) in
             digest.update(piece)
             progress(piece.count)
         }
@@ -157,7 +158,7 @@ extension FileTransfer {
     /// Gives the same file of the previous directory, if it has it, a second name.
     private func linkPrevious(
         _ path: String, _ file: StoredFile, _ known: Verified?, in parent: borrowing Descriptor, as name: String
-    ) throws(StoreError) -> Verified? {
+    ) throws(SystemError) -> Verified? {
         guard previous != nil, let old = try Self.open(path, in: previous!), try old.length() == file.length() else {
             return nil
         }
@@ -170,13 +171,13 @@ extension FileTransfer {
     private func link(
         _ path: String, of source: borrowing Descriptor, _ file: StoredFile, in parent: borrowing Descriptor,
         as name: String
-    ) throws(StoreError) -> Bool {
+    ) throws(SystemError) -> Bool {
         let status = try file.descriptor.status()
         if owner != nil && owner != Owner(user: status.st_uid, group: status.st_gid) { return false }
         unlinkat(parent.number, name, 0)
         let (number, from) = (parent.number, source.number)
-        do throws(StoreError) {
-            _ = try StoreError.check("linkat") { linkat(from, path, number, name, 0) }
+        do throws(SystemError) {
+            _ = try SystemError.check("linkat") { linkat(from, path, number, name, 0) }
         } catch  where [EXDEV, EPERM, EOPNOTSUPP, EMLINK, EACCES].contains(error.code) {
             return false
         }
@@ -184,7 +185,7 @@ extension FileTransfer {
         guard fstatat(number, name, &linked, AT_SYMLINK_NOFOLLOW) == 0, linked.st_ino == status.st_ino else {
             // Another file has taken the name meanwhile.
             unlinkat(number, name, 0)
-            throw StoreError("linkat \(path)", code: ESTALE)
+            throw SystemError("linkat \(path)", code: ESTALE)
         }
         try file.descriptor.syncData()
         return true
@@ -193,14 +194,14 @@ extension FileTransfer {
     /// Copies the file under another name and gives it its own when it has been read back.
     private func copy(
         _ file: StoredFile, to parent: borrowing Descriptor, as name: String, _ path: String
-    ) throws(StoreError) -> Verified {
+    ) throws(SystemError) -> Verified {
         let new = Self.unfinished
         unlinkat(target.number, new, 0)
-        do throws(StoreError) {
+        do throws(SystemError) {
             let copy = StoredFile(try Descriptor(at: target, new, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
             let size = try file.length()
             var (digest, offset) = (MD5Digest(), 0)
-            try file.forEachPiece(of: 0..<size) { piece throws(StoreError) in
+            try file.forEachPiece(of: 0..<size) { piece throws(SystemError) in
                 digest.update(piece)
                 try copy.write(piece, at: offset)
                 offset += piece.count
@@ -208,15 +209,15 @@ extension FileTransfer {
             }
             let written = Verified(size: size, md5: digest.finish())
             try setAttributes(of: copy, like: try file.descriptor.status())
-            _ = try StoreError.check("fsync") { fsync(copy.descriptor.number) }
+            _ = try SystemError.check("fsync") { fsync(copy.descriptor.number) }
             // Or only the memory would be read back.
             copy.dropCache(of: 0..<size)
             let found = try read(copy)
             guard found == written else {
-                throw StoreError("\(path): what was read back is not what was written", code: EIO)
+                throw SystemError("\(path): what was read back is not what was written", code: EIO)
             }
             let number = parent.number
-            _ = try StoreError.check("renameat") { renameat(target.number, new, number, name) }
+            _ = try SystemError.check("renameat") { renameat(target.number, new, number, name) }
             return found
         } catch {
             unlinkat(target.number, new, 0)
@@ -224,21 +225,21 @@ extension FileTransfer {
         }
     }
 
-    private func setAttributes(of copy: StoredFile, like status: stat) throws(StoreError) {
+    private func setAttributes(of copy: StoredFile, like status: stat) throws(SystemError) {
         let number = copy.descriptor.number
         try give(number)
-        _ = try StoreError.check("fchmod") { fchmod(number, status.st_mode & 0o777) }
+        _ = try SystemError.check("fchmod") { fchmod(number, status.st_mode & 0o777) }
         // Browsers ask by it whether a file has changed.
         let times = [status.st_atim, status.st_mtim]
-        _ = try StoreError.check("futimens") { futimens(number, times) }
+        _ = try SystemError.check("futimens") { futimens(number, times) }
     }
 
-    private func give(_ number: Int32) throws(StoreError) {
+    private func give(_ number: Int32) throws(SystemError) {
         guard let owner else { return }
-        _ = try StoreError.check("fchown") { fchown(number, owner.user, owner.group) }
+        _ = try SystemError.check("fchown") { fchown(number, owner.user, owner.group) }
     }
 
-    private func directory(_ path: String) throws(StoreError) -> Descriptor {
+    private func directory(_ path: String) throws(SystemError) -> Descriptor {
         try Descriptor(beneath: target, path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY)
     }
 
@@ -246,14 +247,14 @@ extension FileTransfer {
         changed.insert(path.split(separator: "/").dropLast().joined(separator: "/"))
     }
 
-    private func makeParents(of path: String) throws(StoreError) -> Descriptor {
+    private func makeParents(of path: String) throws(SystemError) -> Descriptor {
         var parent = try directory("")
         var above = ""
         for part in path.split(separator: "/").dropLast() {
             let (number, name) = (parent.number, String(part))
             let isNew: Bool
-            do throws(StoreError) {
-                _ = try StoreError.check("mkdirat") { mkdirat(number, name, 0o755) }
+            do throws(SystemError) {
+                _ = try SystemError.check("mkdirat") { mkdirat(number, name, 0o755) }
                 isNew = true
                 changed.insert(above)
             } catch  where error.code == EEXIST {

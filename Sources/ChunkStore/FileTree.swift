@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Everything below a directory, as a listing shows it: what a backup is made of.
 package struct FileTree: Sendable {
@@ -23,13 +24,13 @@ package struct FileTree: Sendable {
     package private(set) var others: [String] = []
 
     /// Lists what is below `path` in `root`; what goes meanwhile may be missed. Symbolic links are not followed.
-    package init(_ path: String, in root: borrowing Descriptor) throws(StoreError) {
-        do throws(StoreError) {
+    package init(_ path: String, in root: borrowing Descriptor) throws(SystemError) {
+        do throws(SystemError) {
             try list(path, try Descriptor(beneath: root, path, O_RDONLY | O_DIRECTORY))
         } catch  where error.code == ENOENT {}
     }
 
-    private mutating func list(_ path: String, _ directory: borrowing Descriptor) throws(StoreError) {
+    private mutating func list(_ path: String, _ directory: borrowing Descriptor) throws(SystemError) {
         directories[path] = UInt64(try directory.status().st_ino)
         for name in try directory.names() {
             let inner = "\(path)/\(name)"
@@ -41,7 +42,7 @@ package struct FileTree: Sendable {
             }
             switch status.st_mode & S_IFMT {
             case S_IFDIR:
-                do throws(StoreError) {
+                do throws(SystemError) {
                     try list(inner, try Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY))
                 } catch  where error.code == ENOENT {}
             case S_IFREG:

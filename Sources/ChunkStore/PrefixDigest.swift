@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// The digest of a file that is still being written: it follows the part that is whole from the beginning on, while
 /// those bytes are in the page cache, so that little is left to do when the last chunk comes.
@@ -17,7 +18,7 @@ package final class PrefixDigest: @unchecked Sendable {
     private var dropped = 0
     /// Whether the queue has it.
     private var isRunning = false
-    private var failure: StoreError?
+    private var failure: SystemError?
 
     package init(_ file: StoredFile) {
         self.file = file
@@ -68,7 +69,7 @@ package final class PrefixDigest: @unchecked Sendable {
     /// Waits for the digest of the first `count` bytes, all of which must be there, and begins anew.
     ///
     /// - Returns: 32 lower-case hexadecimal digits.
-    package func finish(_ count: Int) throws(StoreError) -> String {
+    package func finish(_ count: Int) throws(SystemError) -> String {
         advance(to: count)
         condition.lock()
         defer { condition.unlock() }
@@ -116,7 +117,7 @@ extension PrefixDigest {
     /// Takes in that the first `count` bytes of the job are digested, or why not.
     ///
     /// - Returns: whether there is more to do. If not, the queue no longer has it.
-    func proceed(_ job: Job, by count: Int, failure: StoreError?) -> Bool {
+    func proceed(_ job: Job, by count: Int, failure: SystemError?) -> Bool {
         condition.withLock {
             if job.generation != generation {
                 begin()

@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import System
 
 /// An open file of the store: bytes at offsets, no position of its own.
 ///
@@ -17,7 +18,7 @@ package final class StoredFile: Sendable {
     }
 
     /// The file's length in bytes.
-    package func length() throws(StoreError) -> Int {
+    package func length() throws(SystemError) -> Int {
         Int(try descriptor.status().st_size)
     }
 
@@ -27,29 +28,29 @@ package final class StoredFile: Sendable {
     /// inside the kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle
     /// of a form never can; so does a mapping, whose pages have to be looked up and let go.
     /// - Throws: also if a source in a file is shorter than it was when it was measured.
-    package func write(_ source: Content, at offset: Int) throws(StoreError) {
+    package func write(_ source: Content, at offset: Int) throws(SystemError) {
         var target = offset
-        try source.forEachPiece(size: Self.pieceSize) { piece throws(StoreError) in
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
             try write(piece, at: target)
             target += piece.count
         }
     }
 
     /// Writes bytes at `offset`.
-    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StoreError) {
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
         var done = 0
         while done < bytes.count {
-            done += try StoreError.check("pwrite") {
+            done += try SystemError.check("pwrite") {
                 pwrite(descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
             }
         }
     }
 
     /// Reads up to `buffer.count` bytes at `offset`; fewer only at the end of the file.
-    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(StoreError) -> Int {
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
         var done = 0
         while done < buffer.count {
-            let count = try StoreError.check("pread") {
+            let count = try SystemError.check("pread") {
                 pread(descriptor.number, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
             }
             if count == 0 { break }
@@ -60,26 +61,26 @@ package final class StoredFile: Sendable {
 
     /// Passes the bytes of `range` piece by piece, in order.
     package func forEachPiece(
-        of range: Range<Int>, size: Int = pieceSize, _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Void
-    ) throws(StoreError) {
+        of range: Range<Int>, size: Int = pieceSize, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
+    ) throws(SystemError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
         defer { buffer.deallocate() }
         var offset = range.lowerBound
         while offset < range.upperBound {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(range.upperBound - offset))
-            guard try read(into: piece, at: offset) == piece.count else { throw StoreError("pread", code: EIO) }
+            guard try read(into: piece, at: offset) == piece.count else { throw SystemError("pread", code: EIO) }
             try body(UnsafeRawBufferPointer(piece))
             offset += piece.count
         }
     }
 
     /// Whether the source's bytes are the same as those at `offset`.
-    package func matches(_ source: Content, at offset: Int) throws(StoreError) -> Bool {
+    package func matches(_ source: Content, at offset: Int) throws(SystemError) -> Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
         defer { buffer.deallocate() }
         var position = offset
         var isSame = true
-        try source.forEachPiece(size: Self.pieceSize) { piece throws(StoreError) in
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
             guard isSame else { return }
             let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
             isSame =
@@ -92,17 +93,17 @@ package final class StoredFile: Sendable {
 
     /// Moves bytes towards the file's beginning; the two ranges may overlap. To their own place: writes them again, so
     /// that a sync has something to bring to the medium.
-    package func move(_ range: Range<Int>, to offset: Int) throws(StoreError) {
+    package func move(_ range: Range<Int>, to offset: Int) throws(SystemError) {
         precondition(offset <= range.lowerBound)
         var target = offset
-        try forEachPiece(of: range) { piece throws(StoreError) in
+        try forEachPiece(of: range) { piece throws(SystemError) in
             try write(piece, at: target)
             target += piece.count
         }
     }
 
     /// The CRC32C of the bytes of `range`, all of which must be there.
-    package func crc32c(of range: Range<Int>) throws(StoreError) -> UInt32 {
+    package func crc32c(of range: Range<Int>) throws(SystemError) -> UInt32 {
         var checksum = CRC32C()
         try forEachPiece(of: range) { checksum.update($0) }
         return checksum.value
@@ -123,11 +124,11 @@ package final class StoredFile: Sendable {
     ///
     /// It does not keep out threads that use this same `StoredFile`.
     /// - Parameter seconds: how long to wait for another process that has locked some of it.
-    /// - Throws: `StoreError` with `EAGAIN` if that one has not unlocked it by then.
-    package func lock(_ range: Range<Int>? = nil, within seconds: Double) throws(StoreError) {
+    /// - Throws: `SystemError` with `EAGAIN` if that one has not unlocked it by then.
+    package func lock(_ range: Range<Int>? = nil, within seconds: Double) throws(SystemError) {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            do throws(StoreError) {
+            do throws(SystemError) {
                 return try setLock(F_WRLCK, range)
             } catch  where error.code == EAGAIN && .now < deadline {
                 usleep(2000)
@@ -140,14 +141,14 @@ package final class StoredFile: Sendable {
         try? setLock(F_UNLCK, range)
     }
 
-    private func setLock(_ type: Int32, _ range: Range<Int>?) throws(StoreError) {
-        _ = try StoreError.check("fcntl") {
+    private func setLock(_ type: Int32, _ range: Range<Int>?) throws(SystemError) {
+        _ = try SystemError.check("fcntl") {
             vi_lock(descriptor.number, Int16(type), off_t(range?.lowerBound ?? 0), off_t(range?.count ?? 0))
         }
     }
 
     /// Cuts the file to `length` bytes.
-    package func truncate(to length: Int) throws(StoreError) {
-        _ = try StoreError.check("ftruncate") { ftruncate(descriptor.number, off_t(length)) }
+    package func truncate(to length: Int) throws(SystemError) {
+        _ = try SystemError.check("ftruncate") { ftruncate(descriptor.number, off_t(length)) }
     }
 }

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import System
 import Uploads
 
 /// An unfinished upload that this process works on: its open file, its digest, and who waits for its completion.
@@ -32,7 +33,7 @@ final class ActiveUpload: @unchecked Sendable {
     /// The largest body when this process took the upload up, in bytes: a parked chunk stays where that puts it.
     let bodyLimit: Int
     /// Writers of this file that are done at about the same time share one sync.
-    let syncs = GroupCommit<StoredFile, Void, StoreError> { files throws(StoreError) in
+    let syncs = GroupCommit<StoredFile, Void, SystemError> { files throws(SystemError) in
         try files[0].descriptor.syncData()
         return files.map { _ in }
     }

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Glibc
+import System
 
 /// What `backup` has done.
 package struct BackupReport: Sendable {
@@ -184,7 +185,7 @@ extension Backup {
         for file in wanted {
             let record = records[file.path].map { FileTransfer.Verified(size: $0.size, md5: $0.md5) }
             let verified: FileTransfer.Verified
-            do throws(StoreError) {
+            do throws(SystemError) {
                 guard let brought = try bring(file, known: record, transfer) else {
                     isSettled = false
                     continue
@@ -207,9 +208,9 @@ extension Backup {
 
     private mutating func bring(
         _ file: FileTree.File, known: FileTransfer.Verified?, _ transfer: FileTransfer
-    ) throws(StoreError) -> FileTransfer.Verified? {
+    ) throws(SystemError) -> FileTransfer.Verified? {
         if let done = done[file.path], done.file == file { return done.verified }
-        do throws(StoreError) {
+        do throws(SystemError) {
             guard let verified = try transfer.bring(file.path, known: known) else { return nil }
             done[file.path] = (file, verified)
             return verified
@@ -220,8 +221,8 @@ extension Backup {
 
     /// Why a file cannot be read, `nil` if it can: the disk has lost some of it, which must not cost the others their
     /// backup.
-    private func readFailure(_ path: String, _ transfer: FileTransfer) -> StoreError? {
-        do throws(StoreError) {
+    private func readFailure(_ path: String, _ transfer: FileTransfer) -> SystemError? {
+        do throws(SystemError) {
             _ = try transfer.readSource(path)
             return nil
         } catch {
@@ -250,7 +251,7 @@ extension Backup {
 
     /// Whether no directory of what was made of a video has been replaced, in which case half of the old one and half of the
     /// new one may have been brought.
-    private func hasSameDirectories(_ tree: FileTree) throws(StoreError) -> Bool {
+    private func hasSameDirectories(_ tree: FileTree) throws(SystemError) -> Bool {
         let root = try Descriptor(directory: dataDirectory)
         for (path, inode) in tree.directories where MediaFacts.original(ofDirectory: path) != nil {
             var status = stat()

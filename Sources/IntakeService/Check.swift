@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Logging
+import System
 import Uploads
 
 /// What `check` looks at and found.
@@ -137,7 +138,7 @@ extension Check {
                 result = known
             } else {
                 let file: StoredFile
-                do throws(StoreError) {
+                do throws(SystemError) {
                     file = try service.store.openPublished(video.path)
                     let size = try file.length()
                     report.bytes += size
@@ -169,7 +170,7 @@ extension Check {
         if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
     }
 
-    private mutating func md5(of file: StoredFile, _ size: Int) throws(StoreError) -> String {
+    private mutating func md5(of file: StoredFile, _ size: Int) throws(SystemError) -> String {
         var digest = MD5Digest()
         try file.forEachPiece(of: 0..<size) {
             digest.update($0)

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import System
 import Uploads
 
 /// Verify, publish, record.
@@ -148,7 +149,7 @@ extension IntakeService {
         for path in [draft.path, Self.alternative(to: draft.path, videoID: upload.record.videoID)] {
             let draft = draft.at(path)
             if draft != upload.record.draft { try recording(catalogue.setDraft(draft, upload: upload.record.id)) }
-            do throws(StoreError) {
+            do throws(SystemError) {
                 if try store.publish(upload.record.id, file, as: path) { return draft }
             } catch {
                 if error.isSyncFailure { doubt(upload) }

@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import System
 
 /// What `deleteVideo` did.
 package struct DeletedVideo: Sendable {
@@ -29,7 +30,7 @@ extension IntakeService {
         var deleted = DeletedVideo(video: video, isFileShared: isFileShared)
         if isFileShared { return deleted }
         for path in paths {
-            do throws(StoreError) {
+            do throws(SystemError) {
                 deleted.freed += try store.removePublished(path)
             } catch {
                 deleted.left.append((path, error.description))

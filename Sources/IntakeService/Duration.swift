@@ -2,6 +2,7 @@ import Catalogue
 import ChunkStore
 import Dispatch
 import Logging
+import System
 import Uploads
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
@@ -28,7 +29,7 @@ extension IntakeService {
         if store.publishedLength(path) == nil {
             noteLost(path)
         } else {
-            do throws(StoreError) {
+            do throws(SystemError) {
                 let file = try store.openPublished(path)
                 let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
                 let container = Container.of(head, allowed: settings.extensions)
@@ -45,15 +46,15 @@ extension IntakeService {
     ///
     /// - Returns: `nil` if it works, else the last line that it writes.
     /// - Throws: if it cannot be started.
-    package static func probeComplaint() throws(StoreError) -> String? { try MediaProbe.complaint() }
+    package static func probeComplaint() throws(SystemError) -> String? { try MediaProbe.complaint() }
 
     /// Seconds; 0 if ffprobe cannot tell.
     ///
     /// - Throws: if ffprobe cannot be started.
     func duration(
         _ container: Container?, _ path: String, _ haste: MediaProbe.Haste
-    ) throws(StoreError) -> Double {
-        let duration = try container.flatMap { container throws(StoreError) in
+    ) throws(SystemError) -> Double {
+        let duration = try container.flatMap { container throws(SystemError) in
             try MediaProbe(path: path, container: container, haste: haste).wait()
         }
         if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }

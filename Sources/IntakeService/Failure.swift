@@ -2,6 +2,7 @@ import Catalogue
 import ChunkStore
 import FormData
 import Logging
+import System
 
 /// A request that fails: why, and what is particular about it. `FailureReason` is the table of all there are.
 struct Failure: Error, Sendable {
@@ -97,7 +98,7 @@ extension Failure {
         Failure(.method, Text(allow, allow), header: ("Allow", allow))
     }
 
-    init(_ error: StoreError) {
+    init(_ error: SystemError) {
         self = error.isDiskFull ? .diskFull : .notStored(cause: error.description)
     }
 

@@ -5,6 +5,7 @@ import Foundation
 import LoadingCache
 import Logging
 import Synchronization
+import System
 
 /// The actions: parameters in, replies out.
 ///
@@ -135,8 +136,8 @@ package final class IntakeService: Sendable {
 
 extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
-    func storing<Result>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
-        do throws(StoreError) { return try call() } catch { throw failure(error) }
+    func storing<Result>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
+        do throws(SystemError) { return try call() } catch { throw failure(error) }
     }
 
     /// Runs a call of the catalogue; its error becomes a reply.
@@ -149,7 +150,7 @@ extension IntakeService {
         }
     }
 
-    func failure(_ error: StoreError) -> Failure {
+    func failure(_ error: SystemError) -> Failure {
         if error.isSyncFailure { noteSyncFailure() }
         return Failure(error)
     }

@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Logging
+import System
 import Uploads
 
 /// The duration of a video, from ffprobe in a child process, which ends when its time is up, or this process is.
@@ -26,7 +27,7 @@ struct MediaProbe: ~Copyable {
     }
 
     /// Starts ffprobe on the file at `path`.
-    init(path: String, container: Container, haste: Haste) throws(StoreError) {
+    init(path: String, container: Container, haste: Haste) throws(SystemError) {
         try self.init(
             (haste == .background ? ["nice", "-n", "19"] : []) + [
                 "ffprobe", "-v", "quiet", "-protocol_whitelist", "file", "-f", container.demuxer,
@@ -36,13 +37,13 @@ struct MediaProbe: ~Copyable {
     }
 
     /// - Parameter complains: whether what it writes to standard error is read too.
-    private init(_ command: [String], within seconds: Double, complains: Bool = false) throws(StoreError) {
+    private init(_ command: [String], within seconds: Double, complains: Bool = false) throws(SystemError) {
         deadline = .now + .seconds(seconds)
         var ends: [Int32] = [-1, -1]
-        _ = try StoreError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
+        _ = try SystemError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
         let (output, input) = (ends[0], ends[1])
         defer { close(input) }
-        do throws(StoreError) {
+        do throws(SystemError) {
             process = try Self.spawn(
                 ["setpriv", "--pdeathsig", "KILL"] + command, output: input, complaints: complains ? input : nil)
         } catch {
@@ -55,7 +56,7 @@ struct MediaProbe: ~Copyable {
     /// Starts ffprobe as it is started for a video.
     ///
     /// - Returns: `nil` if it works, else the last line that it writes.
-    static func complaint() throws(StoreError) -> String? {
+    static func complaint() throws(SystemError) -> String? {
         let text =
             try MediaProbe(["nice", "-n", "19", "ffprobe", "-version"], within: 20, complains: true).text() ?? ""
         let lines = text.split(separator: "\n")
@@ -94,7 +95,7 @@ struct MediaProbe: ~Copyable {
 
     /// Starts a program of PATH in a process group of its own, with no signal blocked, nothing to read and, where
     /// none is given, no place for its complaints.
-    private static func spawn(_ command: [String], output: Int32, complaints: Int32?) throws(StoreError) -> pid_t {
+    private static func spawn(_ command: [String], output: Int32, complaints: Int32?) throws(SystemError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -119,7 +120,7 @@ struct MediaProbe: ~Copyable {
         defer { arguments.forEach { free($0) } }
         var process: pid_t = 0
         let code = posix_spawnp(&process, command[0], &actions, &attributes, &arguments, vi_environment())
-        guard code == 0 else { throw StoreError("posix_spawnp \(command[0])", code: code) }
+        guard code == 0 else { throw SystemError("posix_spawnp \(command[0])", code: code) }
         return process
     }
 }

@@ -4,6 +4,7 @@ import FormData
 import LoadingCache
 import Logging
 import Synchronization
+import System
 
 /// /metrics and /healthz: what a monitor asks.
 extension IntakeService {
@@ -137,7 +138,7 @@ extension IntakeService {
 
     private var readiness: Readiness {
         if isStopping { return .stopping }
-        do throws(StoreError) {
+        do throws(SystemError) {
             try store.checkRoom(for: 0)
         } catch {
             return error.isDiskFull ? .diskFull : .unavailable

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Logging
+import System
 import Uploads
 
 /// What a crash or a reboot leaves, and how it is taken up again.
@@ -11,7 +12,7 @@ extension IntakeService {
     /// - Returns: the uploads that `takeUp` should look at; requests for them need not wait for it.
     package func recover() throws(CatalogueError) -> [Upload] {
         let files: [IncomingFile]
-        do throws(StoreError) {
+        do throws(SystemError) {
             files = try store.incomingFiles()
         } catch {
             throw CatalogueError(.failed, "cannot list the unfinished uploads: \(error)")

@@ -2,6 +2,7 @@ import CPlatform
 import ChunkStore
 import FormData
 import Glibc
+import System
 
 /// What a request says: its parameters and its file, wherever the body came from.
 struct RequestForm {
@@ -50,7 +51,7 @@ struct FormReader: Sendable {
             throw error
         } catch let error as FormError {
             throw Failure(error)
-        } catch let error as StoreError {
+        } catch let error as SystemError {
             throw Failure(error)
         } catch {
             throw .notStored(cause: "body: \(error)")
@@ -88,7 +89,7 @@ extension FormReader {
             throw .notStored(
                 cause: "body file \(path) is not below the body directory (\(settings.bodyDirectory ?? "not set"))")
         }
-        do throws(StoreError) {
+        do throws(SystemError) {
             let parent = try Descriptor(directory: directory)
             let name = String(path.dropFirst(directory.count + 1))
             return StoredFile(try Descriptor(beneath: parent, name, O_RDONLY | O_NONBLOCK))
@@ -126,17 +127,17 @@ extension FormReader {
             self.store = store
         }
 
-        func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
             let file = try opened()
             try file.write(bytes, at: length)
             length += bytes.count
         }
 
-        func content() throws(StoreError) -> Content {
+        func content() throws(SystemError) -> Content {
             .file(try opened(), 0..<length)
         }
 
-        private func opened() throws(StoreError) -> StoredFile {
+        private func opened() throws(SystemError) -> StoredFile {
             if let file { return file }
             let new = try store.makeSpool()
             file = new

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Glibc
+import System
 
 /// What `restore` has done.
 package struct RestoreReport: Sendable {
@@ -80,7 +81,7 @@ package struct Restore {
     }
 
     private func listText() throws(BackupError) -> String {
-        do throws(StoreError) {
+        do throws(SystemError) {
             let file = StoredFile(try Descriptor(at: try Descriptor(directory: directory), BackupList.name, O_RDONLY))
             var bytes: [UInt8] = []
             try file.forEachPiece(of: 0..<file.length()) { bytes += $0 }
@@ -165,8 +166,8 @@ package struct Restore {
     }
 
     /// What the disk does not give back is not there.
-    private func readSource(_ path: String, _ transfer: FileTransfer) throws(StoreError) -> FileTransfer.Verified? {
-        do throws(StoreError) {
+    private func readSource(_ path: String, _ transfer: FileTransfer) throws(SystemError) -> FileTransfer.Verified? {
+        do throws(SystemError) {
             return try transfer.readSource(path)
         } catch  where error.code == EIO {
             return nil

@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Logging
+import System
 
 /// What `sweep` found, and removed unless it was a dry run.
 package struct SweepReport: Equatable, Sendable {

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Logging
+import System
 import Uploads
 
 /// upload_file, storing a chunk: claim, lock, write, sync, record.
@@ -122,7 +123,7 @@ extension IntakeService {
 
     /// Makes what was written survive power loss, together with what others write to the same file.
     private func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
-        do throws(StoreError) {
+        do throws(SystemError) {
             try upload.syncs.submit(file)
         } catch {
             doubt(upload)

@@ -1,6 +1,7 @@
 import CPlatform
 import ChunkStore
 import Glibc
+import System
 
 /// A child process that works on media from strangers: killed with all it started when this value goes.
 ///
@@ -21,7 +22,7 @@ struct MediaTool: ~Copyable {
     }
 
     /// Starts a program of PATH in `directory`, which is its `HOME` too.
-    init(_ command: [String], in directory: String) throws(StoreError) {
+    init(_ command: [String], in directory: String) throws(SystemError) {
         let output = try Pipe()
         let complaints = try Pipe()
         process = try Self.spawn(command, in: directory, output: output, complaints: complaints)
@@ -66,8 +67,8 @@ struct MediaTool: ~Copyable {
             guard count > 0 else { continue }
             for index in streams.indices where streams[index].fd >= 0 && streams[index].revents != 0 {
                 let number = streams[index].fd
-                let count = try io { () throws(StoreError) in
-                    try StoreError.check("read") { read(number, buffer.baseAddress, buffer.count) }
+                let count = try io { () throws(SystemError) in
+                    try SystemError.check("read") { read(number, buffer.baseAddress, buffer.count) }
                 }
                 let piece = UnsafeRawBufferPointer(rebasing: buffer.prefix(count))
                 if count == 0 {
@@ -84,8 +85,8 @@ struct MediaTool: ~Copyable {
     /// How the child ended, `nil` if it has not. It stays a zombie, so that its number is not given to another one.
     private borrowing func end() throws(TranscodingError) -> End? {
         var state = siginfo_t()
-        try io { () throws(StoreError) in
-            _ = try StoreError.check("waitid") { waitid(P_PID, id_t(process), &state, WEXITED | WNOHANG | WNOWAIT) }
+        try io { () throws(SystemError) in
+            _ = try SystemError.check("waitid") { waitid(P_PID, id_t(process), &state, WEXITED | WNOHANG | WNOWAIT) }
         }
         let child = state._sifields._sigchld
         guard child.si_pid != 0 else { return nil }
@@ -101,9 +102,9 @@ extension MediaTool {
         let reading: Descriptor
         let writing: Descriptor
 
-        init() throws(StoreError) {
+        init() throws(SystemError) {
             var ends: [Int32] = [-1, -1]
-            _ = try StoreError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
+            _ = try SystemError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
             reading = Descriptor(owning: ends[0])
             writing = Descriptor(owning: ends[1])
         }
@@ -111,7 +112,7 @@ extension MediaTool {
 
     private static func spawn(
         _ command: [String], in directory: String, output: borrowing Pipe, complaints: borrowing Pipe
-    ) throws(StoreError) -> pid_t {
+    ) throws(SystemError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -142,14 +143,14 @@ extension MediaTool {
         defer { (arguments + environment).forEach { free($0) } }
         var process: pid_t = 0
         let code = posix_spawnp(&process, command[0], &actions, &attributes, &arguments, &environment)
-        guard code == 0 else { throw StoreError("posix_spawnp \(command[0])", code: code) }
+        guard code == 0 else { throw SystemError("posix_spawnp \(command[0])", code: code) }
         return process
     }
 }
 
 /// Runs something of the store and turns its error into one of transcoding.
-func io<Result: ~Copyable>(_ body: () throws(StoreError) -> Result) throws(TranscodingError) -> Result {
-    do throws(StoreError) {
+func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(TranscodingError) -> Result {
+    do throws(SystemError) {
         return try body()
     } catch {
         throw TranscodingError(error)

@@ -1,6 +1,7 @@
 import CPlatform
 import ChunkStore
 import Glibc
+import System
 
 extension Transcoder {
     /// A file that marks a directory whose place another one takes.
@@ -21,17 +22,17 @@ extension Transcoder {
             switch errno {
             case ENOENT where exists(path) && !exists(workDirectory): break
             case EEXIST, ENOTEMPTY:
-                try io { () throws(StoreError) in
+                try io { () throws(SystemError) in
                     // Only this tells afterwards which of the two is the old one.
-                    let mark = try StoreError.check("open") {
+                    let mark = try SystemError.check("open") {
                         vi_openat(AT_FDCWD, "\(path)/\(superseded)", O_WRONLY | O_CREAT, 0o644)
                     }
                     close(mark)
-                    _ = try StoreError.check("renameat2") { vi_exchange(workDirectory, path) }
+                    _ = try SystemError.check("renameat2") { vi_exchange(workDirectory, path) }
                 }
                 try syncParent(of: path)
                 try ResultDirectory.remove(workDirectory)
-            case let code: throw TranscodingError(StoreError("rename", code: code))
+            case let code: throw TranscodingError(SystemError("rename", code: code))
             }
         }
         try syncParent(of: path)
@@ -52,6 +53,6 @@ extension Transcoder {
 
     private static func syncParent(of path: String) throws(TranscodingError) {
         let parent = path.split(separator: "/").dropLast().joined(separator: "/")
-        try io { () throws(StoreError) in try Descriptor(directory: "/" + parent).sync() }
+        try io { () throws(SystemError) in try Descriptor(directory: "/" + parent).sync() }
     }
 }

@@ -2,6 +2,7 @@ import CPlatform
 import ChunkStore
 import Foundation
 import Glibc
+import System
 
 /// The directory that a video's files are made in, and that becomes the published one.
 struct ResultDirectory {
@@ -12,23 +13,23 @@ struct ResultDirectory {
     init(emptying path: String) throws(TranscodingError) {
         self.path = path
         try Self.remove(path)
-        try io { () throws(StoreError) in _ = try StoreError.check("mkdir") { mkdir(path, 0o755) } }
+        try io { () throws(SystemError) in _ = try SystemError.check("mkdir") { mkdir(path, 0o755) } }
     }
 
     func makeDirectory(_ name: String) throws(TranscodingError) {
-        try io { () throws(StoreError) in _ = try StoreError.check("mkdir") { mkdir("\(path)/\(name)", 0o755) } }
+        try io { () throws(SystemError) in _ = try SystemError.check("mkdir") { mkdir("\(path)/\(name)", 0o755) } }
     }
 
     func write(_ text: String, to name: String) throws(TranscodingError) {
-        try io { () throws(StoreError) in
-            let number = try StoreError.check("open") {
+        try io { () throws(SystemError) in
+            let number = try SystemError.check("open") {
                 vi_openat(AT_FDCWD, "\(path)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
             }
             let file = StoredFile(Descriptor(owning: number))
             // Short enough to be written at once.
             let bytes = Array(text.utf8)
-            let count = try StoreError.check("write") { Glibc.write(file.descriptor.number, bytes, bytes.count) }
-            if count != bytes.count { throw StoreError("write", code: ENOSPC) }
+            let count = try SystemError.check("write") { Glibc.write(file.descriptor.number, bytes, bytes.count) }
+            if count != bytes.count { throw SystemError("write", code: ENOSPC) }
         }
     }
 
@@ -36,7 +37,7 @@ struct ResultDirectory {
     ///
     /// - Throws: `toolFailed` if there is none.
     func open(_ name: String) throws(TranscodingError) -> StoredFile {
-        do throws(StoreError) {
+        do throws(SystemError) {
             let directory = try Descriptor(directory: path)
             let file = StoredFile(try Descriptor(beneath: directory, name, O_RDONLY | O_NONBLOCK))
             if try file.descriptor.status().st_mode & S_IFMT == S_IFREG { return file }
@@ -51,10 +52,10 @@ struct ResultDirectory {
     /// - Throws: `toolFailed` if it has more bytes than `limit`.
     func read(_ name: String, limit: Int) throws(TranscodingError) -> [UInt8] {
         let file = try open(name)
-        let length = try io { () throws(StoreError) in try file.length() }
+        let length = try io { () throws(SystemError) in try file.length() }
         guard length <= limit else { throw TranscodingError(.toolFailed, "\(name) has more than \(limit) bytes") }
         var bytes: [UInt8] = []
-        try io { () throws(StoreError) in try file.forEachPiece(of: 0..<length) { bytes += $0 } }
+        try io { () throws(SystemError) in try file.forEachPiece(of: 0..<length) { bytes += $0 } }
         return bytes
     }
 
@@ -63,27 +64,27 @@ struct ResultDirectory {
     /// - Returns: the bytes of all files.
     /// - Throws: `toolFailed` if there is anything but files and directories: a link could show what is elsewhere.
     func sync() throws(TranscodingError) -> Int {
-        try Self.sync(try io { () throws(StoreError) in StoredFile(try Descriptor(directory: path)) }, depth: 0)
+        try Self.sync(try io { () throws(SystemError) in StoredFile(try Descriptor(directory: path)) }, depth: 0)
     }
 
     private static func sync(_ entry: StoredFile, depth: Int) throws(TranscodingError) -> Int {
-        let status = try io { () throws(StoreError) in try entry.descriptor.status() }
+        let status = try io { () throws(SystemError) in try entry.descriptor.status() }
         var size = 0
         switch status.st_mode & S_IFMT {
         case S_IFREG: size = Int(status.st_size)
         case S_IFDIR where depth < 8:
-            for name in try io({ () throws(StoreError) in try entry.descriptor.names() }) {
+            for name in try io({ () throws(SystemError) in try entry.descriptor.names() }) {
                 size += try sync(try open(name, in: entry), depth: depth + 1)
             }
         default: throw TranscodingError(.toolFailed, "a tool left something that is no file")
         }
-        try io { () throws(StoreError) in try entry.descriptor.sync() }
+        try io { () throws(SystemError) in try entry.descriptor.sync() }
         return size
     }
 
     /// Opens an entry of a directory without following a link or waiting for the other end of a pipe.
     private static func open(_ name: String, in directory: StoredFile) throws(TranscodingError) -> StoredFile {
-        do throws(StoreError) {
+        do throws(SystemError) {
             return StoredFile(try Descriptor(at: directory.descriptor, name, O_RDONLY | O_NONBLOCK))
         } catch  where error.code == ELOOP || error.code == ENXIO {
             throw TranscodingError(.toolFailed, "a tool left something that is no file: \(name)")

@@ -1,5 +1,6 @@
 import ChunkStore
 import Glibc
+import System
 
 /// A file to read with ffmpeg, and the one way to read it.
 package struct SourceFile: Sendable {
@@ -26,7 +27,7 @@ package struct SourceFile: Sendable {
     func checkReadable() throws(TranscodingError) {
         // Without waiting for the other end of a pipe.
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
-        close(try io { () throws(StoreError) in try StoreError.check("open") { open(path, flags) } })
+        close(try io { () throws(SystemError) in try SystemError.check("open") { open(path, flags) } })
     }
 
     /// The arguments that open the file, for ffmpeg and ffprobe.

@@ -1,4 +1,5 @@
 import ChunkStore
+import System
 
 /// Runs tools for one video, one after the other, within its time.
 struct ToolRunner {
@@ -22,7 +23,7 @@ struct ToolRunner {
         let time = max(0, min(left, seconds))
         let end: (end: MediaTool.End, complaints: String)
         do throws(TranscodingError) {
-            end = try io { () throws(StoreError) in
+            end = try io { () throws(SystemError) in
                 try MediaTool(sandbox.command(command, seconds: time), in: directory)
             }.wait(until: .now + .seconds(time), isCancelled: isCancelled, receive: receive)
         } catch {

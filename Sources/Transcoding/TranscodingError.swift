@@ -1,5 +1,6 @@
 import ChunkStore
 import Glibc
+import System
 
 /// Why a video was not transcoded: a code that stays the same in every version, and what an operator wants to know.
 package struct TranscodingError: Error, Equatable, CustomStringConvertible {
@@ -33,7 +34,7 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
         self.output = output
     }
 
-    package init(_ error: StoreError) {
+    package init(_ error: SystemError) {
         self.init(error.isDiskFull ? .noSpace : .io, error.description)
     }
 

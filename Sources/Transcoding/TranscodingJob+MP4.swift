@@ -1,4 +1,5 @@
 import ChunkStore
+import System
 
 /// `video.mp4`: the video in one file.
 extension TranscodingJob {
@@ -51,7 +52,7 @@ extension TranscodingJob {
         // Ours has four.
         for _ in 0..<16 {
             var head: [UInt8] = []
-            try io { () throws(StoreError) in
+            try io { () throws(SystemError) in
                 let length = try file.length()
                 guard offset + 16 <= length else { return }
                 try file.forEachPiece(of: offset..<offset + 16, size: 16) { head = Array($0) }

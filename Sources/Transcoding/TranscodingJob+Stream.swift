@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import System
 
 /// `hls/`: the video in several qualities, in pieces that a player changes between.
 ///
@@ -67,7 +68,7 @@ extension TranscodingJob {
         var sizes: [Int] = []
         for segment in playlist.segments {
             let file = try directory.open("\(name)/\(segment.name)")
-            let length = try io { () throws(StoreError) in try file.length() }
+            let length = try io { () throws(SystemError) in try file.length() }
             guard length > 0 else { throw TranscodingError(.toolFailed, "\(name)/\(segment.name) is empty") }
             sizes.append(length)
         }

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Logging
+import System
 import Transcoding
 import Uploads
 
@@ -40,7 +41,7 @@ extension TranscodingWorker {
 
     private func source(of job: Job) throws(TranscodingError) -> SourceFile {
         let head: [UInt8]
-        do throws(StoreError) {
+        do throws(SystemError) {
             let file = try store.openPublished(job.path)
             head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
         } catch {
@@ -55,7 +56,7 @@ extension TranscodingWorker {
     /// Puts what was made in its place, then records it.
     private func publish(_ result: TranscodingResult, of job: Job) throws {
         let directory = MediaFacts.directory(ofOriginal: job.path)
-        do throws(StoreError) {
+        do throws(SystemError) {
             try store.makeDirectories(above: directory)
         } catch {
             throw TranscodingError(error)
@@ -65,7 +66,7 @@ extension TranscodingWorker {
         if try catalogue.finishJob(job, media: facts, duration: result.source.duration, now: now()) != nil { return }
         // If its last video was deleted meanwhile, nobody else removes it.
         if try catalogue.job(ofFile: job.path) == nil {
-            do throws(StoreError) {
+            do throws(SystemError) {
                 _ = try store.removePublished(directory)
             } catch {
                 throw TranscodingError(error)

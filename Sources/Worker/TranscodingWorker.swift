@@ -2,6 +2,7 @@ import Catalogue
 import ChunkStore
 import Foundation
 import Logging
+import System
 import Transcoding
 
 /// Takes jobs from the catalogue, the oldest first, and does them, several at a time.
@@ -113,7 +114,7 @@ package final class TranscodingWorker: Sendable {
                     self.held.remove(held)
                     continue
                 }
-            } catch let error as StoreError where error.isDiskFull {
+            } catch let error as SystemError where error.isDiskFull {
                 complaint.make("no job is begun until there is room: \(error)")
             } catch {
                 complaint.make("cannot take a job: \(error)")

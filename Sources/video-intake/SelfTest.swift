@@ -4,6 +4,7 @@ import ChunkStore
 import Glibc
 import IntakeService
 import Logging
+import System
 import Transcoding
 
 /// What a process tries before it serves or works, so that a wrong unit, owner or mount is one line at the start instead of
@@ -21,7 +22,7 @@ struct SelfTest {
             if try !settings.openStore().selfTest(bodyDirectory: body) {
                 logger.warning("the disk is full: the self-test of the data directory has not ended")
             }
-        } catch let error as StoreError {
+        } catch let error as SystemError {
             throw Self.failed("\(error)", code: error.code)
         }
     }
@@ -33,7 +34,7 @@ struct SelfTest {
                 "\(missing) is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg util-linux)")
         }
         let complaint: String?
-        do throws(StoreError) {
+        do throws(SystemError) {
             complaint = try IntakeService.probeComplaint()
         } catch {
             throw Self.failed("\(error)", code: error.code)
@@ -51,12 +52,12 @@ struct SelfTest {
         do {
             let turn = try Descriptor(directory: settings.workDirectory)
             let number = turn.number
-            _ = try StoreError.check("flock") { flock(number, LOCK_EX) }
+            _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
             try store.makeDirectories(above: name)
             try transcoder.selfTest(
                 in: settings.workDirectory + "/self-test", publishingAs: store.path(ofPublished: name))
             _ = turn  // locked until here
-        } catch let error as StoreError {
+        } catch let error as SystemError {
             throw Self.failed("\(error) (\(settings.workDirectory))", code: error.code)
         } catch let error as TranscodingError where error.code == .noSpace {
             logger.warning("the disk is full: the self-test of ffmpeg has not ended", metadata: ["cause": "\(error)"])

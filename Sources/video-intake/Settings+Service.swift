@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import IntakeService
 import Logging
+import System
 import Webhooks
 
 extension Settings {
@@ -50,7 +51,7 @@ extension Settings {
     }
 
     /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.
-    func openStore(withBodies: Bool = true) throws(StoreError) -> FileChunkStore {
+    func openStore(withBodies: Bool = true) throws(SystemError) -> FileChunkStore {
         try FileChunkStore(
             directory: dataDirectory, bodyDirectory: withBodies ? intake.bodyDirectory : nil, reserve: reserve,
             durability: intake.durability)
@@ -72,14 +73,14 @@ extension Settings {
 
     static func makeDirectory(_ path: String, mode: mode_t) throws {
         let isNew = mkdir(path, mode) == 0
-        guard isNew || errno == EEXIST else { throw StoreError("cannot create the directory \(path)", code: errno) }
+        guard isNew || errno == EEXIST else { throw SystemError("cannot create the directory \(path)", code: errno) }
         // What root makes, when an operator looks after the site, the service has to be able to write.
         var above = stat()
         if isNew, geteuid() == 0, stat(path + "/..", &above) == 0, above.st_uid != 0 {
-            _ = try StoreError.check("chown \(path)") { chown(path, above.st_uid, above.st_gid) }
+            _ = try SystemError.check("chown \(path)") { chown(path, above.st_uid, above.st_gid) }
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            throw StoreError("cannot write to the directory \(path)", code: errno)
+            throw SystemError("cannot write to the directory \(path)", code: errno)
         }
     }
 }

@@ -4,6 +4,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import IntakeService
+import System
 
 /// `video-intake status`
 struct StatusCommand: ParsableCommand {
@@ -64,7 +65,7 @@ extension Settings {
     private var room: ServiceStatus.Known<Room> {
         // Opening a store makes what is missing of it.
         if let missingCatalogue { return .unknown(cause: missingCatalogue) }
-        do throws(StoreError) {
+        do throws(SystemError) {
             return .value(try openStore().room())
         } catch {
             return .unknown(cause: error.description)

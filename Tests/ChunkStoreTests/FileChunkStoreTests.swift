@@ -1,8 +1,9 @@
 import ChunkStore
 import Foundation
 import Glibc
-import Testing
+import System
 import TestSupport
+import Testing
 
 /// A store in a directory of its own.
 private final class Fixture {
@@ -99,11 +100,11 @@ private final class Fixture {
         let (other, _) = try fixture.store.openUpload(1, size: 100)
         try one.lock(10..<20, within: 0)
         try other.lock(20..<30, within: 0)
-        let error = #expect(throws: StoreError.self) { try other.lock(within: 0) }
+        let error = #expect(throws: SystemError.self) { try other.lock(within: 0) }
         #expect(error?.code == EAGAIN)
         one.unlock(10..<20)
         try other.lock(within: 0)
-        #expect(throws: StoreError.self) { try one.lock(99..<100, within: 0.01) }
+        #expect(throws: SystemError.self) { try one.lock(99..<100, within: 0.01) }
     }
 
     @Test("all of a file's bytes are reserved when its upload begins")
@@ -118,7 +119,7 @@ private final class Fixture {
     @Test("an upload that would eat into the reserve is refused and leaves nothing behind")
     func reserve() throws {
         let fixture = try Fixture(reserve: .bytes(1 << 60))
-        let error = #expect(throws: StoreError.self) { try fixture.store.openUpload(1, size: 10) }
+        let error = #expect(throws: SystemError.self) { try fixture.store.openUpload(1, size: 10) }
         #expect(error?.isDiskFull == true)
         #expect(!fixture.exists("incoming/1.part"))
     }
@@ -130,7 +131,7 @@ private final class Fixture {
         try FileManager.default.createSymbolicLink(
             at: fixture.directory.appendingPathComponent("link"), withDestinationURL: URL(fileURLWithPath: "/etc"))
         for path in ["../etc/passwd", "/etc/passwd", "link/passwd", "link", "a/../../etc/passwd"] {
-            #expect(throws: StoreError.self, "\(path)") { try fixture.store.openPublished(path) }
+            #expect(throws: SystemError.self, "\(path)") { try fixture.store.openPublished(path) }
         }
         #expect(try fixture.store.openPublished("secret").length() == 6)
     }
@@ -166,7 +167,7 @@ private final class Fixture {
         let (file, _) = try fixture.store.openUpload(1, size: 100)
         let short = try fixture.store.makeSpool()
         try short.write([UInt8](repeating: 1, count: 8), at: 0)
-        #expect(throws: StoreError("pread", code: EIO)) {
+        #expect(throws: SystemError("pread", code: EIO)) {
             try file.write(.file(short, 5..<15), at: 0)
         }
     }
@@ -204,7 +205,7 @@ private final class Fixture {
         let fixture = try Fixture()
         try write("keep/file", in: fixture)
         try write("upload/a/file", in: fixture)
-        let error = #expect(throws: StoreError.self) { try fixture.store.removePublished(path) }
+        let error = #expect(throws: SystemError.self) { try fixture.store.removePublished(path) }
         #expect(error?.code == EINVAL)
         #expect(fixture.exists("keep/file") && fixture.exists("upload/a/file"))
     }
@@ -219,7 +220,7 @@ private final class Fixture {
             try FileManager.default.createSymbolicLink(
                 atPath: fixture.directory.appendingPathComponent(link).path, withDestinationPath: keep)
         }
-        #expect(throws: StoreError.self) { try fixture.store.removePublished("upload/link/file") }
+        #expect(throws: SystemError.self) { try fixture.store.removePublished("upload/link/file") }
         _ = try fixture.store.removePublished("upload/a")
         _ = try fixture.store.removePublished("upload/link")
         #expect(fixture.exists("keep/file") && !fixture.exists("upload/a") && !fixture.exists("upload/link"))

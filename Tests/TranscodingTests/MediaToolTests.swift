@@ -2,8 +2,9 @@ import ChunkStore
 import Foundation
 import Glibc
 import Logging
-import Testing
+import System
 import TestSupport
+import Testing
 
 @testable import Transcoding
 
@@ -13,7 +14,7 @@ import TestSupport
         _ command: [String], seconds: Double = 20, isCancelled: () -> Bool = { false }
     ) throws(TranscodingError) -> (end: MediaTool.End, output: String, complaints: String) {
         var output: [UInt8] = []
-        let end = try io { () throws(StoreError) in try MediaTool(command, in: "/tmp") }
+        let end = try io { () throws(SystemError) in try MediaTool(command, in: "/tmp") }
             .wait(until: .now + .seconds(seconds), isCancelled: isCancelled) { output += $0 }
         return (end.end, String(decoding: output, as: UTF8.self), end.complaints)
     }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A system call of the store that failed.
-package struct StoreError: Error, Equatable, CustomStringConvertible {
+/// A system call that failed.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// The system call, or `reserve` when the configured reserve of free space was reached.
     package let operation: String
     /// The call's `errno`.
@@ -32,11 +32,11 @@ package struct StoreError: Error, Equatable, CustomStringConvertible {
     /// - Returns: what the call returned, never negative.
     package static func check<Result: BinaryInteger>(
         _ operation: String, _ call: () -> Result
-    ) throws(StoreError) -> Result {
+    ) throws(SystemError) -> Result {
         while true {
             let result = call()
             if result >= 0 { return result }
-            if errno != EINTR { throw StoreError(operation, code: errno) }
+            if errno != EINTR { throw SystemError(operation, code: errno) }
         }
     }
 }

@@ -14,18 +14,18 @@ package struct Descriptor: ~Copyable, Sendable {
     /// Opens `path` relative to `directory`, without following a symbolic link in its last part.
     package init(
         at directory: borrowing Descriptor, _ path: String, _ flags: Int32, mode: mode_t = 0
-    ) throws(StoreError) {
-        number = try StoreError.check("openat") { vi_openat(directory.number, path, flags | O_NOFOLLOW, mode) }
+    ) throws(SystemError) {
+        number = try SystemError.check("openat") { vi_openat(directory.number, path, flags | O_NOFOLLOW, mode) }
     }
 
     /// Opens the directory at `path`.
-    package init(directory path: String) throws(StoreError) {
-        number = try StoreError.check("open") { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    package init(directory path: String) throws(SystemError) {
+        number = try SystemError.check("open") { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     }
 
     /// Opens `path` strictly below `directory`: no `..`, no absolute path, no symbolic link anywhere on the way.
-    package init(beneath directory: borrowing Descriptor, _ path: String, _ flags: Int32) throws(StoreError) {
-        number = try StoreError.check("openat2") { vi_open_beneath(directory.number, path, flags) }
+    package init(beneath directory: borrowing Descriptor, _ path: String, _ flags: Int32) throws(SystemError) {
+        number = try SystemError.check("openat2") { vi_open_beneath(directory.number, path, flags) }
     }
 
     deinit {
@@ -33,37 +33,37 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     /// What fstat(2) tells.
-    package func status() throws(StoreError) -> stat {
+    package func status() throws(SystemError) -> stat {
         var status = stat()
-        _ = try StoreError.check("fstat") { fstat(number, &status) }
+        _ = try SystemError.check("fstat") { fstat(number, &status) }
         return status
     }
 
     /// Makes the file's bytes and what is needed to find them survive power loss.
-    package func syncData() throws(StoreError) {
-        _ = try StoreError.check("fdatasync") { fdatasync(number) }
+    package func syncData() throws(SystemError) {
+        _ = try SystemError.check("fdatasync") { fdatasync(number) }
     }
 
     /// Makes a directory's entries survive power loss.
-    package func sync() throws(StoreError) {
-        _ = try StoreError.check("fsync") { fsync(number) }
+    package func sync() throws(SystemError) {
+        _ = try SystemError.check("fsync") { fsync(number) }
     }
 
     /// A directory's names, but `.` and `..`.
-    package func names() throws(StoreError) -> [String] {
+    package func names() throws(SystemError) -> [String] {
         // A description of its own: reading moves a position in the directory.
-        let copy = try StoreError.check("openat") { vi_openat(number, ".", O_RDONLY | O_DIRECTORY, 0) }
+        let copy = try SystemError.check("openat") { vi_openat(number, ".", O_RDONLY | O_DIRECTORY, 0) }
         guard let stream = fdopendir(copy) else {
             let code = errno
             close(copy)
-            throw StoreError("fdopendir", code: code)
+            throw SystemError("fdopendir", code: code)
         }
         defer { closedir(stream) }
         var names: [String] = []
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
-                guard errno == 0 else { throw StoreError("readdir", code: errno) }
+                guard errno == 0 else { throw SystemError("readdir", code: errno) }
                 return names
             }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
