@@ -38,19 +38,28 @@ package protocol Catalogue: Sendable {
 
     /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
     ///
-    /// The draft's guid becomes an alias of the upload. An upload without a chunk since `expiry` counts as gone.
+    /// The draft's guid becomes an alias of the upload. It goes on with another upload of the same file, with chunks of another
+    /// length, only with its first chunk, or where that other one has no chunk: the page would take chunks that are in two
+    /// uploads for one whole file. An upload without a chunk since `expiry` counts as gone.
     /// - Parameters:
+    ///   - key: without a chunk size, the last upload that there is with the rest.
+    ///   - isFirst: whether the request brings the first chunk.
     ///   - draft: what a new upload's video will be called.
     ///   - bootID: the boot of the machine in which a new upload's chunks will be good.
     /// - Throws: `CatalogueError` with `.tooManyUploads` if a new one would be over the limits.
     func beginUpload(
-        _ key: UploadKey, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64, expiry: Int64
+        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64,
+        expiry: Int64
     ) throws(CatalogueError) -> UploadStart
 
-    /// The unfinished upload with this key, and the chunks that it has at the same moment.
-    func unfinishedUpload(
-        _ key: UploadKey, expiry: Int64
-    ) throws(CatalogueError) -> (upload: Upload, chunks: [StoredChunk])?
+    /// The unfinished uploads with this key, or with any chunk size if it has none, and the chunks that each has, at one
+    /// moment; the newest first.
+    func unfinishedUploads(
+        _ key: UploadKey, expiry: Int64, limit: Int
+    ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])]
+
+    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
+    func promisedBytes() throws(CatalogueError) -> Int
 
     /// All uploads that are open, by number.
     func openUploads() throws(CatalogueError) -> [Upload]

@@ -1,8 +1,8 @@
 /// How much there is of everything, at one moment: what `status` and monitoring show.
 package struct CatalogueFigures: Equatable, Sendable {
     package var openUploads = 0
-    /// Bytes that open uploads have, and bytes that they will have. Those whose content the owner has already are not
-    /// counted: they are not stored.
+    /// Bytes that open uploads have, and bytes that they have announced and that are still to come. Those whose content the
+    /// owner has already promise none: they are dropped when they are whole.
     package var receivedBytes = 0
     package var promisedBytes = 0
     package var jobs: [Job.State: Int] = [:]

@@ -50,13 +50,9 @@ extension Database {
     fileprivate func figures() throws -> CatalogueFigures {
         var figures = CatalogueFigures()
         let uploads = try row(
-            """
-            SELECT count(*), ifnull(sum(iif(original_path IS NULL, iif(received >= max(chunks, 1), ifnull(size, 0),
-                    min(received * ifnull(chunk_size, 0), ifnull(size, received * chunk_size))), 0)), 0),
-                ifnull(sum(iif(original_path IS NULL, size, 0)), 0)
-            FROM upload WHERE state = 'open'
-            """)!
-        (figures.openUploads, figures.receivedBytes, figures.promisedBytes) = (uploads[0], uploads[1], uploads[2])
+            "SELECT count(*), ifnull(sum(received_bytes), 0) FROM upload WHERE state = 'open'")!
+        (figures.openUploads, figures.receivedBytes) = (uploads[0], uploads[1])
+        figures.promisedBytes = try promisedBytes()
         for row in try rows("SELECT state, count(*) FROM job GROUP BY state") {
             if let state = Job.State(rawValue: row[0]) { figures.jobs[state] = row[1] }
         }

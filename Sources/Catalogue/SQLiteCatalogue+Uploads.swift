@@ -3,43 +3,54 @@ import Uploads
 
 extension SQLiteCatalogue {
     package func beginUpload(
-        _ key: UploadKey, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64, expiry: Int64
+        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64,
+        expiry: Int64
     ) throws(CatalogueError) -> UploadStart {
         try write { db in
             if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry) { return .sealed(video) }
+            let others = try db.otherUploads(key, guid: draft.guid, expiry: expiry)
+            guard isFirst || others.allSatisfy({ $0.received == 0 }) else { return .otherChunkSize }
+            let left = others.map(\.id)
+            for id in left { try db.run("DELETE FROM upload_guid WHERE guid = ? AND upload_id = ?", [draft.guid, id]) }
             var expired: [ExpiredUpload] = []
-            if let upload = try db.unfinishedUpload(key) {
+            if let upload = try db.unfinishedUploads(key, limit: 1).first {
                 if upload.updateTime > expiry {
                     try db.addGuid(draft.guid, upload: upload.record.id)
-                    return .unfinished(upload.record, expired: [])
+                    return .unfinished(upload.record, expired: [], left: left)
                 }
                 try db.deleteUpload(upload.record.id)
                 expired.append(ExpiredUpload(id: upload.record.id, path: upload.record.draft.path))
             }
+            guard key.chunkSize != nil else { return .unplaced }
             try db.checkLimits(limits, owner: key.owner)
-            let original = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
+            let known = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
             try db.run(
                 """
-                INSERT INTO upload (owner, md5, size, size_guid, chunks, state, video_id, original_path,
+                INSERT INTO upload (owner, md5, size, size_guid, chunks, chunk_size, state, video_id, is_known,
                     video_name, guid, path, class_id, boot_id, create_time, update_time)
-                VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    key.owner, key.md5, key.size, key.sizeGuid, key.chunks, try db.nextVideoID(), original?.path,
-                    draft.name, draft.guid, draft.path, draft.classID, bootID, now, now,
+                    key.owner, key.md5, key.size, key.sizeGuid, key.chunks, key.chunkSize, try db.nextVideoID(),
+                    known != nil, draft.name, draft.guid, draft.path, draft.classID, bootID, now, now,
                 ])
             try db.addGuid(draft.guid, upload: db.lastInsertedRowID)
-            return .unfinished(try db.unfinishedUpload(key)!.record, expired: expired)
+            return .unfinished(try db.unfinishedUploads(key, limit: 1)[0].record, expired: expired, left: left)
         }
     }
 
-    package func unfinishedUpload(
-        _ key: UploadKey, expiry: Int64
-    ) throws(CatalogueError) -> (upload: Upload, chunks: [StoredChunk])? {
+    package func unfinishedUploads(
+        _ key: UploadKey, expiry: Int64, limit: Int
+    ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])] {
         try read { db in
-            guard let found = try db.unfinishedUpload(key), found.updateTime > expiry else { return nil }
-            return (found.record, try db.chunks(ofUpload: found.record.id))
+            try db.unfinishedUploads(key, limit: limit).filter { $0.updateTime > expiry }.map {
+                ($0.record, try db.chunks(ofUpload: $0.record.id))
+            }
         }
+    }
+
+    package func promisedBytes() throws(CatalogueError) -> Int {
+        try read { db in try db.promisedBytes() }
     }
 
     package func openUploads() throws(CatalogueError) -> [Upload] {
@@ -77,8 +88,7 @@ extension SQLiteCatalogue {
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
         try write { db in
-            try db.run("DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ?", [id, chunk])
-            try db.run("UPDATE upload SET received = received - ? WHERE upload_id = ?", [db.changesCount, id])
+            try db.forget(chunk: chunk, upload: id)
         }
     }
 
@@ -106,11 +116,9 @@ extension SQLiteCatalogue {
             guard db.changesCount > 0 else { return false }
             for chunk in lost {
                 // Not one that has come again meanwhile.
-                try db.run(
-                    "DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ? AND crc32c IS ?",
-                    [upload.id, chunk.number, chunk.crc32c])
-                try db.run(
-                    "UPDATE upload SET received = received - ? WHERE upload_id = ?", [db.changesCount, upload.id])
+                if try db.chunks(ofUpload: upload.id, number: chunk.number) == [chunk] {
+                    try db.forget(chunk: chunk.number, upload: upload.id)
+                }
             }
             return true
         }
@@ -120,8 +128,7 @@ extension SQLiteCatalogue {
         try write { db in
             try db.run(
                 """
-                UPDATE upload SET state = 'rejected', reason = ?, received = 0, chunk_size = NULL,
-                    last_length = NULL, update_time = ?
+                UPDATE upload SET state = 'rejected', reason = ?, received = 0, received_bytes = 0, update_time = ?
                 WHERE upload_id = ? AND state = 'open'
                 """, [reason, now, id])
             if db.changesCount > 0 { try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id]) }
@@ -199,22 +206,41 @@ extension SQLiteCatalogue {
 
 extension Database {
     fileprivate static let selectUpload = """
-        SELECT upload_id, owner, md5, size, size_guid, chunks, state, reason, video_id, chunk_size, last_length,
-            original_path, video_name, guid, path, class_id, boot_id, received, update_time
+        SELECT upload_id, owner, md5, size, size_guid, chunks, chunk_size, state, reason, video_id, client,
+            is_known, video_name, guid, path, class_id, boot_id, received, received_bytes, update_time
         FROM upload
         """
 
-    fileprivate func unfinishedUpload(_ key: UploadKey) throws -> (record: Upload, updateTime: Int64)? {
-        try row(
+    /// The unfinished uploads with this key, or with any chunk size if it has none, the newest first.
+    fileprivate func unfinishedUploads(
+        _ key: UploadKey, limit: Int
+    ) throws -> [(record: Upload, updateTime: Int64)] {
+        try rows(
             Self.selectUpload + """
                  WHERE md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ? AND ifnull(size_guid, '') = ?
-                    AND state <> 'sealed'
+                    AND chunk_size = ifnull(?, chunk_size) AND state <> 'sealed'
+                ORDER BY upload_id DESC LIMIT ?
                 """,
-            [key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? ""]
+            [key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", key.chunkSize, limit]
         ).map { (Upload(row: $0), $0["update_time"]) }
     }
 
-    /// The video of the finished upload that has this guid as an alias and the same key.
+    /// The unfinished uploads of the same file, with chunks of another length, that this guid is an alias of.
+    fileprivate func otherUploads(
+        _ key: UploadKey, guid: String, expiry: Int64
+    ) throws -> [(id: Int64, received: Int)] {
+        guard let chunkSize = key.chunkSize else { return [] }
+        return try rows(
+            """
+            SELECT upload_id, iif(update_time > ?, received, 0) FROM upload JOIN upload_guid USING (upload_id)
+            WHERE upload_guid.guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
+                AND ifnull(size_guid, '') = ? AND chunk_size <> ? AND state <> 'sealed'
+            """,
+            [expiry, guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", chunkSize]
+        ).map { ($0[0], $0[1]) }
+    }
+
+    /// The video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
     fileprivate func sealedVideo(_ key: UploadKey, guid: String, expiry: Int64) throws -> Video? {
         let id: Int64? = try row(
             """
@@ -225,6 +251,14 @@ extension Database {
             """,
             [guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", expiry])?[0]
         return try id.flatMap(video(id:))
+    }
+
+    func promisedBytes() throws -> Int {
+        try row(
+            """
+            SELECT ifnull(sum(max(size - received_bytes, 0)), 0) FROM upload
+            WHERE state = 'open' AND is_known = 0 AND size IS NOT NULL
+            """)![0]
     }
 
     fileprivate func checkLimits(_ limits: UploadLimits, owner: String) throws {
@@ -278,29 +312,43 @@ extension Database {
         let chunk = record.chunk
         try run(
             """
-            INSERT INTO upload_chunk (upload_id, chunk, length, crc32c, differs)
-            SELECT upload_id, ?, ?, ?, ? FROM upload WHERE upload_id = ? AND state = 'open'
+            INSERT INTO upload_chunk (upload_id, chunk, length, crc32c)
+            SELECT upload_id, ?, ?, ? FROM upload WHERE upload_id = ? AND state = 'open'
             ON CONFLICT DO NOTHING
             """,
-            [chunk.number, chunk.length, chunk.crc32c, chunk.differs, record.upload])
+            [chunk.number, chunk.length, chunk.crc32c, record.upload])
         let inserted = changesCount
+        var bytes = chunk.length
         if inserted == 0 {
+            for old in try chunks(ofUpload: record.upload, number: chunk.number) { bytes -= old.length }
             try run(
-                "UPDATE upload_chunk SET length = ?, crc32c = ?, differs = ? WHERE upload_id = ? AND chunk = ?",
-                [chunk.length, chunk.crc32c, chunk.differs, record.upload, chunk.number])
+                "UPDATE upload_chunk SET length = ?, crc32c = ? WHERE upload_id = ? AND chunk = ?",
+                [chunk.length, chunk.crc32c, record.upload, chunk.number])
         }
         return try row(
             """
-            UPDATE upload SET received = received + ?, chunk_size = ifnull(?, chunk_size),
-                last_length = ifnull(?, last_length), update_time = ?
+            UPDATE upload SET received = received + ?, received_bytes = received_bytes + ?, update_time = ?
             WHERE upload_id = ? AND state = 'open' RETURNING received
             """,
-            [inserted, record.layout.chunkSize, record.layout.lastLength, record.time, record.upload])?[0]
+            [inserted, bytes, record.time, record.upload])?[0]
     }
 
-    fileprivate func chunks(ofUpload id: Int64) throws -> [StoredChunk] {
-        try rows("SELECT chunk, length, crc32c, differs FROM upload_chunk WHERE upload_id = ?", [id]).map {
-            StoredChunk(number: $0["chunk"], length: $0["length"], crc32c: $0["crc32c"], differs: $0["differs"])
+    fileprivate func forget(chunk: Int, upload id: Int64) throws {
+        let length: Int? = try row(
+            "DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ? RETURNING length", [id, chunk])?[0]
+        guard let length else { return }
+        try run(
+            "UPDATE upload SET received = received - 1, received_bytes = received_bytes - ? WHERE upload_id = ?",
+            [length, id])
+    }
+
+    /// - Parameter number: of which; `nil` for all.
+    fileprivate func chunks(ofUpload id: Int64, number: Int? = nil) throws -> [StoredChunk] {
+        try rows(
+            "SELECT chunk, length, crc32c FROM upload_chunk WHERE upload_id = ? AND chunk = ifnull(?, chunk)",
+            [id, number]
+        ).map {
+            StoredChunk(number: $0["chunk"], length: $0["length"], crc32c: $0["crc32c"])
         }
     }
 
@@ -326,10 +374,11 @@ extension Upload {
             id: row["upload_id"],
             key: UploadKey(
                 owner: row["owner"], md5: row["md5"],
-                extent: size.map(UploadKey.Extent.size) ?? .guid(row["size_guid"]), chunks: row["chunks"]),
+                extent: size.map(UploadKey.Extent.size) ?? .guid(row["size_guid"]), chunks: row["chunks"],
+                chunkSize: row["chunk_size"]),
             state: State(rawValue: row["state"])!, reason: row["reason"], videoID: row["video_id"],
-            chunkSize: row["chunk_size"], lastLength: row["last_length"], originalPath: row["original_path"],
+            client: row["client"], isKnown: row["is_known"],
             draft: VideoDraft(name: row["video_name"], guid: row["guid"], path: row["path"], classID: row["class_id"]),
-            bootID: row["boot_id"], received: row["received"])
+            bootID: row["boot_id"], received: row["received"], receivedBytes: row["received_bytes"])
     }
 }

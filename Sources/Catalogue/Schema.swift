@@ -209,9 +209,6 @@ enum Schema {
         ALTER TABLE upload ADD COLUMN client TEXT NOT NULL DEFAULT '';
         ALTER TABLE upload ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE upload ADD COLUMN is_known INTEGER NOT NULL DEFAULT 0 CHECK (is_known IN (0, 1));
-        UPDATE upload SET received_bytes =
-            (SELECT ifnull(sum(length), 0) FROM upload_chunk c WHERE c.upload_id = upload.upload_id);
-
         -- A guid whose upload was refused or is lost: each of its chunks gets the same refusal until it begins anew.
         CREATE TABLE refusal (
             owner TEXT NOT NULL,
@@ -224,6 +221,37 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX refusal_content ON refusal (owner, md5);
         CREATE INDEX refusal_client ON refusal (client, create_time);
+
+        -- Uploads whose chunks were only compared with a video, or whose last chunk may lie out of its place, are not taken
+        -- over: their guids are told so, and they go, with their files, as those do that have expired.
+        CREATE TEMP TABLE left_behind AS SELECT upload_id, owner, md5 FROM upload
+            WHERE state = 'open' AND received > 0 AND (original_path IS NOT NULL
+                OR size IS NULL AND last_length IS NOT NULL OR chunk_size IS NULL AND chunks > 1);
+        INSERT OR IGNORE INTO refusal (owner, guid, md5, reason, client, create_time)
+            SELECT owner, guid, md5, 'expired', '', CAST(strftime('%s', 'now') AS INTEGER)
+            FROM left_behind JOIN upload_guid USING (upload_id);
+        INSERT OR IGNORE INTO refusal (owner, guid, md5, reason, client, create_time)
+            SELECT u.owner, g.guid, u.md5, ifnull(u.reason, 'container'), '', u.update_time
+            FROM upload u JOIN upload_guid g USING (upload_id) WHERE u.state = 'rejected';
+        DELETE FROM upload_guid WHERE upload_id IN (SELECT upload_id FROM upload WHERE state = 'rejected');
+        DELETE FROM upload WHERE state = 'rejected';
+        DELETE FROM upload_guid WHERE upload_id IN (SELECT upload_id FROM left_behind);
+        DELETE FROM upload_chunk WHERE upload_id IN (SELECT upload_id FROM left_behind);
+        UPDATE upload SET received = 0, update_time = 0, chunk_size = NULL
+            WHERE upload_id IN (SELECT upload_id FROM left_behind);
+        DROP TABLE left_behind;
+        -- Without a chunk there is nothing to lose.
+        UPDATE upload SET update_time = 0 WHERE state = 'open' AND received = 0 AND chunk_size IS NULL;
+        UPDATE upload SET received_bytes =
+            (SELECT ifnull(sum(length), 0) FROM upload_chunk c WHERE c.upload_id = upload.upload_id);
+
+        -- The length of all chunks but the last is part of what an upload is. NULL only of those that are to go.
+        DROP INDEX upload_unfinished;
+        ALTER TABLE upload DROP COLUMN last_length;
+        ALTER TABLE upload DROP COLUMN original_path;
+        ALTER TABLE upload_chunk DROP COLUMN differs;
+        CREATE UNIQUE INDEX upload_unfinished
+            ON upload (md5, owner, chunks, ifnull(size, -1), ifnull(size_guid, ''), chunk_size) WHERE state <> 'sealed';
 
         -- Published files and directories that no record points to any more, written in the transaction that makes them so,
         -- and gone when they are removed. No video gets a path that is in here.

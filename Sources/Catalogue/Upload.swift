@@ -18,20 +18,26 @@ package struct Upload: Sendable {
     package let reason: String?
     /// The number its video has, or will have.
     package let videoID: Int64
-    /// What earlier chunks told of the layout, in bytes.
-    package let chunkSize: Int?
-    package let lastLength: Int?
-    /// The video of the same content that the owner already has: the chunks are compared with it and not stored.
-    package let originalPath: String?
+    /// Whose limits it counts for; `""` where clients cannot be told apart.
+    package let client: String
+    /// The owner had the content already when it began.
+    package let isKnown: Bool
     /// What the video will be called, by the request that began the upload or tried to complete it last.
     package let draft: VideoDraft
     /// The boot of the machine in which its chunks were last known to be good, `""` if they are in doubt.
     package let bootID: String
-    /// How many different chunks it has.
+    /// How many different chunks it has, and their bytes.
     package let received: Int
+    package let receivedBytes: Int
 
     /// Whether all of its chunks are there.
     package var isWhole: Bool { received == max(key.chunks, 1) }
+
+    /// Where its chunks belong.
+    package var layout: ChunkLayout {
+        // Without a chunk size it is one that an older version left and no request can find.
+        ChunkLayout(chunks: max(key.chunks, 1), chunkSize: key.chunkSize ?? key.size ?? 0, size: key.size)
+    }
 }
 
 /// How many unfinished uploads there may be.
@@ -68,10 +74,15 @@ package struct ExpiredUploads: Sendable {
 
 /// What `Catalogue.beginUpload` found or made.
 package enum UploadStart: Sendable {
-    /// An unfinished upload. `expired` lists uploads that made way and may have bytes in the store.
-    case unfinished(Upload, expired: [ExpiredUpload])
+    /// An unfinished upload. `expired` lists uploads that made way and may have bytes in the store; `left` those of the same
+    /// file, with chunks of another length, that the guid is no alias of any more.
+    case unfinished(Upload, expired: [ExpiredUpload], left: [Int64])
     /// The guid's upload is complete.
     case sealed(Video)
+    /// The guid has chunks of another length in an upload of the same file, and this one is not its first.
+    case otherChunkSize
+    /// The last chunk of a file of unknown size, of which no other chunk is recorded.
+    case unplaced
 }
 
 /// A chunk whose bytes are stored.
@@ -82,14 +93,11 @@ package struct StoredChunk: Equatable, Sendable {
     package let length: Int
     /// The CRC32C of its bytes as they came, `nil` if it was recorded before there were checksums.
     package let crc32c: UInt32?
-    /// Its bytes differ from those of the original it was compared with.
-    package let differs: Bool
 
-    package init(number: Int, length: Int, crc32c: UInt32?, differs: Bool = false) {
+    package init(number: Int, length: Int, crc32c: UInt32?) {
         self.number = number
         self.length = length
         self.crc32c = crc32c
-        self.differs = differs
     }
 }
 
@@ -97,15 +105,12 @@ package struct StoredChunk: Equatable, Sendable {
 package struct ChunkRecord: Sendable {
     package let upload: Int64
     package let chunk: StoredChunk
-    /// What the upload's chunks have told of the layout.
-    package let layout: ChunkLayout
     /// Seconds since 1970.
     package let time: Int64
 
-    package init(upload: Int64, chunk: StoredChunk, layout: ChunkLayout, time: Int64) {
+    package init(upload: Int64, chunk: StoredChunk, time: Int64) {
         self.upload = upload
         self.chunk = chunk
-        self.layout = layout
         self.time = time
     }
 }

@@ -5,13 +5,11 @@ import System
 /// Thread-safe. The names of unfinished uploads are numbers; those of published videos are relative paths that the
 /// caller builds from checked parts. `FileChunkStore` keeps both as files; object storage can take its place.
 package protocol ChunkStore: Sendable {
-    /// Makes room for an upload, or opens what is there of it.
+    /// Makes an upload's file, or opens what is there of it. It takes room as its chunks come.
     ///
-    /// - Parameter size: the whole file's bytes, `nil` if not known yet. All of them are reserved at once, so that a
-    ///   full disk is known at the first chunk.
     /// - Returns: the file, and whether nothing was there of it.
     /// - Throws: `SystemError`; nothing is left behind then.
-    func openUpload(_ id: Int64, size: Int?) throws(SystemError) -> (file: StoredFile, isNew: Bool)
+    func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool)
 
     /// Opens what is there of an upload.
     ///

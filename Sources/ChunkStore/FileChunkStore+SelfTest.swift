@@ -76,7 +76,7 @@ extension FileChunkStore {
     /// From the first chunk to the published video.
     private func testUpload(of content: Content) throws(SystemError) {
         let id = Self.selfTestUpload
-        let (file, _) = try openUpload(id, size: content.length)
+        let (file, _) = try makeUpload(id)
         try file.lock(0..<content.length, within: 1)
         try file.write(content, at: 0)
         file.unlock(0..<content.length)

@@ -5,7 +5,7 @@ import System
 
 /// The store as files in one directory of one file system.
 ///
-///     DIRECTORY/incoming/<upload id>.part              an unfinished upload, preallocated
+///     DIRECTORY/incoming/<upload id>.part              an unfinished upload
 ///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
 ///     DIRECTORY/upload/mp4/YYYY/MM/transcoded/<name>/  what was made of it
 ///     DIRECTORY/set-aside/<name>                       what was found and belongs to nobody
@@ -18,8 +18,6 @@ package final class FileChunkStore: ChunkStore {
     let directoryPath: String
     let reserve: Reserve
     private let durability: Durability
-    /// One upload is admitted after the other: two at once could each see the room that only one of them has.
-    private let admission = NSLock()
     private let syncedDirectories = DirectorySet()
 
     static let setAsideDirectory = "set-aside"
@@ -63,17 +61,14 @@ package final class FileChunkStore: ChunkStore {
 // MARK: - Unfinished uploads
 
 extension FileChunkStore {
-    package func openUpload(_ id: Int64, size: Int?) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
+    package func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
         do throws(SystemError) {
             return (try openUpload(id), false)
         } catch  where error.code == ENOENT {}
-        admission.lock()
-        defer { admission.unlock() }
-        try checkRoom(for: size ?? 0)
         let file: StoredFile
         do throws(SystemError) {
-            file = try create(name, size: size)
+            file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o644))
         } catch  where error.code == EEXIST {
             // Another process was faster.
             return (try openUpload(id), false)
@@ -147,47 +142,13 @@ extension FileChunkStore {
         return file
     }
 
-    /// Creates an upload's file with room for all of it.
-    private func create(_ name: String, size: Int?) throws(SystemError) -> StoredFile {
-        if let file = try makeUnnamedFile(mode: 0o644) {
-            try preallocate(file, size)
-            // It gets its name now: before, it must not be found by another process, nor be left by a crash.
-            _ = try SystemError.check("linkat") {
-                // The way that open(2) tells for O_TMPFILE; the other one needs a privilege.
-                linkat(
-                    AT_FDCWD, "/proc/self/fd/\(file.descriptor.number)", incoming.number, name, AT_SYMLINK_FOLLOW)
-            }
-            return file
-        }
-        let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o644))
-        do throws(SystemError) {
-            try preallocate(file, size)
-        } catch {
-            unlinkat(incoming.number, name, 0)
-            throw error
-        }
-        return file
-    }
-
-    /// A file that is gone when it is closed, unless it gets a name by then; `nil` if the file system has none such.
+    /// A file that is gone when it is closed; `nil` if the file system has none such.
     private func makeUnnamedFile(mode: mode_t) throws(SystemError) -> StoredFile? {
         do throws(SystemError) {
             return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: mode))
         } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
             return nil
         }
-    }
-
-    private func preallocate(_ file: StoredFile, _ size: Int?) throws(SystemError) {
-        guard let size else { return }
-        do throws(SystemError) {
-            _ = try SystemError.check("fallocate") { fallocate(file.descriptor.number, 0, 0, off_t(size)) }
-        } catch  where error.code == EOPNOTSUPP {
-            // Without preallocation a full disk shows later, at the chunk that does not fit.
-            try file.truncate(to: size)
-        }
-        // Another process may have taken the room meanwhile.
-        try checkRoom(for: 0)
     }
 }
 

@@ -91,11 +91,9 @@ package final class StoredFile: Sendable {
         return isSame
     }
 
-    /// Moves bytes towards the file's beginning; the two ranges may overlap. To their own place: writes them again, so
-    /// that a sync has something to bring to the medium.
-    package func move(_ range: Range<Int>, to offset: Int) throws(SystemError) {
-        precondition(offset <= range.lowerBound)
-        var target = offset
+    /// Writes the bytes of `range` again, so that a sync has something to bring to the medium.
+    package func rewrite(_ range: Range<Int>) throws(SystemError) {
+        var target = range.lowerBound
         try forEachPiece(of: range) { piece throws(SystemError) in
             try write(piece, at: target)
             target += piece.count

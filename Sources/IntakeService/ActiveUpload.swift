@@ -14,12 +14,10 @@ final class ActiveUpload: @unchecked Sendable {
         case failed(Failure)
     }
 
-    /// Where the chunks' bytes go.
-    enum Target: Sendable {
-        /// A file that is being put together.
-        case file(StoredFile, PrefixDigest)
-        /// The owner has this video already: what comes is only compared with it.
-        case original(StoredFile)
+    /// Where the chunks' bytes go: the file, and the digest that follows it.
+    struct Target: Sendable {
+        let file: StoredFile
+        let digest: PrefixDigest
     }
 
     /// A stored chunk whose reply waits for the completion.
@@ -30,8 +28,7 @@ final class ActiveUpload: @unchecked Sendable {
     }
 
     let record: Upload
-    /// The largest body when this process took the upload up, in bytes: a parked chunk stays where that puts it.
-    let bodyLimit: Int
+    let layout: ChunkLayout
     /// Writers of this file that are done at about the same time share one sync.
     let syncs = GroupCommit<StoredFile, Void, SystemError> { files throws(SystemError) in
         try files[0].descriptor.syncData()
@@ -41,8 +38,6 @@ final class ActiveUpload: @unchecked Sendable {
     // SAFETY: `condition` guards every variable below.
     private let condition = NSCondition()
     private var progress: UploadProgress<Outcome>
-    private var layout: ChunkLayout
-    private var isParked: Bool
     private var guids: Set<String> = []
     private var chunks: [Int: StoredChunk] = [:]
     private var target: Target?
@@ -50,15 +45,10 @@ final class ActiveUpload: @unchecked Sendable {
     private var held: [Held] = []
     private var heldCount = 0
 
-    init(_ record: Upload, _ settings: IntakeSettings) {
+    init(_ record: Upload) {
         self.record = record
-        bodyLimit = settings.bodyLimit
-        let chunks = max(record.key.chunks, 1)
-        progress = UploadProgress(received: ChunkSet(chunks: chunks))
-        layout = ChunkLayout(
-            chunks: chunks, size: record.key.size, chunkSize: record.chunkSize, lastLength: record.lastLength,
-            sizeLimit: settings.sizeLimit)
-        isParked = record.lastLength != nil && layout.size == nil
+        layout = record.layout
+        progress = UploadProgress(received: ChunkSet(chunks: layout.chunks))
     }
 
     /// Runs `body` with exclusive access to the state; no I/O in it.
@@ -88,6 +78,10 @@ extension ActiveUpload {
         locked { _ = guids.insert(guid) }
     }
 
+    func removeGuid(_ guid: String) {
+        locked { _ = guids.remove(guid) }
+    }
+
     /// Whether no request is under way.
     var isIdle: Bool { locked { progress.requests == 0 } }
 
@@ -98,11 +92,15 @@ extension ActiveUpload {
         }
     }
 
-    /// The file's size in bytes, once it is known.
-    var size: Int? { locked { layout.size } }
+    /// The whole file's size in bytes; `nil` as long as only the last chunk can tell it.
+    var size: Int? {
+        layout.size ?? locked { chunks[layout.chunks - 1] == nil ? nil : end(ofFirst: layout.chunks) }
+    }
 
-    /// Whether no chunk differs from the original.
-    var matchesOriginal: Bool { locked { !chunks.values.contains(where: \.differs) } }
+    /// Where the first `count` chunks end, which are there.
+    private func end(ofFirst count: Int) -> Int {
+        layout.end(ofFirst: count, lastLength: chunks[layout.chunks - 1]?.length)
+    }
 
     /// Whether these are the chunks that this process knows of.
     func agrees(with recorded: [StoredChunk]) -> Bool {
@@ -135,8 +133,8 @@ extension ActiveUpload {
         locked {
             self.target = target
             for chunk in chunks {
-                progress.stored(chunk.number)
                 self.chunks[chunk.number] = chunk
+                progress.stored(chunk.number)
             }
             follow()
         }
@@ -145,50 +143,15 @@ extension ActiveUpload {
 
     /// Lets the digest follow the part of the file that is whole.
     private func follow(restart: Bool = false) {
-        guard case .file(_, let digest) = target else { return }
-        let prefix = progress.received.prefix
-        let end = prefix == 0 ? 0 : layout.range(of: prefix - 1)?.upperBound ?? 0
-        if restart { digest.restart(to: end) } else { digest.advance(to: end) }
+        guard let target else { return }
+        let end = end(ofFirst: progress.received.prefix)
+        if restart { target.digest.restart(to: end) } else { target.digest.advance(to: end) }
     }
 }
 
 // MARK: - Chunks
 
 extension ActiveUpload {
-    /// Takes in what a chunk tells about the file, and returns the layout as it is known then.
-    func learn(chunk: Int, length: Int) throws(ChunkLayout.Contradiction) -> ChunkLayout {
-        try locked { () throws(ChunkLayout.Contradiction) in
-            _ = try layout.place(chunk: chunk, length: length)
-            return layout
-        }
-    }
-
-    /// Where the claimed chunk's bytes are, or are to be written.
-    ///
-    func offset(of chunk: Int) -> Int {
-        locked {
-            let isLast = chunk == layout.chunks - 1
-            let parkingPlace = parkingPlace(ofChunk: chunk)
-            if isLast, isParked, progress.received.contains(chunk) { return parkingPlace }
-            let range = layout.range(of: chunk)
-            if isLast { isParked = range == nil }
-            return range?.lowerBound ?? parkingPlace
-        }
-    }
-
-    /// The same as a range.
-    func range(of chunk: Int, length: Int) -> Range<Int> {
-        let offset = offset(of: chunk)
-        return offset..<offset + length
-    }
-
-    /// Where the last chunk of a file of unknown size waits.
-    func parkingPlace(ofChunk chunk: Int) -> Int { Self.parkingPlace(ofChunk: chunk, bodyLimit: bodyLimit) }
-
-    /// Behind every place that a chunk can have, and so far that moving it leaves it whole there. A crash before its
-    /// place is recorded then does no harm.
-    static func parkingPlace(ofChunk chunk: Int, bodyLimit: Int) -> Int { (chunk + 1) * bodyLimit }
-
     /// Waits until nobody else writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
         locked {
@@ -214,17 +177,12 @@ extension ActiveUpload {
     }
 
     /// The claimed chunk is stored and recorded.
-    ///
-    /// - Returns: `false` if it is parked and its place has become known meanwhile: it is still claimed, and has to be
-    ///   moved there first.
-    func stored(_ chunk: StoredChunk) -> Bool {
+    func stored(_ chunk: StoredChunk) {
         locked {
-            if isParked, chunk.number == layout.chunks - 1, layout.size != nil { return false }
-            progress.stored(chunk.number)
             chunks[chunk.number] = chunk
+            progress.stored(chunk.number)
             follow()
             condition.broadcast()
-            return true
         }
     }
 
@@ -251,32 +209,14 @@ extension ActiveUpload {
 
     func has(chunk: Int) -> Bool { locked { progress.received.contains(chunk) } }
 
+    /// The chunk as it is recorded, `nil` if it is not there.
+    func stored(chunk: Int) -> StoredChunk? { locked { progress.received.contains(chunk) ? chunks[chunk] : nil } }
+
     /// Whether it has neither a chunk nor a request.
     var isUnused: Bool { locked { progress.received.count == 0 && progress.requests == 0 } }
 
     /// How many chunks can be recorded by this process.
     var recordedHere: Int { locked { progress.recordedHere } }
-
-    /// The number of the last chunk, if it is stored and waits for its place, which is known now.
-    var parkedChunk: Int? {
-        locked {
-            let last = layout.chunks - 1
-            return isParked && layout.size != nil && progress.received.contains(last) ? last : nil
-        }
-    }
-
-    /// The place of a chunk, if it is parked though its place is known.
-    func placeOfParked(_ chunk: Int) -> Range<Int>? {
-        locked { isParked && chunk == layout.chunks - 1 ? layout.range(of: chunk) : nil }
-    }
-
-    /// The parked chunk is where it belongs.
-    func unparked() {
-        locked {
-            isParked = false
-            follow()
-        }
-    }
 }
 
 // MARK: - Completion

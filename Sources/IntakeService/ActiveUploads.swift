@@ -36,13 +36,13 @@ final class ActiveUploads: @unchecked Sendable {
     }
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String, _ settings: IntakeSettings) -> ActiveUpload {
+    func begin(_ record: Upload, guid: String) -> ActiveUpload {
         lock.withLock {
             let upload: ActiveUpload
             if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
                 upload = known
             } else {
-                upload = ActiveUpload(record, settings)
+                upload = ActiveUpload(record)
                 uploads.put(record.key, upload)
             }
             upload.addGuid(guid)
@@ -69,6 +69,11 @@ final class ActiveUploads: @unchecked Sendable {
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
         for upload in uploads.snapshot().values where ids.contains(upload.record.id) { remove(upload) }
+    }
+
+    /// A guid is no alias of these uploads any more.
+    func forget(guid: String, of ids: Set<Int64>) {
+        for upload in uploads.snapshot().values where ids.contains(upload.record.id) { upload.removeGuid(guid) }
     }
 
     /// Gives back the files of uploads that nobody has touched for a while.

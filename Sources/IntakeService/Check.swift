@@ -221,7 +221,6 @@ extension Check {
         let files = Dictionary(try service.store.incomingFiles().map { ($0.upload, $0) }) { first, _ in first }
         for upload in try service.catalogue.openUploads() where upload.received > 0 {
             report.uploads += 1
-            if upload.originalPath != nil { continue }
             let chunks = try service.catalogue.chunks(ofUpload: upload.id)
             guard files[upload.id] != nil else {
                 try lose(chunks, of: upload, .file, "its file is not there")

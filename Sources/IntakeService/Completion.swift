@@ -37,21 +37,14 @@ extension IntakeService {
 
     private func verifyAndSeal(_ upload: ActiveUpload, _ draft: VideoDraft) throws(Failure) -> Video {
         guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
-        switch upload.currentTarget {
-        case nil:
-            throw .notStored(cause: "the upload is not open")
-        case .original:
-            guard upload.matchesOriginal else { throw refusedMD5(upload, size: size, computed: nil) }
-            return try seal(upload, draft, Verified(size: size, duration: nil, file: nil))
-        case .file(let file, let digest):
-            // No other process writes to it or completes it from here on until it is a video.
-            try storing(file.lock(within: Self.lockPatience))
-            defer { file.unlock() }
-            if let video = try videoOfAnotherProcess(upload, file) { return video }
-            let video = try seal(upload, draft, try verify(upload, file, digest, size: size))
-            store.removeUpload(upload.record.id)
-            return video
-        }
+        guard let target = upload.currentTarget else { throw .notStored(cause: "the upload is not open") }
+        // No other process writes to it or completes it from here on until it is a video.
+        try storing(target.file.lock(within: Self.lockPatience))
+        defer { target.file.unlock() }
+        if let video = try videoOfAnotherProcess(upload, target.file) { return video }
+        let video = try seal(upload, draft, try verify(upload, target, size: size))
+        store.removeUpload(upload.record.id)
+        return video
     }
 
     /// The video, if another process has completed the upload.
@@ -73,18 +66,19 @@ extension IntakeService {
         let size: Int
         /// Seconds; `nil` if that is found out later.
         let duration: Double?
-        /// `nil` if the owner has the bytes already and these were only compared with them.
-        let file: StoredFile?
+        let file: StoredFile
     }
 
     private func verify(
-        _ upload: ActiveUpload, _ file: StoredFile, _ digest: PrefixDigest, size: Int
+        _ upload: ActiveUpload, _ target: ActiveUpload.Target, size: Int
     ) throws(Failure) -> Verified {
+        let file = target.file
+        // A last chunk that told the size may have been longer before it came again.
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
         let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
         let settings = settings
         let container = Container.of(head, allowed: settings.extensions)
-        let md5 = try storing(digest.finish(size))
+        let md5 = try storing(target.digest.finish(size))
         guard md5 == upload.record.key.md5 else { throw refusedMD5(upload, size: size, computed: md5) }
         guard let container else { throw .container(settings) }
         // Only the reply to a whole file tells the duration.
@@ -93,14 +87,13 @@ extension IntakeService {
         return Verified(size: size, duration: duration, file: file)
     }
 
-    /// - Parameter computed: `nil` if the chunks were compared with a video that has the md5, and differ from it.
-    private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String?) -> Failure {
+    private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String) -> Failure {
         let record = upload.record
         logger.warning(
             "the content does not have the md5 that was sent",
             metadata: [
                 "guid": "\(record.draft.guid)", "size": "\(size)", "announced": "\(record.key.md5)",
-                "computed": "\(computed ?? "none: it differs from the video that has this md5")",
+                "computed": "\(computed)",
             ])
         return .md5
     }
@@ -115,14 +108,8 @@ extension IntakeService {
         }
         var draft = known.map { draft.at($0.path) } ?? draft
         // A record whose file is lost gets its file back.
-        if let file = verified.file, known == nil || !isThere(draft.path, size: verified.size) {
-            draft = try publish(upload, file, draft)
-        } else if verified.file == nil, !isThere(draft.path, size: verified.size) {
-            // The original was deleted while the chunks were compared with it, and nobody kept them: all must come again.
-            logger.notice(
-                "the video was deleted with which an upload was compared",
-                metadata: ["guid": "\(upload.record.draft.guid)", "file": "\(draft.path)"])
-            throw .expired
+        if known == nil || !isThere(draft.path, size: verified.size) {
+            draft = try publish(upload, verified.file, draft)
         }
         let video: Video?
         do throws(CatalogueError) {

@@ -48,20 +48,52 @@ extension IntakeService {
             throw .malformed("chunk", .number(0...chunks - 1))
         }
 
-        let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks)
-        var found = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
-        // Nothing in doubt is reported.
-        if let doubtful = found?.upload, doubtful.state == .open, doubtful.bootID != bootID {
-            takeUp([doubtful])
-            found = try recording(catalogue.unfinishedUpload(key, expiry: expiry))
-        }
-        guard let found, found.upload.state == .open, found.upload.bootID == bootID else {
-            return call.format.noUpload
-        }
-        var received = ChunkSet(chunks: chunks)
-        for chunk in found.chunks { received.insert(chunk.number) }
+        let chunkSize = try Self.chunkSize(parameters, limit: call.settings.sizeLimit)
+        let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
+        guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }
         if let number { return call.format.chunk(exists: received.contains(number)) }
         return call.format.chunks(chunks, received: received.ranges)
+    }
+
+    /// Uploads of one file, with chunks of different lengths, that are looked at.
+    private static let uploadsLookedAt = 8
+
+    /// The chunks that a page need not send, `nil` if no upload with this key is under way.
+    ///
+    /// - Parameters:
+    ///   - key: without a chunk size, that of any upload of the file.
+    ///   - usual: the chunk size of most pages: that of the page which does not say its own.
+    private func received(_ key: UploadKey, usual: Int) throws(Failure) -> ChunkSet? {
+        func look() throws(Failure) -> [(upload: Upload, chunks: [StoredChunk])] {
+            try recording(catalogue.unfinishedUploads(key, expiry: expiry, limit: Self.uploadsLookedAt)).filter {
+                $0.upload.state == .open
+            }
+        }
+        var found = try look()
+        // Nothing in doubt is reported.
+        let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
+        if !doubtful.isEmpty {
+            takeUp(doubtful)
+            found = try look().filter { $0.upload.bootID == bootID }
+        }
+        if let theirs = found.first(where: { $0.upload.key.chunkSize == usual }) { found = [theirs] }
+        guard !found.isEmpty else { return nil }
+        // Which of several it is, nobody knows: what all of them have is in the right one, whichever that is.
+        var count: [Int: Int] = [:]
+        for chunk in found.flatMap(\.chunks) { count[chunk.number, default: 0] += 1 }
+        var received = ChunkSet(chunks: key.chunks)
+        guard found.count < Self.uploadsLookedAt else { return received }
+        for (chunk, uploads) in count where uploads == found.count { received.insert(chunk) }
+        return received
+    }
+
+    /// The parameter `chunk_size`, `nil` if it is absent or `""`.
+    private static func chunkSize(_ parameters: Form, limit: Int) throws(Failure) -> Int? {
+        guard let text = parameters["chunk_size"], !text.isEmpty else { return nil }
+        guard let size = decimalNumber(text), (1...limit).contains(size) else {
+            throw .malformed("chunk_size", .bytes(1...limit))
+        }
+        return size
     }
 
     private func parameters(_ call: Call) throws(Failure) -> Form {

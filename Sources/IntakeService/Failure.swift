@@ -42,10 +42,12 @@ extension Failure {
         .missingParameter, Text("guid 或 file_name 或 md5", "guid, file_name or md5"))
     static let missingMD5 = Failure(.missingParameter, Text("md5", "md5"))
     static let missingFile = Failure(.missingFile)
-    /// A chunk's length contradicts what is known of its file.
+    /// A chunk's length contradicts what is known of its file, or of the chunks that its page has sent before.
     static let length = Failure(.length)
     static let diskFull = Failure(.diskFull)
     static let quota = Failure(.quota)
+    /// Nothing tells yet where a chunk belongs.
+    static let unplaced = Failure(.retry, cause: "no other chunk has told the chunk size yet")
     /// The content does not have the md5 that was sent.
     static let md5 = Failure(.md5)
     /// What there was of the upload is gone.

@@ -51,7 +51,7 @@ package enum FailureReason: String, CaseIterable, Sendable {
         case .malformed: Row(-1, 200, "参数 {}", "Wrong parameter {}")
         case .length:
             Row(
-                -1, 200, "参数 file 错误:分片长度与 size、chunks 或其他分片不符",
+                -2, 409, again: true, "参数 file 错误:分片长度与 size、chunks 或其他分片不符",
                 "Wrong parameter file: the chunk's length contradicts size, chunks or other chunks")
         case .formLimit: Row(-1, 400, "{}", "The form is too large: {}")
         case .bodyLimit: Row(-1, 413, "请求体不能超过 {} 字节", "The request body must not exceed {} bytes")

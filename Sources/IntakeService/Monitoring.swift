@@ -59,7 +59,7 @@ extension IntakeService {
         exposition.add(
             "upload_received_bytes", .gauge, "Bytes that unfinished uploads have received.", found.receivedBytes)
         exposition.add(
-            "upload_promised_bytes", .gauge, "Bytes that unfinished uploads will have when they are whole.",
+            "upload_promised_bytes", .gauge, "Bytes that unfinished uploads have announced and that are still to come.",
             found.promisedBytes)
         exposition.add(
             "jobs", .gauge, "Transcoding jobs.",

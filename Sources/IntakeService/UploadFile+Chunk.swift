@@ -23,14 +23,8 @@ extension IntakeService {
         _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ settings: IntakeSettings
     ) throws(Failure) -> Storing {
         let chunk = request.chunk
-        if upload.record.key.size == nil, content.length > upload.bodyLimit {
-            // The limit has grown, and parked chunks are too near: with the next request the upload is taken up anew.
-            uploads.remove(upload)
-            throw .notStored(cause: "the body limit has changed")
-        }
-        let layout = try learn(request, in: upload, settings)
+        let range = try place(request, in: upload, settings)
         guard let target = try open(upload) else { return .endedElsewhere }
-        if case .file(let file, _) = target { try unpark(upload, file) }
 
         switch upload.claim(chunk) {
         case .over(let outcome): return .over(outcome)
@@ -41,22 +35,14 @@ extension IntakeService {
         var isKept = false
         defer { if !isKept { upload.release(chunk) } }
 
-        let recorded: Recorded
-        switch target {
-        case .original(let file):
-            recorded = try compare(request, content, with: file, in: upload, layout)
-        case .file(let file, let digest):
-            recorded = try write(request, content, to: file, in: upload, layout)
-            digest.wait(lag: Self.digestLag)
-            digest.dropCache()
-        }
+        let recorded = try write(request, content, to: target.file, range, in: upload)
+        target.digest.wait(lag: Self.digestLag)
+        target.digest.dropCache()
         switch recorded {
         case .before: return .stored
         case .never: return .endedElsewhere
         case .now(let stored, let count):
-            while !upload.stored(stored), case .file(let file, _) = target {
-                try moveToPlace(upload, file, claimed: chunk)
-            }
+            upload.stored(stored)
             isKept = true
             // Another process stores chunks of this upload too.
             if count > upload.recordedHere {
@@ -78,46 +64,31 @@ extension IntakeService {
 
     /// Writes the claimed chunk's bytes to their place, then its record.
     private func write(
-        _ request: UploadRequest, _ content: Content, to file: StoredFile, in upload: ActiveUpload,
-        _ layout: ChunkLayout
+        _ request: UploadRequest, _ content: Content, to file: StoredFile, _ range: Range<Int>, in upload: ActiveUpload
     ) throws(Failure) -> Recorded {
         let chunk = request.chunk
-        let range = upload.range(of: chunk, length: content.length)
         // Against another process that completes this file; the claim is against threads of this one.
         try storing(file.lock(range, within: Self.lockPatience))
         defer { file.unlock(range) }
         guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
-        if upload.has(chunk: chunk) {
-            if try storing(file.matches(content, at: range.lowerBound)) { return .before }
+        if let stored = upload.stored(chunk: chunk) {
+            if stored.length == range.count, try storing(file.matches(content, at: range.lowerBound)) { return .before }
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         }
-        if layout.size == nil { try storing(store.checkRoom(for: content.length)) }
+        try storing(store.checkRoom(for: range.count))
         try storing(file.write(content, at: range.lowerBound))
-        try moveToPlace(upload, file, claimed: chunk)
         if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
-        return try record(request, in: upload, layout)
-    }
-
-    /// Compares the claimed chunk with the original that the owner has, and records whether it differs.
-    private func compare(
-        _ request: UploadRequest, _ content: Content, with original: StoredFile, in upload: ActiveUpload,
-        _ layout: ChunkLayout
-    ) throws(Failure) -> Recorded {
-        let offset = upload.offset(of: request.chunk)
-        let matches = try storing(original.matches(content, at: offset))
-        return try record(request, in: upload, layout, differs: !matches)
+        return try record(request, in: upload)
     }
 
     /// Seconds that a chunk waits for another process to leave its place in the file alone.
     static var lockPatience: Double { 5 }
 
-    private func record(
-        _ request: UploadRequest, in upload: ActiveUpload, _ layout: ChunkLayout, differs: Bool = false
-    ) throws(Failure) -> Recorded {
+    private func record(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
-            number: request.chunk, length: request.file.length, crc32c: request.file.crc32c, differs: differs)
-        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
+            number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
+        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, time: now)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
 
@@ -147,50 +118,32 @@ extension IntakeService {
         let (record, catalogue, store) = (upload.record, catalogue, store)
         return try upload.target { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
-            if let path = record.originalPath, let original = try? store.openPublished(path),
-                (try? original.length()) == record.key.size
-            {
-                return (.original(original), chunks)
-            }
-            let (file, isNew) = try storing(store.openUpload(record.id, size: record.key.size))
-            guard isNew else { return (.file(file, PrefixDigest(file)), try verified(chunks, of: upload, in: file)) }
+            let (file, isNew) = try storing(store.makeUpload(record.id))
+            let target = ActiveUpload.Target(file: file, digest: PrefixDigest(file))
+            guard isNew else { return (target, try verified(chunks, of: upload, in: file)) }
             // There was none: because it is a video by now, for example.
             guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
                 store.removeUpload(record.id)
                 return nil
             }
-            // The bytes of these chunks were with the original, or are lost.
+            // The bytes of these chunks are lost.
             for chunk in chunks { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
-            return (.file(file, PrefixDigest(file)), [])
+            // A full disk is known at the first chunk.
+            if let size = record.key.size, !record.isKnown { try storing(store.checkRoom(for: size)) }
+            return (target, [])
         }
     }
 
-    private func learn(
+    /// Where a request's chunk belongs.
+    private func place(
         _ request: UploadRequest, in upload: ActiveUpload, _ settings: IntakeSettings
-    ) throws(Failure) -> ChunkLayout {
+    ) throws(Failure) -> Range<Int> {
         do throws(ChunkLayout.Contradiction) {
-            return try upload.learn(chunk: request.chunk, length: request.file.length)
+            return try upload.layout.range(
+                ofChunk: request.chunk, length: request.file.length, sizeLimit: settings.sizeLimit)
         } catch {
-            switch error {
-            case .chunk: throw .malformed("chunk", .belowChunks)
-            case .size: throw .malformed("size", .atMost(bytes: settings.sizeLimit))
-            case .length: throw .length
-            }
+            // Of several chunks: the only one is as long as its file.
+            throw .length
         }
-    }
-
-    /// Moves a parked last chunk to its place if this request, for another chunk, has told it.
-    private func unpark(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
-        guard let chunk = upload.parkedChunk, case .compare = upload.claim(chunk) else { return }
-        defer { upload.release(chunk) }
-        try moveToPlace(upload, file, claimed: chunk)
-    }
-
-    /// Moves the claimed chunk to its place if it is the parked one and the place is known.
-    private func moveToPlace(_ upload: ActiveUpload, _ file: StoredFile, claimed chunk: Int) throws(Failure) {
-        guard let place = upload.placeOfParked(chunk) else { return }
-        let parked = upload.parkingPlace(ofChunk: chunk)
-        try storing(file.move(parked..<parked + place.count, to: place.lowerBound))
-        upload.unparked()
     }
 }

@@ -79,18 +79,23 @@ extension IntakeService {
         if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
         let start = try recording(
             catalogue.beginUpload(
-                request.key, draft: draft(request, settings), bootID: bootID, limits: settings.uploadLimits, now: now,
-                expiry: expiry))
+                request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                limits: settings.uploadLimits, now: now, expiry: expiry))
         switch start {
         case .sealed(let video):
             return .sealed(video)
-        case .unfinished(let record, let expired):
+        case .otherChunkSize:
+            throw .length
+        case .unplaced:
+            throw .unplaced
+        case .unfinished(let record, let expired, let left):
             remove(expired)
+            if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
             if record.state == .rejected {
                 guard isVideo == true else { throw .container(settings) }
                 try recording(catalogue.reopen(upload: record.id, now: now))
             }
-            return .unfinished(uploads.begin(record, guid: request.guid, settings))
+            return .unfinished(uploads.begin(record, guid: request.guid))
         }
     }
 

@@ -15,6 +15,8 @@ struct UploadRequest {
     /// 0 for a whole file in one request.
     let chunks: Int
     let chunk: Int
+    /// The length in bytes of every chunk but the last, `nil` if this chunk does not tell it.
+    let chunkSize: Int?
     let classID: Int64?
     /// The page's own number for the file, `WU_FILE_n`; empty if it sends none.
     let pageID: String
@@ -57,7 +59,7 @@ struct UploadRequest {
             }
             self.size = length
         }
-        guard length > 0 else { throw .malformed("file", .notEmptyFile) }
+        guard length > 0 || chunks > 1 else { throw .malformed("file", .notEmptyFile) }
         classID = parameters["class_id"].flatMap { Int64($0) }
         pageID = parameters["id"] ?? ""
         wantsBytes = parameters["unsize_change"].flatMap { Double($0) }.map { $0 != 0 } ?? false
@@ -69,11 +71,20 @@ struct UploadRequest {
         guard settings.extensions.contains(fileExtension) else {
             throw .fileExtension(settings)
         }
+        do throws(ChunkLayout.Contradiction) {
+            chunkSize = try ChunkLayout.chunkSize(
+                ofChunk: chunk, length: length, chunks: max(chunks, 1), size: self.size, sizeLimit: settings.sizeLimit)
+        } catch {
+            // WebUploader takes any chunk that is answered with HTTP 200 for stored, a whole file it does not.
+            throw chunks > 1 ? .length : .malformed("size", .length(length))
+        }
     }
 
     /// What identifies the upload this request belongs to.
     var key: UploadKey {
-        UploadKey(owner: owner, md5: md5, extent: size.map(UploadKey.Extent.size) ?? .guid(guid), chunks: chunks)
+        UploadKey(
+            owner: owner, md5: md5, extent: size.map(UploadKey.Extent.size) ?? .guid(guid), chunks: chunks,
+            chunkSize: chunkSize)
     }
 
     private static func checkedGuid(_ guid: String) throws(Failure) -> String {

@@ -116,8 +116,8 @@ extension ServiceStatus {
                 "uploads",
                 figures.openUploads == 0
                     ? "none unfinished"
-                    : "\(figures.openUploads) unfinished, \(Self.bytes(figures.receivedBytes)) of "
-                        + "\(Self.bytes(figures.promisedBytes)) received"
+                    : "\(figures.openUploads) unfinished, \(Self.bytes(figures.receivedBytes)) received, "
+                        + "\(Self.bytes(figures.promisedBytes)) to come"
             ),
             ("jobs", jobs + waiting),
             ("workers", workers.isEmpty ? "none" : workers.joined(separator: "\n")),

@@ -26,6 +26,70 @@ import Uploads
         try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
     }
 
+    @Test("from version 5 uploads go on; those that cannot have expired, and their guids are refused")
+    func fromVersion5() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.path + "/video-intake.db"
+        try Schema.migrator.migrate(DatabaseQueue(path: path), upTo: "5")
+        func insert(
+            _ id: Int, size: Int? = 100, chunks: Int = 2, state: String = "open", chunkSize: Int? = 60,
+            last: Int? = nil, original: String? = nil, received: [Int]
+        ) throws {
+            try DatabaseQueue(path: path).write { db in
+                try db.execute(
+                    sql: """
+                        INSERT INTO upload (upload_id, owner, md5, size, size_guid, chunks, state, video_id, chunk_size,
+                            last_length, original_path, received, create_time, update_time)
+                        VALUES (?, 'o', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1000)
+                        """,
+                    arguments: [
+                        id, "m\(id)", size, size == nil ? "g\(id)" : nil, chunks, state, id, chunkSize, last, original,
+                        received.count,
+                    ])
+                for guid in ["g\(id)", "h\(id)"] {
+                    try db.execute(sql: "INSERT INTO upload_guid VALUES (?, ?)", arguments: [guid, id])
+                }
+                for chunk in received {
+                    try db.execute(
+                        sql: "INSERT INTO upload_chunk (upload_id, chunk, length) VALUES (?, ?, ?)",
+                        arguments: [id, chunk, chunk == 0 ? 60 : 40])
+                }
+            }
+        }
+        try insert(1, received: [0])
+        try insert(2, size: nil, received: [0])
+        // Compared with a video; a last chunk that is parked; one that may be; nothing yet; refused; a video.
+        try insert(3, original: "upload/a.mp4", received: [0])
+        try insert(4, size: nil, chunkSize: nil, last: 40, received: [1])
+        try insert(5, size: nil, last: 40, received: [0, 1])
+        try insert(6, chunkSize: nil, received: [])
+        try insert(7, state: "rejected", chunkSize: nil, received: [])
+        try insert(8, state: "sealed", received: [])
+
+        let catalogue = try SQLiteCatalogue(path: path)
+        let left = try catalogue.openUploads().filter { $0.received > 0 }
+        #expect(left.map(\.id) == [1, 2] && left.map(\.receivedBytes) == [60, 60])
+        #expect(left.map(\.key.chunkSize) == [60, 60])
+        #expect(try catalogue.chunks(ofUpload: 1).map(\.number) == [0])
+        let refused = try DatabaseQueue(path: path).read {
+            try Row.fetchAll($0, sql: "SELECT owner || guid || md5 || reason FROM refusal ORDER BY guid").map {
+                $0[0] as String
+            }
+        }
+        #expect(
+            refused == [
+                "og3m3expired", "og4m4expired", "og5m5expired", "og7m7container", "oh3m3expired", "oh4m4expired",
+                "oh5m5expired", "oh7m7container",
+            ])
+        // None of them is found again, and all go with the next sweep.
+        let key = UploadKey(owner: "o", md5: "m3", extent: .size(100), chunks: 2, chunkSize: 60)
+        #expect(try catalogue.unfinishedUploads(key, expiry: 0, limit: 9).isEmpty)
+        #expect(try catalogue.expireUploads(before: 999, isDryRun: false).unfinished.map(\.id) == [3, 4, 5, 6])
+        #expect(try catalogue.damage() == [])
+        #expect(try DatabaseQueue(path: path).read { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)
+    }
+
     private func mode(_ path: String) throws -> Int? {
         try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
     }
@@ -50,7 +114,7 @@ import Uploads
         let catalogue = try SQLiteCatalogue(path: path, writesEvents: true)
         #expect(try catalogue.video(id: 7)?.name == "old")
         #expect(try names(directory).filter { $0.contains("backup") } == ["video-intake.db.schema-4.backup"])
-        #expect(try migrations(copy) == ["1", "2", "3", "4"] && migrations(path) == ["1", "2", "3", "4", "5"])
+        #expect(try migrations(copy) == ["1", "2", "3", "4"] && migrations(path) == ["1", "2", "3", "4", "5", "6"])
         #expect(try mode(copy) == 0o640)
         // Numbers go on above those that are taken, and an event that waits has the epoch, as those that come.
         let old = try #require(try catalogue.video(id: 7))
@@ -125,7 +189,7 @@ import Uploads
         #expect(new.id == next.eventID + 1 && new.payload.contains(next.epoch))
         #expect(!event.payload.contains(next.epoch))
         guard
-            case .unfinished(let fresh, _) = try fixture.start(
+            case .unfinished(let fresh, _, _) = try fixture.start(
                 upload.key, guid: "g", now: 3000, expiry: 0, in: restored)
         else { throw CatalogueError(.failed, "sealed") }
         #expect(fresh.id == upload.id + 100_001)
@@ -157,11 +221,11 @@ import Uploads
         _ = try fixture.catalogue.record(
             [
                 ChunkRecord(
-                    upload: upload.id, chunk: StoredChunk(number: 0, length: 60, crc32c: 1), layout: layout, time: 1000)
+                    upload: upload.id, chunk: StoredChunk(number: 0, length: 60, crc32c: 1), time: 1000)
             ], durably: false)
-        // Its owner has the content: nothing is stored.
+        // Its owner has the content: it promises nothing.
         let key = UploadKey(
-            owner: "", md5: String(repeating: "0", count: 31) + "1", extent: .size(100), chunks: 2)
+            owner: "", md5: String(repeating: "0", count: 31) + "1", extent: .size(100), chunks: 2, chunkSize: 60)
         _ = try fixture.start(key, guid: "other", now: 1000, expiry: 0)
         try fixture.catalogue.noteWorker("host:1", now: 1000)
         try fixture.catalogue.noteWorker("host:2", now: 2500)
@@ -170,7 +234,7 @@ import Uploads
         var expected = CatalogueFigures()
         expected.openUploads = 2
         expected.receivedBytes = 60
-        expected.promisedBytes = 100
+        expected.promisedBytes = 40
         expected.jobs = [.running: 1, .queued: 1]
         expected.oldestQueuedJobTime = 2000
         expected.workers = [WorkerHeartbeat(name: "host:1", time: 2000), WorkerHeartbeat(name: "host:2", time: 2500)]

@@ -29,24 +29,23 @@ final class Fixture {
 
     /// Begins an upload of 100 bytes in 2 chunks at time 1000.
     func begin(owner: String = "", guid: String = "g", now: Int64 = 1000) throws -> Upload {
-        let key = UploadKey(owner: owner, md5: md5, extent: .size(100), chunks: 2)
-        guard case .unfinished(let upload, _) = try start(key, guid: guid, now: now, expiry: now - day)
+        let key = UploadKey(owner: owner, md5: md5, extent: .size(100), chunks: 2, chunkSize: 60)
+        guard case .unfinished(let upload, _, _) = try start(key, guid: guid, now: now, expiry: now - day)
         else { throw CatalogueError(.failed, "sealed") }
         return upload
     }
 
     func start(
-        _ key: UploadKey, guid: String, now: Int64, expiry: Int64,
+        _ key: UploadKey, guid: String, isFirst: Bool = false, now: Int64, expiry: Int64,
         limits: UploadLimits = UploadLimits(total: 1000, perOwner: 1000), in other: SQLiteCatalogue? = nil
     ) throws -> UploadStart {
         try (other ?? catalogue).beginUpload(
-            key, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil), bootID: "boot",
-            limits: limits, now: now, expiry: expiry)
+            key, isFirst: isFirst, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil),
+            bootID: "boot", limits: limits, now: now, expiry: expiry)
     }
 
     func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
-        try catalogue.record([ChunkRecord(upload: upload.id, chunk: chunk, layout: layout, time: now)], durably: false)[
-            0]
+        try catalogue.record([ChunkRecord(upload: upload.id, chunk: chunk, time: now)], durably: false)[0]
     }
 
     func seal(
@@ -68,8 +67,9 @@ final class Fixture {
     ) throws -> Video {
         let digits = String(content, radix: 16)
         let key = UploadKey(
-            owner: owner, md5: String(repeating: "0", count: 32 - digits.count) + digits, extent: .size(100), chunks: 2)
-        guard case .unfinished(let upload, _) = try start(key, guid: name, now: now, expiry: now - day) else {
+            owner: owner, md5: String(repeating: "0", count: 32 - digits.count) + digits, extent: .size(100), chunks: 2,
+            chunkSize: 60)
+        guard case .unfinished(let upload, _, _) = try start(key, guid: name, now: now, expiry: now - day) else {
             throw CatalogueError(.failed, "sealed")
         }
         let draft = VideoDraft(name: name, guid: name, path: Self.path(name), classID: nil)

@@ -9,8 +9,6 @@ private let (first, second) = (
     StoredChunk(number: 0, length: 60, crc32c: 1), StoredChunk(number: 1, length: 40, crc32c: 0xFFFF_FFFF)
 )
 
-let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
-
 @Suite struct SQLiteCatalogueTests {
     @Test("a catalogue of a later version is refused with a sentence that says what to do")
     func newerSchema() throws {
@@ -96,6 +94,69 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         #expect(try fixture.begin(owner: "bob").id != upload.id)
     }
 
+    @Test("chunks of another length are another upload of the same file; without a chunk size it is the newest")
+    func uploadByChunkSize() throws {
+        let fixture = try Fixture()
+        func begin(_ chunkSize: Int?, guid: String, isFirst: Bool = false) throws -> UploadStart {
+            let key = UploadKey(owner: "", md5: md5, extent: .guid("x"), chunks: 2, chunkSize: chunkSize)
+            return try fixture.start(key, guid: guid, isFirst: isFirst, now: 1000, expiry: 0)
+        }
+        guard case .unplaced = try begin(nil, guid: "g") else { throw CatalogueError(.failed, "placed") }
+        #expect(try fixture.count("upload") == 0)
+        guard case .unfinished(let small, _, _) = try begin(60, guid: "g"),
+            case .unfinished(let big, _, let left) = try begin(70, guid: "h"),
+            case .unfinished(let last, _, _) = try begin(nil, guid: "h")
+        else { throw CatalogueError(.failed, "not begun") }
+        #expect(small.id != big.id && last.id == big.id && last.key.chunkSize == 70 && left == [])
+    }
+
+    @Test("a guid goes on with another upload only with its first chunk, or where the other one has no chunk")
+    func guidGoesOn() throws {
+        let fixture = try Fixture()
+        func begin(_ chunkSize: Int, isFirst: Bool) throws -> UploadStart {
+            let key = UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 2, chunkSize: chunkSize)
+            return try fixture.start(key, guid: "g", isFirst: isFirst, now: 1000, expiry: 0)
+        }
+        guard case .unfinished(let one, _, _) = try begin(60, isFirst: true),
+            case .unfinished(let two, _, let left) = try begin(70, isFirst: false)
+        else { throw CatalogueError(.failed, "not begun") }
+        #expect(left == [one.id])
+        _ = try fixture.record(second, two)
+        guard case .otherChunkSize = try begin(60, isFirst: false) else { throw CatalogueError(.failed, "it goes on") }
+        guard case .unfinished(let again, _, let left) = try begin(60, isFirst: true) else {
+            throw CatalogueError(.failed, "not begun")
+        }
+        #expect(again.id == one.id && left == [two.id])
+        // Another guid is not concerned.
+        let key = UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 2, chunkSize: 80)
+        guard case .unfinished = try fixture.start(key, guid: "h", now: 1000, expiry: 0) else {
+            throw CatalogueError(.failed, "not begun")
+        }
+    }
+
+    @Test("what an upload has received and still promises is counted with every chunk, replaced and lost ones too")
+    func bytes() throws {
+        let fixture = try Fixture()
+        func expect(_ received: Int, _ promised: Int, _ comment: Comment) throws {
+            #expect(try fixture.begin().receivedBytes == received, comment)
+            #expect(try fixture.catalogue.promisedBytes() == promised, comment)
+        }
+        let upload = try fixture.begin()
+        try expect(0, 100, "begun")
+        for _ in 0..<2 { _ = try fixture.record(first, upload) }
+        try expect(60, 40, "one, twice")
+        _ = try fixture.record(StoredChunk(number: 1, length: 39, crc32c: 1), upload)
+        try expect(99, 1, "another")
+        _ = try fixture.record(second, upload)
+        try expect(100, 0, "replaced")
+        for _ in 0..<2 { try fixture.catalogue.forget(chunk: 0, upload: upload.id) }
+        try expect(40, 60, "forgotten")
+        #expect(try fixture.catalogue.trust(upload, bootID: "boot", lost: [second]))
+        try expect(0, 100, "lost")
+        try fixture.execute("UPDATE upload SET is_known = 1")
+        #expect(try fixture.catalogue.promisedBytes() == 0)
+    }
+
     @Test("an upload without a chunk for 24 h makes way for a new one")
     func expired() throws {
         let fixture = try Fixture()
@@ -103,7 +164,7 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         #expect(try fixture.begin(now: 999 + day).id == old.id)
         let key = old.key
         guard
-            case .unfinished(let new, let expired) = try fixture.start(
+            case .unfinished(let new, let expired, _) = try fixture.start(
                 key, guid: "h", now: 1001 + day, expiry: 1001)
         else { throw CatalogueError(.failed, "sealed") }
         #expect(new.id != old.id && expired == [ExpiredUpload(id: old.id, path: "upload/g.mp4")])
@@ -119,7 +180,8 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         let fixture = try Fixture()
         func begin(_ owner: String, _ size: Int) throws -> UploadStart {
             try fixture.start(
-                UploadKey(owner: owner, md5: md5, extent: .size(size), chunks: 2), guid: "g", now: 1000, expiry: 0,
+                UploadKey(owner: owner, md5: md5, extent: .size(size), chunks: 2, chunkSize: size), guid: "g",
+                now: 1000, expiry: 0,
                 limits: UploadLimits(total: 4, perOwner: 1))
         }
         _ = try begin("alice", 1)
@@ -163,7 +225,6 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         try fixture.catalogue.forget(chunk: 0, upload: upload.id)
         #expect(try fixture.catalogue.chunks(ofUpload: upload.id) == [second])
         #expect(try fixture.record(first, upload) == 2)
-        #expect(try fixture.begin().chunkSize == 60)
     }
 
     @Test("sealing makes one record, with the number the upload began with; the second call gets the same")
@@ -187,7 +248,7 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         let first = try fixture.begin()
         _ = try fixture.seal(first.id, path: "upload/first.mp4")
         let second = try fixture.begin(guid: "h")
-        #expect(second.originalPath == "upload/first.mp4")
+        #expect(second.isKnown && !first.isKnown)
         let video = try fixture.seal(second.id, path: "upload/x.mp4")
         #expect(video?.path == "upload/first.mp4" && video?.id == second.videoID)
         #expect(try fixture.catalogue.hasVideo(atPath: "upload/x.mp4") == false)
@@ -256,9 +317,9 @@ let layout = ChunkLayout(chunks: 2, size: 100, chunkSize: 60, sizeLimit: 1000)
         let fixture = try Fixture()
         let other = try SQLiteCatalogue(path: fixture.path)
         let ids = try (0..<20).map { index in
-            let key = UploadKey(owner: "o\(index)", md5: md5, extent: .guid("g"), chunks: 2)
+            let key = UploadKey(owner: "o\(index)", md5: md5, extent: .guid("g"), chunks: 2, chunkSize: 60)
             guard
-                case .unfinished(let upload, _) = try fixture.start(
+                case .unfinished(let upload, _, _) = try fixture.start(
                     key, guid: "g", now: 1000, expiry: 0, in: index % 2 == 0 ? nil : other)
             else { throw CatalogueError(.failed, "sealed") }
             return upload.videoID

@@ -39,7 +39,7 @@ private final class Fixture {
     func publish() throws {
         let fixture = try Fixture()
         let content = videoBytes(10_000)
-        let (file, isNew) = try fixture.store.openUpload(7, size: content.count)
+        let (file, isNew) = try fixture.store.makeUpload(7)
         #expect(isNew)
         for range in [6000..<10_000, 0..<3000, 3000..<6000] {
             try file.write(fixture.source(Array(content[range])), at: range.lowerBound)
@@ -56,8 +56,8 @@ private final class Fixture {
     @Test("publishing again takes the same name; a name that other content has is left alone")
     func publishAgain() throws {
         let fixture = try Fixture()
-        let (file, _) = try fixture.store.openUpload(1, size: 10)
-        let (other, _) = try fixture.store.openUpload(2, size: 10)
+        let (file, _) = try fixture.store.makeUpload(1)
+        let (other, _) = try fixture.store.makeUpload(2)
         #expect(try fixture.store.publish(1, file, as: "upload/a.mp4"))
         #expect(try fixture.store.publish(1, file, as: "upload/a.mp4"))
         #expect(try !fixture.store.publish(2, other, as: "upload/a.mp4"))
@@ -67,14 +67,14 @@ private final class Fixture {
     @Test("a file is the upload's until it is published and loses its first name")
     func current() throws {
         let fixture = try Fixture()
-        let (file, _) = try fixture.store.openUpload(1, size: 10)
+        let (file, _) = try fixture.store.makeUpload(1)
         #expect(try fixture.store.isCurrent(file, upload: 1))
         #expect(try !fixture.store.isCurrent(file, upload: 2))
         _ = try fixture.store.publish(1, file, as: "upload/a.mp4")
         #expect(try fixture.store.isCurrent(file, upload: 1))
         fixture.store.removeUpload(1)
         #expect(try !fixture.store.isCurrent(file, upload: 1))
-        _ = try fixture.store.openUpload(1, size: 10)
+        _ = try fixture.store.makeUpload(1)
         #expect(try !fixture.store.isCurrent(file, upload: 1))
     }
 
@@ -96,8 +96,8 @@ private final class Fixture {
     @Test("another open file keeps out of a locked range, and waits for it no longer than it may")
     func lock() throws {
         let fixture = try Fixture()
-        let (one, _) = try fixture.store.openUpload(1, size: 100)
-        let (other, _) = try fixture.store.openUpload(1, size: 100)
+        let (one, _) = try fixture.store.makeUpload(1)
+        let (other, _) = try fixture.store.makeUpload(1)
         try one.lock(10..<20, within: 0)
         try other.lock(20..<30, within: 0)
         let error = #expect(throws: SystemError.self) { try other.lock(within: 0) }
@@ -107,21 +107,22 @@ private final class Fixture {
         #expect(throws: SystemError.self) { try one.lock(99..<100, within: 0.01) }
     }
 
-    @Test("all of a file's bytes are reserved when its upload begins")
-    func preallocated() throws {
+    @Test("an upload takes the room that its chunks take, whatever it announces")
+    func sparse() throws {
         let fixture = try Fixture()
-        let (file, _) = try fixture.store.openUpload(1, size: 3 << 20)
-        #expect(try file.length() == 3 << 20)
-        #expect(try file.descriptor.status().st_blocks * 512 >= 3 << 20)
-        #expect(try !fixture.store.openUpload(1, size: 3 << 20).isNew)
+        let (file, isNew) = try fixture.store.makeUpload(1)
+        #expect(try isNew && file.length() == 0)
+        try file.write([UInt8](repeating: 1, count: 1 << 20), at: 3 << 20)
+        #expect(try file.length() == 4 << 20)
+        #expect(try file.descriptor.status().st_blocks * 512 <= 3 << 19)
+        #expect(try !fixture.store.makeUpload(1).isNew)
     }
 
-    @Test("an upload that would eat into the reserve is refused and leaves nothing behind")
+    @Test("a chunk that would eat into the reserve has no room")
     func reserve() throws {
         let fixture = try Fixture(reserve: .bytes(1 << 60))
-        let error = #expect(throws: SystemError.self) { try fixture.store.openUpload(1, size: 10) }
+        let error = #expect(throws: SystemError.self) { try fixture.store.checkRoom(for: 10) }
         #expect(error?.isDiskFull == true)
-        #expect(!fixture.exists("incoming/1.part"))
     }
 
     @Test("nothing outside the directory and no symbolic link is opened as a published file")
@@ -140,7 +141,7 @@ private final class Fixture {
     func matches() throws {
         let fixture = try Fixture()
         let content = videoBytes(600_000)
-        let (file, _) = try fixture.store.openUpload(1, size: 1_000_000)
+        let (file, _) = try fixture.store.makeUpload(1)
         try file.write(fixture.source(content), at: 100)
         #expect(try file.matches(fixture.source(content), at: 100))
         #expect(try !file.matches(fixture.source(content), at: 101))
@@ -151,20 +152,20 @@ private final class Fixture {
         }
     }
 
-    @Test("bytes move towards the beginning even where the ranges overlap", arguments: [0, 1, 999, 300_000, 700_000])
-    func move(distance: Int) throws {
+    @Test("bytes that are written again are the same")
+    func rewrite() throws {
         let fixture = try Fixture()
         let content = videoBytes(600_000)
-        let (file, _) = try fixture.store.openUpload(1, size: nil)
-        try file.write(fixture.source(content), at: distance)
-        try file.move(distance..<distance + content.count, to: 0)
-        #expect(try file.matches(fixture.source(content), at: 0))
+        let (file, _) = try fixture.store.makeUpload(1)
+        try file.write(fixture.source(content), at: 999)
+        try file.rewrite(999..<999 + content.count)
+        #expect(try file.matches(fixture.source(content), at: 999))
     }
 
     @Test("a source that is shorter than it was is an error, not a short file")
     func shortSource() throws {
         let fixture = try Fixture()
-        let (file, _) = try fixture.store.openUpload(1, size: 100)
+        let (file, _) = try fixture.store.makeUpload(1)
         let short = try fixture.store.makeSpool()
         try short.write([UInt8](repeating: 1, count: 8), at: 0)
         #expect(throws: SystemError("pread", code: EIO)) {

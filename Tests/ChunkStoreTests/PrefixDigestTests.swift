@@ -8,7 +8,7 @@ import Testing
     private func file(_ content: [UInt8]) throws -> (StoredFile, URL) {
         let directory = try makeTemporaryDirectory()
         let store = try FileChunkStore(directory: directory.path, reserve: .bytes(0))
-        let file = try store.openUpload(1, size: content.count).file
+        let file = try store.makeUpload(1).file
         try file.write(content, at: 0)
         return (file, directory)
     }

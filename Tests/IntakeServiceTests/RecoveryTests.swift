@@ -204,22 +204,6 @@ extension InProcessSite {
         #expect(try rebooted.service.recover().count == 1000)
         #expect(try rebooted.received(pages[500]) == "0")
     }
-
-    @Test("the parked last chunk of a file of unknown size survives a crash before it is moved to its place")
-    func parkedChunk() throws {
-        let site = try InProcessSite()
-        var page = page()
-        page.overrides["size"] = .some(nil)
-        #expect(try site.send(page.request(2)).code == 2)
-        // Another request had told the layout, and its chunk was lost with the crash.
-        try site.execute("UPDATE upload SET chunk_size = 100000")
-        let restarted = try site.another()
-        try restarted.recover()
-        #expect(try restarted.send(page.request(0)).code == 2)
-        let last = try restarted.send(page.request(1))
-        #expect(last.code == 1, "\(last)")
-        #expect(try site.storedBytes(last.path ?? "") == page.content)
-    }
 }
 
 /// Two services on one directory, as in a rolling restart or by mistake.

@@ -60,36 +60,6 @@ import Testing
     }
 
     @Test(
-        "a last chunk that waits for its place is found after the body limit has changed",
-        arguments: [50_000, 6_000_000])
-    func parkedChunk(bodyLimit: Int) throws {
-        let site = try InProcessSite()
-        var page = Self.page()
-        page.overrides["size"] = .some(nil)
-        #expect(try site.send(page.request(2)).code == 2)
-        reload(site) { $0.bodyLimit = bodyLimit + 100_000 }
-        #expect(try site.send(page.request(1)).code == 2)
-        let last = try site.send(page.request(0))
-        #expect(last.code == 1)
-        #expect(try site.storedBytes(last.path ?? "") == page.content)
-    }
-
-    @Test("a chunk that is longer than what parked ones are kept apart for comes again and is stored")
-    func longerChunk() throws {
-        let site = try InProcessSite { $0.bodyLimit = 100_000 }
-        var page = PageUpload(content: videoBytes(450_000))
-        page.chunkSize = 200_000
-        page.overrides["size"] = .some(nil)
-        #expect(try site.send(page.request(2)).code == 2)
-        reload(site) { $0.bodyLimit = 300_000 }
-        #expect(try site.send(page.request(1)).status == 409)
-        var codes: [Int?] = []
-        for chunk in [1, 0, 2] { codes.append(try site.send(page.request(chunk)).code) }
-        #expect(codes == [2, 2, 1])
-        #expect(try site.storedBytes("upload/" + site.publishedFiles()[0]) == page.content)
-    }
-
-    @Test(
         "events are written from the reload on that sets the webhook's address, and no more from that on that removes it"
     )
     func events() throws {

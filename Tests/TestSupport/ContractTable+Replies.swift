@@ -120,11 +120,16 @@ extension ContractTable {
             },
             check: { reply, _ in expect(reply.data?["chunk"] as? Int == 1, "not its own chunk") }),
         ContractCase(
-            "a page without size completes, with the last chunk first", code: 1,
+            "the last chunk of a page without size comes again once another has told where it belongs", status: 409,
+            code: -2, reason: .retry, message: "分片上传失败",
+            request: { _ in page { $0.overrides["size"] = .some(nil) }.request(2) }),
+        ContractCase(
+            "a page without size completes, with the last chunk tried first", code: 1,
             request: { site in
                 let page = page { $0.overrides["size"] = .some(nil) }
                 _ = try site.send(page.request(2))
                 _ = try site.send(page.request(1))
+                _ = try site.send(page.request(2))
                 return page.request(0)
             },
             check: { reply, site in

@@ -341,15 +341,37 @@ package enum ContractTable {
                 "chunk is absent where chunks is not", code: -1, reason: .malformed, message: "参数 chunk 错误…",
                 request: { _ in chunked { $0.overrides["chunk"] = .some(nil) }.request() }),
             ContractCase(
-                "a chunk's length contradicts size and chunks", code: -1, reason: .length, message: "参数 file 错误…",
+                "a chunk's length contradicts size and chunks", status: 409, code: -2, reason: .length,
+                message: "参数 file 错误…",
                 request: { _ in chunked { $0.overrides["size"] = "250000000" }.request() }),
             ContractCase(
-                "a chunk's length contradicts an earlier chunk's", code: -1, reason: .length, message: "参数 file 错误…",
-                leaves: 1,
+                "a chunk's length contradicts an earlier chunk's", status: 409, code: -2, reason: .length,
+                message: "参数 file 错误…", leaves: 1,
                 request: { site in
                     let page = chunked()
                     _ = try site.send(page.request(0))
                     return page.chunkRequest(1, bytes: Array(page.bytes(of: 1).dropLast()))
+                }),
+            ContractCase(
+                "a guid whose chunks are in one upload does not go on with another, but for its first chunk",
+                status: 409,
+                code: -2, reason: .length, message: "参数 file 错误…", leaves: 1,
+                request: { site in
+                    // Three chunks of 100,000 and 110,000 bytes can both be right.
+                    let page = chunked()
+                    _ = try site.send(page.request(0))
+                    return page.chunkRequest(1, bytes: videoBytes(110_000))
+                }),
+            ContractCase(
+                "another page with chunks of another length has an upload of its own", code: 1, leaves: 1,
+                request: { site in
+                    let page = chunked()
+                    var other = page
+                    other.guid = PageUpload.newGuid()
+                    other.chunkSize = 110_000
+                    for chunk in 0..<2 { _ = try site.send(page.request(chunk)) }
+                    for chunk in 0..<2 { _ = try site.send(other.request(chunk)) }
+                    return other.request(2)
                 }),
             ContractCase(
                 "a whole file's length is not size", code: -1, reason: .malformed, message: "参数 size 错误…",
@@ -363,6 +385,16 @@ package enum ContractTable {
                     }.wholeRequest()
                 }),
         ]
+        + [0, 1, 2].flatMap { chunk in
+            [("empty", 0), ("two bytes", 2), ("too long", 1_000_000)].map { label, length in
+                ContractCase(
+                    "chunk \(chunk) of 3 is \(label)", status: 409, code: -2, reason: .length, message: "参数 file 错误…",
+                    request: { _ in
+                        let page = chunked()
+                        return page.chunkRequest(chunk, bytes: Array(videoBytes(max(length, 12)).prefix(length)))
+                    })
+            }
+        }
 
     // MARK: - Refused, and what may be tried again
 

@@ -36,10 +36,10 @@ final class Outbox: Sendable {
         let digits = String(try count("SELECT count(*) FROM video_info") + 1, radix: 16)
         let md5 = String(repeating: "0", count: 32 - digits.count) + digits
         let start = try catalogue.beginUpload(
-            UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 1),
+            UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 1, chunkSize: 100), isFirst: true,
             draft: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), bootID: "",
             limits: UploadLimits(total: 1000, perOwner: 1000), now: now, expiry: 0)
-        guard case .unfinished(let upload, _) = start,
+        guard case .unfinished(let upload, _, _) = start,
             let video = try catalogue.seal(
                 upload: upload.id,
                 as: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), size: 100,
