@@ -22,8 +22,16 @@ package protocol Catalogue: Sendable {
     /// - Parameter owner: whose; `nil` for all.
     func videos(owner: String?, limit: Int) throws(CatalogueError) -> [Video]
 
+    /// The files of the owner's videos with this content, `knownFilesLimit` at most: the same ones each time.
+    func knownFiles(owner: String, md5: String, size: Int) throws(CatalogueError) -> [String]
+
     /// Whether a record points to this file.
     func hasVideo(atPath path: String) throws(CatalogueError) -> Bool
+
+    /// Runs `body` if no record points to this file, and while none can.
+    ///
+    /// - Returns: whether it was so.
+    func whileUnrecorded(_ path: String, _ body: () -> Void) throws(CatalogueError) -> Bool
 
     /// Makes a record that points to the same file, once for each guid; it survives power loss.
     ///
@@ -32,9 +40,19 @@ package protocol Catalogue: Sendable {
 
     /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
     ///
-    /// - Returns: what no record points to any more, files and directories relative to the store, which may be there or
-    ///   not; `nil` if there is no such video.
-    func deleteVideo(id: Int64) throws(CatalogueError) -> [String]?
+    /// - Returns: what no record points to any more: garbage from then on. `nil` if there is no such video.
+    func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]?
+
+    /// What no record points to any more and is not removed yet, the oldest first.
+    func garbage(limit: Int) throws(CatalogueError) -> [Garbage]
+
+    /// Runs `body` if this still is garbage, and while no video can get its path: what it takes away is none's.
+    ///
+    /// - Returns: whether it was so.
+    func whileGarbage(_ garbage: Garbage, _ body: () -> Void) throws(CatalogueError) -> Bool
+
+    /// Says that garbage is removed: videos may have its path.
+    func forget(_ garbage: Garbage) throws(CatalogueError)
 
     /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
     ///
@@ -83,7 +101,9 @@ package protocol Catalogue: Sendable {
     func forget(chunk: Int, upload id: Int64) throws(CatalogueError)
 
     /// Says what an open upload's video will be called, before its file gets that name.
-    func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError)
+    ///
+    /// - Returns: whether it may have the name: `false` if that is garbage, or another video's.
+    func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) -> Bool
 
     /// Says that an upload's chunks are in doubt: they must be compared with their checksums before they count.
     func distrust(upload id: Int64) throws(CatalogueError)
@@ -108,14 +128,17 @@ package protocol Catalogue: Sendable {
 
     /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
     ///
-    /// If the owner has a video with the same content, the record points to that one's file instead of the draft's.
+    /// The draft's file is the upload's own, published under the name that `setDraft` took, or that of a record with the same
+    /// bytes. The same client's other unfinished uploads of the content become the same video.
     /// - Parameters:
     ///   - size: bytes.
     ///   - duration: seconds; `nil` if it is found out later, with `setDuration`.
-    /// - Returns: the record; that of an earlier call if the upload was sealed already; `nil` if it is gone.
+    ///   - known: the files of this content with which the upload's bytes were compared.
+    ///   - isPublished: whether the file is there; asked while no deletion can take it away.
     func seal(
-        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
-    ) throws(CatalogueError) -> Video?
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
+        isPublished: (_ path: String) -> Bool
+    ) throws(CatalogueError) -> Sealing
 
     /// The files of the videos whose duration nobody has asked for yet, the oldest first.
     func unprobedPaths() throws(CatalogueError) -> [String]

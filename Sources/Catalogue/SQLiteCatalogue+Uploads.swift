@@ -92,13 +92,17 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) {
+    package func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) -> Bool {
         try write { db in
+            guard try db.videos(ofFile: draft.path, limit: 1).isEmpty, try !db.isGarbage(draft.path) else {
+                return false
+            }
             try db.run(
                 """
                 UPDATE upload SET video_name = ?, guid = ?, path = ?, class_id = ?
                 WHERE upload_id = ? AND state = 'open'
                 """, [draft.name, draft.guid, draft.path, draft.classID, id])
+            return db.changesCount > 0
         }
     }
 
@@ -157,26 +161,36 @@ extension SQLiteCatalogue {
     }
 
     package func seal(
-        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
-    ) throws(CatalogueError) -> Video? {
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
+        isPublished: (_ path: String) -> Bool
+    ) throws(CatalogueError) -> Sealing {
         try write(durably: true) { db in
-            try db.run(
-                "UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ? AND state = 'open'",
-                [now, id])
-            let won = db.changesCount > 0
-            guard let row = try db.row("SELECT owner, md5, video_id FROM upload WHERE upload_id = ?", [id]) else {
-                return nil
-            }
+            guard
+                let row = try db.row(
+                    "SELECT owner, md5, video_id, state, path, client FROM upload WHERE upload_id = ?", [id])
+            else { return .gone }
             let (owner, md5): (String, String) = (row["owner"], row["md5"])
             var videoID: Int64 = row["video_id"]
-            guard won else { return try db.video(id: videoID) }
+            guard row["state"] == Upload.State.open.rawValue else {
+                return try db.video(id: videoID).map { .sealed($0, others: []) } ?? .gone
+            }
+            guard try known.isSuperset(of: db.knownFiles(owner: owner, md5: md5, size: size)) else {
+                return .unknownFiles
+            }
+            let same = try db.videos(ofFile: draft.path, limit: 1).first
+            guard same.map({ $0.md5 == md5 && $0.size == size }) ?? (row["path"] == draft.path),
+                try !db.isGarbage(draft.path), isPublished(draft.path)
+            else { return .pathLost }
             // Another video was inserted with this number by SQL since the upload began.
             if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }
-            let known = try db.video(owner: owner, md5: md5, size: size)
+            try db.run("UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ?", [now, id])
+            let others = try db.sealOthers(
+                than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: now)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
-            return try record(
-                videoID, owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
-                duration: known?.duration ?? duration, now: now, in: db)
+            let video = try record(
+                videoID, owner: owner, md5: md5, draft, size: size, duration: same?.duration ?? duration, now: now,
+                in: db)
+            return .sealed(video, others: others)
         }
     }
 
@@ -267,6 +281,26 @@ extension Database {
         guard total < limits.total, owner.isEmpty || own < limits.perOwner else {
             throw CatalogueError(.tooManyUploads, "there are \(total) unfinished uploads, \(own) of them of this owner")
         }
+    }
+
+    /// Ends the client's other unfinished uploads of the content that an upload has become a video of.
+    fileprivate func sealOthers(
+        than id: Int64, as video: Int64, owner: String, md5: String, size: Int, client: String, now: Int64
+    ) throws -> [ExpiredUpload] {
+        // Clients that cannot be told apart may have other bytes with this md5; so has one whose chunks differ.
+        guard !client.isEmpty else { return [] }
+        let others = try rows(
+            """
+            UPDATE upload SET state = 'sealed', video_id = ?, update_time = ?
+            WHERE md5 = ? AND owner = ? AND size = ? AND client = ? AND state = 'open' AND upload_id <> ?
+                AND NOT EXISTS (
+                    SELECT 1 FROM upload_chunk a JOIN upload_chunk b USING (chunk, length)
+                    WHERE a.upload_id = ? AND b.upload_id = upload.upload_id AND a.crc32c <> b.crc32c)
+            RETURNING upload_id, path
+            """, [video, now, md5, owner, size, client, id, id]
+        ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+        for other in others { try run("DELETE FROM upload_chunk WHERE upload_id = ?", [other.id]) }
+        return others
     }
 
     fileprivate func isTaken(videoID: Int64) throws -> Bool {

@@ -26,6 +26,18 @@ extension SQLiteCatalogue {
         try read { db in try db.row("SELECT 1 FROM video_info WHERE path = ?", [path]) != nil }
     }
 
+    package func knownFiles(owner: String, md5: String, size: Int) throws(CatalogueError) -> [String] {
+        try read { db in try db.knownFiles(owner: owner, md5: md5, size: size) }
+    }
+
+    package func whileUnrecorded(_ path: String, _ body: () -> Void) throws(CatalogueError) -> Bool {
+        try write { db in
+            guard try db.videos(ofFile: path, limit: 1).isEmpty else { return false }
+            body()
+            return true
+        }
+    }
+
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
     ) throws(CatalogueError) -> Video? {
@@ -40,7 +52,7 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func deleteVideo(id: Int64) throws(CatalogueError) -> [String]? {
+    package func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]? {
         try write(durably: true) { db in
             guard let video = try db.video(id: id) else { return nil }
             try db.run("DELETE FROM video_info WHERE video_id = ?", [id])
@@ -49,8 +61,32 @@ extension SQLiteCatalogue {
             try db.run("DELETE FROM media WHERE path = ?", [video.path])
             let directory = MediaFacts.directory(ofOriginal: video.path)
             let elsewhere = (video.media?.paths ?? []).filter { !$0.hasPrefix(directory + "/") && $0 != video.path }
-            return [video.path, directory] + elsewhere
+            return try ([video.path, directory] + elsewhere).map { path in
+                try db.run(
+                    "INSERT INTO garbage (path, create_time) VALUES (?, ?) ON CONFLICT DO NOTHING", [path, now])
+                return try db.garbage(path: path)!
+            }
         }
+    }
+
+    package func garbage(limit: Int) throws(CatalogueError) -> [Garbage] {
+        try read { db in
+            try db.rows("SELECT garbage_id, path FROM garbage ORDER BY garbage_id LIMIT ?", [limit]).map {
+                Garbage(id: $0[0], path: $0[1])
+            }
+        }
+    }
+
+    package func whileGarbage(_ garbage: Garbage, _ body: () -> Void) throws(CatalogueError) -> Bool {
+        try write { db in
+            guard try db.garbage(path: garbage.path) == garbage else { return false }
+            body()
+            return true
+        }
+    }
+
+    package func forget(_ garbage: Garbage) throws(CatalogueError) {
+        try write { db in try db.run("DELETE FROM garbage WHERE garbage_id = ?", [garbage.id]) }
     }
 
     package func unprobedPaths() throws(CatalogueError) -> [String] {
@@ -166,6 +202,27 @@ extension Database {
             Self.selectVideo + " WHERE md5 = ? AND owner = ? AND v.size = ifnull(?, v.size) ORDER BY video_id LIMIT 1",
             [md5, owner, size]
         ).map(Video.init(row:))
+    }
+
+    /// How many files of one content an upload is compared with: more have its md5 only where somebody makes collisions.
+    private static let knownFilesLimit = 4
+
+    func knownFiles(owner: String, md5: String, size: Int) throws -> [String] {
+        try rows(
+            """
+            SELECT path FROM video_info WHERE md5 = ? AND owner = ? AND size = ? GROUP BY path ORDER BY min(video_id)
+            LIMIT ?
+            """, [md5, owner, size, Self.knownFilesLimit]
+        ).map { $0[0] }
+    }
+
+    func garbage(path: String) throws -> Garbage? {
+        try row("SELECT garbage_id, path FROM garbage WHERE path = ?", [path]).map { Garbage(id: $0[0], path: $0[1]) }
+    }
+
+    /// Whether a path, or what would be made of a video there, is about to be removed.
+    func isGarbage(_ path: String) throws -> Bool {
+        try garbage(path: path) != nil || garbage(path: MediaFacts.directory(ofOriginal: path)) != nil
     }
 
     func video(owner: String, md5: String, guid: String) throws -> Video? {

@@ -85,6 +85,26 @@ package enum UploadStart: Sendable {
     case unplaced
 }
 
+/// What `Catalogue.seal` did.
+package enum Sealing: Sendable {
+    /// The upload is a video, by this call or an earlier one. `others` are uploads that have become the same video, and may
+    /// have bytes in the store.
+    case sealed(Video, others: [ExpiredUpload])
+    /// The upload is gone.
+    case gone
+    /// There are files of the same content with which it was not compared.
+    case unknownFiles
+    /// The path is no video's any more, or its file is not there: the upload needs another one.
+    case pathLost
+}
+
+/// A file or a directory that no record points to any more: about to be removed, and no video's path until it is.
+package struct Garbage: Equatable, Sendable {
+    package let id: Int64
+    /// Relative to the store; what was there may be gone.
+    package let path: String
+}
+
 /// A chunk whose bytes are stored.
 package struct StoredChunk: Equatable, Sendable {
     /// Its number, from 0.

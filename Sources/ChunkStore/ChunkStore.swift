@@ -58,6 +58,22 @@ package protocol ChunkStore: Sendable {
     /// - Throws: `SystemError`, with `EINVAL` for what is not below `upload/`; some of a directory may be gone then.
     func removePublished(_ path: String) throws(SystemError) -> Int
 
+    /// Takes a published file or directory out of its place; quick, whatever it is.
+    ///
+    /// - Parameter name: what it is called in the trash; something is added if that is taken.
+    /// - Returns: what it is called there, `nil` if there is none.
+    /// - Throws: `SystemError`, with `EINVAL` for what is not below `upload/`.
+    func moveToTrash(_ path: String, as name: String) throws(SystemError) -> String?
+
+    /// What is in the trash: no reference to it is left anywhere.
+    func trash() throws(SystemError) -> [String]
+
+    /// Removes something from the trash. Harmless if it is gone.
+    ///
+    /// - Parameter path: whence it came, if that is known: its absence there survives power loss when this returns.
+    /// - Returns: bytes of the disk that are free now.
+    func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int
+
     /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none.
     func removeUpload(_ id: Int64)
 

@@ -2,21 +2,70 @@ import Glibc
 import System
 
 extension FileChunkStore {
+    static let trashDirectory = "trash"
+
     package func removePublished(_ path: String) throws(SystemError) -> Int {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count > 1, parts[0] == "upload", !parts.contains(where: ["", ".", ".."].contains) else {
-            throw SystemError("remove \(path), which is not below upload/,", code: EINVAL)
-        }
         do throws(SystemError) {
-            let upload = try Descriptor(at: directory, "upload", O_RDONLY | O_DIRECTORY)
-            let above = parts.dropFirst().dropLast().joined(separator: "/")
-            let parent = try Descriptor(beneath: upload, above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
-            let bytes = try Self.remove(parts.last!, in: parent)
-            try parent.sync()
+            let (parent, name) = try parent(ofPublished: path)
+            let bytes = try Self.remove(name, in: parent.descriptor)
+            try parent.descriptor.sync()
             return bytes
         } catch  where error.code == ENOENT {
             return 0
         }
+    }
+
+    package func moveToTrash(_ path: String, as name: String) throws(SystemError) -> String? {
+        try Self.makeDirectory(directory, Self.trashDirectory, mode: 0o750)
+        let trash = try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY)
+        do throws(SystemError) {
+            let (parent, last) = try parent(ofPublished: path)
+            let from = parent.descriptor.number
+            for attempt in 0... {
+                let target = attempt == 0 ? name : "\(name).\(attempt)"
+                do throws(SystemError) {
+                    _ = try SystemError.check("renameat") { renameat(from, last, trash.number, target) }
+                } catch  where [EEXIST, ENOTEMPTY, EISDIR, ENOTDIR].contains(error.code) {
+                    // What is there is a leftover of the same, which is being removed.
+                    continue
+                }
+                return target
+            }
+            preconditionFailure("there is always another number")
+        } catch  where error.code == ENOENT {
+            return nil
+        }
+    }
+
+    package func trash() throws(SystemError) -> [String] {
+        do throws(SystemError) {
+            return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).names()
+        } catch  where error.code == ENOENT {
+            return []
+        }
+    }
+
+    package func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int {
+        do throws(SystemError) {
+            if let path { try parent(ofPublished: path).parent.descriptor.sync() }
+        } catch  where error.code == ENOENT {}
+        do throws(SystemError) {
+            return try Self.remove(name, in: Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY))
+        } catch  where error.code == ENOENT {
+            return 0
+        }
+    }
+
+    /// The directory that a published file or directory is in, which is opened, and its last name.
+    private func parent(ofPublished path: String) throws(SystemError) -> (parent: StoredFile, name: String) {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count > 1, parts[0] == "upload", !parts.contains(where: ["", ".", ".."].contains) else {
+            throw SystemError("remove \(path), which is not below upload/,", code: EINVAL)
+        }
+        let upload = try Descriptor(at: directory, "upload", O_RDONLY | O_DIRECTORY)
+        let above = parts.dropFirst().dropLast().joined(separator: "/")
+        let parent = try Descriptor(beneath: upload, above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
+        return (StoredFile(parent), parts.last!)
     }
 
     /// Removes a file, or a directory with all that is in it; a link, not what it points to.
@@ -28,7 +77,13 @@ extension FileChunkStore {
         var bytes = status.st_mode & S_IFMT != S_IFDIR && status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512
         if status.st_mode & S_IFMT == S_IFDIR {
             let inner = try Descriptor(at: parent, name, O_RDONLY | O_DIRECTORY)
-            for name in try inner.names() { bytes += try remove(name, in: inner) }
+            for name in try inner.names() {
+                do throws(SystemError) {
+                    bytes += try remove(name, in: inner)
+                } catch  where error.code == ENOENT {
+                    // Another process removes the same.
+                }
+            }
         }
         let flags = status.st_mode & S_IFMT == S_IFDIR ? AT_REMOVEDIR : 0
         _ = try SystemError.check("unlinkat") { unlinkat(number, name, flags) }

@@ -9,6 +9,7 @@ import System
 ///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
 ///     DIRECTORY/upload/mp4/YYYY/MM/transcoded/<name>/  what was made of it
 ///     DIRECTORY/set-aside/<name>                       what was found and belongs to nobody
+///     DIRECTORY/trash/<name>                           what no record points to any more
 ///
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
@@ -246,7 +247,7 @@ extension FileChunkStore {
         return parent
     }
 
-    private static func makeDirectory(
+    static func makeDirectory(
         _ parent: borrowing Descriptor, _ name: String, mode: mode_t
     ) throws(SystemError) {
         let number = parent.number

@@ -53,9 +53,11 @@ package final class PrefixDigest: @unchecked Sendable {
 
     /// Lets the page cache forget what has been read, so that one big upload does not push out everything else, and the
     /// memory serves for its next bytes. What is not on the medium yet stays.
-    package func dropCache() {
+    ///
+    /// - Parameter limit: bytes from the beginning of which none more may be forgotten.
+    package func dropCache(before limit: Int = .max) {
         let range = condition.withLock { () -> Range<Int>? in
-            let end = position - Self.cacheKept
+            let end = min(position, limit) - Self.cacheKept
             guard end - dropped >= Self.cacheKept else { return nil }
             defer { dropped = end }
             return dropped..<end

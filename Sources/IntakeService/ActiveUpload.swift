@@ -14,10 +14,27 @@ final class ActiveUpload: @unchecked Sendable {
         case failed(Failure)
     }
 
-    /// Where the chunks' bytes go: the file, and the digest that follows it.
+    /// Where the chunks' bytes go: the file, and what follows it.
     struct Target: Sendable {
         let file: StoredFile
         let digest: PrefixDigest
+        /// With the files that have the same md5, if there are any.
+        let comparison: Comparison?
+    }
+
+    /// Whether the file's bytes are those of videos that are there.
+    struct Comparison: Sendable {
+        /// The videos' files, in the order in which they are compared.
+        let paths: [String]
+        let prefix: PrefixComparison
+    }
+
+    /// Who brought a chunk.
+    struct Sender: Hashable, CustomStringConvertible {
+        let guid: String
+        let address: String
+
+        var description: String { "\(guid) (\(address.isEmpty ? "unknown address" : address))" }
     }
 
     /// A stored chunk whose reply waits for the completion.
@@ -40,6 +57,8 @@ final class ActiveUpload: @unchecked Sendable {
     private var progress: UploadProgress<Outcome>
     private var guids: Set<String> = []
     private var chunks: [Int: StoredChunk] = [:]
+    /// Of the chunks that came while this process worked on the upload.
+    private var senders: [Int: Sender] = [:]
     private var target: Target?
     private var isOpening = false
     private var held: [Held] = []
@@ -145,7 +164,13 @@ extension ActiveUpload {
     private func follow(restart: Bool = false) {
         guard let target else { return }
         let end = end(ofFirst: progress.received.prefix)
-        if restart { target.digest.restart(to: end) } else { target.digest.advance(to: end) }
+        if restart {
+            target.digest.restart(to: end)
+            target.comparison?.prefix.restart(to: end)
+        } else {
+            target.digest.advance(to: end)
+            target.comparison?.prefix.advance(to: end)
+        }
     }
 }
 
@@ -177,9 +202,10 @@ extension ActiveUpload {
     }
 
     /// The claimed chunk is stored and recorded.
-    func stored(_ chunk: StoredChunk) {
+    func stored(_ chunk: StoredChunk, by sender: Sender) {
         locked {
             chunks[chunk.number] = chunk
+            senders[chunk.number] = sender
             progress.stored(chunk.number)
             follow()
             condition.broadcast()
@@ -212,6 +238,20 @@ extension ActiveUpload {
     /// The chunk as it is recorded, `nil` if it is not there.
     func stored(chunk: Int) -> StoredChunk? { locked { progress.received.contains(chunk) ? chunks[chunk] : nil } }
 
+    /// Who brought a chunk, `nil` if that is not known here.
+    func sender(ofChunk chunk: Int) -> Sender? { locked { senders[chunk] } }
+
+    /// Some of those that brought chunks, if they are several pages.
+    var pages: [Sender] {
+        locked {
+            let all = Set(senders.values)
+            return Set(all.map(\.guid)).count < 2 ? [] : Array(all.sorted { $0.guid < $1.guid }.prefix(8))
+        }
+    }
+
+    /// Whether it has a chunk.
+    var hasChunks: Bool { locked { progress.received.count > 0 } }
+
     /// Whether it has neither a chunk nor a request.
     var isUnused: Bool { locked { progress.received.count == 0 && progress.requests == 0 } }
 
@@ -224,8 +264,8 @@ extension ActiveUpload {
 extension ActiveUpload {
     /// What a call does next once its chunk is stored.
     enum Step {
-        /// It completes the file; nobody else will.
-        case complete
+        /// It is to have the file completed, for which it waits as others do; nobody else will.
+        case complete(Int)
         /// It waits for the completion, under a number for `expire`.
         case held(Int)
         /// Code 2; `partialReplyWritten` follows.
@@ -237,17 +277,20 @@ extension ActiveUpload {
     func decide(_ call: Call, _ request: UploadRequest) -> Step {
         locked {
             switch progress.decide() {
-            case .complete: return .complete
+            case .complete: return .complete(hold(call, request))
             case .partial: return .partial
             case .over(let outcome):
                 awaitPartialReplies()
                 return .over(outcome)
-            case .hold:
-                heldCount += 1
-                held.append(Held(call: call, request: request, number: heldCount))
-                return .held(heldCount)
+            case .hold: return .held(hold(call, request))
             }
         }
+    }
+
+    private func hold(_ call: Call, _ request: UploadRequest) -> Int {
+        heldCount += 1
+        held.append(Held(call: call, request: request, number: heldCount))
+        return heldCount
     }
 
     /// The completion, if nobody has it though the file is whole and calls wait for it: what one of them asks for.
@@ -263,11 +306,29 @@ extension ActiveUpload {
 
     var currentTarget: Target? { locked { target } }
 
-    /// A held call's time is up. Returns the call if it is to be answered with code 2.
-    func expire(_ number: Int) -> Held? {
+    /// What becomes of a held call whose time is up.
+    enum Expiry {
+        /// It is to be answered with code 2; `partialReplyWritten` follows.
+        case partial(Held)
+        /// It goes on waiting, because the file is being completed.
+        case waits
+        /// It is answered.
+        case over
+    }
+
+    /// A held call's time is up.
+    func expire(_ number: Int) -> Expiry {
+        locked {
+            guard let index = held.firstIndex(where: { $0.number == number }) else { return .over }
+            guard case .partial = progress.expire() else { return .waits }
+            return .partial(held.remove(at: index))
+        }
+    }
+
+    /// Takes a call that has waited too long for the completion, which goes on; `nil` if it is answered.
+    func giveUp(_ number: Int) -> Held? {
         locked {
             guard let index = held.firstIndex(where: { $0.number == number }) else { return nil }
-            guard case .partial = progress.expire() else { return nil }
             return held.remove(at: index)
         }
     }

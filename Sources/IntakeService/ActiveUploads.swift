@@ -66,14 +66,19 @@ final class ActiveUploads: @unchecked Sendable {
         remove(upload, if: \.isIdle)
     }
 
+    /// Those of these uploads that this process works on.
+    func with(ids: Set<Int64>) -> [ActiveUpload] {
+        ids.isEmpty ? [] : uploads.snapshot().values.filter { ids.contains($0.record.id) }
+    }
+
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
-        for upload in uploads.snapshot().values where ids.contains(upload.record.id) { remove(upload) }
+        for upload in with(ids: ids) { remove(upload) }
     }
 
     /// A guid is no alias of these uploads any more.
     func forget(guid: String, of ids: Set<Int64>) {
-        for upload in uploads.snapshot().values where ids.contains(upload.record.id) { upload.removeGuid(guid) }
+        for upload in with(ids: ids) { upload.removeGuid(guid) }
     }
 
     /// Gives back the files of uploads that nobody has touched for a while.

@@ -32,6 +32,9 @@ final class Call: Sendable {
     /// Whose uploads these are, as nginx says; `""` for the one shared owner.
     var owner: String { exchange.parameter("UPLOAD_OWNER") ?? "" }
 
+    /// Where the request comes from, as nginx says; `""` if it does not.
+    var address: String { exchange.parameter("REMOTE_ADDR") ?? "" }
+
     /// Says what was read of a request for an upload.
     func note(_ request: UploadRequest) {
         let read = ContinuousClock.now - started

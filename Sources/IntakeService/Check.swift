@@ -186,10 +186,11 @@ extension Check {
 
     private mutating func checkOrphans(_ published: [PublishedFile]) throws {
         let unfinished = Set(try service.store.incomingFiles().map(\.inode))
+        let garbage = try garbage()
         for file in published where file.changeTime < service.now - Self.settlingTime {
             // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
             if unfinished.contains(file.inode) { continue }
-            guard try !service.catalogue.hasVideo(atPath: file.path) else { continue }
+            guard try !service.catalogue.hasVideo(atPath: file.path), !garbage.contains(file.path) else { continue }
             guard (try? service.store.openPublished(file.path)) != nil else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
         }
@@ -204,13 +205,28 @@ extension Check {
         try service.store.forEachTranscoded { path, changeTime in
             if changeTime < limit { found.append(path) }
         }
-        for path in found {
+        let garbage = try garbage()
+        for path in found where !garbage.contains(path) {
             guard let original = MediaFacts.original(ofDirectory: path),
                 try !service.catalogue.hasVideo(atPath: original)
             else { continue }
             add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
-            if isRepairing { _ = try service.store.removePublished(path) }
+            if isRepairing { try remove(path, madeOf: original) }
         }
+    }
+
+    /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place.
+    private func remove(_ path: String, madeOf original: String) throws {
+        var moved: Result<String?, SystemError> = .success(nil)
+        _ = try service.catalogue.whileUnrecorded(original) {
+            moved = Result { () throws(SystemError) in try service.store.moveToTrash(path, as: "orphan") }
+        }
+        if let name = try moved.get() { _ = try service.store.removeTrash(name, movedFrom: path) }
+    }
+
+    /// What is to be removed, and no orphan.
+    private func garbage() throws(CatalogueError) -> Set<String> {
+        Set(try service.catalogue.garbage(limit: .max).map(\.path))
     }
 }
 
@@ -258,6 +274,11 @@ extension Check {
             add(
                 .leftover, "incoming: \(swept.finished.files) names of files that are finished videos",
                 repair: "remove these names")
+        }
+        if swept.garbage.files > 0 {
+            add(
+                .leftover, "\(swept.garbage.files) files or directories of deleted videos are not removed yet",
+                repair: "remove them")
         }
         if swept.setAside.files > 0 {
             add(

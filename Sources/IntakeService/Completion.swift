@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import Logging
 import System
 import Uploads
 
@@ -19,6 +20,7 @@ extension IntakeService {
             if video.duration == nil { findDurationsSoon() }
             return .complete(video)
         } catch {
+            let error = error.whereChunksAre
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
             case .md5, .expired:
@@ -42,7 +44,16 @@ extension IntakeService {
         try storing(target.file.lock(within: Self.lockPatience))
         defer { target.file.unlock() }
         if let video = try videoOfAnotherProcess(upload, target.file) { return video }
-        let video = try seal(upload, draft, try verify(upload, target, size: size))
+        let verified = try verify(upload, target, size: size)
+        atStep(.verified)
+        let video = try seal(upload, draft, verified, same: sameFiles(target, size: size))
+        atStep(.sealed)
+        // A name from an earlier attempt that the record did not get.
+        if let own = try? store.openPublished(upload.record.draft.path), video.path != upload.record.draft.path,
+            (try? store.isCurrent(own, upload: upload.record.id)) == true
+        {
+            withdraw(upload.record.draft.path)
+        }
         store.removeUpload(upload.record.id)
         return video
     }
@@ -89,44 +100,118 @@ extension IntakeService {
 
     private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String) -> Failure {
         let record = upload.record
-        logger.warning(
-            "the content does not have the md5 that was sent",
-            metadata: [
-                "guid": "\(record.draft.guid)", "size": "\(size)", "announced": "\(record.key.md5)",
-                "computed": "\(computed)",
-            ])
+        var line: Logger.Metadata = [
+            "guid": "\(record.draft.guid)", "size": "\(size)", "announced": "\(record.key.md5)",
+            "computed": "\(computed)",
+        ]
+        let pages = upload.pages
+        if !pages.isEmpty { line["from"] = "\(pages.map(\.description).joined(separator: ", "))" }
+        logger.warning("the content does not have the md5 that was sent", metadata: line)
         return .md5
     }
 
-    private func seal(_ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified) throws(Failure) -> Video {
+    /// Which videos' files were compared with the upload's, and whether each has the same bytes.
+    private func sameFiles(_ target: ActiveUpload.Target, size: Int) -> [String: Bool] {
+        guard let comparison = target.comparison else { return [:] }
+        let same = Set(comparison.prefix.finish(size))
+        return Dictionary(
+            uniqueKeysWithValues: comparison.paths.enumerated().map { ($1, same.contains($0)) })
+    }
+
+    /// Another file of the same content, or the path's loss, may come between two attempts; each is somebody else's doing.
+    private static let sealingAttempts = 8
+
+    /// Records the video: with the file of one that has the same bytes, or its own under a name of its own.
+    ///
+    /// - Parameter same: whether the videos' files that are known already have the same bytes.
+    private func seal(
+        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified, same: [String: Bool]
+    ) throws(Failure) -> Video {
         let key = upload.record.key
-        let known: Video?
-        do throws(CatalogueError) {
-            known = try catalogue.video(owner: key.owner, md5: key.md5, size: verified.size)
-        } catch {
-            throw .recordNotSaved(cause: error.description)
+        var same = same
+        for _ in 0..<Self.sealingAttempts {
+            let known: [String]
+            do throws(CatalogueError) {
+                known = try catalogue.knownFiles(owner: key.owner, md5: key.md5, size: verified.size)
+            } catch {
+                throw .recordNotSaved(cause: error.description)
+            }
+            compare(verified, with: known, &same)
+            atStep(.compared)
+            let name: Name
+            if let path = known.first(where: { same[$0] == true }) {
+                name = Name(draft: draft.at(path), isOwn: false)
+            } else if let path = try restore(upload, verified, known) {
+                // A record whose file is lost gets its file back.
+                name = Name(draft: draft.at(path), isOwn: false)
+            } else {
+                name = Name(draft: try publish(upload, verified.file, draft), isOwn: true)
+            }
+            atStep(.published)
+            if let video = try seal(upload, name, verified, knowing: known) { return video }
+            same[name.draft.path] = nil
         }
-        var draft = known.map { draft.at($0.path) } ?? draft
-        // A record whose file is lost gets its file back.
-        if known == nil || !isThere(draft.path, size: verified.size) {
-            draft = try publish(upload, verified.file, draft)
-        }
-        let video: Video?
+        throw .notStored(cause: "the names that the video could have are taken")
+    }
+
+    /// What a video will be called.
+    private struct Name {
+        let draft: VideoDraft
+        /// Whether its file is the upload's.
+        let isOwn: Bool
+    }
+
+    /// Commits the record.
+    ///
+    /// - Returns: `nil` if the video cannot have the name any more, or is to be compared with more files.
+    private func seal(
+        _ upload: ActiveUpload, _ name: Name, _ verified: Verified, knowing known: [String]
+    ) throws(Failure) -> Video? {
+        let (draft, id) = (name.draft, upload.record.id)
+        let sealing: Sealing
         do throws(CatalogueError) {
             // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
-            video = try catalogue.seal(
-                upload: upload.record.id, as: draft, size: verified.size, duration: verified.duration, now: now)
+            sealing = try catalogue.seal(
+                upload: id, as: draft, size: verified.size, duration: verified.duration, knowing: Set(known), now: now
+            ) { isThere($0, size: verified.size) }
         } catch {
             if error.isSyncFailure { noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
-        guard let video else {
-            withdraw(draft.path)
+        switch sealing {
+        case .sealed(let video, let others):
+            videos.noteRecorded(video)
+            if name.isOwn, video.path != draft.path { withdraw(draft.path) }
+            for other in uploads.with(ids: Set(others.map(\.id))) { settle(other) }
+            remove(others)
+            return video
+        case .gone:
+            if name.isOwn { withdraw(draft.path) }
             throw .notStored(cause: "the upload ended in another process")
+        case .unknownFiles, .pathLost:
+            if name.isOwn { withdraw(draft.path) }
+            return nil
         }
-        videos.noteRecorded(video)
-        if video.path != draft.path { withdraw(draft.path) }
-        return video
+    }
+
+    /// Compares the upload's bytes with those files that they were not compared with.
+    private func compare(_ verified: Verified, with known: [String], _ same: inout [String: Bool]) {
+        let files = openedKnown(known.filter { same[$0] == nil }, size: verified.size)
+        guard !files.isEmpty else { return }
+        let equal = Set(PrefixComparison(verified.file, with: files.map(\.file)).finish(verified.size))
+        for (index, file) in files.enumerated() { same[file.path] = equal.contains(index) }
+    }
+
+    /// Gives the file the name of a record of the same content whose own file is lost.
+    ///
+    /// - Returns: the name, `nil` if there is none such.
+    private func restore(
+        _ upload: ActiveUpload, _ verified: Verified, _ known: [String]
+    ) throws(Failure) -> String? {
+        for path in known where store.publishedLength(path) == nil {
+            if try publish(upload, verified.file, as: path) { return path }
+        }
+        return nil
     }
 
     /// Gives the file its final name, the draft's or one like it, which the catalogue knows beforehand.
@@ -135,15 +220,21 @@ extension IntakeService {
     ) throws(Failure) -> VideoDraft {
         for path in [draft.path, Self.alternative(to: draft.path, videoID: upload.record.videoID)] {
             let draft = draft.at(path)
-            if draft != upload.record.draft { try recording(catalogue.setDraft(draft, upload: upload.record.id)) }
-            do throws(SystemError) {
-                if try store.publish(upload.record.id, file, as: path) { return draft }
-            } catch {
-                if error.isSyncFailure { doubt(upload) }
-                throw failure(error)
-            }
+            guard try recording(catalogue.setDraft(draft, upload: upload.record.id)) else { continue }
+            atStep(.named)
+            if try publish(upload, file, as: path) { return draft }
         }
         throw .notStored(cause: "the names that the video could have are taken")
+    }
+
+    /// - Returns: `false` if other content has that name.
+    private func publish(_ upload: ActiveUpload, _ file: StoredFile, as path: String) throws(Failure) -> Bool {
+        do throws(SystemError) {
+            return try store.publish(upload.record.id, file, as: path)
+        } catch {
+            if error.isSyncFailure { doubt(upload) }
+            throw failure(error)
+        }
     }
 
     func isThere(_ path: String, size: Int) -> Bool {
@@ -152,7 +243,7 @@ extension IntakeService {
 
     /// Takes a publication back, if it is certain that no record points to it.
     func withdraw(_ path: String) {
-        if (try? catalogue.hasVideo(atPath: path)) == false { store.withdraw(path) }
+        _ = try? catalogue.whileUnrecorded(path) { store.withdraw(path) }
     }
 }
 

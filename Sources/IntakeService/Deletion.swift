@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import Glibc
 import System
 
 /// What `deleteVideo` did.
@@ -20,22 +21,63 @@ extension IntakeService {
 
     /// Deletes a video's record, and with the last one that points to a file the file and what was made of it.
     ///
-    /// The record goes first: a crash in between leaves files that `check` reports, never a record without its file.
+    /// The record goes first, and in the same transaction the file becomes garbage, whose name no video gets. A crash in
+    /// between leaves garbage that `sweep` removes, never a record without its file.
     /// - Returns: `nil` if there is no such video.
     package func deleteVideo(id: Int64) throws(CatalogueError) -> DeletedVideo? {
-        guard let video = try catalogue.video(id: id), let paths = try catalogue.deleteVideo(id: id) else { return nil }
+        guard let video = try catalogue.video(id: id), let garbage = try catalogue.deleteVideo(id: id, now: now) else {
+            return nil
+        }
+        atStep(.recordDeleted)
         videos.noteRecorded(video)
-        // An upload of the same content that was just being completed may have recorded the file again.
-        let isFileShared = paths.isEmpty ? true : try catalogue.hasVideo(atPath: video.path)
-        var deleted = DeletedVideo(video: video, isFileShared: isFileShared)
-        if isFileShared { return deleted }
-        for path in paths {
+        var deleted = DeletedVideo(video: video, isFileShared: garbage.isEmpty)
+        for item in garbage {
             do throws(SystemError) {
-                deleted.freed += try store.removePublished(path)
+                deleted.freed += try remove(item)
             } catch {
-                deleted.left.append((path, error.description))
+                deleted.left.append((item.path, error.description))
             }
         }
         return deleted
+    }
+
+    /// Removes garbage, unless another process has done it.
+    ///
+    /// It is taken out of its place while nobody can seal a video there, which is quick. Its path is free only when its
+    /// absence survives power loss.
+    /// - Returns: bytes of the disk that are free now.
+    /// - Throws: also if the catalogue fails; `sweep` tries again.
+    func remove(_ garbage: Garbage) throws(SystemError) -> Int {
+        var moved: Result<String?, SystemError> = .success(nil)
+        let isGarbage = try deleting { () throws(CatalogueError) in
+            try catalogue.whileGarbage(garbage) {
+                moved = Result { () throws(SystemError) in
+                    try store.moveToTrash(garbage.path, as: "\(garbage.id)")
+                }
+            }
+        }
+        guard isGarbage else { return 0 }
+        atStep(.movedToTrash)
+        do throws(SystemError) {
+            // What is not in its place any more may be in the trash since a crash.
+            let name = try moved.get() ?? "\(garbage.id)"
+            let freed = try store.removeTrash(name, movedFrom: garbage.path)
+            atStep(.trashRemoved)
+            try deleting { () throws(CatalogueError) in try catalogue.forget(garbage) }
+            atStep(.garbageForgotten)
+            return freed
+        } catch {
+            // What is not ours to remove is never tried again.
+            if error.code == EINVAL { try? catalogue.forget(garbage) }
+            throw error
+        }
+    }
+
+    private func deleting<Result>(_ body: () throws(CatalogueError) -> Result) throws(SystemError) -> Result {
+        do throws(CatalogueError) {
+            return try body()
+        } catch {
+            throw SystemError("the catalogue (\(error))", code: error.reason == .diskFull ? ENOSPC : EIO)
+        }
     }
 }

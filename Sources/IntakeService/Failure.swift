@@ -13,17 +13,21 @@ struct Failure: Error, Sendable {
     let cause: String?
     /// Whether an operator has to see it among the errors.
     let isError: Bool
+    /// Answered as what may be tried again, with HTTP 409 and code -2, whatever the reason's row says.
+    let isToComeAgain: Bool
     /// One more header of the reply.
     let header: (name: String, value: String)?
 
     private init(
         _ reason: FailureReason, _ detail: Text? = nil, cause: String? = nil, isError: Bool = false,
+        isToComeAgain: Bool = false,
         header: (name: String, value: String)? = nil
     ) {
         self.reason = reason
         self.detail = detail
         self.cause = cause
         self.isError = isError
+        self.isToComeAgain = isToComeAgain
         self.header = header
     }
 
@@ -31,7 +35,8 @@ struct Failure: Error, Sendable {
         let row = reason.row
         var message = row.text[language]
         if let detail { message = message.replacing("{}", with: detail[language]) }
-        return Reply(status: row.status, code: row.code, message: message, header: header, reason: reason)
+        let outcome = isToComeAgain ? FailureReason.retry.row : row
+        return Reply(status: outcome.status, code: outcome.code, message: message, header: header, reason: reason)
     }
 }
 
@@ -45,9 +50,14 @@ extension Failure {
     /// A chunk's length contradicts what is known of its file, or of the chunks that its page has sent before.
     static let length = Failure(.length)
     static let diskFull = Failure(.diskFull)
+    /// The same for an upload that has chunks, or may have: they stay, and this one is to come again. WebUploader would take
+    /// HTTP 200 for stored.
+    static let diskFullForNow = Failure(.diskFull, isToComeAgain: true)
     static let quota = Failure(.quota)
     /// Nothing tells yet where a chunk belongs.
     static let unplaced = Failure(.retry, cause: "no other chunk has told the chunk size yet")
+    /// The file is being completed, and that takes longer than a reply may wait.
+    static let completing = Failure(.retry, cause: "the file is still being completed")
     /// The content does not have the md5 that was sent.
     static let md5 = Failure(.md5)
     /// What there was of the upload is gone.
@@ -57,6 +67,11 @@ extension Failure {
     /// The address of a video that is not there.
     static let noSuchVideo = Failure(.noSuchVideo)
     static let unanswered = Failure(.internal, cause: "the request was dropped", isError: true)
+}
+
+extension Failure {
+    /// This failure, as an upload that has chunks is told it.
+    var whereChunksAre: Failure { reason == .diskFull ? .diskFullForNow : self }
 }
 
 // MARK: - Reasons with more

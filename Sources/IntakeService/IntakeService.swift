@@ -30,6 +30,10 @@ package final class IntakeService: Sendable {
     let durability: Durability
     /// Durations that no reply waits for are found out one after the other.
     let probing = DispatchQueue(label: "probing")
+    /// Files are completed beside the threads of requests.
+    let completions = WorkPool(threadLimit: 32, clientLimit: 4)
+    /// Is told of each step, for tests.
+    let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
     /// What requests that begin now go by.
     private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
@@ -40,10 +44,12 @@ package final class IntakeService: Sendable {
     ///   - version: of the program, for monitors.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
+    ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
         version: String,
-        clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system
+        clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system,
+        atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) {
         self.catalogue = catalogue
         self.store = store
@@ -53,6 +59,7 @@ package final class IntakeService: Sendable {
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
         self.clock = clock
+        self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         uploads = ActiveUploads(ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)

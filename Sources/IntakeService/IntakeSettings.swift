@@ -21,6 +21,9 @@ package struct IntakeSettings: Sendable {
     package var timeZone = TimeZone.current
     /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
     package var holdTime = 0.3
+    /// How long a reply may wait for a file's completion before it says that the chunk is to come again, in seconds: less than
+    /// web servers and pages wait. The completion goes on.
+    package var completionTime = 90.0
     /// A request that takes longer is a warning in the log, in seconds; 0 if none is.
     package var slowTime = 10.0
     /// What `msg` of replies is written in.

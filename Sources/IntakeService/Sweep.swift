@@ -29,6 +29,8 @@ package struct SweepReport: Equatable, Sendable {
     package var finished = Count()
     /// Files that belong to no upload, put out of the way.
     package var setAside = Count()
+    /// Files and directories that no record points to any more and that were to be removed.
+    package var garbage = Count()
     /// Request bodies that a web server left behind.
     package var bodies = Count()
     /// Events that are kept no longer.
@@ -47,6 +49,7 @@ package struct SweepReport: Equatable, Sendable {
             ("forgotten aliases of finished uploads", forgottenAliases == 0 ? nil : "\(forgottenAliases)"),
             ("files of finished uploads", text(finished)),
             ("files that belong to nobody, set aside", text(setAside)),
+            ("files of deleted videos", text(garbage)),
             ("left-over request bodies", text(bodies)),
             ("forgotten events that were delivered", events.delivered == 0 ? nil : "\(events.delivered)"),
             ("forgotten events that nobody took", events.undelivered == 0 ? nil : "\(events.undelivered)"),
@@ -94,6 +97,7 @@ extension IntakeService {
                 }
             }
         }
+        report.garbage = try removeGarbage(isDryRun: isDryRun)
         report.bodies = removeBodies(isDryRun: isDryRun)
         report.events = try catalogue.expireEvents(now: now, isDryRun: isDryRun)
         uploads.cleanUp()
@@ -121,6 +125,31 @@ extension IntakeService {
             }
             store.removeUpload(upload.id)
         }
+    }
+
+    /// So much garbage is removed at most; more waits for the next sweep.
+    private static let garbageLimit = 10_000
+
+    /// Removes what a deletion left because its process died or something failed.
+    private func removeGarbage(isDryRun: Bool) throws -> SweepReport.Count {
+        var count = SweepReport.Count()
+        let garbage = try catalogue.garbage(limit: Self.garbageLimit)
+        for item in garbage {
+            if isDryRun {
+                count.add(0)
+                continue
+            }
+            do throws(SystemError) {
+                count.add(try remove(item))
+            } catch {
+                logger.error("cannot remove garbage", metadata: ["file": "\(item.path)", "cause": "\(error)"])
+            }
+        }
+        let moved = Set(garbage.map { "\($0.id)" })
+        for name in try store.trash() where !moved.contains(name) {
+            count.add(isDryRun ? 0 : try store.removeTrash(name, movedFrom: nil))
+        }
+        return count
     }
 
     /// Removes request bodies that an nginx which was killed has left behind.

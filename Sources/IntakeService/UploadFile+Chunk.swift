@@ -20,10 +20,11 @@ extension IntakeService {
     }
 
     func store(
-        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ settings: IntakeSettings
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
     ) throws(Failure) -> Storing {
         let chunk = request.chunk
-        let range = try place(request, in: upload, settings)
+        let sender = ActiveUpload.Sender(guid: request.guid, address: call.address)
+        let range = try place(request, in: upload, call.settings)
         guard let target = try open(upload) else { return .endedElsewhere }
 
         switch upload.claim(chunk) {
@@ -35,14 +36,14 @@ extension IntakeService {
         var isKept = false
         defer { if !isKept { upload.release(chunk) } }
 
-        let recorded = try write(request, content, to: target.file, range, in: upload)
+        let recorded = try write(request, content, from: sender, to: target.file, range, in: upload)
         target.digest.wait(lag: Self.digestLag)
-        target.digest.dropCache()
+        target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
         case .before: return .stored
         case .never: return .endedElsewhere
         case .now(let stored, let count):
-            upload.stored(stored)
+            upload.stored(stored, by: sender)
             isKept = true
             // Another process stores chunks of this upload too.
             if count > upload.recordedHere {
@@ -64,7 +65,8 @@ extension IntakeService {
 
     /// Writes the claimed chunk's bytes to their place, then its record.
     private func write(
-        _ request: UploadRequest, _ content: Content, to file: StoredFile, _ range: Range<Int>, in upload: ActiveUpload
+        _ request: UploadRequest, _ content: Content, from sender: ActiveUpload.Sender, to file: StoredFile,
+        _ range: Range<Int>, in upload: ActiveUpload
     ) throws(Failure) -> Recorded {
         let chunk = request.chunk
         // Against another process that completes this file; the claim is against threads of this one.
@@ -73,13 +75,27 @@ extension IntakeService {
         guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
         if let stored = upload.stored(chunk: chunk) {
             if stored.length == range.count, try storing(file.matches(content, at: range.lowerBound)) { return .before }
+            noteReplaced(chunk, of: upload, by: sender)
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
+        } else {
+            try storing(store.checkRoom(for: range.count))
         }
-        try storing(store.checkRoom(for: range.count))
         try storing(file.write(content, at: range.lowerBound))
         if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload)
+    }
+
+    /// Within one owner pages trust each other; what one does to another's upload is to be seen.
+    private func noteReplaced(_ chunk: Int, of upload: ActiveUpload, by sender: ActiveUpload.Sender) {
+        let before = upload.sender(ofChunk: chunk)
+        if let before, before.guid == sender.guid { return }
+        logger.notice(
+            "a chunk came again with other bytes, from another page",
+            metadata: [
+                "upload": "\(upload.record.id)", "chunk": "\(chunk)", "from": "\(sender)",
+                "before": "\(before?.description ?? "unknown")",
+            ])
     }
 
     /// Seconds that a chunk waits for another process to leave its place in the file alone.
@@ -119,7 +135,8 @@ extension IntakeService {
         return try upload.target { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
             let (file, isNew) = try storing(store.makeUpload(record.id))
-            let target = ActiveUpload.Target(file: file, digest: PrefixDigest(file))
+            let target = ActiveUpload.Target(
+                file: file, digest: PrefixDigest(file), comparison: try comparison(file, record))
             guard isNew else { return (target, try verified(chunks, of: upload, in: file)) }
             // There was none: because it is a video by now, for example.
             guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
@@ -128,9 +145,30 @@ extension IntakeService {
             }
             // The bytes of these chunks are lost.
             for chunk in chunks { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
-            // A full disk is known at the first chunk.
-            if let size = record.key.size, !record.isKnown { try storing(store.checkRoom(for: size)) }
+            // A full disk is known at the first chunk: what is announced counts in full, this upload's included.
+            if !record.isKnown {
+                let promised = try recording(catalogue.promisedBytes())
+                try storing(store.checkRoom(for: promised))
+            }
             return (target, [])
+        }
+    }
+
+    /// With the videos that the owner has of the same content, if there are any.
+    private func comparison(_ file: StoredFile, _ record: Upload) throws(Failure) -> ActiveUpload.Comparison? {
+        guard record.isKnown, let size = record.key.size else { return nil }
+        let known = try recording(catalogue.knownFiles(owner: record.key.owner, md5: record.key.md5, size: size))
+        let files = openedKnown(known, size: size)
+        if files.isEmpty { return nil }
+        return ActiveUpload.Comparison(
+            paths: files.map(\.path), prefix: PrefixComparison(file, with: files.map(\.file)))
+    }
+
+    /// Those files that are there with their size.
+    func openedKnown(_ paths: [String], size: Int) -> [(path: String, file: StoredFile)] {
+        paths.compactMap { path in
+            guard let file = try? store.openPublished(path), (try? file.length()) == size else { return nil }
+            return (path, file)
         }
     }
 

@@ -6,7 +6,13 @@ import Uploads
 /// upload_file: parse, check, store, decide, reply.
 extension IntakeService {
     func uploadFile(_ call: Call) throws(Failure) {
-        let form = try readForm(call)
+        let form: RequestForm
+        do throws(Failure) {
+            form = try readForm(call)
+        } catch {
+            // Of which upload it is, nobody knows.
+            throw error.whereChunksAre
+        }
         let request = try UploadRequest(form, owner: call.owner, settings: call.settings)
         call.note(request)
         guard let content = form.content else { throw .missingFile }
@@ -24,15 +30,23 @@ extension IntakeService {
         throw .notStored(cause: "the upload ended in another process")
     }
 
+    /// So many bytes may wait to be compared before a reply has to.
+    private static let comparisonLag = 16 * 1024 * 1024
+
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
     private func take(
         _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
     ) throws(Failure) -> Bool {
+        let hadChunks = upload.hasChunks
         do throws(Failure) {
             if isVideo == false { try refuse(upload, call.settings) }
-            switch try store(request, content, in: upload, call.settings) {
+            switch try store(request, content, in: upload, call) {
             case .stored:
-                proceed(upload, call, request)
+                // A page whose bytes are compared with others goes no faster than that; no thread waits for it.
+                let isBehind = upload.currentTarget?.comparison?.prefix.whenBehind(atMost: Self.comparisonLag) {
+                    DispatchQueue.global().async { self.proceed(upload, call, request) }
+                }
+                if isBehind != true { proceed(upload, call, request) }
             case .over(let outcome):
                 upload.end()
                 answer(call, request, outcome)
@@ -46,7 +60,7 @@ extension IntakeService {
             completeForOthers(upload)
             upload.end()
             discardIfEmpty(upload)
-            throw error
+            throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
         }
     }
 
@@ -77,10 +91,15 @@ extension IntakeService {
         // Nothing will follow a whole file that is no video, so it needs no state.
         if request.chunks <= 1, isVideo == false { throw .container(settings) }
         if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
-        let start = try recording(
-            catalogue.beginUpload(
-                request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                limits: settings.uploadLimits, now: now, expiry: expiry))
+        let start: UploadStart
+        do throws(Failure) {
+            start = try recording(
+                catalogue.beginUpload(
+                    request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                    limits: settings.uploadLimits, now: now, expiry: expiry))
+        } catch {
+            throw error.whereChunksAre
+        }
         switch start {
         case .sealed(let video):
             return .sealed(video)
@@ -115,13 +134,22 @@ extension IntakeService {
     /// Completes the file, answers, or lets the call wait for another to complete it.
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
-        case .complete:
-            let outcome = complete(upload, draft(request, call.settings))
-            upload.end()
-            answer(call, request, outcome)
+        case .complete(let number):
+            startCompletion(upload, draft(request, call.settings))
+            // Most are done by then, and nothing of them is kept.
+            let time = call.settings.completionTime
+            let soon = min(time, Self.soon)
+            DispatchQueue.global().asyncAfter(deadline: .now() + soon) { [weak upload] in
+                if let upload { self.giveUp(number, of: upload, after: time - soon) }
+            }
         case .held(let number):
-            DispatchQueue.global().asyncAfter(deadline: .now() + call.settings.holdTime) {
-                if let held = upload.expire(number) { self.answerPartial(upload, held.call, held.request) }
+            let settings = call.settings
+            DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
+                switch upload.expire(number) {
+                case .partial(let held): self.answerPartial(upload, held.call, held.request)
+                case .waits: self.giveUp(number, of: upload, after: settings.completionTime - settings.holdTime)
+                case .over: break
+                }
             }
         case .partial:
             answerPartial(upload, call, request)
@@ -129,6 +157,23 @@ extension IntakeService {
             upload.end()
             answer(call, request, outcome)
         }
+    }
+
+    /// Seconds in which a file is complete unless it is large or the disk slow.
+    private static let soon = 1.0
+
+    /// Answers a call that still waits for the completion after so many seconds. It is sent again, and finds the work done.
+    private func giveUp(_ number: Int, of upload: ActiveUpload, after seconds: Double) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + max(0, seconds)) { [weak upload] in
+            guard let upload, let late = upload.giveUp(number) else { return }
+            upload.end()
+            late.call.answer(Failure.completing)
+        }
+    }
+
+    /// Completes a whole upload, which the caller was chosen for, beside the threads of requests.
+    private func startCompletion(_ upload: ActiveUpload, _ draft: VideoDraft) {
+        completions.submit(client: upload.record.client) { _ = self.complete(upload, draft) }
     }
 
     private func answerPartial(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
@@ -146,11 +191,11 @@ extension IntakeService {
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { _ = complete(upload, draft(request, settings)) }
+        if let request = upload.takeCompletionForHeld() { startCompletion(upload, draft(request, settings)) }
     }
 
     /// Gives an upload up that has ended in another process, and answers who waits for it.
-    private func settle(_ upload: ActiveUpload) {
+    func settle(_ upload: ActiveUpload) {
         uploads.remove(upload)
         guard let video = try? catalogue.video(ofUpload: upload.record.id) else { return }
         for waiting in upload.finish(.complete(video)) {

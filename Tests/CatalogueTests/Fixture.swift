@@ -52,9 +52,23 @@ final class Fixture {
         _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
         duration: Double? = 1.5, now: Int64 = 2000
     ) throws -> Video? {
-        try catalogue.seal(
-            upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100,
-            duration: duration, now: now)
+        let sealing = try sealing(id, name, path: path, classID: classID, duration: duration, now: now)
+        if case .sealed(let video, _) = sealing { return video }
+        return nil
+    }
+
+    /// - Parameters:
+    ///   - known: the files with which it was compared; `nil` for all that there are of the content of `begin`.
+    func sealing(
+        _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
+        duration: Double? = 1.5, knowing known: Set<String>? = nil, isPublished: Bool = true, now: Int64 = 2000
+    ) throws -> Sealing {
+        let draft = VideoDraft(name: name, guid: "g", path: path, classID: classID)
+        _ = try catalogue.setDraft(draft, upload: id)
+        let files = try catalogue.knownFiles(owner: "", md5: md5, size: 100)
+        return try catalogue.seal(
+            upload: id, as: draft, size: 100, duration: duration, knowing: known ?? Set(files), now: now
+        ) { _ in isPublished }
     }
 
     /// The path of a video that `record` makes.
@@ -72,8 +86,14 @@ final class Fixture {
         guard case .unfinished(let upload, _, _) = try start(key, guid: name, now: now, expiry: now - day) else {
             throw CatalogueError(.failed, "sealed")
         }
-        let draft = VideoDraft(name: name, guid: name, path: Self.path(name), classID: nil)
-        return try catalogue.seal(upload: upload.id, as: draft, size: 100, duration: duration, now: now)!
+        let known = try catalogue.knownFiles(owner: owner, md5: key.md5, size: 100)
+        let draft = VideoDraft(name: name, guid: name, path: known.first ?? Self.path(name), classID: nil)
+        _ = try catalogue.setDraft(draft, upload: upload.id)
+        let sealing = try catalogue.seal(
+            upload: upload.id, as: draft, size: 100, duration: duration, knowing: Set(known), now: now
+        ) { _ in true }
+        guard case .sealed(let video, _) = sealing else { throw CatalogueError(.failed, "\(sealing)") }
+        return video
     }
 
     /// Claims the oldest job for 100 s.

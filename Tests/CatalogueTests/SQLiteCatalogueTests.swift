@@ -249,9 +249,78 @@ private let (first, second) = (
         _ = try fixture.seal(first.id, path: "upload/first.mp4")
         let second = try fixture.begin(guid: "h")
         #expect(second.isKnown && !first.isKnown)
-        let video = try fixture.seal(second.id, path: "upload/x.mp4")
+        // What was not compared with it is none the wiser for its md5.
+        guard case .unknownFiles = try fixture.sealing(second.id, path: "upload/x.mp4", knowing: []) else {
+            throw CatalogueError(.failed, "sealed")
+        }
+        let video = try fixture.seal(second.id, path: "upload/first.mp4")
         #expect(video?.path == "upload/first.mp4" && video?.id == second.videoID)
-        #expect(try fixture.catalogue.hasVideo(atPath: "upload/x.mp4") == false)
+        // Other bytes with the same md5 have a file of their own.
+        let third = try fixture.seal(try fixture.begin(guid: "i").id, path: "upload/x.mp4")
+        #expect(third?.path == "upload/x.mp4")
+        let files = try fixture.catalogue.knownFiles(owner: "", md5: md5, size: 100)
+        #expect(files == ["upload/first.mp4", "upload/x.mp4"])
+    }
+
+    @Test("a path whose file is being removed, is another video's, or is not there is no video's")
+    func lostPaths() throws {
+        let fixture = try Fixture()
+        let catalogue = fixture.catalogue
+        let video = try #require(try fixture.seal(try fixture.begin().id))
+        let draft = VideoDraft(name: "v", guid: "g", path: video.path, classID: nil)
+        func begin() throws -> Upload { try fixture.begin(guid: "h") }
+        #expect(try !catalogue.setDraft(draft, upload: begin().id), "a record has it")
+        let garbage = try #require(try catalogue.deleteVideo(id: video.id, now: 9))
+        #expect(try catalogue.garbage(limit: 9) == garbage && garbage[0].path == video.path)
+        #expect(try !catalogue.setDraft(draft, upload: begin().id), "it is garbage")
+        // An upload that had the name before, as one with the same guid has.
+        try fixture.execute("UPDATE upload SET path = '\(video.path)' WHERE state = 'open'")
+        func seal(isPublished: Bool = true) throws -> Sealing {
+            try catalogue.seal(
+                upload: begin().id, as: draft, size: 100, duration: nil, knowing: [], now: 10
+            ) { _ in isPublished }
+        }
+        guard case .pathLost = try seal() else { throw CatalogueError(.failed, "sealed") }
+        var isMoved = false
+        #expect(try catalogue.whileGarbage(garbage[0]) { isMoved = true } && isMoved)
+        try catalogue.forget(garbage[0])
+        #expect(try !catalogue.whileGarbage(garbage[0]) { isMoved = false } && isMoved)
+        // What was made of it is still to go.
+        guard case .pathLost = try seal() else { throw CatalogueError(.failed, "sealed") }
+        try catalogue.forget(garbage[1])
+        guard case .pathLost = try seal(isPublished: false) else { throw CatalogueError(.failed, "sealed") }
+        guard case .sealed = try seal() else { throw CatalogueError(.failed, "not sealed") }
+        #expect(try !catalogue.whileUnrecorded(video.path) { isMoved = false } && isMoved)
+    }
+
+    @Test("with a video the same client's other uploads of that content end, but for those that have other bytes")
+    func others() throws {
+        let fixture = try Fixture()
+        func begin(_ chunkSize: Int, _ guid: String) throws -> Upload {
+            let key = UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 2, chunkSize: chunkSize)
+            guard case .unfinished(let upload, _, _) = try fixture.start(key, guid: guid, now: 1000, expiry: 0) else {
+                throw CatalogueError(.failed, "sealed")
+            }
+            return upload
+        }
+        let (upload, same, stranger) = (try begin(60, "g"), try begin(70, "h"), try begin(80, "i"))
+        _ = try fixture.record(first, upload)
+        _ = try fixture.record(first, same)
+        try fixture.execute("UPDATE upload SET client = iif(upload_id = \(stranger.id), 'b', 'a')")
+        // Another client has an upload of it too; so has the same one, with a chunk that differs.
+        let other = try begin(90, "j")
+        try fixture.execute("UPDATE upload SET client = 'a' WHERE upload_id = \(other.id)")
+        _ = try fixture.record(StoredChunk(number: 0, length: 60, crc32c: 2), other)
+        guard case .sealed(let video, let ended) = try fixture.sealing(upload.id) else {
+            throw CatalogueError(.failed, "not sealed")
+        }
+        #expect(ended.map(\.id) == [same.id])
+        #expect(try fixture.catalogue.video(ofUpload: same.id) == video)
+        #expect(try fixture.catalogue.openUploads().map(\.id) == [stranger.id, other.id])
+        guard case .sealed(video) = try fixture.start(same.key, guid: "h", now: 3000, expiry: 0) else {
+            throw CatalogueError(.failed, "its guid is no alias")
+        }
+        #expect(try fixture.catalogue.chunks(ofUpload: same.id) == [])
     }
 
     @Test("a duration that is found out later is that of every record of the file, copies of an old look included")
@@ -269,7 +338,7 @@ private let (first, second) = (
         #expect(try fixture.catalogue.setDuration(9, path: "upload/v.mp4") == [])
         let later = try fixture.catalogue.copy(video, name: "later", classID: nil, guid: nil, now: 2000)
         #expect(later?.duration == 7.5)
-        let same = try fixture.seal(try fixture.begin(guid: "h").id, path: "upload/x.mp4", duration: nil)
+        let same = try fixture.seal(try fixture.begin(guid: "h").id, path: "upload/v.mp4", duration: nil)
         #expect(same?.duration == 7.5)
     }
 

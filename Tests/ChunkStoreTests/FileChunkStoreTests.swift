@@ -211,6 +211,28 @@ private final class Fixture {
         #expect(fixture.exists("keep/file") && fixture.exists("upload/a/file"))
     }
 
+    @Test("what is moved to the trash is out of its place at once, and gone when it is removed from there")
+    func trash() throws {
+        let fixture = try Fixture()
+        #expect(try fixture.store.trash() == [])
+        for path in ["original/a.mp4", "made/a.mp4/hls/0.m4s", "made/b.mp4/hls/0.m4s"] {
+            try write("upload/\(path)", in: fixture)
+        }
+        #expect(try fixture.store.moveToTrash("upload/original/a.mp4", as: "1") == "1")
+        #expect(try fixture.store.moveToTrash("upload/made/a.mp4", as: "2") == "2")
+        // A leftover of an earlier attempt has the name.
+        #expect(try fixture.store.moveToTrash("upload/made/b.mp4", as: "2") == "2.1")
+        #expect(try fixture.store.moveToTrash("upload/made/b.mp4", as: "3") == nil)
+        #expect(!fixture.exists("upload/original/a.mp4") && !fixture.exists("upload/made/a.mp4"))
+        #expect(try fixture.store.trash().sorted() == ["1", "2", "2.1"])
+        #expect(try fixture.store.removeTrash("1", movedFrom: "upload/original/a.mp4") == 8192)
+        #expect(try fixture.store.removeTrash("2", movedFrom: "upload/gone/a.mp4") >= 8192)
+        #expect(try fixture.store.removeTrash("2", movedFrom: nil) == 0)
+        #expect(try fixture.store.trash() == ["2.1"])
+        let error = #expect(throws: SystemError.self) { try fixture.store.moveToTrash("incoming/1.part", as: "9") }
+        #expect(error?.code == EINVAL)
+    }
+
     @Test("a link is removed, not what it points to, and none is followed on the way")
     func removeLink() throws {
         let fixture = try Fixture()

@@ -74,7 +74,7 @@ import TestSupport
         let id = Int64(try #require(try send(page, to: site).videoID))
         #expect(try other.send(page.determineRequest()).code == 1)
         // Between the two steps of a deletion.
-        _ = try site.catalogue.deleteVideo(id: id)
+        _ = try site.catalogue.deleteVideo(id: id, now: 1)
         #expect(try other.send(page.determineRequest([("file_name", "copy")])).code == 2)
         #expect(try site.recordCount() == 0)
     }

@@ -33,10 +33,11 @@ package final class InProcessSite: Site {
 
     package convenience init(
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
-        _ change: (inout IntakeSettings) -> Void = { _ in }
+        _ change: (inout IntakeSettings) -> Void = { _ in }, atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) throws {
         try self.init(
-            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot, change)
+            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot, change,
+            atStep: atStep)
     }
 
     /// A service on a directory that is there already, which stays when it goes.
@@ -49,7 +50,8 @@ package final class InProcessSite: Site {
 
     private init(
         _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
-        bootID: String, _ change: (inout IntakeSettings) -> Void
+        bootID: String, _ change: (inout IntakeSettings) -> Void,
+        atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) throws {
         var settings = IntakeSettings()
         settings.bodyDirectory = directory.url.path + "/body"
@@ -74,16 +76,23 @@ package final class InProcessSite: Site {
         service = IntakeService(
             catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
             version: "test",
-            clock: { clock.now }, ticker: clock.ticker)
+            clock: { clock.now }, ticker: clock.ticker, atStep: atStep)
     }
 
     private static let firstBoot = "first"
 
     /// Another service on the same directory, as after a restart, or beside this one.
     ///
-    /// - Parameter bootID: of the machine; another than this one's after a reboot.
-    package func another(bootID: String? = nil) throws -> InProcessSite {
-        try InProcessSite(directory, mode, .bytes(0), clock, bootID: bootID ?? Self.firstBoot) { $0 = settings }
+    /// - Parameters:
+    ///   - bootID: of the machine; another than this one's after a reboot.
+    ///   - reserve: of the disk, which this one may not have.
+    ///   - atStep: as the service has it.
+    package func another(
+        bootID: String? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
+        atStep: @escaping @Sendable (Step) -> Void = { _ in }
+    ) throws -> InProcessSite {
+        try InProcessSite(
+            directory, mode, reserve, clock, bootID: bootID ?? Self.firstBoot, { $0 = settings }, atStep: atStep)
     }
 
     /// Recovers as `serve` does at its start, and waits for what it does beside serving.
@@ -167,6 +176,7 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
             "QUERY_STRING": parts.count > 1 ? String(parts[1]) : "", "CONTENT_TYPE": request.contentType ?? "",
         ]
         parameters["UPLOAD_OWNER"] = request.owner
+        parameters["REMOTE_ADDR"] = "192.0.2.1"
         contentLength = request.body.count
         if mode == .handOff, !request.body.isEmpty {
             let path = bodyDirectory + "/" + UUID().uuidString
@@ -197,11 +207,11 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
         condition.withLock {
             while !mayWrite { condition.wait() }
             precondition(received == nil, "answered twice")
+            // nginx removes its file after the reply; here, whoever has the reply looks for it at once.
+            if let bodyFile { unlink(bodyFile) }
             received = ReceivedReply(status: status, headers: headers, body: body)
             condition.broadcast()
         }
-        // nginx removes its file after the reply.
-        if let bodyFile { unlink(bodyFile) }
         return true
     }
 

@@ -40,10 +40,10 @@ final class Outbox: Sendable {
             draft: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), bootID: "",
             limits: UploadLimits(total: 1000, perOwner: 1000), now: now, expiry: 0)
         guard case .unfinished(let upload, _, _) = start,
-            let video = try catalogue.seal(
+            case .sealed(let video, _) = try catalogue.seal(
                 upload: upload.id,
                 as: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), size: 100,
-                duration: 1.5, now: now),
+                duration: 1.5, knowing: [], now: now, isPublished: { _ in true }),
             let job = try catalogue.claimJob(worker: "w", lease: 100, now: now)
         else { throw CatalogueError(.failed, "no new video") }
         if isReady { _ = try catalogue.finishJob(job, media: MediaFacts(), duration: nil, now: now) }

@@ -1,0 +1,167 @@
+import Foundation
+import Glibc
+import System
+
+/// Whether a file that is still being written has the same bytes as other files: it follows the part that is whole from the
+/// beginning on, as `PrefixDigest` does, while those bytes are in the page cache.
+///
+/// Thread-safe. The comparing runs on threads of `ComparisonQueue`, a step of each file in turn.
+package final class PrefixComparison: @unchecked Sendable {
+    // SAFETY: `condition` guards the variables.
+    private let condition = NSCondition()
+    private let file: StoredFile
+    private let others: [StoredFile]
+    /// Those of the others that have had the same bytes so far.
+    private var same: [Int]
+    private var position = 0
+    private var target = 0
+    private var generation = 0
+    /// Whether the queue has it.
+    private var isRunning = false
+    /// What waits until it is no further behind than so many bytes.
+    private var waiting: [(lag: Int, body: @Sendable () -> Void)] = []
+
+    package init(_ file: StoredFile, with others: [StoredFile]) {
+        self.file = file
+        self.others = others
+        same = Array(others.indices)
+    }
+
+    /// The first `count` bytes of the file are there.
+    package func advance(to count: Int) {
+        condition.withLock {
+            target = max(target, count)
+            start()
+        }
+    }
+
+    /// Bytes that may have been compared already have changed; the first `count` bytes are there.
+    package func restart(to count: Int) {
+        condition.withLock {
+            generation += 1
+            (position, target) = (0, count)
+            same = Array(others.indices)
+            start()
+        }
+    }
+
+    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be compared.
+    ///
+    /// - Returns: `false` if that is so already; `body` is not called then.
+    package func whenBehind(atMost lag: Int, _ body: @escaping @Sendable () -> Void) -> Bool {
+        condition.withLock {
+            guard isRunning, target - position > lag else { return false }
+            waiting.append((lag, body))
+            return true
+        }
+    }
+
+    /// Waits until the first `count` bytes, all of which must be there, are compared.
+    ///
+    /// - Returns: which of the others have the same ones, by their place in the list. One that cannot be read has not.
+    package func finish(_ count: Int) -> [Int] {
+        advance(to: count)
+        return condition.withLock {
+            while isRunning { condition.wait() }
+            return same
+        }
+    }
+
+    /// Bytes from the beginning that are compared, or need not be.
+    package var compared: Int { condition.withLock { same.isEmpty ? .max : position } }
+
+    private func start() {
+        guard !isRunning, position < target, !same.isEmpty else { return }
+        isRunning = true
+        ComparisonQueue.shared.add(self)
+    }
+}
+
+// MARK: - For the queue
+
+extension PrefixComparison {
+    /// Bytes that are compared before it is another file's turn.
+    private static let step = 1024 * 1024
+
+    /// Compares some bytes.
+    ///
+    /// - Parameter buffer: for two pieces.
+    /// - Returns: whether there is more to do. If not, the queue no longer has it.
+    fileprivate func proceed(_ buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        let (range, same, generation) = condition.withLock {
+            (position..<min(target, position + Self.step), self.same, self.generation)
+        }
+        let left = same.filter { isSame(range, others[$0], buffer) }
+        let (ready, isRunning) = condition.withLock { () -> ([@Sendable () -> Void], Bool) in
+            if generation == self.generation {
+                position = range.upperBound
+                self.same = left
+            }
+            self.isRunning = position < target && !self.same.isEmpty
+            let behind = self.isRunning ? target - position : 0
+            let ready = waiting.filter { $0.lag >= behind }.map(\.body)
+            waiting.removeAll { $0.lag >= behind }
+            condition.broadcast()
+            return (ready, self.isRunning)
+        }
+        ready.forEach { $0() }
+        return isRunning
+    }
+
+    private func isSame(_ range: Range<Int>, _ other: StoredFile, _ buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        let half = buffer.count / 2
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let count = min(half, range.upperBound - offset)
+            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+            let theirs = UnsafeMutableRawBufferPointer(rebasing: buffer[half..<half + count])
+            guard (try? file.read(into: ours, at: offset)) == count,
+                (try? other.read(into: theirs, at: offset)) == count,
+                memcmp(ours.baseAddress!, theirs.baseAddress!, count) == 0
+            else { return false }
+            offset += count
+        }
+        return true
+    }
+}
+
+/// The files that have bytes to compare, and the threads that do it: slow disks make them wait, not others' requests.
+/// Thread-safe.
+private final class ComparisonQueue: @unchecked Sendable {
+    // SAFETY: `condition` guards the variables below it.
+    private let condition = NSCondition()
+    private var waiting: [PrefixComparison] = []
+    private var threads = 0
+    private var idleThreads = 0
+
+    static let shared = ComparisonQueue()
+
+    private static let threadLimit = 4
+
+    func add(_ file: PrefixComparison) {
+        condition.withLock {
+            waiting.append(file)
+            if idleThreads > 0 {
+                condition.signal()
+            } else if threads < Self.threadLimit {
+                threads += 1
+                Thread.detachNewThread { self.work() }
+            }
+        }
+    }
+
+    private func work() -> Never {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * StoredFile.pieceSize, alignment: 4096)
+        while true {
+            let file = condition.withLock { () -> PrefixComparison in
+                while waiting.isEmpty {
+                    idleThreads += 1
+                    condition.wait()
+                    idleThreads -= 1
+                }
+                return waiting.removeFirst()
+            }
+            if file.proceed(buffer) { condition.withLock { waiting.append(file) } }
+        }
+    }
+}
