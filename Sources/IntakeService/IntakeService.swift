@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import FormData
 import Foundation
 import LoadingCache
 import Logging
@@ -104,6 +105,10 @@ package final class IntakeService: Sendable {
             }
             guard call.owner.utf8.count <= Self.ownerLimit else {
                 throw .malformed("UPLOAD_OWNER", .atMost(bytes: Self.ownerLimit))
+            }
+            // Two owners must not become one by what is done to their names to read them.
+            guard FormText.read(exchange.parameterBytes("UPLOAD_OWNER") ?? []) != nil else {
+                throw .malformed("UPLOAD_OWNER", .text)
             }
             switch action {
             case .uploadFile: try uploadFile(call)

@@ -183,6 +183,8 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
 
     package func parameter(_ name: String) -> String? { parameters[name] }
 
+    package func parameterBytes(_ name: String) -> [UInt8]? { parameters[name].map { Array($0.utf8) } }
+
     package func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         condition.withLock {
             // Pieces of a size that divides nothing, as a network makes them.
