@@ -16,6 +16,7 @@ extension SQLiteCatalogue {
                 try db.deleteUpload(upload.record.id)
                 expired.append(ExpiredUpload(id: upload.record.id, path: upload.record.draft.path))
             }
+            try checkRoom()
             try db.checkLimits(limits, owner: key.owner)
             let original = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
             try db.run(
@@ -72,11 +73,12 @@ extension SQLiteCatalogue {
     }
 
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
-        try write(durably: durably) { db in try chunks.map(db.record) }
+        try checkLog()
+        return try write(durably: durably) { db in try chunks.map(db.record) }
     }
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ?", [id, chunk])
             try db.run("UPDATE upload SET received = received - ? WHERE upload_id = ?", [db.changesCount, id])
         }
@@ -93,13 +95,13 @@ extension SQLiteCatalogue {
     }
 
     package func distrust(upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.run("UPDATE upload SET boot_id = '' WHERE upload_id = ?", [id])
         }
     }
 
     package func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool {
-        try write { db in
+        try deleting { db in
             try db.run(
                 "UPDATE upload SET boot_id = ? WHERE upload_id = ? AND boot_id = ?",
                 [bootID, upload.id, upload.bootID])
@@ -137,25 +139,25 @@ extension SQLiteCatalogue {
     }
 
     package func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool {
-        try write { db in
+        try deleting { db in
             try db.run("DELETE FROM upload WHERE upload_id = ? AND state = 'open' AND received = 0", [id])
             return db.changesCount > 0
         }
     }
 
     package func discard(upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.run("DELETE FROM upload WHERE upload_id = ? AND state <> 'sealed'", [id])
         }
     }
 
     package func seal(
-        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
+        upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64, uploadTime: Int64
     ) throws(CatalogueError) -> Video? {
         try write(durably: true) { db in
             try db.run(
                 "UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ? AND state = 'open'",
-                [now, id])
+                [uploadTime, id])
             let won = db.changesCount > 0
             guard let row = try db.row("SELECT owner, md5, video_id FROM upload WHERE upload_id = ?", [id]) else {
                 return nil
@@ -175,7 +177,7 @@ extension SQLiteCatalogue {
 
     package func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String] {
         guard isRepairing else { return try read { db in try db.wrongNumbers(isRepairing: false) } }
-        return try write { db in try db.wrongNumbers(isRepairing: true) }
+        return try deleting { db in try db.wrongNumbers(isRepairing: true) }
     }
 
     package func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads {
@@ -191,7 +193,7 @@ extension SQLiteCatalogue {
                 sort(try db.rows("SELECT upload_id, state, path FROM upload WHERE update_time <= ?", [expiry]))
             }
         }
-        return try write { db in
+        return try deleting { db in
             sort(try db.rows("DELETE FROM upload WHERE update_time <= ? RETURNING upload_id, state, path", [expiry]))
         }
     }

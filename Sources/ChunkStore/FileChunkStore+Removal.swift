@@ -11,9 +11,11 @@ extension FileChunkStore {
             let upload = try Descriptor(at: directory, "upload", O_RDONLY | O_DIRECTORY)
             let above = parts.dropFirst().dropLast().joined(separator: "/")
             let parent = try Descriptor(beneath: upload, above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
-            let bytes = try Self.remove(parts.last!, in: parent)
-            try parent.sync()
-            return bytes
+            return try deleting { () throws(SystemError) in
+                let bytes = try Self.remove(parts.last!, in: parent)
+                try parent.sync()
+                return bytes
+            }
         } catch  where error.code == ENOENT {
             return 0
         }

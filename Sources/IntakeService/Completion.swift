@@ -25,7 +25,7 @@ extension IntakeService {
                 try? catalogue.discard(upload: upload.record.id)
                 end(upload, outcome)
             case .container:
-                try? catalogue.reject(upload: upload.record.id, reason: "container", now: now)
+                try? catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime)
                 end(upload, outcome)
             default:
                 // Everything is still there, and a later request may have more luck.
@@ -128,7 +128,8 @@ extension IntakeService {
         do throws(CatalogueError) {
             // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
             video = try catalogue.seal(
-                upload: upload.record.id, as: draft, size: verified.size, duration: verified.duration, now: now)
+                upload: upload.record.id, as: draft, size: verified.size, duration: verified.duration, now: now,
+                uploadTime: uploadTime)
         } catch {
             if error.isSyncFailure { noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)

@@ -89,8 +89,11 @@ package final class IntakeService: Sendable {
     /// Seconds since 1970.
     var now: Int64 { clock() }
 
-    /// An upload whose last chunk came before is gone.
-    var expiry: Int64 { now - settings.uploadLifetime }
+    /// Seconds of the catalogue's clock, which does not jump: what the ages of uploads are measured with.
+    var uploadTime: Int64 { catalogue.clock }
+
+    /// An upload whose last chunk came before is gone, by the same clock.
+    var expiry: Int64 { uploadTime - settings.uploadLifetime }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255

@@ -117,7 +117,7 @@ extension IntakeService {
     ) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c, differs: differs)
-        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: now)
+        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, layout: layout, time: uploadTime)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
 

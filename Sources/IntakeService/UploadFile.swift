@@ -79,8 +79,8 @@ extension IntakeService {
         if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
         let start = try recording(
             catalogue.beginUpload(
-                request.key, draft: draft(request, settings), bootID: bootID, limits: settings.uploadLimits, now: now,
-                expiry: expiry))
+                request.key, draft: draft(request, settings), bootID: bootID, limits: settings.uploadLimits,
+                now: uploadTime, expiry: expiry))
         switch start {
         case .sealed(let video):
             return .sealed(video)
@@ -88,7 +88,7 @@ extension IntakeService {
             remove(expired)
             if record.state == .rejected {
                 guard isVideo == true else { throw .container(settings) }
-                try recording(catalogue.reopen(upload: record.id, now: now))
+                try recording(catalogue.reopen(upload: record.id, now: uploadTime))
             }
             return .unfinished(uploads.begin(record, guid: request.guid, settings))
         }
@@ -98,7 +98,7 @@ extension IntakeService {
     private func refuse(_ upload: ActiveUpload, _ settings: IntakeSettings) throws(Failure) {
         let refused = Failure.container(settings)
         guard !upload.has(chunk: 0) else { throw refused }
-        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: now))
+        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime))
         end(upload, .failed(refused))
         throw refused
     }

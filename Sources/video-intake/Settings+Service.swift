@@ -25,8 +25,10 @@ extension Settings {
 
     /// The catalogue, which must be there.
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
-        try SQLiteCatalogue(
-            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil)
+        let (reserve, directory) = (reserve, dataDirectory)
+        return try SQLiteCatalogue(
+            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil,
+            hasRoom: { reserve.isFree(at: directory) })
     }
 
     /// Where events are delivered to; `nil` if nowhere.
@@ -46,7 +48,7 @@ extension Settings {
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try openStore()
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID,
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: MachineClock.system.bootID,
             version: VideoIntake.version)
     }
 
@@ -62,13 +64,6 @@ extension Settings {
         var (ours, theirs) = (stat(), stat())
         guard let body = intake.bodyDirectory else { return false }
         return stat(dataDirectory, &ours) == 0 && stat(body, &theirs) == 0 && ours.st_dev != theirs.st_dev
-    }
-
-    /// The kernel's name for the time since it was started; where there is none, everything counts as from before.
-    private static var bootID: String {
-        let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
-        let id = text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-        return id.isEmpty ? UUID().uuidString : id
     }
 
     static func makeDirectory(_ path: String, mode: mode_t) throws {

@@ -55,7 +55,7 @@ final class Fixture {
     ) throws -> Video? {
         try catalogue.seal(
             upload: id, as: VideoDraft(name: name, guid: "g", path: path, classID: classID), size: 100,
-            duration: duration, now: now)
+            duration: duration, now: now, uploadTime: now)
     }
 
     /// The path of a video that `record` makes.
@@ -73,7 +73,8 @@ final class Fixture {
             throw CatalogueError(.failed, "sealed")
         }
         let draft = VideoDraft(name: name, guid: name, path: Self.path(name), classID: nil)
-        return try catalogue.seal(upload: upload.id, as: draft, size: 100, duration: duration, now: now)!
+        return try catalogue.seal(
+            upload: upload.id, as: draft, size: 100, duration: duration, now: now, uploadTime: now)!
     }
 
     /// Claims the oldest job for 100 s.
