@@ -49,6 +49,7 @@ final class ActiveUpload: @unchecked Sendable {
     private var isOpening = false
     private var held: [Held] = []
     private var heldCount = 0
+    private var lastUseNumber = 0
 
     init(_ record: Upload, _ settings: IntakeSettings) {
         self.record = record
@@ -86,6 +87,13 @@ extension ActiveUpload {
 
     func addGuid(_ guid: String) {
         locked { _ = guids.insert(guid) }
+    }
+
+    /// The number of the request that has touched it last.
+    var lastUse: Int { locked { lastUseNumber } }
+
+    func noteUse(_ number: Int) {
+        locked { lastUseNumber = number }
     }
 
     /// Whether no request is under way.

@@ -19,6 +19,7 @@ package final class IntakeService: Sendable {
     let refusals: RefusalLog
     /// Of the program.
     let version: String
+    let limits: ResourceLimits
     let uploads: ActiveUploads
     let videos: KnownVideos
     let writability: Writability
@@ -39,11 +40,12 @@ package final class IntakeService: Sendable {
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
     ///   - version: of the program, for monitors.
+    ///   - limits: what it may take of the machine.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
-        version: String,
+        version: String, limits: ResourceLimits = ResourceLimits(),
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system
     ) {
         self.catalogue = catalogue
@@ -55,7 +57,8 @@ package final class IntakeService: Sendable {
         refusals = RefusalLog(clock: clock)
         self.clock = clock
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
-        uploads = ActiveUploads(ticker: ticker)
+        self.limits = limits
+        uploads = ActiveUploads(limit: limits.openUploads, ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         writability = Writability(catalogue, ticker: ticker)
         durability = settings.durability
@@ -130,7 +133,10 @@ package final class IntakeService: Sendable {
     }
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
-        try FormReader(store: store, settings: call.settings, memory: bodyMemory, metrics: metrics).read(call.exchange)
+        try FormReader(
+            store: store, settings: call.settings, memory: bodyMemory, metrics: metrics,
+            closeIdleFile: { self.uploads.closeIdle() }
+        ).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
@@ -144,8 +150,17 @@ package final class IntakeService: Sendable {
 
 extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
+    ///
+    /// For want of descriptors idle uploads give theirs back, and the call is made again.
     func storing<Result>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
-        do throws(SystemError) { return try call() } catch { throw failure(error) }
+        while true {
+            do throws(SystemError) {
+                return try call()
+            } catch  where error.isLackOfDescriptors && uploads.closeIdle() {
+            } catch {
+                throw failure(error)
+            }
+        }
     }
 
     /// Runs a call of the catalogue; its error becomes a reply.

@@ -69,6 +69,11 @@ struct FormReader: Sendable {
     let settings: IntakeSettings
     let memory: MemoryPool
     let metrics: Metrics
+    /// Closes a file that nobody is using, for want of descriptors. Returns `false` if there is none.
+    let closeIdleFile: @Sendable () -> Bool
+
+    /// Bytes of text that a request may have: all fields, and one of them as it was sent.
+    static let textLimit = (FormLimits.standard.parts + 1) * FormLimits.standard.textBytes
 
     func read(_ exchange: any Exchange) throws(Failure) -> RequestForm {
         do {
@@ -122,12 +127,15 @@ extension FormReader {
             throw .notStored(
                 cause: "body file \(path) is not below the body directory (\(settings.bodyDirectory ?? "not set"))")
         }
-        do throws(SystemError) {
-            let parent = try Descriptor(directory: directory)
-            let name = String(path.dropFirst(directory.count + 1))
-            return StoredFile(try Descriptor(beneath: parent, name, O_RDONLY | O_NONBLOCK))
-        } catch {
-            throw .notStored(cause: "body file \(path): \(error)")
+        while true {
+            do throws(SystemError) {
+                let parent = try Descriptor(directory: directory)
+                let name = String(path.dropFirst(directory.count + 1))
+                return StoredFile(try Descriptor(beneath: parent, name, O_RDONLY | O_NONBLOCK))
+            } catch  where error.isLackOfDescriptors && closeIdleFile() {
+            } catch {
+                throw .notStored(cause: "body file \(path): \(error)")
+            }
         }
     }
 }

@@ -49,7 +49,16 @@ extension Settings {
         let store = try openStore()
         return IntakeService(
             catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: MachineClock.system.bootID,
-            version: VideoIntake.version)
+            version: VideoIntake.version, limits: limits)
+    }
+
+    /// What the service may take of the machine; the descriptors are those of this process.
+    var limits: ResourceLimits {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return ResourceLimits(threads: threads)
+        }
+        return ResourceLimits(threads: threads, descriptors: Int(clamping: limit.rlim_cur))
     }
 
     /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.

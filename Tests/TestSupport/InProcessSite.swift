@@ -34,10 +34,11 @@ package final class InProcessSite: Site {
 
     package convenience init(
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
-        _ change: (inout IntakeSettings) -> Void = { _ in }
+        limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void = { _ in }
     ) throws {
         try self.init(
-            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot, change)
+            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot,
+            limits: limits, change)
     }
 
     /// A service on a directory that is there already, which stays when it goes.
@@ -50,7 +51,7 @@ package final class InProcessSite: Site {
 
     private init(
         _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
-        bootID: String, _ change: (inout IntakeSettings) -> Void
+        bootID: String, limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void
     ) throws {
         var settings = IntakeSettings()
         settings.bodyDirectory = directory.url.path + "/body"
@@ -74,7 +75,7 @@ package final class InProcessSite: Site {
             durability: settings.durability)
         service = IntakeService(
             catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
-            version: "test",
+            version: "test", limits: limits,
             clock: { clock.now }, ticker: clock.ticker)
     }
 
