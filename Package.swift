@@ -25,7 +25,7 @@ let package = Package(
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
         .target(name: "System", dependencies: ["CPlatform"]),
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
-        .target(name: "Catalogue", dependencies: ["Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(name: "Catalogue", dependencies: ["System", "Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "Transcoding",
             dependencies: ["ChunkStore", "CPlatform", "System", .product(name: "Logging", package: "swift-log")]),
@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "IntakeService", "Catalogue", "CCrypto", "ChunkStore", "LoadingCache",
+                "IntakeService", "Catalogue", "CCrypto", "ChunkStore", "LoadingCache", "System",
                 .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),

@@ -4,7 +4,7 @@ import Uploads
 ///
 /// Thread-safe; every decision that concerns more than one request is a conditional update, so that several processes
 /// may share one catalogue. `SQLiteCatalogue` keeps it in one SQLite file; PostgreSQL can take its place.
-/// Times are seconds since 1970.
+/// Times are seconds since 1970; those of uploads are seconds of `clock`.
 package protocol Catalogue: Sendable {
     /// The owner's first video with this content, `nil` if there is none.
     ///
@@ -134,10 +134,11 @@ package protocol Catalogue: Sendable {
     ///   - size: bytes.
     ///   - duration: seconds; `nil` if it is found out later, with `setDuration`.
     ///   - known: the files of this content with which the upload's bytes were compared.
+    ///   - uploadTime: now, by `clock`.
     ///   - isPublished: whether the file is there; asked while no deletion can take it away.
     func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String) -> Bool
     ) throws(CatalogueError) -> Sealing
 
     /// The files of the videos whose duration nobody has asked for yet, the oldest first.
@@ -246,6 +247,16 @@ package protocol Catalogue: Sendable {
 
     /// Records when `check` was run, and how many findings it did not repair.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
+
+    /// Seconds of a clock that never jumps: what ages of uploads, of their aliases and of refusals are measured with. It begins
+    /// with the time of day and falls behind by what the machine is off.
+    var clock: Int64 { get }
+
+    /// Keeps `clock` for the next start of the machine. To be called from time to time.
+    ///
+    /// - Parameter isDryRun: keeps nothing.
+    /// - Returns: the time of day without what it has jumped lately, in seconds since 1970.
+    func keepClock(isDryRun: Bool) throws(CatalogueError) -> Int64
 
     /// Checks that changes can be written.
     func checkWritable() throws(CatalogueError)

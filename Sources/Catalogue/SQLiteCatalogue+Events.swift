@@ -43,7 +43,7 @@ extension SQLiteCatalogue {
                 undelivered: try db.row("SELECT count(*) " + old.undelivered, [before.undelivered])![0])
         }
         if isDryRun || found == ExpiredEvents(delivered: 0, undelivered: 0) { return found }
-        return try write { db in
+        return try deleting { db in
             try db.run("DELETE " + old.delivered, [before.delivered])
             let delivered = db.changesCount
             try db.run("DELETE " + old.undelivered, [before.undelivered])

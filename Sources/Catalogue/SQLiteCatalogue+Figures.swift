@@ -26,7 +26,7 @@ extension SQLiteCatalogue {
     }
 
     package func noteCheck(findings: Int, now: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.setFact("check_time", now)
             try db.setFact("check_findings", findings)
         }
@@ -42,7 +42,7 @@ extension SQLiteCatalogue {
     }
 
     package func forgetWorker(_ name: String) throws(CatalogueError) {
-        try write { db in try db.run("DELETE FROM worker WHERE name = ?", [name]) }
+        try deleting { db in try db.run("DELETE FROM worker WHERE name = ?", [name]) }
     }
 }
 

@@ -2,7 +2,7 @@ import GRDB
 
 extension SQLiteCatalogue {
     package func queueJobs(video id: Int64?, now: Int64) throws(CatalogueError) -> Int {
-        try write(durably: true) { db in
+        try adding(durably: true) { db in
             try db.run(
                 """
                 INSERT INTO job (path, state, not_before, create_time, update_time)
@@ -122,7 +122,7 @@ extension SQLiteCatalogue {
     }
 
     package func cancelJob(id: Int64, now: Int64) throws(CatalogueError) -> Bool {
-        try write(durably: true) { db in
+        try deleting(durably: true) { db in
             guard let job = try db.job(id: id), job.state == .queued || job.state == .running else { return false }
             try end(job, "cancelled\nAn operator has cancelled it.", now: now, in: db)
             return true

@@ -22,6 +22,7 @@ extension SQLiteCatalogue {
                 expired.append(ExpiredUpload(id: upload.record.id, path: upload.record.draft.path))
             }
             guard key.chunkSize != nil else { return .unplaced }
+            try checkRoom()
             try db.checkLimits(limits, owner: key.owner)
             let known = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
             try db.run(
@@ -83,11 +84,12 @@ extension SQLiteCatalogue {
     }
 
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
-        try write(durably: durably) { db in try chunks.map(db.record) }
+        try checkLog()
+        return try write(durably: durably) { db in try chunks.map(db.record) }
     }
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.forget(chunk: chunk, upload: id)
         }
     }
@@ -107,13 +109,13 @@ extension SQLiteCatalogue {
     }
 
     package func distrust(upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.run("UPDATE upload SET boot_id = '' WHERE upload_id = ?", [id])
         }
     }
 
     package func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool {
-        try write { db in
+        try deleting { db in
             try db.run(
                 "UPDATE upload SET boot_id = ? WHERE upload_id = ? AND boot_id = ?",
                 [bootID, upload.id, upload.bootID])
@@ -148,21 +150,21 @@ extension SQLiteCatalogue {
     }
 
     package func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool {
-        try write { db in
+        try deleting { db in
             try db.run("DELETE FROM upload WHERE upload_id = ? AND state = 'open' AND received = 0", [id])
             return db.changesCount > 0
         }
     }
 
     package func discard(upload id: Int64) throws(CatalogueError) {
-        try write { db in
+        try deleting { db in
             try db.run("DELETE FROM upload WHERE upload_id = ? AND state <> 'sealed'", [id])
         }
     }
 
     package func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String) -> Bool
     ) throws(CatalogueError) -> Sealing {
         try write(durably: true) { db in
             guard
@@ -183,9 +185,9 @@ extension SQLiteCatalogue {
             else { return .pathLost }
             // Another video was inserted with this number by SQL since the upload began.
             if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }
-            try db.run("UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ?", [now, id])
+            try db.run("UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ?", [uploadTime, id])
             let others = try db.sealOthers(
-                than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: now)
+                than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: uploadTime)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
             let video = try record(
                 videoID, owner: owner, md5: md5, draft, size: size, duration: same?.duration ?? duration, now: now,
@@ -196,7 +198,7 @@ extension SQLiteCatalogue {
 
     package func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String] {
         guard isRepairing else { return try read { db in try db.wrongNumbers(isRepairing: false) } }
-        return try write { db in try db.wrongNumbers(isRepairing: true) }
+        return try deleting { db in try db.wrongNumbers(isRepairing: true) }
     }
 
     package func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads {
@@ -212,7 +214,7 @@ extension SQLiteCatalogue {
                 sort(try db.rows("SELECT upload_id, state, path FROM upload WHERE update_time <= ?", [expiry]))
             }
         }
-        return try write { db in
+        return try deleting { db in
             sort(try db.rows("DELETE FROM upload WHERE update_time <= ? RETURNING upload_id, state, path", [expiry]))
         }
     }

@@ -41,7 +41,7 @@ extension SQLiteCatalogue {
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
     ) throws(CatalogueError) -> Video? {
-        try write(durably: true) { db in
+        try adding(durably: true) { db in
             if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
             // What the caller knows of the video may be older than its duration, or its end.
             guard let original = try db.videos(ofFile: video.path, limit: 1).first else { return nil }
@@ -53,7 +53,7 @@ extension SQLiteCatalogue {
     }
 
     package func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]? {
-        try write(durably: true) { db in
+        try deleting(durably: true) { db in
             guard let video = try db.video(id: id) else { return nil }
             try db.run("DELETE FROM video_info WHERE video_id = ?", [id])
             guard try db.videos(ofFile: video.path, limit: 1).isEmpty else { return [] }
@@ -133,7 +133,7 @@ extension SQLiteCatalogue {
     }
 
     package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {
-        try write(durably: true) { db in
+        try adding(durably: true) { db in
             try db.run(
                 "INSERT INTO video_class (class_name, game_name) VALUES (?, ?) ON CONFLICT DO NOTHING", [name, game])
             guard db.changesCount > 0 else {
@@ -144,7 +144,7 @@ extension SQLiteCatalogue {
     }
 
     package func removeClass(_ id: Int64) throws(CatalogueError) -> Bool {
-        try write(durably: true) { db in
+        try deleting(durably: true) { db in
             try db.run("DELETE FROM video_class WHERE class_id = ?", [id])
             return db.changesCount > 0
         }

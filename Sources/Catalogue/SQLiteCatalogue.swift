@@ -1,15 +1,39 @@
 import GRDB
 import Glibc
 import Synchronization
+import System
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
 /// A commit survives the death of any process; `write(durably: true)` makes it survive power loss as well.
 /// https://sqlite.org/pragma.html#pragma_synchronous
+///
+/// On a full disk `adding` is refused before anything is written, and `deleting` goes on with what the ballast gives back.
 package final class SQLiteCatalogue: Catalogue {
     let pool: DatabasePool
     let queuesJobs: Bool
     private let writesEventsNow: Atomic<Bool>
+    private let ballast: Ballast
+    private let hasRoom: @Sendable () -> Bool
+    private let machine: MachineClock
+    /// As it was at the start; it runs with the machine.
+    private let uploadClock: UploadClock
+
+    /// Bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell that was left
+    /// open, for example; behind this nothing is added until that ends.
+    private static let logLimit = 256 << 20
+    /// Bytes of the log that stay once all of it is in the database.
+    private static let logKept = 16 << 20
+
+    /// Connections that read at the same time.
+    private static let readers = 4
+    /// Bytes that a connection keeps of the database.
+    private static let cacheSize = 2_048_000
+
+    /// Bytes of memory that its connections use at most, the one that writes included.
+    package static let memoryLimit = (readers + 1) * cacheSize
+    /// Descriptors that its connections use at most: each has the database and the log, and they share an index.
+    package static let descriptorLimit = 2 * (readers + 1) + 1
 
     /// The version of the tables.
     package static let schemaVersion = Schema.version
@@ -21,46 +45,71 @@ package final class SQLiteCatalogue: Catalogue {
     ///     that were given out before.
     ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
     ///   - writesEvents: as `setWritesEvents` has it.
+    ///   - machine: what `clock` follows.
     ///   - trace: is told of each statement that runs.
+    ///   - hasRoom: whether anything may be added; asked often.
     package init(
         path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
-        trace: (@Sendable (String) -> Void)? = nil
+        machine: MachineClock = .system, trace: (@Sendable (String) -> Void)? = nil,
+        hasRoom: @escaping @Sendable () -> Bool = { true }
     ) throws(CatalogueError) {
         self.queuesJobs = queuesJobs
         writesEventsNow = Atomic(writesEvents)
+        ballast = Ballast(directory: Self.directory(of: path))
+        self.hasRoom = hasRoom
+        self.machine = machine
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
-        configuration.maximumReaderCount = 4
+        configuration.maximumReaderCount = Self.readers
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000")
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = NORMAL; PRAGMA cache_size = \(-Self.cacheSize / 1024);
+                    PRAGMA journal_size_limit = \(Self.logKept)
+                    """)
             if let trace { db.trace { trace($0.description) } }
         }
         let lock = Self.lockDirectory(of: path)
         defer { close(lock) }
-        do {
-            if creates { try Self.create(path) }
-            guard access(path, F_OK) == 0 else {
-                throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
+        while true {
+            do {
+                (pool, uploadClock) = try Self.openPool(path, creates: creates, configuration, machine)
+                return
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
+                throw CatalogueError(.failed, "\(path) cannot be written")
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
+                throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
+            } catch {
+                // The files beside the database need room too.
+                let failure = Self.failure(error, in: path)
+                guard failure.reason == .diskFull, ballast.giveBack() else { throw failure }
             }
-            pool = try DatabasePool(path: path, configuration: configuration)
-            guard try pool.read({ try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") }) != 0 else {
-                throw CatalogueError(.incompatible, "\(path) is empty; restore it from a backup")
-            }
-            guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
-                throw CatalogueError(
-                    .incompatible, "\(path) was written by a later version of video-intake; run that version")
-            }
-            try Self.keepOlderSchema(pool)
-            try Schema.migrator.migrate(pool)
-            // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
-            try pool.write(Self.touch)
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
-            throw CatalogueError(.failed, "\(path) cannot be written")
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
-            throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
-        } catch {
-            throw Self.failure(error)
         }
+    }
+
+    private static func openPool(
+        _ path: String, creates: Bool, _ configuration: Configuration, _ machine: MachineClock
+    ) throws -> (DatabasePool, UploadClock) {
+        if creates { try create(path) }
+        guard access(path, F_OK) == 0 else {
+            throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
+        }
+        let pool = try DatabasePool(path: path, configuration: configuration)
+        guard try pool.read({ try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") }) != 0 else {
+            throw CatalogueError(.incompatible, "\(path) is empty; restore it from a backup")
+        }
+        guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
+            throw CatalogueError(
+                .incompatible, "\(path) was written by a later version of video-intake; run that version")
+        }
+        try keepOlderSchema(pool)
+        try Schema.migrator.migrate(pool)
+        // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
+        let clock = try pool.write { db in
+            try touch(db)
+            return try db.runningClock(on: machine)
+        }
+        return (pool, clock)
     }
 
     /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
@@ -115,6 +164,18 @@ package final class SQLiteCatalogue: Catalogue {
 
     package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
 
+    package var clock: Int64 { uploadClock.now(machine) }
+
+    package func keepClock(isDryRun: Bool) throws(CatalogueError) -> Int64 {
+        let machine = machine
+        if isDryRun { return try read { db in try db.keptClock() ?? uploadClock }.steadyTime(machine) }
+        return try deleting { db in
+            let clock = try (db.keptClock() ?? uploadClock).kept(on: machine)
+            try db.setFact("clock", clock.text)
+            return clock.steadyTime(machine)
+        }
+    }
+
     /// Writes and changes nothing.
     private static func touch(_ db: Database) throws {
         try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
@@ -122,7 +183,37 @@ package final class SQLiteCatalogue: Catalogue {
 
     /// Runs a read in its own snapshot.
     func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
-        do { return try pool.read(body) } catch { throw Self.failure(error) }
+        do { return try pool.read(body) } catch { throw Self.failure(error, in: pool.path) }
+    }
+
+    /// Runs a transaction that makes the catalogue grow by what a client asked for, if there is room for more.
+    ///
+    /// - Throws: `diskFull` where the reserve is reached.
+    func adding<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        try checkRoom()
+        return try write(durably: durably, body)
+    }
+
+    /// Runs a transaction that removes something, or that an operator needs in order to make room: also on a full disk.
+    func deleting<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        while true {
+            do throws(CatalogueError) {
+                return try write(durably: durably, body)
+            } catch  where error.reason == .diskFull && ballast.giveBack() {}
+        }
+    }
+
+    func checkRoom() throws(CatalogueError) {
+        guard hasRoom() else { throw CatalogueError(.diskFull, "the reserve is reached") }
+        try checkLog()
+    }
+
+    /// Checks that the log of changes is not longer than it may be.
+    func checkLog() throws(CatalogueError) {
+        var status = stat()
+        guard stat(pool.path + "-wal", &status) == 0, status.st_size > off_t(Self.logLimit) else { return }
+        throw CatalogueError(
+            .failed, "\(pool.path)-wal has \(status.st_size) bytes: somebody has been reading the catalogue for long")
     }
 
     /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
@@ -140,16 +231,31 @@ package final class SQLiteCatalogue: Catalogue {
                 return result!
             }
         } catch {
-            throw Self.failure(error)
+            throw Self.failure(error, in: pool.path)
         }
     }
 
-    static func failure(_ error: any Error) -> CatalogueError {
+    /// - Parameter path: of the database that it was with, if that is known.
+    static func failure(_ error: any Error, in path: String? = nil) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
         let code = (error as? DatabaseError)?.extendedResultCode
+        let isFull =
+            switch code?.primaryResultCode {
+            case .SQLITE_FULL?: true
+            // Of the files beside the database it says so in other ways.
+            case .SQLITE_IOERR?, .SQLITE_CANTOPEN?: path.map { !hasBlocks(directory(of: $0)) } ?? false
+            default: false
+            }
         return CatalogueError(
-            code?.primaryResultCode == .SQLITE_FULL ? .diskFull : .failed, String(describing: error),
+            isFull ? .diskFull : .failed, String(describing: error),
             isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
+    }
+
+    /// Whether a file system has room for what SQLite writes at once.
+    private static func hasBlocks(_ directory: String) -> Bool {
+        var space = statvfs()
+        guard statvfs(directory, &space) == 0 else { return true }
+        return UInt64(space.f_bavail) * UInt64(space.f_frsize) >= 256 << 10
     }
 }
 
@@ -167,6 +273,18 @@ extension Database {
     /// All rows that a statement, prepared once a connection, gives.
     func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    func keptClock() throws -> UploadClock? {
+        try (fact("clock") as String?).flatMap(UploadClock.init(text:))
+    }
+
+    /// The clock of this start of the machine, which its first process sets going.
+    fileprivate func runningClock(on machine: MachineClock) throws -> UploadClock {
+        let kept = try keptClock()
+        let clock = kept?.running(on: machine) ?? UploadClock(machine)
+        if clock != kept { try setFact("clock", clock.text) }
+        return clock
     }
 
     /// The next video number: above all that were given out or inserted by SQL.

@@ -27,6 +27,9 @@ package protocol ChunkStore: Sendable {
     /// - Throws: `SystemError` with `isDiskFull` if not.
     func checkRoom(for bytes: Int) throws(SystemError)
 
+    /// Takes room that removals give back when the disk is full. To be called from time to time.
+    func restoreBallast()
+
     /// Bytes of a published video, without opening it; `nil` if there is no such file.
     func publishedLength(_ path: String) -> Int?
 

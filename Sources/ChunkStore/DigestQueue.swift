@@ -16,6 +16,9 @@ final class DigestQueue: @unchecked Sendable {
 
     static let shared = DigestQueue()
 
+    /// Bytes that its threads read into.
+    static let memoryLimit = threadLimit * bufferSize
+
     /// Half of the cores: the others bring the bytes in.
     private static let threadLimit = max(1, ProcessInfo.processInfo.activeProcessorCount / 2)
 

@@ -7,9 +7,11 @@ extension FileChunkStore {
     package func removePublished(_ path: String) throws(SystemError) -> Int {
         do throws(SystemError) {
             let (parent, name) = try parent(ofPublished: path)
-            let bytes = try Self.remove(name, in: parent.descriptor)
-            try parent.descriptor.sync()
-            return bytes
+            return try deleting { () throws(SystemError) in
+                let bytes = try Self.remove(name, in: parent.descriptor)
+                try parent.descriptor.sync()
+                return bytes
+            }
         } catch  where error.code == ENOENT {
             return 0
         }

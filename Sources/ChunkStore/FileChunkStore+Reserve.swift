@@ -8,6 +8,36 @@ extension FileChunkStore {
         case automatic
         /// So many bytes.
         case bytes(Int)
+
+        fileprivate func bytes(of total: Int) -> Int {
+            switch self {
+            case .bytes(let bytes): bytes
+            case .automatic: max(1 << 30, total / 20)
+            }
+        }
+
+        /// Whether so much is free on the file system that a directory is on; also where that cannot be found out.
+        package func isFree(at path: String) -> Bool {
+            do throws(SystemError) {
+                let space = try FileChunkStore.space(of: Descriptor(directory: path))
+                return space.free >= bytes(of: space.total)
+            } catch {
+                return true
+            }
+        }
+    }
+
+    /// Runs what removes something, also on a full disk: with room from the ballast.
+    package func deleting<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+        while true {
+            do throws(SystemError) {
+                return try body()
+            } catch  where error.code == ENOSPC && ballast.giveBack() {}
+        }
+    }
+
+    package func restoreBallast() {
+        if let room = try? room() { ballast.restore(room: room.data) }
     }
 
     package func checkRoom(for bytes: Int) throws(SystemError) {
@@ -17,11 +47,7 @@ extension FileChunkStore {
 
     package func room() throws(SystemError) -> Room {
         let data = try Self.space(of: directory)
-        let kept =
-            switch reserve {
-            case .bytes(let bytes): bytes
-            case .automatic: max(1 << 30, data.total / 20)
-            }
+        let kept = reserve.bytes(of: data.total)
         guard let bodyFileSystem else { return Room(data: data.free - kept, body: nil) }
         // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %.
         let body = try Self.space(of: bodyFileSystem.descriptor)
@@ -29,7 +55,7 @@ extension FileChunkStore {
     }
 
     /// Bytes of the file system that a directory is on.
-    private static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
+    fileprivate static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
         var status = statvfs()
         let number = directory.number
         _ = try SystemError.check("fstatvfs") { fstatvfs(number, &status) }

@@ -18,6 +18,7 @@ package final class FileChunkStore: ChunkStore {
     let incoming: Descriptor
     let directoryPath: String
     let reserve: Reserve
+    let ballast: Ballast
     private let durability: Durability
     private let syncedDirectories = DirectorySet()
 
@@ -38,6 +39,7 @@ package final class FileChunkStore: ChunkStore {
         try directory.sync()
         incoming = try Descriptor(at: directory, "incoming", O_RDONLY | O_DIRECTORY)
         directoryPath = path
+        ballast = Ballast(directory: path)
         self.reserve = reserve
         self.durability = durability
     }
@@ -119,6 +121,10 @@ extension FileChunkStore {
     }
 
     package func setAside(_ file: IncomingFile) throws(SystemError) -> String {
+        try deleting { () throws(SystemError) in try moveAside(file) }
+    }
+
+    private func moveAside(_ file: IncomingFile) throws(SystemError) -> String {
         try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
         let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
         for attempt in 0... {

@@ -65,6 +65,9 @@ package final class PrefixDigest: @unchecked Sendable {
         if let range { file.dropCache(of: range) }
     }
 
+    /// Bytes of memory that the digests of all files take at most to read.
+    package static let memoryLimit = DigestQueue.memoryLimit
+
     /// Bytes before the position that stay in the page cache, to be brought to the medium.
     private static let cacheKept = 8 * 1024 * 1024
 

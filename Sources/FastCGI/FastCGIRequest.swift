@@ -13,6 +13,8 @@ package final class FastCGIRequest: @unchecked Sendable {
     /// Freed with the request, not with the reply, so that parameters stay readable.
     let library: UnsafeMutablePointer<FCGX_Request>
     let limits: ConnectionLimits
+    /// Values with a NUL in them, which libfcgi has only the beginning of.
+    private let cut: [String: [UInt8]]
     let isAnswered = Atomic<Bool>(false)
     var input: RequestInput
     /// Nil after the reply.
@@ -37,14 +39,16 @@ package final class FastCGIRequest: @unchecked Sendable {
         }
         let input = RequestInput(reader: reader, requestId: head.requestId)
         return FastCGIRequest(
-            library: library, limits: limits, input: input, connection: consume connection, token: consume token)
+            library: library, cut: head.cut, limits: limits, input: input, connection: consume connection,
+            token: consume token)
     }
 
     private init(
-        library: UnsafeMutablePointer<FCGX_Request>, limits: ConnectionLimits, input: consuming RequestInput,
-        connection: consuming Connection, token: consuming RunningCount.Token
+        library: UnsafeMutablePointer<FCGX_Request>, cut: [String: [UInt8]], limits: ConnectionLimits,
+        input: consuming RequestInput, connection: consuming Connection, token: consuming RunningCount.Token
     ) {
         self.library = library
+        self.cut = cut
         self.limits = limits
         self.input = input
         self.connection = consume connection
@@ -63,6 +67,16 @@ package final class FastCGIRequest: @unchecked Sendable {
     /// there is one; invalid UTF-8 becomes U+FFFD.
     package func parameter(_ name: String) -> String? {
         FCGX_GetParam(name, library.pointee.envp).map { String(cString: $0) }
+    }
+
+    /// The same as it was sent.
+    package func parameterBytes(_ name: String) -> [UInt8]? {
+        if let value = cut[name] { return value }
+        return FCGX_GetParam(name, library.pointee.envp).map { value in
+            value.withMemoryRebound(to: UInt8.self, capacity: strlen(value)) {
+                Array(UnsafeBufferPointer(start: $0, count: strlen(value)))
+            }
+        }
     }
 
     /// CONTENT_LENGTH in bytes. Nil if it is missing, empty (nginx sends that for GET), anything but decimal digits, or

@@ -3,18 +3,18 @@
 ///
 /// https://fastcgi-archives.github.io/FastCGI_Specification.html#S3.4
 enum ParameterBytes {
-    /// Where the names are. Nil unless `bytes` are whole pairs, exactly.
-    static func names(_ bytes: [UInt8]) -> [Range<Int>]? {
-        var names: [Range<Int>] = []
+    /// Where names and values are. Nil unless `bytes` are whole pairs, exactly.
+    static func pairs(_ bytes: [UInt8]) -> [(name: Range<Int>, value: Range<Int>)]? {
+        var pairs: [(name: Range<Int>, value: Range<Int>)] = []
         var index = 0
         while index < bytes.count {
             guard let name = length(bytes, &index), let value = length(bytes, &index),
                 name <= bytes.count - index, value <= bytes.count - index - name
             else { return nil }
-            names.append(index..<index + name)
+            pairs.append((index..<index + name, index + name..<index + name + value))
             index += name + value
         }
-        return names
+        return pairs
     }
 
     private static func length(_ bytes: [UInt8], _ index: inout Int) -> Int? {

@@ -36,7 +36,7 @@ extension RecordReader {
         }
         let content = try bytes(header.contentLength)
         try skip(header.paddingLength)
-        guard let names = ParameterBytes.names(content) else { throw .malformed }
+        guard let names = ParameterBytes.pairs(content)?.map(\.name) else { throw .malformed }
         var values: [UInt8] = []
         let name = Array(FCGI_MPXS_CONNS.utf8)
         if names.contains(where: { content[$0].elementsEqual(name) }) {

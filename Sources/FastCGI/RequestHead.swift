@@ -5,18 +5,25 @@ struct RequestHead {
     let requestId: UInt16
     /// Whole name-value pairs, as in `ParameterBytes`; no name has "=" or NUL in it.
     let parameters: [UInt8]
+    /// The values with a NUL in them, where libfcgi would end: of each name the first one.
+    let cut: [String: [UInt8]]
 
     /// Reads the records up to and including the empty FCGI_PARAMS record, at most `limit` bytes of them.
     static func read(from reader: inout RecordReader, limit: Int) throws(ConnectionFault) -> RequestHead {
         var budget = limit
         let requestId = try begin(&reader, &budget)
         let parameters = try parameters(&reader, requestId, &budget)
-        guard let names = ParameterBytes.names(parameters) else { throw .malformed }
+        guard let pairs = ParameterBytes.pairs(parameters) else { throw .malformed }
         // libfcgi keeps "name=value" C strings: such a name would pass for another one.
-        guard names.allSatisfy({ !parameters[$0].contains { $0 == UInt8(ascii: "=") || $0 == 0 } }) else {
+        guard pairs.allSatisfy({ name, _ in !parameters[name].contains { $0 == UInt8(ascii: "=") || $0 == 0 } }) else {
             throw .malformed
         }
-        return RequestHead(requestId: requestId, parameters: parameters)
+        var cut: [String: [UInt8]] = [:]
+        for (name, value) in pairs.reversed() {
+            let text = String(decoding: parameters[name], as: UTF8.self)
+            cut[text] = parameters[value].contains(0) ? Array(parameters[value]) : nil
+        }
+        return RequestHead(requestId: requestId, parameters: parameters, cut: cut)
     }
 
     private static func begin(

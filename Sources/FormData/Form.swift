@@ -1,9 +1,13 @@
 /// The parameters of a request: what PHP would find in `$_REQUEST`, and the one file it would find in `$_FILES`.
 ///
-/// Names are as PHP keeps them (see `ParameterName`). Text that is not UTF-8 has replacement characters in its place.
+/// Names are as PHP keeps them (see `ParameterName`). A value that is no text (see `FormText`) does no harm unless it is
+/// used: old pages send a `lastModifiedDate` in the encoding of their machine.
 package struct Form: Sendable, Equatable {
     private enum Parameter: Equatable {
         case scalar(String)
+
+        /// Not UTF-8, or with a NUL.
+        case notText
 
         /// `n[]` or `n[k]`. Nothing here reads arrays, but one hides a scalar of the same name that came before it.
         case array
@@ -16,11 +20,14 @@ package struct Form: Sendable, Equatable {
 
     package init() {}
 
-    /// The last value sent for `name`; nil if there was none or if it was an array.
+    /// The last value sent for `name`; nil if there was none, or if it was an array or no text.
     package subscript(name: String) -> String? {
         guard case .scalar(let value) = parameters[name] else { return nil }
         return value
     }
+
+    /// Whether the last value sent for `name` is no text. Who uses a parameter refuses the request then.
+    package func isNotText(_ name: String) -> Bool { parameters[name] == .notText }
 
     /// The value of `name` unless PHP's `empty()` is true of it: absent, `""` or `"0"`. A space is not empty.
     ///
@@ -40,6 +47,6 @@ package struct Form: Sendable, Equatable {
 
     /// Takes the next occurrence of a parameter; the last one wins.
     mutating func set(_ name: ParameterName, to value: some Collection<UInt8>) {
-        parameters[name.text] = name.isArray ? .array : .scalar(String(decoding: value, as: UTF8.self))
+        parameters[name.text] = name.isArray ? .array : FormText.read(value).map(Parameter.scalar) ?? .notText
     }
 }

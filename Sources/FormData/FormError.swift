@@ -21,6 +21,9 @@ package enum FormError: Error, Equatable {
     /// More files with a name than `limit`.
     case tooManyFiles(limit: Int)
 
+    /// The name or the type of the file in `field` is not UTF-8 or has a NUL in it.
+    case notText(field: String)
+
     /// The body began a part and ended without the closing delimiter: the client or the connection broke off.
     case truncated
 }
@@ -43,6 +46,8 @@ extension FormError: CustomStringConvertible {
             "boundary over \(limit) bytes"
         case .tooManyFiles(let limit):
             "more than \(limit) file"
+        case .notText(let field):
+            "the name or type of \(Self.printable(field)) is not UTF-8, or has a NUL"
         case .truncated:
             "the body ended before its closing boundary"
         }

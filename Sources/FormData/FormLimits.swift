@@ -1,7 +1,6 @@
 /// What a form may hold at most. A form over one of them is refused as a whole.
 ///
 /// A parser holds no more than `parts × textBytes` bytes of text, and one text field as it was sent beside them.
-/// Bytes that are not UTF-8 take three times their size, because each becomes a replacement character.
 package struct FormLimits: Sendable {
     /// Parts of a multipart body, or parameters of a query string or of an urlencoded body.
     package var parts = 64

@@ -195,10 +195,10 @@ package struct MultipartParser: Sendable {
             form.file = form.file ?? none
             return .ignored
         }
-        let contentType = (headers.contentType ?? []).prefix { $0 != UInt8(ascii: ";") }
-        return .file(
-            name: name, fileName: String(decoding: fileName, as: UTF8.self),
-            contentType: String(decoding: contentType, as: UTF8.self), start: start)
+        guard let fileName = FormText.read(fileName),
+            let contentType = FormText.read((headers.contentType ?? []).prefix { $0 != UInt8(ascii: ";") })
+        else { throw .notText(field: name.text) }
+        return .file(name: name, fileName: fileName, contentType: contentType, start: start)
     }
 
     private mutating func append(_ piece: UnsafeRawBufferPointer, to name: ParameterName) throws(FormError) {

@@ -25,6 +25,7 @@ struct ParameterName: Equatable, Sendable {
             default: byte
             }
         }
+        // No name that anything looks for needs repair, and none becomes one by it.
         text = String(decoding: name, as: UTF8.self)
     }
 }

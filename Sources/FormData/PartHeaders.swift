@@ -1,7 +1,7 @@
 /// The two headers of a part that matter, read like PHP's `multipart_buffer_headers`
 /// (https://github.com/php/php-src/blob/PHP-8.2/main/rfc1867.c).
 ///
-/// Lines end with LF or CRLF and at a NUL. One that begins with white space or has no colon continues the one before.
+/// Lines end with LF or CRLF, and one that begins with a NUL is empty. One that begins with white space or has no colon continues the one before.
 /// Names are in any case; of two headers with one name the first counts.
 struct PartHeaders {
     /// The value of `Content-Disposition`, nil if there is none.
@@ -37,10 +37,11 @@ struct PartHeaders {
         contentType = headers.first { $0.name.equalsIgnoringCase("content-type") }.map { Array($0.value) }
     }
 
-    /// A line without the CR before its LF, cut where a C string would end.
+    /// A line without the CR before its LF. A NUL at its beginning ends it, as it ends a C string; any other one stays, so
+    /// that a file name with it is refused and not cut.
     private static func text<Line: BidirectionalCollection<UInt8>>(of line: Line) -> Line.SubSequence
     where Line.SubSequence == Line {
         let text = line.last == .carriageReturn ? line.dropLast() : line
-        return text.prefix { $0 != 0 }
+        return text.first == 0 ? text.prefix(0) : text
     }
 }

@@ -63,6 +63,7 @@ final class ActiveUpload: @unchecked Sendable {
     private var isOpening = false
     private var held: [Held] = []
     private var heldCount = 0
+    private var lastUseNumber = 0
 
     init(_ record: Upload) {
         self.record = record
@@ -99,6 +100,13 @@ extension ActiveUpload {
 
     func removeGuid(_ guid: String) {
         locked { _ = guids.remove(guid) }
+    }
+
+    /// The number of the request that has touched it last.
+    var lastUse: Int { locked { lastUseNumber } }
+
+    func noteUse(_ number: Int) {
+        locked { lastUseNumber = number }
     }
 
     /// Whether no request is under way.

@@ -6,15 +6,23 @@ import Uploads
 /// The unfinished uploads that this process works on, by key. Thread-safe.
 ///
 /// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
-/// expired.
+/// expired. So do those that were touched longest ago where there are too many, of which none is in use: their number follows
+/// from the descriptors that the process may have, and their chunks from the memory.
 final class ActiveUploads: @unchecked Sendable {
     // SAFETY: the cache is thread-safe; `lock` makes one step of a look and what follows from it.
     private let lock = NSLock()
     private let uploads: Cache<UploadKey, ActiveUpload>
 
     private static let idleTime = Duration.seconds(300)
+    /// How many there are at most, but for those that are in use.
+    private let limit: Int
+    /// Chunks of the largest of them, or more.
+    private var largest = 0
+    /// Counts the requests that have touched one.
+    private var uses = 0
 
-    init(ticker: Ticker) {
+    init(limit: Int, ticker: Ticker) {
+        self.limit = limit
         do {
             uploads = Cache(
                 try CacheConfiguration(
@@ -29,6 +37,8 @@ final class ActiveUploads: @unchecked Sendable {
     func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
         lock.withLock {
             guard let upload = uploads.getIfPresent(key) else { return nil }
+            uses += 1
+            upload.noteUse(uses)
             if upload.begin(guid: guid) { return upload }
             upload.end()
             return nil
@@ -44,9 +54,13 @@ final class ActiveUploads: @unchecked Sendable {
             } else {
                 upload = ActiveUpload(record)
                 uploads.put(record.key, upload)
+                largest = max(largest, record.key.chunks)
             }
             upload.addGuid(guid)
             _ = upload.begin(guid: guid)
+            uses += 1
+            upload.noteUse(uses)
+            trim()
             return upload
         }
     }
@@ -69,6 +83,29 @@ final class ActiveUploads: @unchecked Sendable {
     /// Those of these uploads that this process works on.
     func with(ids: Set<Int64>) -> [ActiveUpload] {
         ids.isEmpty ? [] : uploads.snapshot().values.filter { ids.contains($0.record.id) }
+    }
+
+    /// Gives the file back of the upload that was touched longest ago and that no request is using. Returns `false` if there
+    /// is none.
+    func closeIdle() -> Bool { lock.withLock { evict(1) > 0 } }
+
+    /// Brings the number of uploads, and of their chunks, below their limits.
+    private func trim() {
+        let tooMany = uploads.count - limit
+        // Several at once, so that not each new one has to look through all.
+        if tooMany > 0 { _ = evict(tooMany + limit / 16) }
+        while uploads.count > 1, uploads.count * largest > ResourceLimits.knownChunks {
+            let chunks = uploads.snapshot().values.map(\.record.key.chunks)
+            largest = chunks.max() ?? 0
+            guard chunks.reduce(0, +) > ResourceLimits.knownChunks, evict(max(1, uploads.count / 8)) > 0 else { return }
+        }
+    }
+
+    /// Forgets so many of those that were touched longest ago, as far as they are idle. Returns how many it were.
+    private func evict(_ count: Int) -> Int {
+        let idle = uploads.snapshot().values.filter(\.isIdle).sorted { $0.lastUse < $1.lastUse }.prefix(count)
+        for upload in idle { uploads.invalidate(upload.record.key) }
+        return idle.count
     }
 
     /// Forgets uploads that the catalogue no longer has.

@@ -27,7 +27,7 @@ extension IntakeService {
                 try? catalogue.discard(upload: upload.record.id)
                 end(upload, outcome)
             case .container:
-                try? catalogue.reject(upload: upload.record.id, reason: "container", now: now)
+                try? catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime)
                 end(upload, outcome)
             default:
                 // Everything is still there, and a later request may have more luck.
@@ -172,7 +172,8 @@ extension IntakeService {
         do throws(CatalogueError) {
             // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
             sealing = try catalogue.seal(
-                upload: id, as: draft, size: verified.size, duration: verified.duration, knowing: Set(known), now: now
+                upload: id, as: draft, size: verified.size, duration: verified.duration, knowing: Set(known), now: now,
+                uploadTime: uploadTime
             ) { isThere($0, size: verified.size) }
         } catch {
             if error.isSyncFailure { noteSyncFailure() }
@@ -251,12 +252,17 @@ extension IntakeService {
 
 extension IntakeService {
     /// What the video of a request's upload will be called. The path consists of parts made or checked here.
-    func draft(_ request: UploadRequest, _ settings: IntakeSettings) -> VideoDraft {
+    ///
+    /// - Parameter upload: keeps its random part, whoever completes it: another attempt publishes under the same name.
+    func draft(_ request: UploadRequest, _ settings: IntakeSettings, of upload: ActiveUpload? = nil) -> VideoDraft {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone
         let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))
         let month = date.month! < 10 ? "0\(date.month!)" : "\(date.month!)"
-        let name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
+        var name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
+        if settings.hasRandomPaths {
+            name += "-" + (upload.flatMap { RandomPart.of(path: $0.record.draft.path) } ?? RandomPart.make())
+        }
         return VideoDraft(
             name: request.title, guid: request.guid,
             path: "upload/mp4/\(date.year!)/\(month)/original/\(name).\(request.fileExtension)",

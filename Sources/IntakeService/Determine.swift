@@ -1,14 +1,13 @@
 import Catalogue
-import FormData
 import Uploads
 
 /// determine_video_exist and determine_chunk_exist: what is there already.
 extension IntakeService {
     func determineVideoExist(_ call: Call) throws(Failure) -> Reply {
-        let parameters = try parameters(call)
-        guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
+        let form = try readForm(call)
+        guard let text = try form.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        let size = try checkedSize(parameters, limit: call.settings.sizeLimit)
+        let size = try checkedSize(form, limit: call.settings.sizeLimit)
         guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
             return call.format.noVideo
         }
@@ -21,11 +20,10 @@ extension IntakeService {
             }
             return call.format.noVideo
         }
-        guard let name = parameters.nonEmpty("file_name") else { return call.format.existing(video) }
-        let copy = try recording(
-            catalogue.copy(
-                video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
-                guid: parameters.nonEmpty("guid"), now: now))
+        guard let name = try form.videoName() else { return call.format.existing(video) }
+        let classID = try form.text("class_id").flatMap { Int64($0) }
+        let guid = try form.nonEmpty("guid")
+        let copy = try recording(catalogue.copy(video, name: name, classID: classID, guid: guid, now: now))
         guard let copy else {
             videos.noteRecorded(video)
             return call.format.noVideo
@@ -34,15 +32,17 @@ extension IntakeService {
     }
 
     func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
-        let parameters = try parameters(call)
-        guard let text = parameters.nonEmpty("md5") else { throw .missingMD5 }
+        let form = try readForm(call)
+        guard let text = try form.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
-        guard let size = try checkedSize(parameters, limit: call.settings.sizeLimit) else {
+        guard let size = try checkedSize(form, limit: call.settings.sizeLimit) else {
             throw .malformed("size", .notEmpty)
         }
-        guard let chunks = parameters["chunks"].flatMap(decimalNumber), (1...call.settings.chunksLimit).contains(chunks)
-        else { throw .malformed("chunks", .number(1...call.settings.chunksLimit)) }
-        let chunk = parameters["chunk"].flatMap { $0.isEmpty ? nil : $0 }
+        let allowed = 1...call.settings.chunksLimit
+        guard let chunks = try form.text("chunks").flatMap(decimalNumber), allowed.contains(chunks) else {
+            throw .malformed("chunks", .number(allowed))
+        }
+        let chunk = try form.text("chunk").flatMap { $0.isEmpty ? nil : $0 }
         let number = chunk.flatMap(decimalNumber)
         guard chunk == nil || number.map({ $0 < chunks }) == true else {
             throw .malformed("chunk", .number(0...chunks - 1))

@@ -7,6 +7,9 @@ package protocol Exchange: AnyObject, Sendable {
     /// A FastCGI parameter, as nginx's `fastcgi_param` sets it; `nil` if absent.
     func parameter(_ name: String) -> String?
 
+    /// The same as bytes, as it was sent: `parameter` repairs what is not UTF-8 and ends at a NUL.
+    func parameterBytes(_ name: String) -> [UInt8]?
+
     /// The body's length in bytes as the client stated it, `nil` if it did not.
     var contentLength: Int? { get }
 

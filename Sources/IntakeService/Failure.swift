@@ -139,6 +139,10 @@ extension Failure {
         case .textTooLong(let field, let limit): chinese = "字段 \(FormError.printable(field)) 超过 \(limit) 字节"
         case .boundaryTooLong(let limit): chinese = "boundary 超过 \(limit) 字节"
         case .tooManyFiles(let limit): chinese = "文件超过 \(limit) 个"
+        case .notText(let field):
+            // Every chunk of a file carries the same text: WebUploader shows the reply to the last one.
+            self = .malformed(FormError.printable(field), .text)
+            return
         case .truncated:
             // The client or its connection broke off: nothing that an operator could mend.
             self = Failure(.retry, cause: english)
@@ -156,6 +160,7 @@ extension Text {
     static let notEmptyFile = Text("不能为空文件", "must not be an empty file")
     static let guid = Text("必须是 1 到 64 个字母、数字、_ 或 -", "must be 1 to 64 letters, digits, _ or -")
     static let md5 = Text("必须是 32 位十六进制数字", "must be 32 hexadecimal digits")
+    static let text = Text("必须是 UTF-8 文本,且不含 NUL", "must be UTF-8 text without NUL")
     static let positive = Text("必须是正整数", "must be a whole number above 0")
     static let belowChunks = Text("必须小于 chunks", "must be less than chunks")
 

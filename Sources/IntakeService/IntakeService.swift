@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import FormData
 import Foundation
 import LoadingCache
 import Logging
@@ -18,6 +19,7 @@ package final class IntakeService: Sendable {
     let refusals: RefusalLog
     /// Of the program.
     let version: String
+    let limits: ResourceLimits
     let uploads: ActiveUploads
     let videos: KnownVideos
     let writability: Writability
@@ -42,12 +44,13 @@ package final class IntakeService: Sendable {
     /// - Parameters:
     ///   - bootID: tells one boot of the machine from another.
     ///   - version: of the program, for monitors.
+    ///   - limits: what it may take of the machine.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
-        version: String,
+        version: String, limits: ResourceLimits = ResourceLimits(),
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system,
         atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) {
@@ -61,7 +64,8 @@ package final class IntakeService: Sendable {
         self.clock = clock
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
-        uploads = ActiveUploads(ticker: ticker)
+        self.limits = limits
+        uploads = ActiveUploads(limit: limits.openUploads, ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         writability = Writability(catalogue, ticker: ticker)
         durability = settings.durability
@@ -95,8 +99,11 @@ package final class IntakeService: Sendable {
     /// Seconds since 1970.
     var now: Int64 { clock() }
 
-    /// An upload whose last chunk came before is gone.
-    var expiry: Int64 { now - settings.uploadLifetime }
+    /// Seconds of the catalogue's clock, which does not jump: what the ages of uploads are measured with.
+    var uploadTime: Int64 { catalogue.clock }
+
+    /// An upload whose last chunk came before is gone, by the same clock.
+    var expiry: Int64 { uploadTime - settings.uploadLifetime }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255
@@ -111,6 +118,10 @@ package final class IntakeService: Sendable {
             }
             guard call.owner.utf8.count <= Self.ownerLimit else {
                 throw .malformed("UPLOAD_OWNER", .atMost(bytes: Self.ownerLimit))
+            }
+            // Two owners must not become one by what is done to their names to read them.
+            guard FormText.read(exchange.parameterBytes("UPLOAD_OWNER") ?? []) != nil else {
+                throw .malformed("UPLOAD_OWNER", .text)
             }
             switch action {
             case .uploadFile: try uploadFile(call)
@@ -129,7 +140,10 @@ package final class IntakeService: Sendable {
     }
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
-        try FormReader(store: store, settings: call.settings, memory: bodyMemory, metrics: metrics).read(call.exchange)
+        try FormReader(
+            store: store, settings: call.settings, memory: bodyMemory, metrics: metrics,
+            closeIdleFile: { self.uploads.closeIdle() }
+        ).read(call.exchange)
     }
 
     /// The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
@@ -143,8 +157,17 @@ package final class IntakeService: Sendable {
 
 extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
+    ///
+    /// For want of descriptors idle uploads give theirs back, and the call is made again.
     func storing<Result>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
-        do throws(SystemError) { return try call() } catch { throw failure(error) }
+        while true {
+            do throws(SystemError) {
+                return try call()
+            } catch  where error.isLackOfDescriptors && uploads.closeIdle() {
+            } catch {
+                throw failure(error)
+            }
+        }
     }
 
     /// Runs a call of the catalogue; its error becomes a reply.

@@ -19,6 +19,8 @@ package struct IntakeSettings: Sendable {
     package var extensions = ["mp4", "avi", "flv"]
     /// The zone of the times in replies and of the months in paths.
     package var timeZone = TimeZone.current
+    /// Whether the paths of videos cannot be guessed.
+    package var hasRandomPaths = false
     /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
     package var holdTime = 0.3
     /// How long a reply may wait for a file's completion before it says that the chunk is to come again, in seconds: less than
@@ -60,6 +62,7 @@ package struct IntakeSettings: Sendable {
         settings.chunksLimit = new.chunksLimit
         settings.extensions = new.extensions
         settings.timeZone = new.timeZone
+        settings.hasRandomPaths = new.hasRandomPaths
         settings.holdTime = new.holdTime
         settings.slowTime = new.slowTime
         settings.language = new.language

@@ -32,6 +32,8 @@ final class KnownVideos: Sendable {
     /// Bytes, about.
     private static let weightLimit = 16 * 1024 * 1024
     private static let absentLimit = 16_384
+    /// Bytes that both take at most, about.
+    static let memoryLimit = weightLimit + absentLimit * (entryWeight + RequestForm.textLimit)
     /// Bytes that an entry takes besides its text.
     private static let entryWeight = 400
 

@@ -23,6 +23,11 @@ extension IntakeService {
                 "Free bytes that uploads may still take; negative: too few are free.",
                 [([("file_system", "data")], room.data)] + (room.body.map { [([("file_system", "body")], $0)] } ?? []))
         }
+        metrics.add(
+            "memory_limit_bytes", .gauge, "Bytes that the responder takes at most, as its settings have it.",
+            limits.memory)
+        metrics.add(
+            "open_files_limit", .gauge, "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
         addFaults(&metrics)
         return Reply(code: 1, message: "ok", text: metrics.text, contentType: Exposition.contentType)
     }

@@ -7,11 +7,42 @@ import System
 /// What a request says: its parameters and its file, wherever the body came from.
 struct RequestForm {
     /// Query and body together; the body wins.
-    let parameters: Form
+    private let parameters: Form
     /// The file part, or the whole body where it is not a form. (WebUploader's `sendAsBinary`)
     let file: SentFile?
     /// The file's bytes; apart from what is said of it, because they are let go as soon as they are stored.
     let content: Content?
+
+    init(parameters: Form, file: SentFile?, content: Content?) {
+        self.parameters = parameters
+        self.file = file
+        self.content = content
+    }
+
+    /// Bytes of a parameter's value, but for `file_name`, which is shortened.
+    static let textLimit = 255
+
+    /// The value of a parameter; `nil` if there is none, or an array.
+    ///
+    /// Only what is asked for has to be text. `lastModifiedDate`, which nothing reads, comes in any encoding.
+    /// - Throws: `malformed` if it is no text, or has more than `limit` bytes.
+    func text(_ name: String, limit: Int = textLimit) throws(Failure) -> String? {
+        if parameters.isNotText(name) { throw .malformed(name, .text) }
+        guard let value = parameters[name] else { return nil }
+        guard value.utf8.count <= limit else { throw .malformed(name, .atMost(bytes: limit)) }
+        return value
+    }
+
+    /// The same, and `nil` also for what PHP's `empty()` is true of.
+    func nonEmpty(_ name: String, limit: Int = textLimit) throws(Failure) -> String? {
+        try text(name, limit: limit).flatMap { $0.isEmpty || $0 == "0" ? nil : $0 }
+    }
+
+    /// `file_name` without a path and no longer than a name may be; `nil` if nothing is left of it.
+    func videoName() throws(Failure) -> String? {
+        let name = try nonEmpty("file_name", limit: FormLimits.standard.textBytes).map(FileName.bounded)
+        return name == "" ? nil : name
+    }
 }
 
 /// What is said of a file that a client sends.
@@ -38,10 +69,17 @@ struct FormReader: Sendable {
     let settings: IntakeSettings
     let memory: MemoryPool
     let metrics: Metrics
+    /// Closes a file that nobody is using, for want of descriptors. Returns `false` if there is none.
+    let closeIdleFile: @Sendable () -> Bool
+
+    /// Bytes of text that a request may have: all fields, and one of them as it was sent.
+    static let textLimit = (FormLimits.standard.parts + 1) * FormLimits.standard.textBytes
 
     func read(_ exchange: any Exchange) throws(Failure) -> RequestForm {
         do {
-            let query = try URLEncoded.parse(exchange.parameter("QUERY_STRING") ?? "")
+            let query = try (exchange.parameterBytes("QUERY_STRING") ?? []).withUnsafeBytes { bytes throws(FormError) in
+                try URLEncoded.parse(bytes)
+            }
             let format = try BodyFormat(contentType: exchange.parameter("CONTENT_TYPE") ?? "")
             if let path = exchange.parameter("REQUEST_BODY_FILE"), !path.isEmpty {
                 return try readHandedOff(path, format, query, exchange)
@@ -89,12 +127,15 @@ extension FormReader {
             throw .notStored(
                 cause: "body file \(path) is not below the body directory (\(settings.bodyDirectory ?? "not set"))")
         }
-        do throws(SystemError) {
-            let parent = try Descriptor(directory: directory)
-            let name = String(path.dropFirst(directory.count + 1))
-            return StoredFile(try Descriptor(beneath: parent, name, O_RDONLY | O_NONBLOCK))
-        } catch {
-            throw .notStored(cause: "body file \(path): \(error)")
+        while true {
+            do throws(SystemError) {
+                let parent = try Descriptor(directory: directory)
+                let name = String(path.dropFirst(directory.count + 1))
+                return StoredFile(try Descriptor(beneath: parent, name, O_RDONLY | O_NONBLOCK))
+            } catch  where error.isLackOfDescriptors && closeIdleFile() {
+            } catch {
+                throw .notStored(cause: "body file \(path): \(error)")
+            }
         }
     }
 }
@@ -186,8 +227,8 @@ extension FormReader {
             let parameters = Self.merged(query, form)
             guard let part = form.file else { return RequestForm(parameters: parameters, file: nil, content: nil) }
             let file = SentFile(
-                field: part.fieldName, name: part.fileName, type: part.contentType, length: part.content.count,
-                crc32c: checksum.value)
+                field: part.fieldName, name: FileName.bounded(part.fileName), type: part.contentType,
+                length: part.content.count, crc32c: checksum.value)
             return RequestForm(parameters: parameters, file: file, content: try content(part.content))
         case .urlEncoded:
             var body: [UInt8] = []
@@ -205,9 +246,11 @@ extension FormReader {
                 return window.count
             }
             guard length > 0 else { return RequestForm(parameters: query, file: nil, content: nil) }
+            let form = RequestForm(parameters: query, file: nil, content: nil)
+            let name = try form.text("name", limit: FormLimits.standard.textBytes) ?? ""
             let file = SentFile(
-                field: nil, name: query["name"] ?? "",
-                type: query["type"] ?? exchange.parameter("CONTENT_TYPE") ?? "", length: length,
+                field: nil, name: FileName.bounded(name),
+                type: try form.text("type") ?? exchange.parameter("CONTENT_TYPE") ?? "", length: length,
                 crc32c: checksum.value)
             return RequestForm(parameters: query, file: file, content: try content(0..<length))
         }

@@ -70,6 +70,8 @@ extension IntakeService {
     /// - Parameter isDryRun: only looks.
     package func sweep(isDryRun: Bool = false) throws -> SweepReport {
         var report = SweepReport()
+        // A time of day that was set wrong ends nothing.
+        let time = min(now, try catalogue.keepClock(isDryRun: isDryRun))
         // The files first: one that has come later is no orphan because its upload is not in the older list.
         let files = try store.incomingFiles()
         let expired = try catalogue.expireUploads(before: expiry, isDryRun: isDryRun)
@@ -87,7 +89,7 @@ extension IntakeService {
                 guard isThere(video.path, size: video.size) else { continue }
                 report.finished.add(file.occupied)
                 if !isDryRun { store.removeUpload(id) }
-            } else if file.changeTime < now - Self.orphanAge {
+            } else if file.changeTime < time - Self.orphanAge {
                 report.setAside.add(file.occupied)
                 if !isDryRun {
                     let place = try store.setAside(file)
@@ -98,10 +100,13 @@ extension IntakeService {
             }
         }
         report.garbage = try removeGarbage(isDryRun: isDryRun)
-        report.bodies = removeBodies(isDryRun: isDryRun)
-        report.events = try catalogue.expireEvents(now: now, isDryRun: isDryRun)
+        report.bodies = removeBodies(before: time - Self.bodyAge, isDryRun: isDryRun)
+        report.events = try catalogue.expireEvents(now: time, isDryRun: isDryRun)
         uploads.cleanUp()
-        if !isDryRun { logRefusals() }
+        if !isDryRun {
+            store.restoreBallast()
+            logRefusals()
+        }
         return report
     }
 
@@ -153,7 +158,7 @@ extension IntakeService {
     }
 
     /// Removes request bodies that an nginx which was killed has left behind.
-    private func removeBodies(isDryRun: Bool) -> SweepReport.Count {
+    private func removeBodies(before time: Int64, isDryRun: Bool) -> SweepReport.Count {
         var count = SweepReport.Count()
         guard let path = settings.bodyDirectory, let directory = try? Descriptor(directory: path),
             let names = try? directory.names()
@@ -161,7 +166,7 @@ extension IntakeService {
         for name in names {
             var status = stat()
             guard fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
-                status.st_mode & S_IFMT == S_IFREG, Int64(status.st_mtim.tv_sec) < now - Self.bodyAge
+                status.st_mode & S_IFMT == S_IFREG, Int64(status.st_mtim.tv_sec) < time
             else { continue }
             count.add(Int(status.st_blocks) * 512)
             if !isDryRun { unlinkat(directory.number, name, 0) }

@@ -96,7 +96,7 @@ extension IntakeService {
             start = try recording(
                 catalogue.beginUpload(
                     request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                    limits: settings.uploadLimits, now: now, expiry: expiry))
+                    limits: settings.uploadLimits, now: uploadTime, expiry: expiry))
         } catch {
             throw error.whereChunksAre
         }
@@ -112,7 +112,7 @@ extension IntakeService {
             if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
             if record.state == .rejected {
                 guard isVideo == true else { throw .container(settings) }
-                try recording(catalogue.reopen(upload: record.id, now: now))
+                try recording(catalogue.reopen(upload: record.id, now: uploadTime))
             }
             return .unfinished(uploads.begin(record, guid: request.guid))
         }
@@ -122,7 +122,7 @@ extension IntakeService {
     private func refuse(_ upload: ActiveUpload, _ settings: IntakeSettings) throws(Failure) {
         let refused = Failure.container(settings)
         guard !upload.has(chunk: 0) else { throw refused }
-        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: now))
+        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime))
         end(upload, .failed(refused))
         throw refused
     }
@@ -135,7 +135,7 @@ extension IntakeService {
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
         case .complete(let number):
-            startCompletion(upload, draft(request, call.settings))
+            startCompletion(upload, draft(request, call.settings, of: upload))
             // Most are done by then, and nothing of them is kept.
             let time = call.settings.completionTime
             let soon = min(time, Self.soon)
@@ -191,7 +191,7 @@ extension IntakeService {
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { startCompletion(upload, draft(request, settings)) }
+        if let request = upload.takeCompletionForHeld() { startCompletion(upload, draft(request, settings, of: upload)) }
     }
 
     /// Gives an upload up that has ended in another process, and answers who waits for it.

@@ -1,4 +1,3 @@
-import FormData
 import Uploads
 
 /// A checked request of `upload_file`: one chunk, or one whole small file.
@@ -6,7 +5,7 @@ struct UploadRequest {
     let owner: String
     /// `[A-Za-z0-9_-]{1,64}`
     let guid: String
-    /// The video's name, as the editor typed it.
+    /// The video's name, as the editor typed it; without a path and of bounded length.
     let title: String
     /// 32 lower-case hexadecimal digits.
     let md5: String
@@ -30,24 +29,27 @@ struct UploadRequest {
 
     /// Checks in the order in which the PHP endpoint did, and then what it did not.
     init(_ form: RequestForm, owner: String, settings: IntakeSettings) throws(Failure) {
-        let parameters = form.parameters
-        guard let guid = parameters.nonEmpty("guid"), let title = parameters.nonEmpty("file_name"),
-            let md5 = parameters.nonEmpty("md5")
+        guard let guid = try form.nonEmpty("guid"), let title = try form.videoName(),
+            let md5 = try form.nonEmpty("md5")
         else { throw .missingParameter }
 
-        guard let file = form.file, !file.name.isEmpty,
-            file.field == nil || file.field == parameters.nonEmpty("file_id") ?? "file"
-        else { throw .missingFile }
+        let field = try form.nonEmpty("file_id") ?? "file"
+        guard let file = form.file, !file.name.isEmpty, file.field == nil || file.field == field else {
+            throw .missingFile
+        }
+        guard file.type.utf8.count <= RequestForm.textLimit else {
+            throw .malformed("type", .atMost(bytes: RequestForm.textLimit))
+        }
 
         self.owner = owner
         self.guid = try Self.checkedGuid(guid)
         self.title = title
         self.md5 = try checkedMD5(md5)
-        let size = try checkedSize(parameters, limit: settings.sizeLimit)
+        let size = try checkedSize(form, limit: settings.sizeLimit)
         let length = file.length
-        chunks = try Self.decimal(parameters, "chunks", in: 0...settings.chunksLimit) ?? 0
+        chunks = try Self.decimal(form, "chunks", in: 0...settings.chunksLimit) ?? 0
         if chunks > 0 {
-            guard let chunk = try Self.decimal(parameters, "chunk", in: 0...chunks - 1) else {
+            guard let chunk = try Self.decimal(form, "chunk", in: 0...chunks - 1) else {
                 throw .malformed("chunk", .number(0...chunks - 1))
             }
             self.chunk = chunk
@@ -60,10 +62,10 @@ struct UploadRequest {
             self.size = length
         }
         guard length > 0 || chunks > 1 else { throw .malformed("file", .notEmptyFile) }
-        classID = parameters["class_id"].flatMap { Int64($0) }
-        pageID = parameters["id"] ?? ""
-        wantsBytes = parameters["unsize_change"].flatMap { Double($0) }.map { $0 != 0 } ?? false
-        keepsFileName = parameters.nonEmpty("keepFileName") != nil
+        classID = try form.text("class_id").flatMap { Int64($0) }
+        pageID = try form.text("id") ?? ""
+        wantsBytes = try form.text("unsize_change").flatMap { Double($0) }.map { $0 != 0 } ?? false
+        keepsFileName = try form.nonEmpty("keepFileName") != nil
         self.file = file
 
         let dot = file.name.lastIndex(of: ".")
@@ -104,9 +106,9 @@ struct UploadRequest {
 
     /// A parameter that must be a decimal number in `range`; `nil` if it is absent or `""`.
     private static func decimal(
-        _ parameters: Form, _ name: String, in range: ClosedRange<Int>
+        _ form: RequestForm, _ name: String, in range: ClosedRange<Int>
     ) throws(Failure) -> Int? {
-        guard let text = parameters[name], !text.isEmpty else { return nil }
+        guard let text = try form.text(name), !text.isEmpty else { return nil }
         guard let value = decimalNumber(text), range.contains(value) else {
             throw .malformed(name, .number(range))
         }
@@ -131,8 +133,8 @@ func checkedMD5(_ text: String) throws(Failure) -> String {
 }
 
 /// The parameter `size`, `nil` if it is absent or `""`.
-func checkedSize(_ parameters: Form, limit: Int) throws(Failure) -> Int? {
-    guard let text = parameters["size"], !text.isEmpty else { return nil }
+func checkedSize(_ form: RequestForm, limit: Int) throws(Failure) -> Int? {
+    guard let text = try form.text("size"), !text.isEmpty else { return nil }
     guard let size = decimalNumber(text), (1...limit).contains(size) else {
         throw .malformed("size", .bytes(1...limit))
     }

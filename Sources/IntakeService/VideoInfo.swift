@@ -1,5 +1,4 @@
 import Catalogue
-import FormData
 
 /// list_class and video_info, and the page that plays a video.
 extension IntakeService {
@@ -8,7 +7,7 @@ extension IntakeService {
     }
 
     func videoInfo(_ call: Call) throws(Failure) -> Reply {
-        guard let id = videoID(try readForm(call).parameters) else {
+        guard let id = try videoID(readForm(call)) else {
             throw .malformed("video_id", .positive)
         }
         guard let video = try recording(catalogue.video(id: id, owner: call.owner)) else {
@@ -19,7 +18,7 @@ extension IntakeService {
 
     /// Lets nginx send the page, which asks for the rest, or its page for HTTP 404.
     func playPage(_ call: Call) throws(Failure) -> Reply {
-        guard let id = videoID(try readForm(call).parameters),
+        guard let id = try videoID(readForm(call)),
             try recording(catalogue.video(id: id, owner: call.owner)) != nil
         else { throw .noSuchVideo }
         return Reply(
@@ -27,7 +26,7 @@ extension IntakeService {
             contentType: "text/html; charset=utf-8")
     }
 
-    private func videoID(_ parameters: Form) -> Int64? {
-        parameters["video_id"].flatMap(decimalNumber).flatMap { $0 > 0 ? Int64($0) : nil }
+    private func videoID(_ form: RequestForm) throws(Failure) -> Int64? {
+        try form.text("video_id").flatMap(decimalNumber).flatMap { $0 > 0 ? Int64($0) : nil }
     }
 }

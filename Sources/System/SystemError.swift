@@ -17,6 +17,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         code == ENOSPC || code == EDQUOT
     }
 
+    /// There is no descriptor left, of this process or of the machine; closing one helps.
+    package var isLackOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+
     /// Bytes that were written may not have reached the medium, and the kernel takes them for written: another attempt
     /// could succeed falsely. https://wiki.postgresql.org/wiki/Fsync_Errors
     package var isSyncFailure: Bool {

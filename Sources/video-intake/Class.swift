@@ -27,7 +27,7 @@ struct Class: ParsableCommand {
 
         func run() throws {
             for known in try Class.withCatalogue(options, { try $0.classes() }) {
-                print("\(known.id)\t\(known.name)\t\(known.gameName)")
+                print("\(known.id)\t\(TextTable.printable(known.name))\t\(TextTable.printable(known.gameName))")
             }
         }
     }

@@ -28,7 +28,10 @@ struct Init: ParsableCommand {
             print("\(settings.cataloguePath) is there already and stays as it is")
             return
         }
-        try orExit { _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true) }
+        try orExit {
+            _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true)
+            try settings.openStore(withBodies: false).restoreBallast()
+        }
         print("\(settings.cataloguePath): an empty catalogue was made")
     }
 

@@ -69,16 +69,27 @@ enum LogStream {
         }
     }
 
-    /// What strangers have named must not be able to begin another line, nor to command a terminal.
+    /// Unicode scalars of a line, and of a value in it.
+    private static let lineLimit = 4000
+    fileprivate static let valueLimit = 1000
+
+    /// What strangers have named must not be able to begin another line, to command a terminal, or to fill the log.
     private static func singleLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-        return text.unicodeScalars.reduce(into: "") { line, scalar in
-            if scalar.properties.generalCategory == .control {
-                line += scalar.escaped(asASCII: false)
+        let line = shortened(text, to: lineLimit)
+        guard line.unicodeScalars.contains(where: TextTable.isControl) else { return line }
+        return line.unicodeScalars.reduce(into: "") { line, scalar in
+            if TextTable.isControl(scalar) {
+                line += scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: false) : "\u{FFFD}"
             } else {
                 line.unicodeScalars.append(scalar)
             }
         }
+    }
+
+    fileprivate static func shortened(_ text: String, to limit: Int) -> String {
+        // Without a count of scalars that all lines would pay for.
+        guard text.utf8.count > limit, text.unicodeScalars.count > limit else { return text }
+        return String(text.unicodeScalars.prefix(limit)) + "…"
     }
 }
 
@@ -115,7 +126,9 @@ struct LogStreamHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
-        let values = all.sorted { $0.key < $1.key }.map { " \(Self.quoted($0.key))=\(Self.quoted("\($0.value)"))" }
+        let values = all.sorted { $0.key < $1.key }.map { key, value in
+            " \(Self.quoted(key))=\(Self.quoted(LogStream.shortened("\(value)", to: LogStream.valueLimit)))"
+        }
         LogStream.write(event.level, event.message.description + values.joined())
     }
 

@@ -54,7 +54,7 @@ struct CheckCommand: ParsableCommand {
         progress.clear()
         for finding in report.findings {
             let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
-            print("\(finding.kind.rawValue): \(finding.text)\(remedy)")
+            print("\(finding.kind.rawValue): \(TextTable.printable(finding.text))\(remedy)")
         }
         print(
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "

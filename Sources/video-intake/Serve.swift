@@ -128,7 +128,7 @@ struct Serve: ParsableCommand {
         }
     }
 
-    /// Every unfinished upload that was touched lately has its file open.
+    /// Unfinished uploads that were touched lately have their file open.
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

@@ -44,6 +44,9 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "The time zone of times in replies and of months in paths, like Asia/Shanghai.")
     var timeZone: String?
 
+    @Option(help: "yes: the addresses of videos cannot be guessed, by 22 random characters in each.")
+    var randomPaths: String?
+
     @Option(help: "What an acknowledged chunk survives: process (a crash of anything here) or power (power loss).")
     var durability: String?
 
@@ -99,7 +102,8 @@ struct SettingOptions: ParsableArguments {
         [
             "SOCKET": socket, "THREADS": threads, "DATA_DIRECTORY": dataDirectory, "BODY_DIRECTORY": bodyDirectory,
             "VIDEO_DOMAIN": videoDomain, "BODY_LIMIT": bodyLimit, "SIZE_LIMIT": sizeLimit,
-            "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone, "DURABILITY": durability,
+            "CHUNKS_LIMIT": chunksLimit, "EXTENSIONS": extensions, "TIME_ZONE": timeZone,
+            "RANDOM_PATHS": randomPaths, "DURABILITY": durability,
             "RESERVE": reserve, "UPLOADS_LIMIT": uploadsLimit, "OWNER_UPLOADS_LIMIT": ownerUploadsLimit,
             "UPLOAD_LIFETIME": uploadLifetime, "HOLD_TIME": holdTime, "SLOW_TIME": slowTime, "CACHE_TIME": cacheTime,
             "TRANSCODE": transcode, "JOBS": jobs, "PROFILE": profile, "LEASE_TIME": leaseTime,

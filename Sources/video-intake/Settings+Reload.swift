@@ -3,8 +3,8 @@ extension Settings {
     /// The other ones are what a process is built of.
     static let reloadable: Set<String> = [
         "LOG_LEVEL", "SIZE_LIMIT", "BODY_LIMIT", "CHUNKS_LIMIT", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "EXTENSIONS", "VIDEO_DOMAIN", "TIME_ZONE", "HOLD_TIME", "SLOW_TIME", "LANGUAGE",
-        "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE",
+        "UPLOAD_LIFETIME", "EXTENSIONS", "VIDEO_DOMAIN", "TIME_ZONE", "RANDOM_PATHS", "HOLD_TIME", "SLOW_TIME",
+        "LANGUAGE", "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE",
     ]
 
     /// The names of the settings that differ, in their order.

@@ -25,8 +25,10 @@ extension Settings {
 
     /// The catalogue, which must be there.
     func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
-        try SQLiteCatalogue(
-            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil)
+        let (reserve, directory) = (reserve, dataDirectory)
+        return try SQLiteCatalogue(
+            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil,
+            hasRoom: { reserve.isFree(at: directory) })
     }
 
     /// Where events are delivered to; `nil` if nowhere.
@@ -46,8 +48,17 @@ extension Settings {
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try openStore()
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: Self.bootID,
-            version: VideoIntake.version)
+            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: MachineClock.system.bootID,
+            version: VideoIntake.version, limits: limits)
+    }
+
+    /// What the service may take of the machine; the descriptors are those of this process.
+    var limits: ResourceLimits {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return ResourceLimits(threads: threads)
+        }
+        return ResourceLimits(threads: threads, descriptors: Int(clamping: limit.rlim_cur))
     }
 
     /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.
@@ -62,13 +73,6 @@ extension Settings {
         var (ours, theirs) = (stat(), stat())
         guard let body = intake.bodyDirectory else { return false }
         return stat(dataDirectory, &ours) == 0 && stat(body, &theirs) == 0 && ours.st_dev != theirs.st_dev
-    }
-
-    /// The kernel's name for the time since it was started; where there is none, everything counts as from before.
-    private static var bootID: String {
-        let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
-        let id = text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-        return id.isEmpty ? UUID().uuidString : id
     }
 
     static func makeDirectory(_ path: String, mode: mode_t) throws {

@@ -28,9 +28,9 @@ struct Settings {
 
     static let names = [
         "SOCKET", "THREADS", "DATA_DIRECTORY", "BODY_DIRECTORY", "VIDEO_DOMAIN", "BODY_LIMIT", "SIZE_LIMIT",
-        "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "DURABILITY", "RESERVE", "UPLOADS_LIMIT", "OWNER_UPLOADS_LIMIT",
-        "UPLOAD_LIFETIME", "HOLD_TIME", "SLOW_TIME", "CACHE_TIME", "TRANSCODE", "JOBS", "PROFILE", "LEASE_TIME",
-        "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
+        "CHUNKS_LIMIT", "EXTENSIONS", "TIME_ZONE", "RANDOM_PATHS", "DURABILITY", "RESERVE", "UPLOADS_LIMIT",
+        "OWNER_UPLOADS_LIMIT", "UPLOAD_LIFETIME", "HOLD_TIME", "SLOW_TIME", "CACHE_TIME", "TRANSCODE", "JOBS",
+        "PROFILE", "LEASE_TIME", "WEBHOOK_URL", "WEBHOOK_SECRET", "WEBHOOK_PRIVATE", "LANGUAGE", "LOG_LEVEL",
     ]
 
     /// Reads and checks all settings. One that is wrong keeps its default and is in `errors`.
@@ -77,6 +77,9 @@ struct Settings {
         reader.read("TIME_ZONE", \.identifier, "a time zone like Asia/Shanghai", into: &intake.timeZone) {
             TimeZone(identifier: $0)
         }
+        reader.read(
+            "RANDOM_PATHS", { $0 ? "yes" : "no" }, "yes or no", into: &intake.hasRandomPaths
+        ) { ["yes": true, "no": false][$0] }
         reader.read("DURABILITY", \.rawValue, "process or power", into: &intake.durability, Durability.init(rawValue:))
         reader.read("RESERVE", Self.reserve, "auto, or a size from 0 to 1024G, like 10G", into: &reserve) {
             $0 == "auto"

@@ -85,6 +85,9 @@ extension ServiceStatus {
             let uptime = metrics.value("start_time_seconds").map { ", for \(Self.time(now - Int64($0)))" } ?? ""
             lines.append(("responder", "answers, version \(running)\(uptime)"))
             lines.append(("requests", requests.isEmpty ? "none" : requests.joined(separator: "\n")))
+            if let memory = metrics.value("memory_limit_bytes") {
+                lines.append(("memory", "at most \(Self.bytes(Int(memory))) by the settings"))
+            }
         case .answersOtherwise(let status): lines.append(("responder", "answers with \(status)"))
         case .silent(let cause): lines.append(("responder", "does not answer: \(cause)"))
         case .refused: lines.append(("responder", "may not be asked by this user"))

@@ -39,7 +39,7 @@ struct TextTable {
         return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
     }
 
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         // Formats include what turns the direction of writing around.
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: true

@@ -67,7 +67,8 @@ final class Fixture {
         _ = try catalogue.setDraft(draft, upload: id)
         let files = try catalogue.knownFiles(owner: "", md5: md5, size: 100)
         return try catalogue.seal(
-            upload: id, as: draft, size: 100, duration: duration, knowing: known ?? Set(files), now: now
+            upload: id, as: draft, size: 100, duration: duration, knowing: known ?? Set(files), now: now,
+            uploadTime: now
         ) { _ in isPublished }
     }
 
@@ -90,7 +91,8 @@ final class Fixture {
         let draft = VideoDraft(name: name, guid: name, path: known.first ?? Self.path(name), classID: nil)
         _ = try catalogue.setDraft(draft, upload: upload.id)
         let sealing = try catalogue.seal(
-            upload: upload.id, as: draft, size: 100, duration: duration, knowing: Set(known), now: now
+            upload: upload.id, as: draft, size: 100, duration: duration, knowing: Set(known), now: now,
+            uploadTime: now
         ) { _ in true }
         guard case .sealed(let video, _) = sealing else { throw CatalogueError(.failed, "\(sealing)") }
         return video

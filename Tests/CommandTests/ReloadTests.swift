@@ -9,11 +9,11 @@ import Testing
     private static let other = [
         "SOCKET": "/tmp/socket", "THREADS": "1000", "DATA_DIRECTORY": "/tmp/data", "BODY_DIRECTORY": "/tmp/body",
         "VIDEO_DOMAIN": "https://video.example.com", "BODY_LIMIT": "6M", "SIZE_LIMIT": "3G", "CHUNKS_LIMIT": "17",
-        "EXTENSIONS": "flv", "TIME_ZONE": "Pacific/Apia", "DURABILITY": "power", "RESERVE": "17M",
-        "UPLOADS_LIMIT": "17", "OWNER_UPLOADS_LIMIT": "17", "UPLOAD_LIFETIME": "17", "HOLD_TIME": "17",
-        "SLOW_TIME": "17", "CACHE_TIME": "17", "TRANSCODE": "yes", "JOBS": "200", "PROFILE": "/tmp/profile.json",
-        "LEASE_TIME": "17", "WEBHOOK_URL": "https://cms.example.com/", "WEBHOOK_SECRET": "0123456789abcdef",
-        "WEBHOOK_PRIVATE": "yes", "LANGUAGE": "en", "LOG_LEVEL": "error",
+        "EXTENSIONS": "flv", "TIME_ZONE": "Pacific/Apia", "RANDOM_PATHS": "yes", "DURABILITY": "power",
+        "RESERVE": "17M", "UPLOADS_LIMIT": "17", "OWNER_UPLOADS_LIMIT": "17", "UPLOAD_LIFETIME": "17",
+        "HOLD_TIME": "17", "SLOW_TIME": "17", "CACHE_TIME": "17", "TRANSCODE": "yes", "JOBS": "200",
+        "PROFILE": "/tmp/profile.json", "LEASE_TIME": "17", "WEBHOOK_URL": "https://cms.example.com/",
+        "WEBHOOK_SECRET": "0123456789abcdef", "WEBHOOK_PRIVATE": "yes", "LANGUAGE": "en", "LOG_LEVEL": "error",
     ]
 
     private func settings(_ flags: [String: String] = [:]) throws -> Settings {

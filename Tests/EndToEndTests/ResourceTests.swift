@@ -48,6 +48,42 @@ extension EndToEnd {
                 """)
         }
 
+        @Test(arguments: InProcessSite.BodyMode.allCases)
+        func unfinishedUploadsTakeNoMoreDescriptorsThanThereAre(mode: InProcessSite.BodyMode) throws {
+            let site = try NginxSite(mode, limits: ["--nofile=64:64"])
+            defer { site.stop() }
+            let uploads = (0..<200).map { _ -> PageUpload in
+                var upload = PageUpload(content: SampleFile(size: 60_000).bytes)
+                upload.chunkSize = 20_000
+                upload.owner = EndToEnd.newOwner()
+                return upload
+            }
+            let retries = Atomic(0)
+            // Each client has a third of them, and sends the first chunk of all before the second of any.
+            let codes = try onThreads(3) { client in
+                let own = stride(from: client, to: uploads.count, by: 3).map { uploads[$0] }
+                var codes: [Int?] = []
+                for chunk in 0..<3 {
+                    codes = try own.map { upload in
+                        for _ in 0..<20 {
+                            let reply = try site.send(upload.request(chunk))
+                            if reply.status != 409 { return reply.code }
+                            retries.add(1, ordering: .relaxed)
+                            usleep(50_000)
+                        }
+                        return nil
+                    }
+                    #expect(codes.allSatisfy { $0 == (chunk < 2 ? 2 : 1) }, "chunk \(chunk): \(codes)")
+                }
+                return codes
+            }.flatMap(\.self)
+            #expect(codes.count == 200 && site.responder.poll() == nil)
+            let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(site.responder.id)/fd").count
+            #expect(open < 64)
+            let again = retries.load(ordering: .relaxed)
+            print("\(mode): 64 descriptors, \(open) open at the end, \(again) chunks came again")
+        }
+
         /// Sends so many uploads of 3 chunks of 100 KB, each over 3 connections. Returns their last codes.
         private func smallUploads(_ count: Int, clients: Int, to site: NginxSite) throws -> [Int?] {
             let next = Atomic(0)

@@ -102,6 +102,19 @@ extension FastCGITests {
             #expect(reply.text == "Q=a\u{fffd}b 0 0")
         }
 
+        @Test func aParametersBytesAreThoseThatWereSent() throws {
+            let received = Box<[[UInt8]?]>()
+            let fixture = try Fixture { request in
+                received.store(["Q", "R", "S", "T"].map(request.parameterBytes))
+                echo(request)
+            }
+            let pairs: [UInt8] = [1, 3, 0x51, 0x61, 0xff, 0x62, 1, 3, 0x52, 0x61, 0, 0x62, 1, 0, 0x53]
+            let reply = try fixture.request(
+                begin() + record(FCGI_PARAMS, pairs + [1, 1, 0x52, 0x63]) + record(FCGI_PARAMS) + body([]))
+            #expect(reply.text == "Q=a\u{fffd}b 0 0")
+            #expect(received.take() == [[0x61, 0xff, 0x62], [0x61, 0, 0x62], [], nil])
+        }
+
         @Test func aHeldRequestIsAnsweredLater() throws {
             let held = Box<FastCGIRequest>()
             let fixture = try Fixture(threads: 1) { request in

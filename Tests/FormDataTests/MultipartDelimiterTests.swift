@@ -60,7 +60,8 @@ import Testing
         arguments: [
             "\r\n--bX\r\n", "\n--bb\n", "\r\n--b-\r\n", "\r\n--b-x", "\r\n--b \r", "\r\n--b\rx", "\r\n--b\r\r\n",
             "\r\n--b x\r\n",
-            "\r\n--b\0\r\n", "\r\n-b\r\n", "\r\n--B\r\n", "\r--b\r\n", "--b\r\n", "x--b--", "\r\n --b--", "\r\n---b--",
+            "\r\n--b\u{1}\r\n", "\r\n-b\r\n", "\r\n--B\r\n", "\r--b\r\n", "--b\r\n", "x--b--", "\r\n --b--",
+            "\r\n---b--",
             "\n\n--bX\n--bX--",
         ])
     func lookalikes(content: String) throws {

@@ -32,7 +32,7 @@ import Testing
         #expect(form == expected)
     }
 
-    @Test("a NUL ends a header line and a name as it ends a C string") func nul() throws {
+    @Test("a NUL ends a field's name as it ends a C string") func nul() throws {
         let form = try Delivery(part("name=a\0b", "1") + "--b--").whole().form
         #expect(form["a"] == "1")
     }
@@ -51,17 +51,33 @@ import Testing
         "a value is every byte up to the delimiter's line break",
         arguments: [
             "", "0", " ", "\r", "\n", "\r\n", "\r\r", "a\r\n\r\nb", "-", "--", "--b", "--b--", "\r\n--", "\r\n--c",
-            "\0",
+            "\u{1}",
             "lastModifiedDate 2020年 (中国标准时间)",
         ])
     func values(value: String) throws {
         #expect(try Delivery(part("name=a", value) + "--b--").whole().form["a"] == value)
     }
 
-    @Test("text that is not UTF-8 has replacement characters") func invalidText() throws {
+    @Test(
+        "a value that is not UTF-8 or has a NUL is none, and is known as no text",
+        arguments: [
+            [0xFF, 0x41, 0xE4], [0x41, 0], [0xC1, 0x81], [0xED, 0xBF, 0xBF], [0xF5, 0x80, 0x80, 0x80],
+        ] as [[UInt8]])
+    func notText(value: [UInt8]) throws {
         let head = Array("--b\r\nContent-Disposition: form-data; name=a\r\n\r\n".utf8)
-        let body = head + [0xFF, 0x41, 0xE4] + Array("\r\n--b--".utf8)
-        #expect(try Delivery(body).whole().form["a"] == "\u{FFFD}A\u{FFFD}")
+        let form = try Delivery(head + value + Array("\r\n--b--".utf8)).whole().form
+        #expect(form["a"] == nil && form.nonEmpty("a") == nil && form.isNotText("a"))
+        // The last value counts, as ever.
+        let mended = Delivery(head + value + Array("\r\n".utf8) + Array((part("name=a", "1") + "--b--").utf8))
+        #expect(try mended.whole().form["a"] == "1")
+    }
+
+    @Test(
+        "a file whose name or type is no text is refused",
+        arguments: [#"filename="a\#0b.mp4""#, "filename=a\0b.mp4", "filename=v\r\nContent-Type: video\0/mp4"])
+    func fileThatIsNotText(parameters: String) throws {
+        let body = part("name=f; " + parameters, "x") + "--b--"
+        #expect(try Delivery(body).whole().error == .notText(field: "f"))
     }
 
     @Test(

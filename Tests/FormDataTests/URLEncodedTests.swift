@@ -32,10 +32,10 @@ import Testing
         arguments: [
             Case("a=b+c", "a", "b c"), Case("a=%2B", "a", "+"), Case("a=%2b", "a", "+"), Case("a=%26%3D", "a", "&="),
             Case("a=%", "a", "%"), Case("a=%4", "a", "%4"), Case("a=%zz", "a", "%zz"), Case("a=%4g", "a", "%4g"),
-            Case("a=%%41", "a", "%A"), Case("a=%2525", "a", "%25"), Case("a=b%00c", "a", "b\0c"),
+            Case("a=%%41", "a", "%A"), Case("a=%2525", "a", "%25"), Case("a=b%01c", "a", "b\u{1}c"),
             Case("%61=1", "a", "1"), Case("a%3Db=1", "a=b", "1"), Case("a%zz=1", "a%zz", "1"),
             Case("a=%E4%B8%AD%E6%96%87", "a", "中文"), Case("a=中文", "a", "中文"),
-            Case("a=%FF%E4%B8", "a", "\u{FFFD}\u{FFFD}"), Case("%FF=1", "\u{FFFD}", "1"),
+            Case("%FF=1", "\u{FFFD}", "1"),
         ])
     func escapes(_ test: Case) throws {
         #expect(try URLEncoded.parse(test.input)[test.name] == test.value)
@@ -109,8 +109,8 @@ import Testing
     @Test("a body is read like a query, any bytes") func bytes() throws {
         let body: [UInt8] = Array("a=".utf8) + [0xFF, 0x00] + Array("&b=2".utf8) + [0x00]
         let form = try body.withUnsafeBytes { try URLEncoded.parse($0) }
-        #expect(form["a"] == "\u{FFFD}\0")
-        #expect(form["b"] == "2\0")
+        #expect(form["a"] == nil && form.isNotText("a"))
+        #expect(form["b"] == nil && form.isNotText("b") && !form.isNotText("c"))
         #expect(form.file == nil)
         #expect(try URLEncoded.parse(UnsafeRawBufferPointer(start: nil, count: 0)) == Form())
     }

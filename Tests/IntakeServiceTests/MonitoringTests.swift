@@ -80,9 +80,10 @@ extension InProcessSite {
             (#"jobs{state="queued"}"#, "0"), (#"jobs{state="failed"}"#, "0"), ("oldest_queued_job_age_seconds", "0"),
             ("events_pending", "0"), ("oldest_pending_event_age_seconds", "0"), ("events_given_up_total", "0"),
             ("check_timestamp_seconds", "0"), ("check_findings", "0"), ("sync_failures_total", "0"),
-            ("lost_files_total", "0"),
+            ("lost_files_total", "0"), ("memory_limit_bytes", "\(ResourceLimits().memory)"),
+            ("open_files_limit", "\(ResourceLimits().openUploads)"),
         ] { #expect(metrics[name] == value, "\(name)") }
-        #expect(metrics[#"build_info{version="test",schema="6"}"#] == "1")
+        #expect(metrics[#"build_info{version="test",schema="\#(SQLiteCatalogue.schemaVersion)"}"#] == "1")
 
         let (first, second) = (Self.page(), Self.page())
         for chunk in [0, 2] { _ = try site.send(first.request(chunk)) }

@@ -166,7 +166,7 @@ package enum ContractTable {
                     request.contentType!.replacingOccurrences(of: "boundary=", with: "boundary=\"") + "\""
                 return request
             },
-            reads("text that is not UTF-8 is repaired") {
+            reads("text that is not UTF-8 is refused", code: -1, reason: .malformed) {
                 whole { form, page in
                     addFields(&form, page)
                     form.addPart("Content-Disposition: form-data; name=\"id\"\r\n", [0xD6, 0xD0, 0xCE, 0xC4, 0xFF])

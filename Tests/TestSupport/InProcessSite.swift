@@ -6,6 +6,7 @@ import IntakeService
 import LoadingCache
 import Logging
 import Synchronization
+import System
 
 /// The service without FastCGI and nginx, on real files and a real database in a directory of its own.
 package final class InProcessSite: Site {
@@ -33,11 +34,12 @@ package final class InProcessSite: Site {
 
     package convenience init(
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
-        _ change: (inout IntakeSettings) -> Void = { _ in }, atStep: @escaping @Sendable (Step) -> Void = { _ in }
+        limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void = { _ in },
+        atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) throws {
         try self.init(
-            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot, change,
-            atStep: atStep)
+            TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot,
+            limits: limits, change, atStep: atStep)
     }
 
     /// A service on a directory that is there already, which stays when it goes.
@@ -50,7 +52,7 @@ package final class InProcessSite: Site {
 
     private init(
         _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
-        bootID: String, _ change: (inout IntakeSettings) -> Void,
+        bootID: String, limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void,
         atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) throws {
         var settings = IntakeSettings()
@@ -65,17 +67,17 @@ package final class InProcessSite: Site {
         let (lookups, trials) = (lookups, trials)
         catalogue = try SQLiteCatalogue(
             path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
-            writesEvents: settings.webhookURL != nil
-        ) { statement in
-            if statement.contains("FROM video_info v") { lookups.add() }
-            if statement.contains("SET last = last WHERE") { trials.add() }
-        }
+            writesEvents: settings.webhookURL != nil, machine: clock.machine(bootID: bootID),
+            trace: { statement in
+                if statement.contains("FROM video_info v") { lookups.add() }
+                if statement.contains("SET last = last WHERE") { trials.add() }
+            }, hasRoom: { reserve.isFree(at: directory.url.path) })
         let store = try FileChunkStore(
             directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
             durability: settings.durability)
         service = IntakeService(
             catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
-            version: "test",
+            version: "test", limits: limits,
             clock: { clock.now }, ticker: clock.ticker, atStep: atStep)
     }
 
@@ -133,8 +135,17 @@ package final class InProcessSite: Site {
     /// Seconds since 1970, moved by tests.
     package final class Clock: Sendable {
         private let offset = Atomic<Int64>(0)
-        package var now: Int64 { Int64(Date().timeIntervalSince1970) + offset.load(ordering: .relaxed) }
+        private let error = Atomic<Int64>(0)
+        private var steady: Int64 { Int64(Date().timeIntervalSince1970) + offset.load(ordering: .relaxed) }
+        package var now: Int64 { steady + error.load(ordering: .relaxed) }
+        /// Lets time go by.
         package func advance(by seconds: Int64) { offset.add(seconds, ordering: .relaxed) }
+        /// Sets the time of day to another one.
+        package func jump(by seconds: Int64) { error.add(seconds, ordering: .relaxed) }
+        /// The clocks of a machine that was started with 1970.
+        func machine(bootID: String) -> MachineClock {
+            MachineClock(bootID: bootID, wall: { [self] in now }, boot: { [self] in steady })
+        }
         /// What the caches follow: it stands still but for `advance`.
         var ticker: Ticker { Ticker { [self] in offset.load(ordering: .relaxed) * 1_000_000_000 } }
     }
@@ -192,6 +203,8 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
     }
 
     package func parameter(_ name: String) -> String? { parameters[name] }
+
+    package func parameterBytes(_ name: String) -> [UInt8]? { parameters[name].map { Array($0.utf8) } }
 
     package func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         condition.withLock {

@@ -11,6 +11,7 @@ package final class NginxSite: Site {
     package let mode: BodyMode
     package let port: UInt16
     private let flags: [String]
+    private let limits: [String]
     private let faults: FaultLibrary?
     private let environment: [String: String]
     private let processes: Locked<Processes>
@@ -29,6 +30,7 @@ package final class NginxSite: Site {
     ///
     /// - Parameters:
     ///   - flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
+    ///   - limits: options of prlimit(1) for the responder, like `["--nofile=64"]`.
     ///   - directory: where everything is written; a new one by default. It goes with the site.
     ///   - authenticates: whether owners are named by an authentication service, as login.conf does it. The service here
     ///     lets in whoever says an owner.
@@ -36,13 +38,14 @@ package final class NginxSite: Site {
     ///   - environment: what responder and workers have in theirs, besides.
     ///   - configure: changes nginx's files before nginx starts, as an operator does.
     package init(
-        _ mode: BodyMode, flags: [String] = [], directory: URL? = nil, authenticates: Bool = false,
-        faults: FaultLibrary? = nil, environment: [String: String] = [:],
+        _ mode: BodyMode, flags: [String] = [], limits: [String] = [], directory: URL? = nil,
+        authenticates: Bool = false, faults: FaultLibrary? = nil, environment: [String: String] = [:],
         configure: (NginxFiles) throws -> Void = { _ in }
     ) throws {
         self.mode = mode
         self.environment = environment
         self.flags = flags
+        self.limits = limits
         self.faults = faults
         dataDirectory = try directory ?? makeTemporaryDirectory()
         let directory = dataDirectory.path
@@ -149,9 +152,10 @@ extension NginxSite {
     package func startResponder(inheriting socket: Int32? = nil) throws {
         let directory = dataDirectory.path
         let environment = environment.merging(faults?.environment(for: dataDirectory) ?? [:]) { $1 }
+        // prlimit(1) becomes the responder.
         let child = try ChildProcess(
-            Self.binary,
-            [
+            limits.isEmpty ? Self.binary : "prlimit",
+            (limits.isEmpty ? [] : limits + [Self.binary]) + [
                 "serve", "--socket", "video-intake.sock", "--data-directory", directory, "--body-directory",
                 "\(directory)/body", "--video-domain", "http://127.0.0.1:\(port)", "--reserve", "0", "--time-zone",
                 "UTC",

@@ -1,0 +1,60 @@
+import Catalogue
+import ChunkStore
+
+/// What the service may take of the machine, by its settings.
+package struct ResourceLimits: Sendable {
+    /// Requests that are served at the same time.
+    package var threads: Int
+    /// Descriptors of the process.
+    package var descriptors: Int
+    /// Bytes of a body that is held in memory.
+    package var memoryBodyLimit: Int
+
+    package init(threads: Int = 8, descriptors: Int = 1024, memoryBodyLimit: Int = IntakeSettings().memoryBodyLimit) {
+        self.threads = threads
+        self.descriptors = descriptors
+        self.memoryBodyLimit = memoryBodyLimit
+    }
+}
+
+// MARK: - Descriptors
+
+extension ResourceLimits {
+    /// Of a thread: it waits for connections and reads heads, and of a request the connection, the body, a directory and a
+    /// file beside the upload's own.
+    private static let descriptorsOfThread = 6
+    /// Standard streams, socket, directories, clocks, and of a child that looks at a file its pipes.
+    private static let otherDescriptors = 24
+
+    /// Unfinished uploads whose file stays open between two chunks.
+    package var openUploads: Int {
+        let left =
+            descriptors - Self.otherDescriptors - SQLiteCatalogue.descriptorLimit - Self.descriptorsOfThread * threads
+        // More are looked through when one has to be closed. Fewer than a few cost more than they save: what requests have
+        // open at the same time is then less than it could be, and a lack of descriptors closes these too.
+        return min(max(left, 4), 1024)
+    }
+}
+
+// MARK: - Memory
+
+extension ResourceLimits {
+    /// Chunks of all uploads together that are known without asking the catalogue.
+    package static let knownChunks = 512 * 1024
+    /// Bytes that one takes: its record and its place in two tables, which grow by doubling.
+    private static let bytesOfChunk = 160
+    /// Bytes that an upload takes besides: keys, names, guids, locks, and the state of its digest.
+    private static let bytesOfUpload = 8 * 1024
+    /// Bytes of the program itself: its code and tables, and what the allocator keeps for its threads.
+    private static let program = 96 << 20
+    /// Bytes of a thread: its stack, and a request's text, twice, because a query and a body are merged.
+    private static let bytesOfThread = (1 << 20) + 2 * FormReader.textLimit + 4 * StoredFile.pieceSize
+
+    /// Bytes that the responder takes at most.
+    package var memory: Int {
+        let requests = threads * (memoryBodyLimit + Self.bytesOfThread)
+        let uploads = openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
+        let digests = PrefixDigest.memoryLimit
+        return Self.program + requests + uploads + digests + SQLiteCatalogue.memoryLimit + KnownVideos.memoryLimit
+    }
+}
