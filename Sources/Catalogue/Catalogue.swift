@@ -108,8 +108,8 @@ package protocol Catalogue: Sendable {
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, now: Int64
     ) throws(CatalogueError) -> Video?
 
-    /// The files of the videos whose duration nobody has asked for yet, the oldest first.
-    func unprobedPaths() throws(CatalogueError) -> [String]
+    /// The files of the videos whose duration nobody has asked for yet, the oldest first, at most so many.
+    func unprobedPaths(limit: Int) throws(CatalogueError) -> [String]
 
     /// Says how long the videos that point to a file are, if nobody has yet.
     ///

@@ -11,12 +11,14 @@ import Uploads
 extension IntakeService {
     /// Completes a whole upload, which the caller was chosen for, and answers who waits for it.
     ///
-    /// - Parameter draft: what the video will be called.
-    func complete(_ upload: ActiveUpload, _ draft: VideoDraft) -> ActiveUpload.Outcome {
+    /// - Parameters:
+    ///   - draft: what the video will be called.
+    ///   - client: whom the probe of the video counts for.
+    func complete(_ upload: ActiveUpload, _ draft: VideoDraft, client: String) -> ActiveUpload.Outcome {
         do throws(Failure) {
-            let video = try verifyAndSeal(upload, draft)
+            let video = try verifyAndSeal(upload, draft, client: client)
             end(upload, .complete(video))
-            if video.duration == nil { findDurationsSoon() }
+            if video.duration == nil { probes.add(video.path, client: client, self) }
             return .complete(video)
         } catch {
             let outcome = ActiveUpload.Outcome.failed(error)
@@ -35,7 +37,9 @@ extension IntakeService {
         }
     }
 
-    private func verifyAndSeal(_ upload: ActiveUpload, _ draft: VideoDraft) throws(Failure) -> Video {
+    private func verifyAndSeal(
+        _ upload: ActiveUpload, _ draft: VideoDraft, client: String
+    ) throws(Failure) -> Video {
         guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
         switch upload.currentTarget {
         case nil:
@@ -48,7 +52,7 @@ extension IntakeService {
             try storing(file.lock(within: Self.lockPatience))
             defer { file.unlock() }
             if let video = try videoOfAnotherProcess(upload, file) { return video }
-            let video = try seal(upload, draft, try verify(upload, file, digest, size: size))
+            let video = try seal(upload, draft, try verify(upload, file, digest, size: size, client: client))
             store.removeUpload(upload.record.id)
             return video
         }
@@ -78,7 +82,7 @@ extension IntakeService {
     }
 
     private func verify(
-        _ upload: ActiveUpload, _ file: StoredFile, _ digest: PrefixDigest, size: Int
+        _ upload: ActiveUpload, _ file: StoredFile, _ digest: PrefixDigest, size: Int, client: String
     ) throws(Failure) -> Verified {
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
         let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
@@ -89,7 +93,8 @@ extension IntakeService {
         guard let container else { throw .container(settings) }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
-        let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id), .request) : nil
+        let duration =
+            isWhole ? durationNow(container, store.path(ofUpload: upload.record.id), client: client) : nil
         return Verified(size: size, duration: duration, file: file)
     }
 

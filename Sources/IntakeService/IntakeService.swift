@@ -1,6 +1,5 @@
 import Catalogue
 import ChunkStore
-import Dispatch
 import Foundation
 import LoadingCache
 import Logging
@@ -28,8 +27,8 @@ package final class IntakeService: Sendable {
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
     let durability: Durability
-    /// Durations that no reply waits for are found out one after the other.
-    let probing = DispatchQueue(label: "probing")
+    /// Files whose durations are found out.
+    let probes = ProbeQueue()
     private let clock: @Sendable () -> Int64
     /// What requests that begin now go by.
     private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>

@@ -111,7 +111,7 @@ extension IntakeService {
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         switch upload.decide(call, request) {
         case .complete:
-            let outcome = complete(upload, draft(request, call.settings))
+            let outcome = complete(upload, draft(request, call.settings), client: call.probeClient)
             upload.end()
             answer(call, request, outcome)
         case .held(let number):
@@ -141,7 +141,8 @@ extension IntakeService {
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { _ = complete(upload, draft(request, settings)) }
+        guard let held = upload.takeCompletionForHeld() else { return }
+        _ = complete(upload, draft(held.request, settings), client: held.call.probeClient)
     }
 
     /// Gives an upload up that has ended in another process, and answers who waits for it.

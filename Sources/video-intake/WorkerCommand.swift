@@ -32,7 +32,7 @@ struct WorkerCommand: ParsableCommand {
         let settings = try options.settings()
         let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
         if let missing = Self.tools.first(where: { !Config.isInPath($0) }) {
-            complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg util-linux)")
+            complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg)")
             throw ExitCode(69)
         }
         if let missing = settings.missingCatalogue {
@@ -103,7 +103,7 @@ struct WorkerCommand: ParsableCommand {
     }
 
     /// What a job cannot be done without.
-    private static let tools = ["ffmpeg", "ffprobe", "prlimit", "setpriv", "unshare", "nice"]
+    private static let tools = ["ffmpeg", "ffprobe"]
 
     /// Which of the loops have turned since somebody asked last. Thread-safe.
     private final class Turns: Sendable {
