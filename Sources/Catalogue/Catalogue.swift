@@ -212,6 +212,9 @@ package protocol Catalogue: Sendable {
     /// Forgets a worker that has ended.
     func forgetWorker(_ name: String) throws(CatalogueError)
 
+    /// Records what keeps the tools of the worker in that starts now: `SandboxWalls.code`.
+    func noteWorkerWalls(_ code: Int) throws(CatalogueError)
+
     /// Records when `check` was run, and how many findings it did not repair.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)
 

@@ -7,7 +7,8 @@ import Glibc
 /// It has a process group of its own, no signal blocked or ignored, nothing to read, no descriptor of this process, and an
 /// environment of `PATH`, `LANG` and `HOME` only. It dies with the thread that has started it, so that thread waits for it.
 package struct ChildProcess: ~Copyable {
-    private let process: pid_t
+    /// The leader of its process group.
+    package let process: pid_t
     private let output: Descriptor
     private let complaints: Descriptor
 

@@ -68,6 +68,20 @@ package struct SandboxWalls: Equatable, Sendable {
         return state == 0
     }
 
+    /// All of it as a number, to be kept somewhere.
+    package var code: Int {
+        if case .landlock(let version) = files { Int(bits) | version << 8 } else { Int(bits) }
+    }
+
+    /// From the number that another process has kept.
+    package init(code: Int) {
+        bits = UInt32(code & 0xFF)
+        func has(_ wall: Int) -> Bool { code & wall != 0 }
+        files = has(Int(VI_WALL_LANDLOCK)) ? .landlock(version: code >> 8) : has(Int(VI_WALL_MOUNTS)) ? .mounts : .none
+        hasFilter = has(Int(VI_WALL_FILTER))
+        network = has(Int(VI_WALL_NETWORK)) ? .namespace : hasFilter ? .filter : .none
+    }
+
     /// Whether each of them stands, and by what, by name.
     package var list: [(wall: String, by: String)] {
         let files =
@@ -85,10 +99,10 @@ package struct SandboxWalls: Equatable, Sendable {
             switch files {
             case .landlock(let version): "Landlock \(version)"
             case .mounts: "mount namespace"
-            case .none: "NOTHING keeps them from other files"
+            case .none: "NOTHING"
             }
-        let network = network == .none ? "NOTHING keeps them from it" : network.rawValue
-        return "files: \(files), network: \(network), calls: \(hasFilter ? "filter" : "NOT filtered")"
+        let network = network == .none ? "NOTHING" : network.rawValue
+        return "files: \(files), network: \(network), calls: \(hasFilter ? "filter" : "NOTHING")"
     }
 
     /// Whether one is missing.

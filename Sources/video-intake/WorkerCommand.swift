@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import Logging
 import Synchronization
+import System
 import Transcoding
 import Webhooks
 import Worker
@@ -46,6 +47,7 @@ struct WorkerCommand: ParsableCommand {
         try test.tryStore(withBodies: false)
         let parts = try orExit { try settings.makeWorker(logger) }
         try test.tryTranscoder(parts.transcoder, parts.store)
+        try orExit { try parts.catalogue.noteWorkerWalls(SandboxWalls.present.code) }
         say(settings, logger)
 
         let stop = StopSignal()

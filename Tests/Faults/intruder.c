@@ -5,7 +5,7 @@
 // PARENT: the process that has started it. CATALOGUE, VIDEO, SECRET: files that are none of its business. INPUT: the file
 // that it may read. OUTPUT: the directory that it may write to, `-` if there is none. SOCKET: a path at which a Unix socket
 // listens. PORT: of 127.0.0.1, where a TCP and a UDP socket are. Prints a line for each attempt: "worked NAME" or "failed
-// NAME: why". With the first argument `foreign` it makes a system call of another architecture.
+// NAME: why". With `fail` as one more argument it ends with 1. With the first argument `foreign` it makes a system call of another architecture.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -207,11 +207,11 @@ int main(int count, char **arguments) {
 #endif
         return 0;
     }
-    if (count != 9) return 64;
+    if (count != 9 && count != 10) return 64;
     say_what_there_is();
     try_files(arguments);
     try_network(arguments);
     try_processes(arguments);
     try_kernel();
-    return 0;
+    return count == 10;
 }

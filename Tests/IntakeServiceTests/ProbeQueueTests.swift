@@ -117,7 +117,8 @@ import TestSupport
         let attackers = (0..<10).map { number in
             Thread {
                 while !isOver.withLock({ $0 }) {
-                    let content = HostileVideo.withIndex(pictures: 30_000_000, tracks: 1 + UInt32(number % 4))
+                    let content = HostileVideo.withIndex(
+                        pictures: number.isMultiple(of: 2) ? 30_000_000 : 4_000_000, tracks: 1 + UInt32(number % 4))
                     var bomb = PageUpload(content: content)
                     bomb.owner = "attacker\(number)"
                     if (try? send(bomb.wholeRequest()))?.code == 1 { sent.withLock { $0 += 1 } }

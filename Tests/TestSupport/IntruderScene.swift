@@ -64,6 +64,29 @@ package final class IntruderScene {
         ]
     }
 
+    /// A script that is the program in ffmpeg's place, in a directory that is to be the first one of PATH: what it finds out
+    /// is what it complains of. What a worker tries at its start it leaves to ffmpeg.
+    ///
+    /// - Parameters:
+    ///   - catalogue: the file that it is after.
+    ///   - video: another one.
+    package func replaceFFmpeg(catalogue: String, video: String) throws -> String {
+        let script = """
+            #!/bin/sh
+            case "$*" in */dev/zero*) exec /usr/bin/ffmpeg "$@" ;; esac
+            for word in "$@"; do
+                case "$word" in file:*) break ;; esac
+            done
+            exec '\(program)' "$PPID" '\(catalogue)' '\(video)' '\(directory.path)/data/secret' "${word#file:}" "$HOME" \
+                '\(directory.path)/socket' \(listener.port) fail >&2
+
+            """
+        let path = directory.path + "/bin/ffmpeg"
+        try Data(script.utf8).write(to: URL(fileURLWithPath: path))
+        try #require(chmod(path, 0o755) == 0)
+        return directory.path + "/bin"
+    }
+
     /// Whether all that the program must not touch is as it was.
     package var isUntouched: Bool { Self.state(directory) == before && !listener.hasCaller }
 
