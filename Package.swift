@@ -18,12 +18,13 @@ let package = Package(
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPlatform"),
         .target(name: "CDigest"),
+        .target(name: "CSystem"),
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
         .target(name: "FormData", dependencies: ["CPlatform"]),
         .target(name: "Uploads"),
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
-        .target(name: "System", dependencies: ["CPlatform"]),
+        .target(name: "System", dependencies: ["CPlatform", "CSystem"]),
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
         .target(name: "Catalogue", dependencies: ["System", "Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
@@ -36,6 +37,7 @@ let package = Package(
             name: "IntakeService",
             dependencies: [
                 "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform", "System",
+                "Transcoding",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -80,6 +82,7 @@ let package = Package(
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
+        .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "System", "TestSupport"]),
         .testTarget(
             name: "TranscodingTests",

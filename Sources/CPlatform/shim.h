@@ -8,7 +8,6 @@
 #include <linux/membarrier.h>
 #include <linux/openat2.h>
 #include <malloc.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,10 +52,6 @@ extern int pthread_setname_np(unsigned long thread, const char *name);
 // A function, because a global variable of another module is not safe for Swift to touch.
 extern char **environ;
 static inline char **vi_environment(void) { return environ; }
-
-// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/posix_spawn_file_actions_addclose.3.html
-extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
-extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/rename.2.html
 extern int renameat2(int directory, const char *path, int new_directory, const char *new_path, unsigned int flags);

@@ -141,8 +141,8 @@ package protocol Catalogue: Sendable {
         uploadTime: Int64, isPublished: (_ path: String) -> Bool
     ) throws(CatalogueError) -> Sealing
 
-    /// The files of the videos whose duration nobody has asked for yet, the oldest first.
-    func unprobedPaths() throws(CatalogueError) -> [String]
+    /// The files of the videos whose duration nobody has asked for yet, the oldest first, at most so many.
+    func unprobedPaths(limit: Int) throws(CatalogueError) -> [String]
 
     /// Says how long the videos that point to a file are, if nobody has yet.
     ///
@@ -244,6 +244,9 @@ package protocol Catalogue: Sendable {
 
     /// Forgets a worker that has ended.
     func forgetWorker(_ name: String) throws(CatalogueError)
+
+    /// Records what keeps the tools of the worker in that starts now: `SandboxWalls.code`.
+    func noteWorkerWalls(_ code: Int) throws(CatalogueError)
 
     /// Records when `check` was run, and how many findings it did not repair.
     func noteCheck(findings: Int, now: Int64) throws(CatalogueError)

@@ -20,6 +20,8 @@ package struct CatalogueFigures: Equatable, Sendable {
     package var checkTime: Int64 = 0
     /// What it found and left as it was.
     package var checkFindings = 0
+    /// What keeps the tools in of the worker that started last, as `SandboxWalls.code`; `nil` if none has started.
+    package var workerWalls: Int?
 
     package init() {}
 }

@@ -25,6 +25,10 @@ extension SQLiteCatalogue {
         }
     }
 
+    package func noteWorkerWalls(_ code: Int) throws(CatalogueError) {
+        try write { db in try db.setFact("worker_walls", code) }
+    }
+
     package func noteCheck(findings: Int, now: Int64) throws(CatalogueError) {
         try deleting { db in
             try db.setFact("check_time", now)
@@ -63,6 +67,7 @@ extension Database {
         figures.eventsPending = try row("SELECT count(*) FROM event WHERE delivered_time IS NULL")![0]
         figures.oldestPendingEventTime = try row(
             "SELECT create_time FROM event WHERE delivered_time IS NULL ORDER BY event_id LIMIT 1")?[0]
+        figures.workerWalls = try fact("worker_walls")
         figures.eventsGivenUp = try fact("events_given_up") ?? 0
         figures.checkTime = try fact("check_time") ?? 0
         figures.checkFindings = try fact("check_findings") ?? 0

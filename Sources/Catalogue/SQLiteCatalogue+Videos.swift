@@ -89,11 +89,11 @@ extension SQLiteCatalogue {
         try write { db in try db.run("DELETE FROM garbage WHERE garbage_id = ?", [garbage.id]) }
     }
 
-    package func unprobedPaths() throws(CatalogueError) -> [String] {
+    package func unprobedPaths(limit: Int) throws(CatalogueError) -> [String] {
         try read { db in
-            try db.rows("SELECT path FROM video_info WHERE probed = 0 GROUP BY path ORDER BY min(video_id)").map {
-                $0[0]
-            }
+            try db.rows(
+                "SELECT path FROM video_info WHERE probed = 0 GROUP BY path ORDER BY min(video_id) LIMIT ?", [limit]
+            ).map { $0[0] }
         }
     }
 

@@ -8,7 +8,7 @@ extension FileChunkStore {
         do throws(SystemError) {
             let (parent, name) = try parent(ofPublished: path)
             return try deleting { () throws(SystemError) in
-                let bytes = try Self.remove(name, in: parent.descriptor)
+                let bytes = try parent.descriptor.removeTree(name)
                 try parent.descriptor.sync()
                 return bytes
             }
@@ -52,7 +52,7 @@ extension FileChunkStore {
             if let path { try parent(ofPublished: path).parent.descriptor.sync() }
         } catch  where error.code == ENOENT {}
         do throws(SystemError) {
-            return try Self.remove(name, in: Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY))
+            return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).removeTree(name)
         } catch  where error.code == ENOENT {
             return 0
         }
@@ -68,27 +68,5 @@ extension FileChunkStore {
         let above = parts.dropFirst().dropLast().joined(separator: "/")
         let parent = try Descriptor(beneath: upload, above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
         return (StoredFile(parent), parts.last!)
-    }
-
-    /// Removes a file, or a directory with all that is in it; a link, not what it points to.
-    private static func remove(_ name: String, in parent: borrowing Descriptor) throws(SystemError) -> Int {
-        let number = parent.number
-        var status = stat()
-        _ = try SystemError.check("fstatat") { fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) }
-        // Another name keeps its bytes.
-        var bytes = status.st_mode & S_IFMT != S_IFDIR && status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512
-        if status.st_mode & S_IFMT == S_IFDIR {
-            let inner = try Descriptor(at: parent, name, O_RDONLY | O_DIRECTORY)
-            for name in try inner.names() {
-                do throws(SystemError) {
-                    bytes += try remove(name, in: inner)
-                } catch  where error.code == ENOENT {
-                    // Another process removes the same.
-                }
-            }
-        }
-        let flags = status.st_mode & S_IFMT == S_IFDIR ? AT_REMOVEDIR : 0
-        _ = try SystemError.check("unlinkat") { unlinkat(number, name, flags) }
-        return bytes
     }
 }

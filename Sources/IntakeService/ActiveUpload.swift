@@ -302,10 +302,10 @@ extension ActiveUpload {
     }
 
     /// The completion, if nobody has it though the file is whole and calls wait for it: what one of them asks for.
-    func takeCompletionForHeld() -> UploadRequest? {
+    func takeCompletionForHeld() -> Held? {
         locked {
             guard let first = held.first, progress.takeCompletion() else { return nil }
-            return first.request
+            return first
         }
     }
 

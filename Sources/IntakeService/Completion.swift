@@ -17,7 +17,7 @@ extension IntakeService {
         do throws(Failure) {
             let video = try verifyAndSeal(upload, draft)
             end(upload, .complete(video))
-            if video.duration == nil { findDurationsSoon() }
+            if video.duration == nil { probes.add(video.path, client: upload.record.client, self) }
             return .complete(video)
         } catch {
             let error = error.whereChunksAre
@@ -94,7 +94,8 @@ extension IntakeService {
         guard let container else { throw .container(settings) }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
-        let duration = isWhole ? try? duration(container, store.path(ofUpload: upload.record.id), .request) : nil
+        let path = store.path(ofUpload: upload.record.id)
+        let duration = isWhole ? durationNow(container, path, client: upload.record.client) : nil
         return Verified(size: size, duration: duration, file: file)
     }
 

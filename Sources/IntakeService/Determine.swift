@@ -48,7 +48,7 @@ extension IntakeService {
             throw .malformed("chunk", .number(0...chunks - 1))
         }
 
-        let chunkSize = try Self.chunkSize(parameters, limit: call.settings.sizeLimit)
+        let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
         guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }
         if let number { return call.format.chunk(exists: received.contains(number)) }
@@ -88,15 +88,11 @@ extension IntakeService {
     }
 
     /// The parameter `chunk_size`, `nil` if it is absent or `""`.
-    private static func chunkSize(_ parameters: Form, limit: Int) throws(Failure) -> Int? {
-        guard let text = parameters["chunk_size"], !text.isEmpty else { return nil }
+    private static func chunkSize(_ form: RequestForm, limit: Int) throws(Failure) -> Int? {
+        guard let text = try form.text("chunk_size"), !text.isEmpty else { return nil }
         guard let size = decimalNumber(text), (1...limit).contains(size) else {
             throw .malformed("chunk_size", .bytes(1...limit))
         }
         return size
-    }
-
-    private func parameters(_ call: Call) throws(Failure) -> Form {
-        try readForm(call).parameters
     }
 }

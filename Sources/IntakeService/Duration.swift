@@ -1,30 +1,38 @@
 import Catalogue
 import ChunkStore
-import Dispatch
 import Logging
 import System
+import Transcoding
 import Uploads
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
 extension IntakeService {
-    /// Finds out the durations that nobody has asked for yet. The records say which these are, so that none is forgotten
-    /// in a crash.
+    /// Finds out the durations that nobody has asked for yet, and waits for it. The records say which these are, so that
+    /// none is forgotten in a crash.
     package func findDurations() {
-        probing.sync {
-            do throws(CatalogueError) {
-                for path in try catalogue.unprobedPaths() { try findDuration(path) }
-            } catch {
-                logger.error("cannot find out durations", metadata: ["cause": "\(error)"])
+        addUnprobed()
+        probes.wait()
+    }
+
+    /// Has the files probed that the catalogue says are still to be probed.
+    func addUnprobed() {
+        do throws(CatalogueError) {
+            // One more than fits says that there are more.
+            for path in try catalogue.unprobedPaths(limit: ProbeSchedule.clientLimit + 1) {
+                probes.add(path, client: Self.catalogueClient, self)
             }
+        } catch {
+            logger.error("cannot find out durations", metadata: ["cause": "\(error)"])
         }
     }
 
-    /// The same in the background.
-    func findDurationsSoon() {
-        DispatchQueue.global(qos: .utility).async { self.findDurations() }
-    }
+    /// Whose the files of the catalogue are in the queue: no client has this name.
+    private static let catalogueClient = "catalogue"
 
-    private func findDuration(_ path: String) throws(CatalogueError) {
+    /// Probes a file and records the result: 0 if there is none, so that it is not tried for ever.
+    ///
+    /// - Returns: whether it is recorded.
+    func findDuration(_ path: String) -> Bool {
         var duration = 0.0
         if store.publishedLength(path) == nil {
             noteLost(path)
@@ -32,32 +40,49 @@ extension IntakeService {
             do throws(SystemError) {
                 let file = try store.openPublished(path)
                 let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
-                let container = Container.of(head, allowed: settings.extensions)
-                duration = try self.duration(container, store.path(ofPublished: path), .background)
+                if let container = Container.of(head, allowed: settings.extensions) {
+                    duration = try probe(container, store.path(ofPublished: path), within: 20, niceness: 19) ?? 0
+                }
             } catch {
                 // The record stays as it is, for the next time.
-                return logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+                logger.error("cannot find out a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+                return false
             }
         }
-        for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
+        do throws(CatalogueError) {
+            for video in try catalogue.setDuration(duration, path: path) { videos.noteRecorded(video) }
+            return true
+        } catch {
+            logger.error("cannot record a duration", metadata: ["file": "\(path)", "cause": "\(error)"])
+            return false
+        }
     }
 
-    /// Starts ffprobe once, as for a video.
+    /// The duration for a request that waits for it, at most 4 s: seconds, 0 if ffprobe cannot tell.
     ///
-    /// - Returns: `nil` if it works, else the last line that it writes.
-    /// - Throws: if it cannot be started.
-    package static func probeComplaint() throws(SystemError) -> String? { try MediaProbe.complaint() }
-
-    /// Seconds; 0 if ffprobe cannot tell.
-    ///
-    /// - Throws: if ffprobe cannot be started.
-    func duration(
-        _ container: Container?, _ path: String, _ haste: MediaProbe.Haste
-    ) throws(SystemError) -> Double {
-        let duration = try container.flatMap { container throws(SystemError) in
-            try MediaProbe(path: path, container: container, haste: haste).wait()
+    /// - Returns: `nil` if it has to be found out later: as many files as may be are probed, or the client has another
+    ///   request that waits, or the time was too short.
+    func durationNow(_ container: Container, _ path: String, client: String) -> Double? {
+        let result = try? probes.now(client: client, self) { () throws(SystemError) in
+            try probe(container, path, within: 4)
         }
-        if duration == nil { logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"]) }
-        return duration ?? 0
+        return result ?? nil
+    }
+
+    /// - Returns: seconds, 0 if ffprobe cannot tell; `nil` if it had not enough time.
+    /// - Throws: if ffprobe cannot be started.
+    private func probe(
+        _ container: Container, _ path: String, within seconds: Double, niceness: Int = 0
+    ) throws(SystemError) -> Double? {
+        guard let demuxer = SourceFile.Demuxer(rawValue: container.demuxer) else { return 0 }
+        switch try DurationProbe.run(SourceFile(path: path, demuxer: demuxer), within: seconds, niceness: niceness) {
+        case .seconds(let seconds): return seconds
+        case .unknown:
+            logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"])
+            return 0
+        case .timeLimit:
+            logger.warning("ffprobe tells no duration in time", metadata: ["file": "\(path)"])
+            return nil
+        }
     }
 }

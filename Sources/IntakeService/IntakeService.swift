@@ -1,6 +1,5 @@
 import Catalogue
 import ChunkStore
-import Dispatch
 import FormData
 import Foundation
 import LoadingCache
@@ -30,8 +29,8 @@ package final class IntakeService: Sendable {
     /// Chunks that are recorded at about the same time share one commit.
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
     let durability: Durability
-    /// Durations that no reply waits for are found out one after the other.
-    let probing = DispatchQueue(label: "probing")
+    /// Files whose durations are found out.
+    let probes = ProbeQueue()
     /// Files are completed beside the threads of requests.
     let completions = WorkPool(threadLimit: 32, clientLimit: 4)
     /// Is told of each step, for tests.

@@ -28,6 +28,7 @@ extension IntakeService {
             limits.memory)
         metrics.add(
             "open_files_limit", .gauge, "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
+        addProbes(&metrics)
         addFaults(&metrics)
         return Reply(code: 1, message: "ok", text: metrics.text, contentType: Exposition.contentType)
     }
@@ -87,6 +88,16 @@ extension IntakeService {
             "check_timestamp_seconds", .gauge, "When `check` last ended, in seconds since 1970; 0: never.",
             found.checkTime)
         exposition.add("check_findings", .gauge, "What the last `check` found and did not repair.", found.checkFindings)
+    }
+
+    private func addProbes(_ exposition: inout Exposition) {
+        let counts = probes.counts
+        exposition.add(
+            "probes", .gauge, "Files whose duration is found out by ffprobe.",
+            [([("state", "running")], counts.running), ([("state", "waiting")], counts.waiting)])
+        exposition.add(
+            "sandbox_wall", .gauge, "What keeps ffprobe in: 1 by what is named, 0 if there is nothing.",
+            SandboxWalls.present.list.map { ([("wall", $0.wall), ("by", $0.by)], $0.by == "none" ? 0 : 1) })
     }
 
     private func addFaults(_ exposition: inout Exposition) {

@@ -42,7 +42,8 @@ extension IntakeService {
             do throws(Failure) {
                 // A request may have completed it meanwhile.
                 if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
-                    if case .failed(let failure) = complete(upload, record.draft) { throw failure }
+                    let outcome = complete(upload, record.draft)
+                    if case .failed(let failure) = outcome { throw failure }
                     logger.notice("completed an upload that was whole", metadata: ["upload": "\(record.id)"])
                 }
             } catch {

@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import System
 
 /// How a site does, from what can be seen of it: what `status` shows, and what needs somebody's attention.
 package struct ServiceStatus: Sendable {
@@ -56,6 +57,14 @@ package struct ServiceStatus: Sendable {
         if case .answers(let samples) = responder { samples } else { nil }
     }
 
+    /// What keeps ffprobe in, of the responder: what each wall is made of.
+    package var probeWalls: [(wall: String, by: String)] {
+        (metrics?["sandbox_wall"] ?? []).map { ($0.labels["wall"] ?? "?", $0.labels["by"] ?? "?") }
+    }
+
+    /// What keeps ffmpeg in, of the worker that started last; `nil` if that is not known.
+    package var workerWalls: SandboxWalls? { (catalogue.value?.workerWalls).map { SandboxWalls(code: $0) } }
+
     package func isAlive(_ worker: WorkerHeartbeat) -> Bool { now - worker.time <= WorkerHeartbeat.limit }
 
     /// Seconds that an event may wait before something is wrong with its receiver.
@@ -68,7 +77,20 @@ package struct ServiceStatus: Sendable {
 
 extension ServiceStatus {
     /// What is wrong, and what to do about it: a line for each; none if all is well.
-    package var attention: [String] { responderAttention + roomAttention + catalogueAttention }
+    package var attention: [String] { responderAttention + roomAttention + catalogueAttention + wallAttention }
+
+    private var wallAttention: [String] {
+        func line(_ tool: String, _ walls: [(wall: String, by: String)], _ service: String) -> [String] {
+            let missing = walls.filter { $0.by == "none" }.map(\.wall)
+            guard !missing.isEmpty else { return [] }
+            return [
+                "\(tool) is not kept in (\(missing.joined(separator: ", "))): the kernel, or SystemCallFilter= and "
+                    + "RestrictNamespaces= of the unit, must allow it; `journalctl -u \(unit(service))`"
+            ]
+        }
+        return line("ffprobe", probeWalls, "video-intake")
+            + line("ffmpeg", workerWalls?.list ?? [], "video-intake-worker")
+    }
 
     private var responderAttention: [String] {
         switch responder {

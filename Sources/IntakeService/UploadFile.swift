@@ -191,7 +191,9 @@ extension IntakeService {
 
     /// A request that failed may have kept others from completing the file.
     private func completeForOthers(_ upload: ActiveUpload) {
-        if let request = upload.takeCompletionForHeld() { startCompletion(upload, draft(request, settings, of: upload)) }
+        if let held = upload.takeCompletionForHeld() {
+            startCompletion(upload, draft(held.request, settings, of: upload))
+        }
     }
 
     /// Gives an upload up that has ended in another process, and answers who waits for it.

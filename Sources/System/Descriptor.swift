@@ -18,6 +18,11 @@ package struct Descriptor: ~Copyable, Sendable {
         number = try SystemError.check("openat") { vi_openat(directory.number, path, flags | O_NOFOLLOW, mode) }
     }
 
+    /// Opens `path`.
+    package init(path: String, _ flags: Int32) throws(SystemError) {
+        number = try SystemError.check("open") { open(path, flags | O_CLOEXEC) }
+    }
+
     /// Opens the directory at `path`.
     package init(directory path: String) throws(SystemError) {
         number = try SystemError.check("open") { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
@@ -51,6 +56,13 @@ package struct Descriptor: ~Copyable, Sendable {
 
     /// A directory's names, but `.` and `..`.
     package func names() throws(SystemError) -> [String] {
+        try rawNames().map { name in
+            name.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) }
+        }
+    }
+
+    /// A directory's names, but `.` and `..`, as they are: each ends with 0 and need not be UTF-8.
+    func rawNames() throws(SystemError) -> [[CChar]] {
         // A description of its own: reading moves a position in the directory.
         let copy = try SystemError.check("openat") { vi_openat(number, ".", O_RDONLY | O_DIRECTORY, 0) }
         guard let stream = fdopendir(copy) else {
@@ -59,7 +71,7 @@ package struct Descriptor: ~Copyable, Sendable {
             throw SystemError("fdopendir", code: code)
         }
         defer { closedir(stream) }
-        var names: [String] = []
+        var names: [[CChar]] = []
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
@@ -67,9 +79,10 @@ package struct Descriptor: ~Copyable, Sendable {
                 return names
             }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
             }
-            if name != ".", name != ".." { names.append(name) }
+            let dot = CChar(bitPattern: UInt8(ascii: "."))
+            if name != [dot, 0], name != [dot, dot, 0] { names.append(name) }
         }
     }
 }

@@ -50,7 +50,7 @@ extension MediaInformation {
     /// - Throws: `unsupported` if there is no picture that could be decoded or if it is larger than it may be, and what
     ///   `ToolRunner` throws.
     static func of(_ file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> MediaInformation {
-        let limits = tools.sandbox.limits
+        let limits = tools.limits
         // Only what is needed: tags are as long as whoever made the file likes.
         let entries = [
             "format=start_time,duration,bit_rate", "stream_disposition=attached_pic", "stream_side_data=rotation",

@@ -1,6 +1,5 @@
 import CPlatform
 import ChunkStore
-import Foundation
 import Glibc
 import System
 
@@ -22,10 +21,13 @@ struct ResultDirectory {
 
     func write(_ text: String, to name: String) throws(TranscodingError) {
         try io { () throws(SystemError) in
-            let number = try SystemError.check("open") {
-                vi_openat(AT_FDCWD, "\(path)/\(name)", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
-            }
-            let file = StoredFile(Descriptor(owning: number))
+            // A tool may have put a link where a directory was.
+            let parts = name.split(separator: "/")
+            let above = parts.dropLast().joined(separator: "/")
+            let parent = try Descriptor(
+                beneath: try Descriptor(directory: path), above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
+            let file = StoredFile(
+                try Descriptor(at: parent, String(parts.last ?? ""), O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
             // Short enough to be written at once.
             let bytes = Array(text.utf8)
             let count = try SystemError.check("write") { Glibc.write(file.descriptor.number, bytes, bytes.count) }
@@ -93,12 +95,15 @@ struct ResultDirectory {
         }
     }
 
+    /// Removes a directory with all that is in it. Harmless if there is none.
     static func remove(_ path: String) throws(TranscodingError) {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch let error as CocoaError where error.code == .fileNoSuchFile {
+        do throws(SystemError) {
+            let parts = path.split(separator: "/")
+            let parent = try Descriptor(directory: "/" + parts.dropLast().joined(separator: "/"))
+            _ = try parent.removeTree(String(parts.last ?? ""))
+        } catch  where error.code == ENOENT {
         } catch {
-            throw TranscodingError(.io, "cannot remove \(path): \(error)")
+            throw TranscodingError(error)
         }
     }
 }

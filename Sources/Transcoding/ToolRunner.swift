@@ -1,10 +1,12 @@
-import ChunkStore
 import System
 
-/// Runs tools for one video, one after the other, within its time.
+/// Runs tools for one video, one after the other, within its time and its sandbox.
 struct ToolRunner {
-    let sandbox: ToolSandbox
-    /// Where the tools work.
+    let limits: TranscodingLimits
+    let walls: SandboxWalls
+    /// The file that the tools read: an absolute path; `nil` if they make something of nothing.
+    let source: String?
+    /// Where the tools work, and all that they may write to.
     let directory: String
     var deadline: ContinuousClock.Instant
     let isCancelled: () -> Bool
@@ -13,24 +15,33 @@ struct ToolRunner {
     ///
     /// - Parameters:
     ///   - seconds: fewer than there are until the deadline, if the tool must not take all of them.
+    ///   - outputLimit: bytes that it may write to standard output.
+    ///   - startsProcesses: whether the tool may start others.
     ///   - code: of the error if the tool does not end with 0 and does not tell why.
     func run(
-        _ command: [String], within seconds: Double = .infinity, otherwise code: TranscodingError.Code = .toolFailed,
-        receive: (UnsafeRawBufferPointer) throws(TranscodingError) -> Void = { _ in }
+        _ command: [String], within seconds: Double = .infinity, outputLimit: Int = .max, startsProcesses: Bool = false,
+        otherwise code: TranscodingError.Code = .toolFailed, receive: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(TranscodingError) {
         let name = String(command[0].split(separator: "/").last ?? "")
         let left = (deadline - .now) / .seconds(1)
         let time = max(0, min(left, seconds))
-        let end: (end: MediaTool.End, complaints: String)
-        do throws(TranscodingError) {
-            end = try io { () throws(SystemError) in
-                try MediaTool(sandbox.command(command, seconds: time), in: directory)
-            }.wait(until: .now + .seconds(time), isCancelled: isCancelled, receive: receive)
+        var sandbox = sandbox(seconds: time)
+        sandbox.startsProcesses = startsProcesses
+        let (outcome, complaints): (ChildProcess.Outcome, String)
+        do throws(SystemError) {
+            (outcome, complaints) = try ChildProcess(command, in: directory, sandbox).wait(
+                until: .now + .seconds(time), outputLimit: outputLimit, isCancelled: isCancelled, receive: receive)
         } catch {
-            throw TranscodingError(error.code, "\(name): \(error.reason)", output: error.output)
+            let error = TranscodingError(error)
+            throw TranscodingError(error.code, "\(name): \(error.reason)")
         }
-        if end.end != .exit(0) {
-            throw TranscodingError(name, end.end, output: end.complaints, otherwise: code)
+        switch outcome {
+        case .ended(.exit(0)): return
+        case .ended(let end): throw TranscodingError(name, end, output: complaints, otherwise: code)
+        case .timeLimit: throw TranscodingError(.timeLimit, "\(name): it took longer than it may", output: complaints)
+        case .outputLimit:
+            throw TranscodingError(.unsupported, "\(name): more to tell than \(outputLimit) bytes", output: complaints)
+        case .cancelled: throw TranscodingError(.cancelled, "\(name): cancelled", output: complaints)
         }
     }
 
@@ -40,10 +51,30 @@ struct ToolRunner {
     /// - Throws: `unsupported` if it writes more, or if it fails: it does nothing else, so the file is the cause.
     func look(_ command: [String], within seconds: Double, limit: Int) throws(TranscodingError) -> [UInt8] {
         var output: [UInt8] = []
-        try run(command, within: seconds, otherwise: .unsupported) { piece throws(TranscodingError) in
-            output += piece
-            if output.count > limit { throw TranscodingError(.unsupported, "more to tell than \(limit) bytes") }
-        }
+        try run(command, within: seconds, outputLimit: limit, otherwise: .unsupported) { output += $0 }
         return output
+    }
+
+    /// What a tool may that has so many seconds: see the file, and make another one of it.
+    func sandbox(seconds: Double) -> Sandbox {
+        var sandbox = Sandbox(walls: walls)
+        if let source { sandbox.paths.append(Sandbox.Path(source, .read)) }
+        sandbox.paths.append(Sandbox.Path(directory, [.read, .write]))
+        sandbox.limits.addressSpace = limits.memory
+        // The clock on the wall is watched here; this ends a tool that nobody watches any more.
+        sandbox.limits.processorTime = Int(seconds.rounded(.up)) * max(1, limits.threads) + 10
+        sandbox.limits.fileSize = limits.fileSize
+        sandbox.limits.openFiles = limits.openFiles
+        sandbox.limits.niceness = 19
+        return sandbox
+    }
+}
+
+/// Runs something of the system and turns its error into one of transcoding.
+func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(TranscodingError) -> Result {
+    do throws(SystemError) {
+        return try body()
+    } catch {
+        throw TranscodingError(error)
     }
 }

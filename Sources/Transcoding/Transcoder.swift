@@ -1,15 +1,18 @@
 import Logging
+import System
 
 /// Converts one video after the other: everything that is done with one file, and nothing with a database.
 ///
 /// Thread-safe; each `run` keeps its thread until it is done, and its tools die with that thread.
 package struct Transcoder: Sendable {
-    let sandbox: ToolSandbox
+    let limits: TranscodingLimits
+    let walls: SandboxWalls
     private let logger: Logger
 
-    /// Finds out what the kernel allows, with a child process.
-    package init(limits: TranscodingLimits = TranscodingLimits(), logger: Logger) {
-        sandbox = ToolSandbox(limits: limits, logger: logger)
+    /// - Parameter walls: what its tools are kept in by.
+    package init(limits: TranscodingLimits = TranscodingLimits(), walls: SandboxWalls = .present, logger: Logger) {
+        self.limits = limits
+        self.walls = walls
         self.logger = logger
     }
 
@@ -33,12 +36,11 @@ package struct Transcoder: Sendable {
         progress: @escaping (Double) -> Void, isCancelled: @escaping () -> Bool
     ) throws(TranscodingError) -> TranscodingResult {
         try source.checkReadable()
-        let limits = sandbox.limits
         let directory = try ResultDirectory(emptying: workDirectory)
         let start = ContinuousClock.now
         var tools = ToolRunner(
-            sandbox: sandbox, directory: directory.path, deadline: start + .seconds(limits.time(forDuration: 0)),
-            isCancelled: isCancelled)
+            limits: limits, walls: walls, source: source.path, directory: directory.path,
+            deadline: start + .seconds(limits.time(forDuration: 0)), isCancelled: isCancelled)
         var information = try MediaInformation.of(source, tools)
         if information.duration == nil { information.duration = try source.measureDuration(tools) }
         guard let duration = information.duration, duration > 0, duration <= limits.duration else {
@@ -60,9 +62,9 @@ extension SourceFile {
         var reader = ProgressReader()
         var seconds = 0.0
         try tools.run(
-            FFmpeg.command + arguments(sideLimit: tools.sandbox.limits.side)
+            FFmpeg.command + arguments(sideLimit: tools.limits.side)
                 + ["-map", "0:V:0", "-map", "0:a:0?", "-c", "copy", "-f", "null", "-"]
-        ) { piece throws(TranscodingError) in
+        ) { piece in
             seconds = reader.read(piece) ?? seconds
         }
         return seconds

@@ -49,7 +49,7 @@ extension TranscodingError {
     /// ffmpeg tells causes as text only, and ends with 1 for all of them. A text that a video made it say can choose the
     /// wrong code, which decides no more than whether the job is tried again.
     /// - Parameter otherwise: the code where nothing tells the cause.
-    init(_ tool: String, _ end: MediaTool.End, output: String, otherwise: Code = .toolFailed) {
+    init(_ tool: String, _ end: ChildProcess.End, output: String, otherwise: Code = .toolFailed) {
         func says(_ phrases: [String]) -> Bool { phrases.contains(where: output.contains) }
         let (code, reason): (Code, String) =
             switch end {
@@ -63,8 +63,7 @@ extension TranscodingError {
                 (.timeLimit, "\(tool) used more processor time than it may")
             case .exit where says(Self.spacePhrases): (.noSpace, "\(tool) found no room on the disk")
             case .exit where says(Self.memoryPhrases): (.memoryLimit, "\(tool) wanted more memory than it may have")
-            case .exit(126), .exit(127),
-                .exit where ToolSandbox.names.contains { output.hasPrefix("\($0): ") }:
+            case .exit(126), .exit(127):
                 (.toolFailed, "\(tool) cannot be started")
             case .exit where says(Self.unsupportedPhrases): (.unsupported, "\(tool) cannot decode the file")
             case .exit(let status): (otherwise, "\(tool) ended with \(status)")

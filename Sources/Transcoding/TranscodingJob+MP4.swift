@@ -31,7 +31,7 @@ extension TranscodingJob {
             arguments += ["-c:v", "copy"]
         } else {
             arguments += ["-vf", FFmpeg.filters(video, to: size)]
-            arguments += FFmpeg.video(profile.mp4, preset: profile.preset, threads: tools.sandbox.limits.threads)
+            arguments += FFmpeg.video(profile.mp4, preset: profile.preset, threads: tools.limits.threads)
         }
         arguments += copiesAudio ? ["-c:a", "copy"] : FFmpeg.audio(profile.mp4)
         // The index first, so that a player can begin before it has the end.

@@ -33,7 +33,7 @@ extension TranscodingJob {
             graph += ";[in\(index)]\(FFmpeg.filters(information.video, to: size))[out\(index)]"
             outputs += ["-map", "[out\(index)]"] + (information.audio == nil ? [] : ["-map", "0:a:0"])
             outputs += FFmpeg.streamsOnly
-            outputs += FFmpeg.video(quality, preset: profile.preset, threads: tools.sandbox.limits.threads)
+            outputs += FFmpeg.video(quality, preset: profile.preset, threads: tools.limits.threads)
             outputs += FFmpeg.audio(quality)
             outputs += [
                 "-f", "hls", "-hls_time", "\(Self.segmentDuration)", "-hls_list_size", "0",

@@ -50,7 +50,8 @@ final class TranscodingJob {
     private func run(_ command: [String]) throws(TranscodingError) {
         try tools.run(
             TranscodingCommand.fill(
-                command, with: ["input": source.path, "output": directory.path, "duration": "\(duration)"]))
+                command, with: ["input": source.path, "output": directory.path, "duration": "\(duration)"]),
+            startsProcesses: true)
         meter.finish(Self.commandWeight)
     }
 
@@ -80,11 +81,11 @@ final class TranscodingJob {
         for output: TranscodingProfile.Output, before input: [String] = [], _ arguments: [String]
     ) throws(TranscodingError) {
         var reader = ProgressReader()
-        let limits = tools.sandbox.limits
+        let limits = tools.limits
         try tools.run(
             FFmpeg.command + ["-filter_complex_threads", "\(limits.threads)", "-filter_threads", "\(limits.threads)"]
                 + input + ["-threads", "\(limits.threads)"] + source.arguments(sideLimit: limits.side) + arguments
-        ) { piece throws(TranscodingError) in
+        ) { piece in
             guard let seconds = reader.read(piece) else { return }
             meter.note(seconds / duration, of: Self.weight(of: output, information, profile))
         }

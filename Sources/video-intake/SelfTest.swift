@@ -29,13 +29,13 @@ struct SelfTest {
 
     /// ffprobe, as it finds out how long a video is. Without it all other things work.
     func tryProbe() throws {
-        if let missing = ["setpriv", "nice", "ffprobe"].first(where: { !Config.isInPath($0) }) {
-            return logger.warning(
-                "\(missing) is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg util-linux)")
+        sayWalls("ffprobe")
+        guard Config.isInPath("ffprobe") else {
+            return logger.warning("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
         }
         let complaint: String?
         do throws(SystemError) {
-            complaint = try IntakeService.probeComplaint()
+            complaint = try DurationProbe.complaint()
         } catch {
             throw Self.failed("\(error)", code: error.code)
         }
@@ -46,8 +46,16 @@ struct SelfTest {
         logger.warning("ffprobe does not work: durations will be 0", metadata: ["cause": "\(complaint)"])
     }
 
+    /// Says which walls keep a tool in, and whether one is missing that should be there.
+    private func sayWalls(_ tool: String) {
+        let walls = SandboxWalls.present
+        logger.log(
+            level: walls.isIncomplete ? .warning : .notice, "\(tool) is kept in", metadata: walls.metadata)
+    }
+
     /// A whole job of a worker, but for its record.
     func tryTranscoder(_ transcoder: Transcoder, _ store: FileChunkStore) throws {
+        sayWalls("ffmpeg")
         let name = "upload/self-test.transcoded"
         do {
             let turn = try Descriptor(directory: settings.workDirectory)
@@ -88,5 +96,14 @@ struct SelfTest {
             }
         complain("self-test: \(text)\(name)" + (cause.map { ": \($0)" } ?? ""))
         return ExitCode(cause == nil ? 1 : 64)
+    }
+}
+
+extension SandboxWalls {
+    /// For a log line: what each wall is made of.
+    fileprivate var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [:]
+        for (wall, by) in list { metadata[wall] = "\(by)" }
+        return metadata
     }
 }

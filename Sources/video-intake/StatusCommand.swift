@@ -98,6 +98,7 @@ extension ServiceStatus {
             lines.append(("room", "\(Self.bytes(room.data)) above the reserve\(body)"))
         case .unknown(let cause): lines.append(("room", "unknown: \(cause)"))
         }
+        lines.append(("tools", tools.isEmpty ? nil : tools.joined(separator: "\n")))
         switch catalogue {
         case .value(let figures): lines += self.lines(figures, output)
         case .unknown(let cause): lines.append(("catalogue", "cannot be read: \(cause)"))
@@ -131,6 +132,15 @@ extension ServiceStatus {
                     ? "never" : "\(output.time(figures.checkTime)), \(figures.checkFindings) findings left"
             ),
         ]
+    }
+
+    /// What keeps the tools in that work on media from strangers.
+    private var tools: [String] {
+        func text(_ walls: [(wall: String, by: String)]) -> String {
+            walls.map { "\($0.wall) \($0.by)" }.joined(separator: ", ")
+        }
+        let probe = probeWalls.isEmpty ? [] : ["ffprobe kept in by: \(text(probeWalls))"]
+        return probe + (workerWalls.map { ["ffmpeg kept in by: \(text($0.list))"] } ?? [])
     }
 
     private var requestCounts: [MetricSamples.Sample] { (metrics?["requests_total"] ?? []).filter { $0.value > 0 } }
@@ -207,6 +217,8 @@ extension ServiceStatus {
         object.add("events_given_up", (figures?.eventsGivenUp).map(Int64.init))
         object.add("check_time", figures?.checkTime)
         object.add("check_findings", (figures?.checkFindings).map(Int64.init))
+        object.add("ffprobe_walls", Self.json(ofWalls: probeWalls))
+        object.add("ffmpeg_walls", Self.json(ofWalls: workerWalls?.list ?? []))
         return object
     }
 
@@ -219,6 +231,15 @@ extension ServiceStatus {
         object.add("sync_failures", metrics.value("sync_failures_total"))
         object.add("lost_files", metrics.value("lost_files_total"))
         return object
+    }
+
+    private static func json(ofWalls walls: [(wall: String, by: String)]) -> [JSONObject] {
+        walls.map { wall in
+            var object = JSONObject()
+            object.add("wall", wall.wall)
+            object.add("by", wall.by)
+            return object
+        }
     }
 
     private static func json(ofRequests sample: MetricSamples.Sample) -> JSONObject {

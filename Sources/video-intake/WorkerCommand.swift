@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import Logging
 import Synchronization
+import System
 import Transcoding
 import Webhooks
 import Worker
@@ -32,7 +33,7 @@ struct WorkerCommand: ParsableCommand {
         let settings = try options.settings()
         let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
         if let missing = Self.tools.first(where: { !Config.isInPath($0) }) {
-            complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg util-linux)")
+            complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg)")
             throw ExitCode(69)
         }
         if let missing = settings.missingCatalogue {
@@ -46,6 +47,7 @@ struct WorkerCommand: ParsableCommand {
         try test.tryStore(withBodies: false)
         let parts = try orExit { try settings.makeWorker(logger) }
         try test.tryTranscoder(parts.transcoder, parts.store)
+        try orExit { try parts.catalogue.noteWorkerWalls(SandboxWalls.present.code) }
         say(settings, logger)
 
         let stop = StopSignal()
@@ -103,7 +105,7 @@ struct WorkerCommand: ParsableCommand {
     }
 
     /// What a job cannot be done without.
-    private static let tools = ["ffmpeg", "ffprobe", "prlimit", "setpriv", "unshare", "nice"]
+    private static let tools = ["ffmpeg", "ffprobe"]
 
     /// Which of the loops have turned since somebody asked last. Thread-safe.
     private final class Turns: Sendable {

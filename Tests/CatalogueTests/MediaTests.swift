@@ -46,7 +46,7 @@ import TestSupport
         #expect(videos?.map(\.id) == [first.id, second.id])
         // What is known of a duration stays.
         #expect(videos?.map(\.duration) == [61.5, 9])
-        #expect(try fixture.catalogue.unprobedPaths() == [])
+        #expect(try fixture.catalogue.unprobedPaths(limit: 100) == [])
         let later = try fixture.record("c", content: 1)
         for id in [first.id, second.id, later.id] {
             let video = try #require(try fixture.catalogue.video(id: id))

@@ -330,11 +330,11 @@ private let (first, second) = (
         #expect(video.duration == nil)
         let copy = try fixture.catalogue.copy(video, name: "copy", classID: nil, guid: nil, now: 2000)
         #expect(copy?.duration == nil)
-        #expect(try fixture.catalogue.unprobedPaths() == ["upload/v.mp4"])
+        #expect(try fixture.catalogue.unprobedPaths(limit: 100) == ["upload/v.mp4"])
 
         let changed = try fixture.catalogue.setDuration(7.5, path: "upload/v.mp4")
         #expect(changed.map(\.id) == [video.id, copy?.id] && changed.allSatisfy { $0.duration == 7.5 })
-        #expect(try fixture.catalogue.unprobedPaths() == [])
+        #expect(try fixture.catalogue.unprobedPaths(limit: 100) == [])
         #expect(try fixture.catalogue.setDuration(9, path: "upload/v.mp4") == [])
         let later = try fixture.catalogue.copy(video, name: "later", classID: nil, guid: nil, now: 2000)
         #expect(later?.duration == 7.5)

@@ -82,6 +82,7 @@ extension InProcessSite {
             ("check_timestamp_seconds", "0"), ("check_findings", "0"), ("sync_failures_total", "0"),
             ("lost_files_total", "0"), ("memory_limit_bytes", "\(ResourceLimits().memory)"),
             ("open_files_limit", "\(ResourceLimits().openUploads)"),
+            (#"probes{state="running"}"#, "0"), (#"probes{state="waiting"}"#, "0"),
         ] { #expect(metrics[name] == value, "\(name)") }
         #expect(metrics[#"build_info{version="test",schema="\#(SQLiteCatalogue.schemaVersion)"}"#] == "1")
 

@@ -124,7 +124,10 @@ class Machine:
             str(self.root),
         ]
         # What the container's own filter would hide of the units' lines; the clock can only be read all the same.
-        command += ["--system-call-filter=adjtimex syslog", "--capability=CAP_SYSLOG"]
+        command += ["--capability=CAP_SYSLOG"]
+        command.append(
+            "--system-call-filter=adjtimex syslog landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+        )
         command += [f"--bind={outside}:{inside}" for inside, outside in (devices or {}).items()]
         with open(self.directory / "console.log", "ab") as console:
             self._nspawn = subprocess.Popen(

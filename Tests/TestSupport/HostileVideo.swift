@@ -34,6 +34,45 @@ package enum HostileVideo {
         result.replaceSubrange(4..<8, with: number(result.count - 8))
         return result
     }
+
+    /// An mp4 of less than a kilobyte a track whose index says that each has so many pictures, of which there is none:
+    /// ffprobe takes 24 bytes of memory for each. No two have the same bytes.
+    package static func withIndex(pictures: UInt32, tracks: UInt32 = 1) -> [UInt8] {
+        func number(_ values: UInt32...) -> [UInt8] {
+            values.flatMap { value in withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+        }
+        func box(_ type: String, _ content: [UInt8]...) -> [UInt8] {
+            let content = content.flatMap { $0 }
+            return number(UInt32(8 + content.count)) + Array(type.utf8) + content
+        }
+        func versioned(_ type: String, _ content: [UInt8]...) -> [UInt8] {
+            box(type, number(0), content.flatMap { $0 })
+        }
+        func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+        let matrix = number(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000)
+        let entry =
+            number(86) + Array("mp4v".utf8) + zeros(6) + [0, 1] + zeros(16) + [0, 64, 0, 64]
+            + number(0x48_0000, 0x48_0000, 0) + [0, 1] + zeros(32) + [0, 24, 0xFF, 0xFF]
+        let table = box(
+            "stbl", versioned("stsd", number(1), entry), versioned("stts", number(1, pictures, 40)),
+            versioned("stsc", number(1, 1, pictures, 1)), versioned("stsz", number(1, pictures)),
+            versioned("stco", number(1, 40)))
+        func track(_ id: UInt32) -> [UInt8] {
+            let header = versioned(
+                "tkhd", number(0, 0, id, 0, 1000), zeros(16), matrix, number(64 << 16, 64 << 16))
+            let media = box(
+                "mdia", versioned("mdhd", number(0, 0, 1000, 1000), [0x55, 0xC4, 0, 0]),
+                versioned("hdlr", number(0), Array("vide".utf8), zeros(12), Array("v\0".utf8)),
+                box(
+                    "minf", versioned("vmhd", zeros(8)),
+                    box("dinf", versioned("dref", number(1), versioned("url "))), table))
+            return box("trak", header, media)
+        }
+        let movie = versioned(
+            "mvhd", number(0, 0, 1000, 1000, 0x10000), [1, 0], zeros(10), matrix, zeros(24), number(tracks + 1))
+        return box("ftyp", Array("isom".utf8), number(0x200), Array("isomiso2".utf8)) + box("mdat", zeros(64))
+            + box("moov", movie, (1...tracks).flatMap(track)) + box("free", Array(UUID().uuidString.utf8))
+    }
 }
 
 /// A socket on the loopback that nobody should connect to.

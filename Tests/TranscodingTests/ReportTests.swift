@@ -1,8 +1,11 @@
 import Glibc
+import System
 import Testing
 import TestSupport
 
 @testable import Transcoding
+
+typealias Child = System.ChildProcess
 
 /// Reading what tools write, with nothing run.
 @Suite struct ReportTests {
@@ -139,19 +142,17 @@ import TestSupport
         "the code of an error tells whether the file, the machine or the tool is the cause",
         arguments: [
             (
-                MediaTool.End.exit(1), "x.mp4: Invalid data found when processing input",
+                Child.End.exit(1), "x.mp4: Invalid data found when processing input",
                 TranscodingError.Code.unsupported
             ),
             (.exit(1), "av_interleaved_write_frame(): No space left on device", .noSpace),
             (.exit(1), "x264 [error]: malloc of size 3133440 failed", .memoryLimit),
             (.exit(127), "ffprobe: error while loading shared libraries: l.so: failed to map segment", .memoryLimit),
-            (.exit(127), "setpriv: failed to execute ffprobe: No such file or directory", .toolFailed),
-            (.exit(1), "prlimit: failed to set the NOFILE resource limit: Operation not permitted", .toolFailed),
             (.exit(255), "Exiting normally, received signal 24.", .timeLimit), (.signal(SIGXCPU), "", .timeLimit),
             (.signal(SIGXFSZ), "", .toolFailed), (.signal(SIGKILL), "", .memoryLimit),
             (.signal(SIGSEGV), "", .unsupported), (.exit(1), "", .unsupported),
         ])
-    func codes(end: MediaTool.End, output: String, code: TranscodingError.Code) {
+    func codes(end: Child.End, output: String, code: TranscodingError.Code) {
         #expect(TranscodingError("ffprobe", end, output: output, otherwise: .unsupported).code == code)
     }
 

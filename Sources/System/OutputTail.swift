@@ -1,13 +1,15 @@
 /// The last bytes that a tool wrote, as text that is safe to show.
-struct OutputTail {
+package struct OutputTail {
     /// Bytes that are kept.
-    static let limit = 4096
+    package static let limit = 4096
 
     private var bytes: [UInt8] = []
     private var isCut = false
 
+    package init() {}
+
     /// Adds bytes; forgets the oldest if they are too many.
-    mutating func append(_ more: UnsafeRawBufferPointer) {
+    package mutating func append(_ more: UnsafeRawBufferPointer) {
         bytes += more.suffix(Self.limit)
         if bytes.count > Self.limit {
             bytes.removeFirst(bytes.count - Self.limit)
@@ -19,7 +21,7 @@ struct OutputTail {
     ///
     /// A character that does something other than to be seen is replaced, so that a log or a terminal shows the text as
     /// it is: escape sequences, line separators, changes of direction.
-    var text: String {
+    package var text: String {
         let whole = isCut ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
         var text = String.UnicodeScalarView()
         for scalar in String(decoding: whole, as: UTF8.self).unicodeScalars {

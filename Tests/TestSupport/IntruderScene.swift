@@ -1,0 +1,106 @@
+import Foundation
+import Glibc
+import Testing
+
+/// What Tests/Faults/intruder.c is after: files that are none of a tool's business, and sockets that listen.
+package final class IntruderScene {
+    package let directory: URL
+    /// The compiled program.
+    package let program: String
+    private let listener: Listener
+    private let datagrams: Int32
+    private let local: Int32
+    private let before: [String: String]
+
+    /// The program has a directory of its own, which a sandbox shows.
+    package init() throws {
+        let directory = try makeTemporaryDirectory()
+        self.directory = directory
+        try #require(chmod(directory.path, 0o755) == 0)
+        for name in ["bin", "data", "input", "output"] {
+            try FileManager.default.createDirectory(
+                at: directory.appendingPathComponent(name), withIntermediateDirectories: false)
+        }
+        program = directory.path + "/bin/intruder"
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Faults/intruder.c")
+        let compiled = try ChildProcess.run("cc", ["-O1", "-Wall", "-o", program, source.path])
+        try #require(compiled.end == .exit(0), "\(compiled.output)")
+        for name in ["data/catalogue", "data/video", "data/secret", "input/video"] {
+            try Data("content".utf8).write(to: directory.appendingPathComponent(name))
+            try #require(chmod("\(directory.path)/\(name)", 0o640) == 0)
+        }
+        listener = try Listener()
+        datagrams = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        local = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array("\(directory.path)/socket".utf8)) }
+        let descriptor = local
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(result == 0 && listen(local, 8) == 0)
+        before = Self.state(directory)
+    }
+
+    deinit {
+        close(datagrams)
+        close(local)
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    package var input: String { directory.path + "/input/video" }
+    package var output: String { directory.path + "/output" }
+
+    /// The program with its arguments.
+    package func command(parent: pid_t, hasOutput: Bool) -> [String] {
+        let data = directory.path + "/data"
+        return [
+            program, "\(parent)", "\(data)/catalogue", "\(data)/video", "\(data)/secret", input,
+            hasOutput ? output : "-", "\(directory.path)/socket", "\(listener.port)",
+        ]
+    }
+
+    /// A script that is the program in ffmpeg's place, in a directory that is to be the first one of PATH: what it finds out
+    /// is what it complains of. What a worker tries at its start it leaves to ffmpeg.
+    ///
+    /// - Parameters:
+    ///   - catalogue: the file that it is after.
+    ///   - video: another one.
+    package func replaceFFmpeg(catalogue: String, video: String) throws -> String {
+        let script = """
+            #!/bin/sh
+            case "$*" in */dev/zero*) exec /usr/bin/ffmpeg "$@" ;; esac
+            for word in "$@"; do
+                case "$word" in file:*) break ;; esac
+            done
+            exec '\(program)' "$PPID" '\(catalogue)' '\(video)' '\(directory.path)/data/secret' "${word#file:}" "$HOME" \
+                '\(directory.path)/socket' \(listener.port) fail >&2
+
+            """
+        let path = directory.path + "/bin/ffmpeg"
+        try Data(script.utf8).write(to: URL(fileURLWithPath: path))
+        try #require(chmod(path, 0o755) == 0)
+        return directory.path + "/bin"
+    }
+
+    /// Whether all that the program must not touch is as it was.
+    package var isUntouched: Bool { Self.state(directory) == before && !listener.hasCaller }
+
+    /// Modes, lengths and times by name.
+    private static func state(_ directory: URL) -> [String: String] {
+        var state: [String: String] = [:]
+        for name in ["data", "input"] {
+            let directory = "\(directory.path)/\(name)"
+            for entry in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
+                var status = stat()
+                guard lstat("\(directory)/\(entry)", &status) == 0 else { continue }
+                state["\(name)/\(entry)"] = "\(status.st_mode) \(status.st_size) \(status.st_ctim)"
+            }
+        }
+        return state
+    }
+}
