@@ -73,7 +73,9 @@ extension IntakeService {
         // Nothing in doubt is reported.
         let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
         if !doubtful.isEmpty {
-            takeUp(doubtful)
+            for upload in doubtful {
+                takeUp(upload) { completions.submit(client: upload.client, $0) }
+            }
             found = try look().filter { $0.upload.bootID == bootID }
         }
         if let theirs = found.first(where: { $0.upload.key.chunkSize == usual }) { found = [theirs] }

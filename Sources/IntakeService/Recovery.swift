@@ -37,23 +37,39 @@ extension IntakeService {
     /// Compares with their checksums the chunks that are in doubt, and completes what is whole: one upload after the
     /// other, while requests are served.
     package func takeUp(_ records: [Upload]) {
-        for record in records {
-            let upload = uploads.begin(record, guid: record.draft.guid)
-            do throws(Failure) {
-                // A request may have completed it meanwhile.
-                if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
-                    let outcome = complete(upload, record.draft)
-                    if case .failed(let failure) = outcome { throw failure }
-                    logger.notice("completed an upload that was whole", metadata: ["upload": "\(record.id)"])
+        for record in records { takeUp(record) { $0() } }
+    }
+
+    /// The same for one upload.
+    ///
+    /// - Parameter completing: runs the completion, now or later, if the upload is whole.
+    func takeUp(_ record: Upload, completing: (@escaping @Sendable () -> Void) -> Void) {
+        let upload = uploads.begin(record, guid: record.draft.guid)
+        do throws(Failure) {
+            // A request may have completed it meanwhile.
+            if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
+                return completing {
+                    switch self.complete(upload, record.draft) {
+                    case .complete:
+                        self.logger.notice(
+                            "completed an upload that was whole", metadata: ["upload": "\(record.id)"])
+                    case .failed(let failure): self.noteNotTakenUp(upload, failure)
+                    }
+                    upload.end()
+                    self.uploads.close(upload)
                 }
-            } catch {
-                logger.error(
-                    "cannot take up an upload",
-                    metadata: ["upload": "\(record.id)", "cause": "\(error.cause ?? error.reason.rawValue)"])
             }
-            upload.end()
-            uploads.close(upload)
+        } catch {
+            noteNotTakenUp(upload, error)
         }
+        upload.end()
+        uploads.close(upload)
+    }
+
+    private func noteNotTakenUp(_ upload: ActiveUpload, _ failure: Failure) {
+        logger.error(
+            "cannot take up an upload",
+            metadata: ["upload": "\(upload.record.id)", "cause": "\(failure.cause ?? failure.reason.rawValue)"])
     }
 
     /// The chunks of an upload that can be relied upon, of those that are recorded.

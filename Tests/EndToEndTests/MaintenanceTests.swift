@@ -28,7 +28,7 @@ extension EndToEnd {
             #expect(try site.run(["gc", "--dry-run"]).output.contains("expired uploads: 1\n"))
             #expect(site.incomingFiles().count == 2)
             let result = try site.run(["gc"])
-            #expect(result.end == .exit(0) && result.output.contains("their files: 1 (256K)"), "\(result)")
+            #expect(result.end == .exit(0) && result.output.contains("their files: 1 (128K)"), "\(result)")
             #expect(site.incomingFiles().count == 1)
             #expect(try site.run(["gc"]).output == "nothing to remove\n")
 
