@@ -19,9 +19,8 @@ package final class SQLiteCatalogue: Catalogue {
     /// As it was at the start; it runs with the machine.
     private let uploadClock: UploadClock
 
-    /// Bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell that was left
-    /// open, for example; behind this nothing is added until that ends.
-    private static let logLimit = 256 << 20
+    private let logLimit: Int
+
     /// Bytes of the log that stay once all of it is in the database.
     private static let logKept = 16 << 20
 
@@ -46,11 +45,13 @@ package final class SQLiteCatalogue: Catalogue {
     ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
     ///   - writesEvents: as `setWritesEvents` has it.
     ///   - machine: what `clock` follows.
+    ///   - logLimit: bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell
+    ///     that was left open, for example; behind this nothing is added until that ends.
     ///   - trace: is told of each statement that runs.
     ///   - hasRoom: whether anything may be added; asked often.
     package init(
         path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
-        machine: MachineClock = .system, trace: (@Sendable (String) -> Void)? = nil,
+        machine: MachineClock = .system, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
         hasRoom: @escaping @Sendable () -> Bool = { true }
     ) throws(CatalogueError) {
         self.queuesJobs = queuesJobs
@@ -58,6 +59,7 @@ package final class SQLiteCatalogue: Catalogue {
         ballast = Ballast(directory: Self.directory(of: path))
         self.hasRoom = hasRoom
         self.machine = machine
+        self.logLimit = logLimit
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = Self.readers
@@ -211,14 +213,23 @@ package final class SQLiteCatalogue: Catalogue {
     /// Checks that the log of changes is not longer than it may be.
     func checkLog() throws(CatalogueError) {
         var status = stat()
-        guard stat(pool.path + "-wal", &status) == 0, status.st_size > off_t(Self.logLimit) else { return }
+        guard stat(pool.path + "-wal", &status) == 0, status.st_size > off_t(logLimit) else { return }
+        // Only a commit would try it otherwise, and none comes.
+        let isEmptied = try write(inTransaction: false) { db in
+            let result = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")!
+            return result[1] as Int == result[2] as Int
+        }
+        if isEmptied { return }
         throw CatalogueError(
             .failed, "\(pool.path)-wal has \(status.st_size) bytes: somebody has been reading the catalogue for long")
     }
 
     /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
-    func write<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+    func write<Result>(
+        durably: Bool = false, inTransaction: Bool = true, _ body: (Database) throws -> Result
+    ) throws(CatalogueError) -> Result {
         do {
+            guard inTransaction else { return try pool.writeWithoutTransaction(body) }
             guard durably else { return try pool.write(body) }
             return try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")

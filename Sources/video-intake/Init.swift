@@ -28,10 +28,7 @@ struct Init: ParsableCommand {
             print("\(settings.cataloguePath) is there already and stays as it is")
             return
         }
-        try orExit {
-            _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true)
-            try settings.openStore(withBodies: false).restoreBallast()
-        }
+        try orExit { _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true) }
         print("\(settings.cataloguePath): an empty catalogue was made")
     }
 
