@@ -110,6 +110,9 @@ static void try_files(char **arguments) {
         say("symlink ", "in output", symlink("/etc/passwd", path));
         snprintf(path, sizeof path, "%s/pipe", output);
         say("pipe ", "in output", mkfifo(path, 0600));
+        // It may run more than once for an output.
+        snprintf(path, sizeof path, "%s/made", output);
+        unlink(path);
         say("allowed: create ", "in output", create(output, "made", 1));
     }
     say("allowed: read ", "input", read_some(input));

@@ -4,8 +4,12 @@ What a line does can be hidden by the container that the machine is: then the th
 either, and what is checked is that systemd has set it. The README's table has the same lines.
 """
 
+import os
 import struct
+import subprocess
 from dataclasses import dataclass
+
+from pathlib import Path
 
 from checks import Checks, must
 from shop import Site
@@ -72,6 +76,7 @@ ELSEWHERE = {
     "StateDirectoryMode=0750": "the same",
     "OOMPolicy=continue": "below: `systemctl show`; a container may have no limit of its own",
     "MemoryMax=75%": "as MemoryMax=2G, of which it is a percentage",
+    "SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self": "below: tools are kept in",
     "CPUWeight=10": "below: `systemctl show`; it takes a busy machine to see it",
     "IOWeight=10": "the same",
 }
@@ -198,14 +203,70 @@ def run(site: Site, check: Checks, videos):
             must(words["Uid"].split()[0] == "33" and int(words["CapBnd"], 16) == 0, words)
             must(words["NoNewPrivs"] == "1" and words["Seccomp"] == "2", words)
 
-    with check("ffmpeg has no network: the worker's unit lets it have a namespace of its own"):
-        complaint = "ffmpeg can reach the network"
-        must(complaint not in machine.journal("-u", "video-intake-worker"), "it can reach it")
+    with check("tools are kept in, by what the units allow; a wall that is missing is said"):
+
+        def walls(unit: str) -> str:
+            lines = machine.journal("-u", unit, "-n", "40").splitlines()
+            return next((line for line in reversed(lines) if " is kept in" in line), "nothing")
+
+        for unit, network in (("video-intake", "filter"), ("video-intake-worker", "namespace")):
+            machine.run("systemctl", "restart", f"{unit}.service")
+            line = walls(unit)
+            must("files=landlock" in line and f"network={network}" in line and "calls=filter" in line, line)
         drop_in = "/run/systemd/system/video-intake-worker.service.d/test.conf"
-        machine.write(drop_in, "[Service]\nRestrictNamespaces=yes\n")
-        machine.run("systemctl", "daemon-reload")
-        machine.run("systemctl", "restart", "video-intake-worker.service", check=False)
-        try:
-            must(complaint in machine.journal("-u", "video-intake-worker"), "without that nobody says so")
-        finally:
-            machine.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl restart video-intake-worker.service")
+        for without, sign in (
+            ("RestrictNamespaces=yes", "network=filter"),
+            ("SystemCallFilter=~landlock_restrict_self", "files=none"),
+        ):
+            machine.write(drop_in, f"[Service]\n{without}\n")
+            machine.run("systemctl", "daemon-reload")
+            machine.run("systemctl", "restart", "video-intake-worker.service", check=False)
+            try:
+                must(sign in walls("video-intake-worker"), f"{without}: {walls('video-intake-worker')}")
+            finally:
+                machine.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl restart video-intake-worker.service")
+
+    with check("a tool in ffmpeg's place that is taken over reaches nothing") as notes:
+        worked, failed = intrude(site, videos)
+        must(not worked, f"it could {worked}")
+        must(len(failed) > 60, f"it only tried {failed}")
+        notes.append(f"{len(failed)} attempts")
+
+
+INTRUDER = "/usr/local/lib/intruder"
+
+
+def intrude(site: Site, videos) -> tuple[list[str], list[str]]:
+    """Tests/Faults/intruder.c in the worker: what worked that must not, and what did not."""
+    machine = site.machine
+    directory = machine.path(INTRUDER)
+    directory.mkdir(parents=True)
+    source = Path(__file__).parents[2] / "Faults/intruder.c"
+    other = site.sql("SELECT path FROM video_info ORDER BY video_id LIMIT 1").strip()
+    subprocess.run(["cc", "-static", "-O1", "-o", directory / "intruder", source], check=True)
+    (directory / "ffmpeg").write_text(f"""#!/bin/sh
+case "$*" in */dev/zero*) exec /usr/bin/ffmpeg "$@" ;; esac
+for word in "$@"; do
+    case "$word" in file:*) break ;; esac
+done
+data=/var/lib/video-intake
+exec {INTRUDER}/intruder "$PPID" $data/video-intake.db "$data/{other}" /etc/default/video-intake "${{word#file:}}" "$HOME" \\
+    /run/video-intake/video-intake.sock 80 fail >&2
+""")
+    (directory / "ffmpeg").chmod(0o755)
+    # Bytes of its own, so that it is transcoded anew: a box that players pass over.
+    video = machine.directory / "intruder.mp4"
+    video.write_bytes(videos["small"].read_bytes() + b"\0\0\0\x18free" + os.urandom(16))
+    drop_in = "/run/systemd/system/video-intake-worker.service.d/test.conf"
+    machine.write(drop_in, f"[Service]\nEnvironment=PATH={INTRUDER}:/usr/bin:/bin\n")
+    machine.shell("systemctl daemon-reload; systemctl restart video-intake-worker.service")
+    try:
+        data = site.upload(video)
+        path = site.sql(f"SELECT path FROM video_info WHERE video_id = {data['video_id']}").strip()
+        query = f"SELECT error FROM job WHERE path = '{path}'"
+        report = machine.wait_until("the report", lambda: site.sql(query).strip(), 60)
+    finally:
+        machine.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl restart video-intake-worker.service")
+    lines = report.splitlines()
+    worked = [line for line in lines if line.startswith("worked ") and not line.startswith("worked allowed: ")]
+    return worked, [line for line in lines if line.startswith("failed ")]
