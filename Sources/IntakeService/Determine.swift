@@ -25,7 +25,7 @@ extension IntakeService {
         let copy = try recording(
             catalogue.copy(
                 video, name: name, classID: parameters["class_id"].flatMap { Int64($0) },
-                guid: parameters.nonEmpty("guid"), now: now))
+                guid: parameters.nonEmpty("guid"), now: now, permit: recordRate.permit(for: call.client)))
         guard let copy else {
             videos.noteRecorded(video)
             return call.format.noVideo
@@ -48,6 +48,9 @@ extension IntakeService {
             throw .malformed("chunk", .number(0...chunks - 1))
         }
 
+        // The page begins anew, knowing what is there.
+        refusedGuids.forget(owner: call.owner, md5: md5)
+        try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5))
         let chunkSize = try Self.chunkSize(parameters, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
         guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }

@@ -16,6 +16,9 @@ package final class IntakeService: Sendable {
     let logger: Logger
     let metrics: Metrics
     let refusals: RefusalLog
+    let proxies: ProxyWatch
+    let recordRate: RecordRate
+    let refusedGuids: RefusedGuids
     /// Of the program.
     let version: String
     let uploads: ActiveUploads
@@ -58,6 +61,9 @@ package final class IntakeService: Sendable {
         self.version = version
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
+        proxies = ProxyWatch(ticker: ticker)
+        recordRate = RecordRate(ticker: ticker)
+        refusedGuids = RefusedGuids()
         self.clock = clock
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
@@ -95,8 +101,8 @@ package final class IntakeService: Sendable {
     /// Seconds since 1970.
     var now: Int64 { clock() }
 
-    /// An upload whose last chunk came before is gone.
-    var expiry: Int64 { now - settings.uploadLifetime }
+    /// When uploads are gone.
+    var expiry: UploadExpiry { UploadExpiry(now: now, lifetime: settings.uploadLifetime) }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255

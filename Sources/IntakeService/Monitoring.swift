@@ -13,7 +13,9 @@ extension IntakeService {
         addRequests(&metrics)
         // What cannot be found out is left out: the rest may tell why.
         do throws(CatalogueError) {
-            addCatalogue(&metrics, try catalogue.figures())
+            let figures = try catalogue.figures()
+            addCatalogue(&metrics, figures)
+            addLimits(&metrics, figures)
         } catch {
             logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
         }
@@ -23,6 +25,7 @@ extension IntakeService {
                 "Free bytes that uploads may still take; negative: too few are free.",
                 [([("file_system", "data")], room.data)] + (room.body.map { [([("file_system", "body")], $0)] } ?? []))
         }
+        addLimits(&metrics)
         addFaults(&metrics)
         return Reply(code: 1, message: "ok", text: metrics.text, contentType: Exposition.contentType)
     }
