@@ -135,7 +135,8 @@ extension ServiceStatus {
     /// Who holds how much of what there may be.
     private func clients(_ figures: CatalogueFigures, _ limits: UploadLimits) -> String {
         let evicted = metrics?.value("evicted_uploads_total").map { ", \(Int($0)) uploads gave way" } ?? ""
-        return "\(figures.uploadClients) with unfinished uploads, at most \(limits.perClient) each and \(limits.total) in "
+        return
+            "\(figures.uploadClients) with unfinished uploads, at most \(limits.perClient) each and \(limits.total) in "
             + "all; the largest holds \(figures.largestUploads), or \(Self.bytes(figures.largestBytes)); "
             + "\(figures.refusals) guids refused\(evicted)"
     }

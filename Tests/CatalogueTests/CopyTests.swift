@@ -85,7 +85,9 @@ import Uploads
         // None of them is found again, and all go with the next sweep.
         let key = UploadKey(owner: "o", md5: "m3", extent: .size(100), chunks: 2, chunkSize: 60)
         #expect(try catalogue.unfinishedUploads(key, expiry: UploadExpiry(now: 2000, lifetime: 2000), limit: 9).isEmpty)
-        #expect(try catalogue.expireUploads(UploadExpiry(now: 2000, lifetime: 1001), isDryRun: false).unfinished.map(\.id) == [3, 4, 5, 6])
+        #expect(
+            try catalogue.expireUploads(UploadExpiry(now: 2000, lifetime: 1001), isDryRun: false).unfinished.map(\.id)
+                == [3, 4, 5, 6])
         #expect(try catalogue.damage() == [])
         #expect(try DatabaseQueue(path: path).read { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)
     }

@@ -38,7 +38,8 @@ import Uploads
     func lives(chunks: [Int], isKnown: Bool, life: Int64) throws {
         let fixture = try Fixture()
         if isKnown {
-            _ = try fixture.seal(try unfinished(try fixture.start(key(100), guid: "o", isFirst: true, now: 900, expiry: 0)).upload.id)
+            _ = try fixture.seal(
+                try unfinished(try fixture.start(key(100), guid: "o", isFirst: true, now: 900, expiry: 0)).upload.id)
         }
         let key = key(100)
         let old = try unfinished(try fixture.start(key, guid: "g", isFirst: true, now: 1000, expiry: 1000 - day)).upload
@@ -46,7 +47,8 @@ import Uploads
         try record(old, chunks, now: 1000, fixture)
         func expiry(_ now: Int64) -> UploadExpiry { UploadExpiry(now: now, lifetime: day) }
         let (before, after) = (1000 + life - 1, 1000 + life)
-        #expect(try fixture.catalogue.unfinishedUploads(key, expiry: expiry(before), limit: 9).first?.upload.id == old.id)
+        #expect(
+            try fixture.catalogue.unfinishedUploads(key, expiry: expiry(before), limit: 9).first?.upload.id == old.id)
         #expect(try fixture.catalogue.unfinishedUploads(key, expiry: expiry(after), limit: 9).isEmpty)
         #expect(try fixture.catalogue.expireUploads(expiry(before), isDryRun: false).unfinished.isEmpty)
         #expect(
@@ -75,7 +77,9 @@ import Uploads
         #expect(try fixture.count("refusal") == 1)
         // Its first chunk has not come: when it comes it is not for the first time again.
         let now: Int64 = 1000 + 3600
-        #expect(refusal(try fixture.start(key(100), guid: "g", isFirst: true, now: now, expiry: now - day))?.reason == "expired")
+        #expect(
+            refusal(try fixture.start(key(100), guid: "g", isFirst: true, now: now, expiry: now - day))?.reason
+                == "expired")
         #expect(refusal(try fixture.start(key(100), guid: "g", isFirst: true, now: now, expiry: now - day)) == nil)
         _ = try fixture.catalogue.refuse(
             Refusal(
@@ -91,7 +95,8 @@ import Uploads
         let fixture = try Fixture()
         func begin(_ owner: String, _ size: Int, guid: String = "g") throws -> UploadStart {
             try fixture.start(
-                key(size, owner: owner), guid: guid, isFirst: true, now: 1000, expiry: 0, limits: UploadLimits(total: 4, perClient: 1))
+                key(size, owner: owner), guid: guid, isFirst: true, now: 1000, expiry: 0,
+                limits: UploadLimits(total: 4, perClient: 1))
         }
         _ = try unfinished(try begin("alice", 1))
         #expect(refusal(try begin("alice", 2, guid: "h"))?.reason == "quota")
@@ -107,7 +112,9 @@ import Uploads
     @Test("promised bytes count from the first chunk on, and what has come is no promise any more")
     func promises() throws {
         let fixture = try Fixture()
-        let upload = try unfinished(try fixture.start(key(100), guid: "g", isFirst: true, now: 1000, expiry: 0, room: 100)).upload
+        let upload = try unfinished(
+            try fixture.start(key(100), guid: "g", isFirst: true, now: 1000, expiry: 0, room: 100)
+        ).upload
         #expect(try fixture.catalogue.promisedBytes() == 100)
         try record(upload, [0, 1], length: 30, now: 1000, fixture)
         #expect(try fixture.catalogue.promisedBytes() == 40)
@@ -130,7 +137,8 @@ import Uploads
     func noRow() throws {
         let fixture = try Fixture()
         for room in [0, 10] {
-            let refused = refusal(try fixture.start(key(100), guid: "g\(room)", isFirst: true, now: 1000, expiry: 0, room: room))
+            let refused = refusal(
+                try fixture.start(key(100), guid: "g\(room)", isFirst: true, now: 1000, expiry: 0, room: room))
             #expect(refused?.reason == "disk-full" && refused?.isRecorded == (room > 0))
             #expect(try fixture.count("refusal") == (room > 0 ? 1 : 0))
         }
@@ -157,7 +165,8 @@ import Uploads
         #expect(own.map(\.id) == [upload.id])
         #expect(try fixture.count("upload") == 0)
         // A refusal is of one content: another page may have the same guid.
-        let other = UploadKey(owner: "", md5: String(repeating: "b", count: 32), extent: .size(100), chunks: 3, chunkSize: 40)
+        let other = UploadKey(
+            owner: "", md5: String(repeating: "b", count: 32), extent: .size(100), chunks: 3, chunkSize: 40)
         _ = try unfinished(try fixture.start(other, guid: "g", isFirst: false, now: 1000, expiry: 0))
         // And one that asks what is there may begin with any chunk.
         try fixture.catalogue.forgetRefusals(owner: "", md5: md5)
@@ -209,7 +218,8 @@ import Uploads
         let fixture = try Fixture()
         var id: Int64 = 0
         for number in 0..<100 {
-            id = try unfinished(try fixture.start(key(100), guid: "g\(number)", isFirst: true, now: 1000, expiry: 0)).upload.id
+            id = try unfinished(try fixture.start(key(100), guid: "g\(number)", isFirst: true, now: 1000, expiry: 0))
+                .upload.id
         }
         #expect(try fixture.count("upload_guid") == Upload.aliasLimit)
         for (guid, isThere) in [("g35", false), ("g36", true), ("g99", true)] {

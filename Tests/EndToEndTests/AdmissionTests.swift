@@ -35,7 +35,8 @@ extension EndToEnd {
             }
             attackers.forEach { $0.start() }
             // He has all there is by now.
-            #expect(eventually(within: 60) { sent.withLock { $0["quota", default: 0] + $0["disk-full", default: 0] } > 5 })
+            #expect(
+                eventually(within: 60) { sent.withLock { $0["quota", default: 0] + $0["disk-full", default: 0] } > 5 })
 
             let pages = (0..<10).map { index -> PageUpload in
                 var upload = PageUpload(content: SampleFile(size: 8 * Self.mebibyte - 9).bytes)

@@ -146,7 +146,8 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         for number in 0..<300 {
             var bad = page("198.51.100.66", 3000, chunkSize: 2000)
             bad.guid = "bad\(number)"
-            #expect(reason(try site.send(bad.chunkRequest(0, bytes: [UInt8](repeating: 7, count: 2000)))) == "container")
+            #expect(
+                reason(try site.send(bad.chunkRequest(0, bytes: [UInt8](repeating: 7, count: 2000)))) == "container")
         }
         #expect(try site.count("upload") == 0 && site.count("upload_guid") == 0)
         #expect(try site.count("refusal") == Refusal.clientLimit)
