@@ -22,7 +22,7 @@ let package = Package(
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
         .target(name: "FormData", dependencies: ["CPlatform"]),
-        .target(name: "Uploads"),
+        .target(name: "Uploads", dependencies: ["System"]),
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
         .target(name: "System", dependencies: ["CPlatform", "CSystem"]),
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
@@ -32,7 +32,7 @@ let package = Package(
             dependencies: ["ChunkStore", "CPlatform", "System", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "Webhooks",
-            dependencies: ["Catalogue", "CCrypto", "CCurl", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["Catalogue", "CCrypto", "CCurl", "System", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "IntakeService",
             dependencies: [
@@ -49,7 +49,7 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "CPlatform", "IntakeService", "System", "Transcoding", "Webhooks", "Worker",
+                "CPlatform", "IntakeService", "System", "Transcoding", "Uploads", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -101,13 +101,14 @@ let package = Package(
         .testTarget(
             name: "WebhooksTests",
             dependencies: [
-                "Webhooks", "Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "Webhooks", "Catalogue", "System", "Uploads", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "IntakeServiceTests",
             dependencies: [
-                "IntakeService", "Catalogue", "ChunkStore", "TestSupport",
+                "IntakeService", "Catalogue", "ChunkStore", "LoadingCache", "TestSupport", "Uploads",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "CommandTests", dependencies: ["video-intake", "IntakeService"]),

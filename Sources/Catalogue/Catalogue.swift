@@ -33,10 +33,15 @@ package protocol Catalogue: Sendable {
     /// - Returns: whether it was so.
     func whileUnrecorded(_ path: String, _ body: () -> Void) throws(CatalogueError) -> Bool
 
-    /// Makes a record that points to the same file, once for each guid; it survives power loss.
+    /// Makes a record that points to the same file, once for each guid, or for each name without one; it survives power
+    /// loss.
     ///
-    /// - Returns: the new record, or the one that this guid already has; `nil` if no record points to the file any more.
-    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws(CatalogueError) -> Video?
+    /// - Parameter permit: asked for a record that is new.
+    /// - Returns: the new record, or the one that there is already; `nil` if no record points to the file any more.
+    /// - Throws: `CatalogueError` with `.quota` if it may not.
+    func copy(
+        _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64, permit: RecordPermit
+    ) throws(CatalogueError) -> Video?
 
     /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
     ///
@@ -54,27 +59,35 @@ package protocol Catalogue: Sendable {
     /// Says that garbage is removed: videos may have its path.
     func forget(_ garbage: Garbage) throws(CatalogueError)
 
-    /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one.
+    /// The upload that a request belongs to: the finished one of its guid, the unfinished one of its key, or a new one,
+    /// which others may have to give way to. A guid that is refused gets its refusal.
     ///
     /// The draft's guid becomes an alias of the upload. It goes on with another upload of the same file, with chunks of another
     /// length, only with its first chunk, or where that other one has no chunk: the page would take chunks that are in two
-    /// uploads for one whole file. An upload without a chunk since `expiry` counts as gone.
+    /// uploads for one whole file. An upload whose life is over counts as gone.
     /// - Parameters:
     ///   - key: without a chunk size, the last upload that there is with the rest.
     ///   - isFirst: whether the request brings the first chunk.
     ///   - draft: what a new upload's video will be called.
     ///   - bootID: the boot of the machine in which a new upload's chunks will be good.
-    /// - Throws: `CatalogueError` with `.tooManyUploads` if a new one would be over the limits.
+    ///   - terms: on what a new one may begin.
     func beginUpload(
-        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64,
-        expiry: Int64
+        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, terms: UploadTerms, expiry: UploadExpiry
     ) throws(CatalogueError) -> UploadStart
 
     /// The unfinished uploads with this key, or with any chunk size if it has none, and the chunks that each has, at one
     /// moment; the newest first.
     func unfinishedUploads(
-        _ key: UploadKey, expiry: Int64, limit: Int
+        _ key: UploadKey, expiry: UploadExpiry, limit: Int
     ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])]
+
+    /// Refuses a guid, which is no alias of an unfinished upload any more.
+    ///
+    /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store.
+    func refuse(_ refusal: Refusal) throws(CatalogueError) -> [ExpiredUpload]
+
+    /// Forgets the refusals of all guids that stand for this content.
+    func forgetRefusals(owner: String, md5: String) throws(CatalogueError)
 
     /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
     func promisedBytes() throws(CatalogueError) -> Int
@@ -114,17 +127,11 @@ package protocol Catalogue: Sendable {
     /// - Returns: whether it was so: `false` if another process has found out already, and nothing is changed.
     func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool
 
-    /// Marks an upload as one that will never be a video; its chunks are forgotten.
-    func reject(upload id: Int64, reason: String, now: Int64) throws(CatalogueError)
-
-    /// Opens a rejected upload again.
-    func reopen(upload id: Int64, now: Int64) throws(CatalogueError)
-
     /// Forgets an unfinished upload that has no chunk. Returns whether it was so.
     func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool
 
-    /// Forgets an unfinished upload and its chunks.
-    func discard(upload id: Int64) throws(CatalogueError)
+    /// Forgets an unfinished upload and its chunks; its guids are refused from now on.
+    func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError)
 
     /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
     ///
@@ -150,10 +157,10 @@ package protocol Catalogue: Sendable {
     /// - Returns: the videos that this has changed.
     func setDuration(_ duration: Double, path: String) throws(CatalogueError) -> [Video]
 
-    /// Forgets uploads whose last chunk came before `expiry`.
+    /// Forgets uploads whose life is over; the guids of unfinished ones are refused from now on.
     ///
     /// - Parameter isDryRun: only finds them.
-    func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
+    func expireUploads(_ expiry: UploadExpiry, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
 
     /// Queues the files of videos that have no job, because transcoding was off when they were recorded.
     ///
@@ -295,8 +302,8 @@ package struct CatalogueError: Error, CustomStringConvertible {
     package enum Reason: Sendable {
         /// No room for the database.
         case diskFull
-        /// There are as many unfinished uploads as there may be.
-        case tooManyUploads
+        /// As many videos were recorded for the client as may be in so short a time.
+        case quota
         /// The file is of a later version of this program, or no catalogue at all.
         case incompatible
         /// Anything else; trying again may help.

@@ -5,6 +5,14 @@ package struct CatalogueFigures: Equatable, Sendable {
     /// owner has already promise none: they are dropped when they are whole.
     package var receivedBytes = 0
     package var promisedBytes = 0
+    /// Clients that have open uploads.
+    package var uploadClients = 0
+    /// Open uploads of the client that has the most.
+    package var largestUploads = 0
+    /// Bytes that the client has and is promised which has the most.
+    package var largestBytes = 0
+    /// Guids that are refused.
+    package var refusals = 0
     package var jobs: [Job.State: Int] = [:]
     /// Since when the job waits that was queued first, `nil` if none is queued. Seconds since 1970.
     package var oldestQueuedJobTime: Int64?

@@ -57,6 +57,7 @@ extension Database {
             "SELECT count(*), ifnull(sum(received_bytes), 0) FROM upload WHERE state = 'open'")!
         (figures.openUploads, figures.receivedBytes) = (uploads[0], uploads[1])
         figures.promisedBytes = try promisedBytes()
+        try addClients(&figures)
         for row in try rows("SELECT state, count(*) FROM job GROUP BY state") {
             if let state = Job.State(rawValue: row[0]) { figures.jobs[state] = row[1] }
         }

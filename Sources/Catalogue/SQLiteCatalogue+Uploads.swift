@@ -3,55 +3,73 @@ import Uploads
 
 extension SQLiteCatalogue {
     package func beginUpload(
-        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, limits: UploadLimits, now: Int64,
-        expiry: Int64
+        _ key: UploadKey, isFirst: Bool, draft: VideoDraft, bootID: String, terms: UploadTerms, expiry: UploadExpiry
     ) throws(CatalogueError) -> UploadStart {
-        try write { db in
-            if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry) { return .sealed(video) }
-            let others = try db.otherUploads(key, guid: draft.guid, expiry: expiry)
+        // Most requests of a refused guid end here, without a turn to write.
+        if !isFirst, let refusal = try read({ db in try db.refusal(key, guid: draft.guid, expiry) }) {
+            return .refused(refusal)
+        }
+        return try write { db in
+            let now = expiry.now
+            if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) { return .sealed(video) }
+            var expired: [ExpiredUpload] = []
+            var found = try db.unfinishedUploads(key, limit: 1).first
+            if let upload = found, try db.isOver(upload.id, expiry) {
+                expired.append(ExpiredUpload(id: upload.id, path: upload.draft.path))
+                try db.retire(expired, reason: Refusal.expired, now: now)
+                found = nil
+            }
+            if let reason = terms.refusal {
+                let refusal = db.refusal(key, guid: draft.guid, reason, isFirst: isFirst, terms, now: now)
+                return .refused(refusal, expired: expired + (try db.refuse(refusal)))
+            }
+            if let refusal = try db.currentRefusal(key, guid: draft.guid, isFirst: isFirst, terms, expiry) {
+                return .refused(refusal, expired: expired)
+            }
+            let others = try db.otherUploads(key, guid: draft.guid, expiry: expiry.full)
             guard isFirst || others.allSatisfy({ $0.received == 0 }) else { return .otherChunkSize }
             let left = others.map(\.id)
             for id in left { try db.run("DELETE FROM upload_guid WHERE guid = ? AND upload_id = ?", [draft.guid, id]) }
-            var expired: [ExpiredUpload] = []
-            if let upload = try db.unfinishedUploads(key, limit: 1).first {
-                if upload.updateTime > expiry {
-                    try db.addGuid(draft.guid, upload: upload.record.id)
-                    return .unfinished(upload.record, expired: [], left: left)
-                }
-                try db.deleteUpload(upload.record.id)
-                expired.append(ExpiredUpload(id: upload.record.id, path: upload.record.draft.path))
+            if let upload = found {
+                try db.addGuid(draft.guid, upload: upload.id)
+                return .unfinished(upload, expired: [], left: left)
             }
             guard key.chunkSize != nil else { return .unplaced }
-            try checkRoom()
-            try db.checkLimits(limits, owner: key.owner)
             let known = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
+            let promised = known == nil ? key.size ?? 0 : 0
+            switch try terms.permit.isGiven() ? db.admit(terms, bytes: promised, now: now) : .refused(.quota) {
+            case .refused(let reason):
+                let reason = reason == .quota ? Refusal.quota : Refusal.diskFull
+                let refusal = db.refusal(key, guid: draft.guid, reason, isFirst: isFirst, terms, now: now)
+                if refusal.isRecorded { try db.insert(refusal) }
+                return .refused(refusal, expired: expired)
+            case .admitted(let evicted): expired += evicted
+            }
+            terms.permit.use()
             try db.run(
                 """
                 INSERT INTO upload (owner, md5, size, size_guid, chunks, chunk_size, state, video_id, is_known,
-                    video_name, guid, path, class_id, boot_id, create_time, update_time)
-                VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    video_name, guid, path, class_id, boot_id, client, create_time, update_time)
+                VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     key.owner, key.md5, key.size, key.sizeGuid, key.chunks, key.chunkSize, try db.nextVideoID(),
-                    known != nil, draft.name, draft.guid, draft.path, draft.classID, bootID, now, now,
+                    known != nil, draft.name, draft.guid, draft.path, draft.classID, bootID,
+                    terms.client.description, now, now,
                 ])
             try db.addGuid(draft.guid, upload: db.lastInsertedRowID)
-            return .unfinished(try db.unfinishedUploads(key, limit: 1)[0].record, expired: expired, left: left)
+            return .unfinished(try db.unfinishedUploads(key, limit: 1)[0], expired: expired, left: left)
         }
     }
 
     package func unfinishedUploads(
-        _ key: UploadKey, expiry: Int64, limit: Int
+        _ key: UploadKey, expiry: UploadExpiry, limit: Int
     ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])] {
         try read { db in
-            try db.unfinishedUploads(key, limit: limit).filter { $0.updateTime > expiry }.map {
-                ($0.record, try db.chunks(ofUpload: $0.record.id))
+            try db.unfinishedUploads(key, limit: limit).filter { try !db.isOver($0.id, expiry) }.map {
+                ($0, try db.chunks(ofUpload: $0.id))
             }
         }
-    }
-
-    package func promisedBytes() throws(CatalogueError) -> Int {
-        try read { db in try db.promisedBytes() }
     }
 
     package func openUploads() throws(CatalogueError) -> [Upload] {
@@ -130,25 +148,6 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func reject(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) {
-        try write { db in
-            try db.run(
-                """
-                UPDATE upload SET state = 'rejected', reason = ?, received = 0, received_bytes = 0, update_time = ?
-                WHERE upload_id = ? AND state = 'open'
-                """, [reason, now, id])
-            if db.changesCount > 0 { try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id]) }
-        }
-    }
-
-    package func reopen(upload id: Int64, now: Int64) throws(CatalogueError) {
-        try write { db in
-            try db.run(
-                "UPDATE upload SET state = 'open', reason = NULL, update_time = ? WHERE upload_id = ? AND state = 'rejected'",
-                [now, id])
-        }
-    }
-
     package func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool {
         try deleting { db in
             try db.run("DELETE FROM upload WHERE upload_id = ? AND state = 'open' AND received = 0", [id])
@@ -156,9 +155,10 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func discard(upload id: Int64) throws(CatalogueError) {
+    package func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) {
         try deleting { db in
-            try db.run("DELETE FROM upload WHERE upload_id = ? AND state <> 'sealed'", [id])
+            guard try db.row("SELECT 1 FROM upload WHERE upload_id = ? AND state = 'open'", [id]) != nil else { return }
+            try db.retire([ExpiredUpload(id: id, path: "")], reason: reason, now: now)
         }
     }
 
@@ -200,37 +200,17 @@ extension SQLiteCatalogue {
         guard isRepairing else { return try read { db in try db.wrongNumbers(isRepairing: false) } }
         return try deleting { db in try db.wrongNumbers(isRepairing: true) }
     }
-
-    package func expireUploads(before expiry: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads {
-        func sort(_ rows: [Row]) -> ExpiredUploads {
-            ExpiredUploads(
-                unfinished: rows.filter { $0["state"] != "sealed" }.map {
-                    ExpiredUpload(id: $0["upload_id"], path: $0["path"])
-                },
-                sealed: rows.count { $0["state"] == "sealed" })
-        }
-        if isDryRun {
-            return try read { db in
-                sort(try db.rows("SELECT upload_id, state, path FROM upload WHERE update_time <= ?", [expiry]))
-            }
-        }
-        return try deleting { db in
-            sort(try db.rows("DELETE FROM upload WHERE update_time <= ? RETURNING upload_id, state, path", [expiry]))
-        }
-    }
 }
 
 extension Database {
     fileprivate static let selectUpload = """
-        SELECT upload_id, owner, md5, size, size_guid, chunks, chunk_size, state, reason, video_id, client,
-            is_known, video_name, guid, path, class_id, boot_id, received, received_bytes, update_time
+        SELECT upload_id, owner, md5, size, size_guid, chunks, chunk_size, state, video_id, client, is_known,
+            video_name, guid, path, class_id, boot_id, received, received_bytes, update_time
         FROM upload
         """
 
     /// The unfinished uploads with this key, or with any chunk size if it has none, the newest first.
-    fileprivate func unfinishedUploads(
-        _ key: UploadKey, limit: Int
-    ) throws -> [(record: Upload, updateTime: Int64)] {
+    fileprivate func unfinishedUploads(_ key: UploadKey, limit: Int) throws -> [Upload] {
         try rows(
             Self.selectUpload + """
                  WHERE md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ? AND ifnull(size_guid, '') = ?
@@ -238,7 +218,12 @@ extension Database {
                 ORDER BY upload_id DESC LIMIT ?
                 """,
             [key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", key.chunkSize, limit]
-        ).map { (Upload(row: $0), $0["update_time"]) }
+        ).map(Upload.init(row:))
+    }
+
+    /// Whether an open upload's life is over.
+    fileprivate func isOver(_ id: Int64, _ expiry: UploadExpiry) throws -> Bool {
+        try row("SELECT \(UploadExpiry.isOver) FROM upload WHERE upload_id = ?", expiry.arguments + [id])![0]
     }
 
     /// The unfinished uploads of the same file, with chunks of another length, that this guid is an alias of.
@@ -269,20 +254,14 @@ extension Database {
         return try id.flatMap(video(id:))
     }
 
-    func promisedBytes() throws -> Int {
-        try row(
-            """
-            SELECT ifnull(sum(max(size - received_bytes, 0)), 0) FROM upload
-            WHERE state = 'open' AND is_known = 0 AND size IS NOT NULL
-            """)![0]
-    }
-
-    fileprivate func checkLimits(_ limits: UploadLimits, owner: String) throws {
-        let total: Int = try row("SELECT count(*) FROM upload WHERE state = 'open'")![0]
-        let own: Int = try row("SELECT count(*) FROM upload WHERE state = 'open' AND owner = ?", [owner])![0]
-        guard total < limits.total, owner.isEmpty || own < limits.perOwner else {
-            throw CatalogueError(.tooManyUploads, "there are \(total) unfinished uploads, \(own) of them of this owner")
-        }
+    /// The refusal of a request's guid. Nothing follows a whole file, and where the reserve is touched there is no room for
+    /// a row.
+    fileprivate func refusal(
+        _ key: UploadKey, guid: String, _ reason: String, isFirst: Bool, _ terms: UploadTerms, now: Int64
+    ) -> Refusal {
+        Refusal(
+            owner: key.owner, md5: key.md5, guid: guid, reason: reason, hasFirst: isFirst,
+            client: terms.client, time: now, isRecorded: key.chunks > 1 && terms.room > 0)
     }
 
     /// Ends the client's other unfinished uploads of the content that an upload has become a video of.
@@ -388,12 +367,26 @@ extension Database {
         }
     }
 
-    fileprivate func addGuid(_ guid: String, upload id: Int64) throws {
-        try run("INSERT INTO upload_guid (guid, upload_id) VALUES (?, ?) ON CONFLICT DO NOTHING", [guid, id])
+    /// A chunk of so many bytes has to come again.
+    fileprivate func noteLost(_ length: Int, upload id: Int64) throws {
+        try run(
+            "UPDATE upload SET received = received - 1, received_bytes = received_bytes - ? WHERE upload_id = ?",
+            [length, id])
     }
 
-    fileprivate func deleteUpload(_ id: Int64) throws {
-        try run("DELETE FROM upload WHERE upload_id = ?", [id])
+    /// Makes a guid an alias of an upload, which forgets its oldest one where there are too many.
+    fileprivate func addGuid(_ guid: String, upload id: Int64) throws {
+        try run(
+            """
+            INSERT INTO upload_guid (guid, upload_id, number)
+            SELECT ?, ?, ifnull(max(number), 0) + 1 FROM upload_guid WHERE upload_id = ? ON CONFLICT DO NOTHING
+            """, [guid, id, id])
+        if changesCount == 0 { return }
+        try run(
+            """
+            DELETE FROM upload_guid WHERE upload_id = ? AND number <= (
+                SELECT number FROM upload_guid WHERE upload_id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)
+            """, [id, id, Upload.aliasLimit])
     }
 }
 
@@ -412,7 +405,7 @@ extension Upload {
                 owner: row["owner"], md5: row["md5"],
                 extent: size.map(UploadKey.Extent.size) ?? .guid(row["size_guid"]), chunks: row["chunks"],
                 chunkSize: row["chunk_size"]),
-            state: State(rawValue: row["state"])!, reason: row["reason"], videoID: row["video_id"],
+            state: State(rawValue: row["state"])!, videoID: row["video_id"],
             client: row["client"], isKnown: row["is_known"],
             draft: VideoDraft(name: row["video_name"], guid: row["guid"], path: row["path"], classID: row["class_id"]),
             bootID: row["boot_id"], received: row["received"], receivedBytes: row["received_bytes"])

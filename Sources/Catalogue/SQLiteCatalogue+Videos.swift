@@ -39,12 +39,21 @@ extension SQLiteCatalogue {
     }
 
     package func copy(
-        _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64
+        _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64, permit: RecordPermit
     ) throws(CatalogueError) -> Video? {
-        try adding(durably: true) { db in
-            if let guid, let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
+        try write(durably: true) { db in
+            if let guid {
+                if let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
+            } else if let known = try db.video(like: video, name: name) {
+                return known
+            }
             // What the caller knows of the video may be older than its duration, or its end.
             guard let original = try db.videos(ofFile: video.path, limit: 1).first else { return nil }
+            guard permit.isGiven() else {
+                throw CatalogueError(.quota, "the client has recorded too many videos in a short time")
+            }
+            try checkRoom()
+            permit.use()
             return try record(
                 db.nextVideoID(), owner: video.owner, md5: video.md5,
                 VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID), size: video.size,
@@ -229,6 +238,15 @@ extension Database {
         try row(
             Self.selectVideo + " WHERE md5 = ? AND owner = ? AND guid = ? ORDER BY video_id LIMIT 1",
             [md5, owner, guid]
+        ).map(Video.init(row:))
+    }
+
+    /// The owner's first video with this one's file that is called so.
+    fileprivate func video(like video: Video, name: String) throws -> Video? {
+        try row(
+            Self.selectVideo
+                + " WHERE md5 = ? AND owner = ? AND v.path = ? AND video_name = ? ORDER BY video_id LIMIT 1",
+            [video.md5, video.owner, video.path, name]
         ).map(Video.init(row:))
     }
 

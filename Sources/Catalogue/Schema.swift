@@ -209,18 +209,21 @@ enum Schema {
         ALTER TABLE upload ADD COLUMN client TEXT NOT NULL DEFAULT '';
         ALTER TABLE upload ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE upload ADD COLUMN is_known INTEGER NOT NULL DEFAULT 0 CHECK (is_known IN (0, 1));
-        -- A guid whose upload was refused or is lost: each of its chunks gets the same refusal until it begins anew.
+
+        -- A guid whose upload was refused or is lost: each of its chunks gets the same refusal until it begins anew, with
+        -- its first chunk. first_came: that has come once already, so that the next time is again.
         CREATE TABLE refusal (
             owner TEXT NOT NULL,
-            guid TEXT NOT NULL,
             md5 TEXT NOT NULL,
+            guid TEXT NOT NULL,
             reason TEXT NOT NULL,
+            first_came INTEGER NOT NULL DEFAULT 1 CHECK (first_came IN (0, 1)),
             client TEXT NOT NULL,
             create_time INTEGER NOT NULL,
-            PRIMARY KEY (owner, guid)
+            PRIMARY KEY (owner, md5, guid)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX refusal_content ON refusal (owner, md5);
         CREATE INDEX refusal_client ON refusal (client, create_time);
+        CREATE INDEX refusal_create_time ON refusal (create_time);
 
         -- Uploads whose chunks were only compared with a video, or whose last chunk may lie out of its place, are not taken
         -- over: their guids are told so, and they go, with their files, as those do that have expired.
@@ -264,5 +267,11 @@ enum Schema {
         -- Whose video it is for, while it waits or runs, and the bytes of its file: the queue is fair between clients.
         ALTER TABLE job ADD COLUMN client TEXT NOT NULL DEFAULT '';
         ALTER TABLE job ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+
+        UPDATE upload SET client = 'owner:' || owner WHERE owner <> '';
+        -- In which order an upload got its guids.
+        ALTER TABLE upload_guid ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+        DROP INDEX upload_open;
+        CREATE INDEX upload_open ON upload (client) WHERE state = 'open';
         """
 }

@@ -7,15 +7,11 @@ package struct Upload: Sendable {
         case open
         /// Its video is published and recorded.
         case sealed
-        /// It will never be a video; every chunk but the first gets the reason.
-        case rejected
     }
 
     package let id: Int64
     package let key: UploadKey
     package let state: State
-    /// Why it was rejected.
-    package let reason: String?
     /// The number its video has, or will have.
     package let videoID: Int64
     /// Whose limits it counts for; `""` where clients cannot be told apart.
@@ -30,6 +26,9 @@ package struct Upload: Sendable {
     package let received: Int
     package let receivedBytes: Int
 
+    /// So many guids may stand for it. One more takes the place of the oldest.
+    package static let aliasLimit = 64
+
     /// Whether all of its chunks are there.
     package var isWhole: Bool { received == max(key.chunks, 1) }
 
@@ -37,19 +36,6 @@ package struct Upload: Sendable {
     package var layout: ChunkLayout {
         // Without a chunk size it is one that an older version left and no request can find.
         ChunkLayout(chunks: max(key.chunks, 1), chunkSize: key.chunkSize ?? key.size ?? 0, size: key.size)
-    }
-}
-
-/// How many unfinished uploads there may be.
-package struct UploadLimits: Equatable, Sendable {
-    /// Of all owners together.
-    package var total: Int
-    /// Of one owner; the one shared owner is not limited by it.
-    package var perOwner: Int
-
-    package init(total: Int, perOwner: Int) {
-        self.total = total
-        self.perOwner = perOwner
     }
 }
 
@@ -83,6 +69,8 @@ package enum UploadStart: Sendable {
     case otherChunkSize
     /// The last chunk of a file of unknown size, of which no other chunk is recorded.
     case unplaced
+    /// The guid is refused. `expired` as above.
+    case refused(Refusal, expired: [ExpiredUpload] = [])
 }
 
 /// What `Catalogue.seal` did.

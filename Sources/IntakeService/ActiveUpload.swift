@@ -55,7 +55,10 @@ final class ActiveUpload: @unchecked Sendable {
     // SAFETY: `condition` guards every variable below.
     private let condition = NSCondition()
     private var progress: UploadProgress<Outcome>
-    private var guids: Set<String> = []
+    /// Its aliases that are known here, the oldest first.
+    private var guids: [String] = []
+    /// The aliases that are refused: their chunks are not taken, and those under way get the refusal.
+    private var refused: [String: Failure] = [:]
     private var chunks: [Int: StoredChunk] = [:]
     /// Of the chunks that came while this process worked on the upload.
     private var senders: [Int: Sender] = [:]
@@ -95,11 +98,32 @@ extension ActiveUpload {
     }
 
     func addGuid(_ guid: String) {
-        locked { _ = guids.insert(guid) }
+        locked {
+            refused[guid] = nil
+            if guids.contains(guid) { return }
+            if guids.count >= Upload.aliasLimit { guids.removeFirst() }
+            guids.append(guid)
+        }
+    }
+
+    /// Refuses a guid: later requests of it are looked up in the catalogue, and those under way get the refusal unless
+    /// they complete the file.
+    ///
+    /// - Returns: its calls that wait; they are to be answered with the refusal.
+    func refuse(guid: String, _ failure: Failure) -> [Held] {
+        locked {
+            guard guids.contains(guid) else { return [] }
+            guids.removeAll { $0 == guid }
+            if refused.count >= Upload.aliasLimit { refused = [:] }
+            refused[guid] = failure
+            awaitPartialReplies()
+            defer { held.removeAll { $0.request.guid == guid } }
+            return held.filter { $0.request.guid == guid }
+        }
     }
 
     func removeGuid(_ guid: String) {
-        locked { _ = guids.remove(guid) }
+        locked { guids.removeAll { $0 == guid } }
     }
 
     /// The number of the request that has touched it last.
@@ -284,6 +308,10 @@ extension ActiveUpload {
 
     func decide(_ call: Call, _ request: UploadRequest) -> Step {
         locked {
+            if let failure = refused[request.guid], progress.received.missing > 0 {
+                awaitPartialReplies()
+                return .over(.failed(failure))
+            }
             switch progress.decide() {
             case .complete: return .complete(hold(call, request))
             case .partial: return .partial

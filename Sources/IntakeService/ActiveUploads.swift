@@ -108,6 +108,9 @@ final class ActiveUploads: @unchecked Sendable {
         return idle.count
     }
 
+    /// The upload with this key.
+    func active(_ key: UploadKey) -> ActiveUpload? { uploads.getIfPresent(key) }
+
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
         for upload in with(ids: ids) { remove(upload) }

@@ -1,6 +1,7 @@
 import Catalogue
 import Logging
 import Synchronization
+import Uploads
 
 /// One request on its way to its reply, and the log line that follows.
 ///
@@ -12,6 +13,8 @@ final class Call: Sendable {
     /// What this request goes by, whatever is changed meanwhile.
     let settings: IntakeSettings
     let format: ReplyFormat
+    /// For whom it counts.
+    let client: Client
     private let service: IntakeService
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
@@ -23,6 +26,7 @@ final class Call: Sendable {
         self.action = action
         self.service = service
         (settings, format) = service.currentSettings
+        client = service.client(of: exchange)
     }
 
     deinit {
@@ -30,7 +34,7 @@ final class Call: Sendable {
     }
 
     /// Whose uploads these are, as nginx says; `""` for the one shared owner.
-    var owner: String { exchange.parameter("UPLOAD_OWNER") ?? "" }
+    var owner: String { exchange.owner }
 
     /// Where the request comes from, as nginx says; `""` if it does not.
     var address: String { exchange.parameter("REMOTE_ADDR") ?? "" }
@@ -59,6 +63,11 @@ final class Call: Sendable {
         let isWritten = exchange.send(reply)
         log(reply, failure, isWritten)
     }
+}
+
+extension Exchange {
+    /// Whose request it is, as nginx says; `""` for the one shared owner.
+    var owner: String { parameter("UPLOAD_OWNER") ?? "" }
 }
 
 // MARK: - Log

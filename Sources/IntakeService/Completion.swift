@@ -23,11 +23,8 @@ extension IntakeService {
             let error = error.whereChunksAre
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
-            case .md5, .expired:
-                try? catalogue.discard(upload: upload.record.id)
-                end(upload, outcome)
-            case .container:
-                try? catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime)
+            case .md5, .expired, .container:
+                try? catalogue.discard(upload: upload.record.id, reason: error.reason.rawValue, now: uploadTime)
                 end(upload, outcome)
             default:
                 // Everything is still there, and a later request may have more luck.

@@ -23,7 +23,9 @@ extension IntakeService {
         guard let name = try form.videoName() else { return call.format.existing(video) }
         let classID = try form.text("class_id").flatMap { Int64($0) }
         let guid = try form.nonEmpty("guid")
-        let copy = try recording(catalogue.copy(video, name: name, classID: classID, guid: guid, now: now))
+        let permit = recordRate.permit(for: call.client)
+        let copy = try recording(
+            catalogue.copy(video, name: name, classID: classID, guid: guid, now: now, permit: permit))
         guard let copy else {
             videos.noteRecorded(video)
             return call.format.noVideo
@@ -48,6 +50,9 @@ extension IntakeService {
             throw .malformed("chunk", .number(0...chunks - 1))
         }
 
+        // The page begins anew, knowing what is there.
+        refusedGuids.forget(owner: call.owner, md5: md5)
+        try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5))
         let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
         guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }

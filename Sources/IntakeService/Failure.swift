@@ -11,6 +11,8 @@ struct Failure: Error, Sendable {
     let detail: Text?
     /// What the log says and the client need not know.
     let cause: String?
+    /// It is a refusal that stands already, and that the guid gets again.
+    let isKept: Bool
     /// Whether an operator has to see it among the errors.
     let isError: Bool
     /// Answered as what may be tried again, with HTTP 409 and code -2, whatever the reason's row says.
@@ -21,6 +23,7 @@ struct Failure: Error, Sendable {
     private init(
         _ reason: FailureReason, _ detail: Text? = nil, cause: String? = nil, isError: Bool = false,
         isToComeAgain: Bool = false,
+        isKept: Bool = false,
         header: (name: String, value: String)? = nil
     ) {
         self.reason = reason
@@ -28,6 +31,7 @@ struct Failure: Error, Sendable {
         self.cause = cause
         self.isError = isError
         self.isToComeAgain = isToComeAgain
+        self.isKept = isKept
         self.header = header
     }
 
@@ -96,6 +100,12 @@ extension Failure {
         Failure(.container, allowed(settings))
     }
 
+    /// What the chunks of a refused guid get, until it begins anew.
+    static func kept(_ refusal: Refusal, _ settings: IntakeSettings) -> Failure {
+        let reason = FailureReason(rawValue: refusal.reason) ?? .expired
+        return Failure(reason, reason == .container ? allowed(settings) : nil, isKept: true)
+    }
+
     private static func allowed(_ settings: IntakeSettings) -> Text {
         Text(settings.extensions.joined(separator: "、"), settings.extensions.joined(separator: ", "))
     }
@@ -123,7 +133,7 @@ extension Failure {
         self =
             switch error.reason {
             case .diskFull: .diskFull
-            case .tooManyUploads: .quota
+            case .quota: .quota
             case .incompatible, .failed: .notStored(cause: error.description)
             }
     }

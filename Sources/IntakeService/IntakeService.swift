@@ -16,6 +16,9 @@ package final class IntakeService: Sendable {
     let logger: Logger
     let metrics: Metrics
     let refusals: RefusalLog
+    let proxies: ProxyWatch
+    let recordRate: RecordRate
+    let refusedGuids: RefusedGuids
     /// Of the program.
     let version: String
     let limits: ResourceLimits
@@ -60,6 +63,9 @@ package final class IntakeService: Sendable {
         self.version = version
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
+        proxies = ProxyWatch(ticker: ticker)
+        recordRate = RecordRate(ticker: ticker)
+        refusedGuids = RefusedGuids()
         self.clock = clock
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
@@ -101,8 +107,8 @@ package final class IntakeService: Sendable {
     /// Seconds of the catalogue's clock, which does not jump: what the ages of uploads are measured with.
     var uploadTime: Int64 { catalogue.clock }
 
-    /// An upload whose last chunk came before is gone, by the same clock.
-    var expiry: Int64 { uploadTime - settings.uploadLifetime }
+    /// When uploads are gone, by the same clock.
+    var expiry: UploadExpiry { UploadExpiry(now: uploadTime, lifetime: settings.uploadLifetime) }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Foundation
+import Uploads
 
 /// What an operator can set of the service itself.
 package struct IntakeSettings: Sendable {
@@ -34,8 +35,8 @@ package struct IntakeSettings: Sendable {
     package var uploadLifetime: Int64 = 24 * 60 * 60
     /// What a chunk survives once it is acknowledged.
     package var durability = Durability.process
-    /// How many unfinished uploads there may be.
-    package var uploadLimits = UploadLimits(total: 1000, perOwner: 100)
+    /// How many unfinished uploads there may be. 200 pages behind one address, one client, have 20 each.
+    package var uploadLimits = UploadLimits(total: 4000, perClient: 4000)
     /// How long it may be said that a video does not exist after another process has stored it, in seconds.
     package var cacheTime = 1.0
     /// Whether finished videos are queued for transcoding. Without a worker the queue only grows.

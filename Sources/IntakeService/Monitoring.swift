@@ -13,7 +13,9 @@ extension IntakeService {
         addRequests(&metrics)
         // What cannot be found out is left out: the rest may tell why.
         do throws(CatalogueError) {
-            addCatalogue(&metrics, try catalogue.figures())
+            let figures = try catalogue.figures()
+            addCatalogue(&metrics, figures)
+            addLimits(&metrics, figures)
         } catch {
             logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
         }
@@ -29,6 +31,7 @@ extension IntakeService {
         metrics.add(
             "open_files_limit", .gauge, "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
         addProbes(&metrics)
+        addLimits(&metrics)
         addFaults(&metrics)
         return Reply(code: 1, message: "ok", text: metrics.text, contentType: Exposition.contentType)
     }

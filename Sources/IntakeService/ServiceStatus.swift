@@ -118,6 +118,10 @@ extension ServiceStatus {
                     "the disk did not take what was written, \(Int(failures)) times since the responder started: look at "
                         + "`dmesg` and at the disk")
             }
+            lines += metrics["proxy_without_real_ip"].compactMap { $0.labels["address"] }.map {
+                "a proxy at \($0) hides the addresses of clients, which have no shares of their own: add "
+                    + "`\(ProxyWatch.remedy($0))` to nginx's server and reload it"
+            }
             if let lost = metrics.value("lost_files_total"), lost > 0 {
                 lines.append(
                     "files of videos are not there, \(Int(lost)) since the responder started: `video-intake check` names "

@@ -74,11 +74,12 @@ extension IntakeService {
         let time = min(now, try catalogue.keepClock(isDryRun: isDryRun))
         // The files first: one that has come later is no orphan because its upload is not in the older list.
         let files = try store.incomingFiles()
-        let expired = try catalogue.expireUploads(before: expiry, isDryRun: isDryRun)
+        let expired = try catalogue.expireUploads(expiry, isDryRun: isDryRun)
         report.expiredUploads = expired.unfinished.count
         report.forgottenAliases = expired.sealed
         let expiredIDs = Set(expired.unfinished.map(\.id))
-        if !isDryRun { remove(expired.unfinished) }
+        if !isDryRun { retire(expired.unfinished, .expired) }
+        if !isDryRun { refusedGuids.expire(before: expiry.now - expiry.lifetime) }
 
         let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
         for file in files {

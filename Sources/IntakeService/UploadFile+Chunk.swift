@@ -80,6 +80,7 @@ extension IntakeService {
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         } else {
             try storing(store.checkRoom(for: range.count))
+            try checkPromises(range.count, in: upload)
         }
         try storing(file.write(content, at: range.lowerBound))
         if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }

@@ -17,17 +17,21 @@ extension IntakeService {
         call.note(request)
         guard let content = form.content else { throw .missingFile }
         let isVideo = try beginsLikeVideo(request, content, call.settings)
-
-        // An upload that ends in another process meanwhile is looked up again.
-        for _ in 0..<3 {
-            switch try begin(request, call.settings, isVideo: isVideo) {
-            case .sealed(let video):
-                return call.answer(request, complete: video)
-            case .unfinished(let upload):
-                if try take(request, content, in: upload, call, isVideo: isVideo) { return }
+        do throws(Failure) {
+            // An upload that ends in another process meanwhile is looked up again.
+            for attempt in 0..<3 {
+                switch try begin(request, call, isVideo: isVideo, attempt: attempt) {
+                case .sealed(let video):
+                    return call.answer(request, complete: video)
+                case .unfinished(let upload):
+                    if try take(request, content, in: upload, call) { return }
+                }
             }
+            throw .notStored(cause: "the upload ended in another process")
+        } catch {
+            refuseIfFinal(request, call, error)
+            throw error
         }
-        throw .notStored(cause: "the upload ended in another process")
     }
 
     /// So many bytes may wait to be compared before a reply has to.
@@ -35,11 +39,10 @@ extension IntakeService {
 
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
     private func take(
-        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call, isVideo: Bool?
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
     ) throws(Failure) -> Bool {
         let hadChunks = upload.hasChunks
         do throws(Failure) {
-            if isVideo == false { try refuse(upload, call.settings) }
             switch try store(request, content, in: upload, call) {
             case .stored:
                 // A page whose bytes are compared with others goes no faster than that; no thread waits for it.
@@ -85,18 +88,30 @@ extension IntakeService {
     }
 
     /// Finds or makes the upload that a request belongs to.
+    ///
+    /// - Parameter attempt: 0 for the first look. A refusal that came meanwhile is for this very request.
     private func begin(
-        _ request: UploadRequest, _ settings: IntakeSettings, isVideo: Bool?
+        _ request: UploadRequest, _ call: Call, isVideo: Bool?, attempt: Int
     ) throws(Failure) -> Beginning {
-        // Nothing will follow a whole file that is no video, so it needs no state.
-        if request.chunks <= 1, isVideo == false { throw .container(settings) }
-        if let upload = uploads.begin(request.key, guid: request.guid) { return .unfinished(upload) }
+        let settings = call.settings
+        if isVideo == false {
+            // Nothing will follow a whole file that is no video, so it needs no state.
+            if request.chunks <= 1 { throw .container(settings) }
+        } else if let upload = uploads.begin(request.key, guid: request.guid) {
+            return .unfinished(upload)
+        }
+        let beginsAnew = attempt == 0
+        if let refusal = refusedGuids.refusal(request, beginsAnew: beginsAnew) { throw .kept(refusal, settings) }
+        let terms = UploadTerms(
+            client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
+            beginsAnew: beginsAnew, refusal: isVideo == false ? FailureReason.container.rawValue : nil,
+            permit: recordRate.permit(for: call.client))
         let start: UploadStart
         do throws(Failure) {
             start = try recording(
                 catalogue.beginUpload(
                     request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                    limits: settings.uploadLimits, now: uploadTime, expiry: expiry))
+                    terms: terms, expiry: expiry))
         } catch {
             throw error.whereChunksAre
         }
@@ -107,24 +122,18 @@ extension IntakeService {
             throw .length
         case .unplaced:
             throw .unplaced
+        case .refused(let refusal, let expired):
+            let failure = Failure.kept(refusal, settings)
+            if isVideo == false { drop(request, failure) }
+            retire(expired, isVideo == false ? failure : .expired)
+            if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
+            throw failure
         case .unfinished(let record, let expired, let left):
-            remove(expired)
+            noteEvicted(expired, for: call.client)
+            retire(expired, .expired)
             if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
-            if record.state == .rejected {
-                guard isVideo == true else { throw .container(settings) }
-                try recording(catalogue.reopen(upload: record.id, now: uploadTime))
-            }
             return .unfinished(uploads.begin(record, guid: request.guid))
         }
-    }
-
-    /// A first chunk that is no video ends its upload, unless the upload has a better one already.
-    private func refuse(_ upload: ActiveUpload, _ settings: IntakeSettings) throws(Failure) {
-        let refused = Failure.container(settings)
-        guard !upload.has(chunk: 0) else { throw refused }
-        try recording(catalogue.reject(upload: upload.record.id, reason: "container", now: uploadTime))
-        end(upload, .failed(refused))
-        throw refused
     }
 }
 

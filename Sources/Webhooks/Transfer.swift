@@ -1,5 +1,6 @@
 import CCurl
 import Glibc
+import System
 
 /// What is decided while one request is under way, by functions that libcurl calls in the thread of the request.
 final class Transfer {

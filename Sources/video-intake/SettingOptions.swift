@@ -53,10 +53,10 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "Free space that uploads leave, like 10G; auto is the larger of 1G and 5 %.")
     var reserve: String?
 
-    @Option(help: "The most unfinished uploads, of all owners together.")
+    @Option(help: "The most unfinished uploads, of all clients together.")
     var uploadsLimit: String?
 
-    @Option(help: "The most unfinished uploads of one owner that nginx names.")
+    @Option(help: "The most unfinished uploads of one client: an owner, or without owners an address.")
     var ownerUploadsLimit: String?
 
     @Option(help: "Hours that an unfinished upload is kept after its last chunk.")

@@ -89,9 +89,10 @@ struct Settings {
         reader.read(
             "UPLOADS_LIMIT", \.description, "a whole number from 1 to 1000000", into: &intake.uploadLimits.total
         ) { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
+        intake.uploadLimits.perClient = intake.uploadLimits.total
         reader.read(
             "OWNER_UPLOADS_LIMIT", \.description, "a whole number from 1 to 1000000",
-            into: &intake.uploadLimits.perOwner
+            into: &intake.uploadLimits.perClient
         ) { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
         reader.read(
             "UPLOAD_LIFETIME", { "\($0 / 3600)" }, "a whole number of hours from 1 to 8760",

@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import IntakeService
 import System
+import Uploads
 
 /// `video-intake status`
 struct StatusCommand: ParsableCommand {
@@ -123,6 +124,7 @@ extension ServiceStatus {
                     : "\(figures.openUploads) unfinished, \(Self.bytes(figures.receivedBytes)) received, "
                         + "\(Self.bytes(figures.promisedBytes)) to come"
             ),
+            ("clients", clients(figures, output.settings.intake.uploadLimits)),
             ("jobs", jobs + waiting),
             ("workers", workers.isEmpty ? "none" : workers.joined(separator: "\n")),
             ("events", "\(figures.eventsPending) to be delivered, \(figures.eventsGivenUp) given up ever\(pending)"),
@@ -141,6 +143,15 @@ extension ServiceStatus {
         }
         let probe = probeWalls.isEmpty ? [] : ["ffprobe kept in by: \(text(probeWalls))"]
         return probe + (workerWalls.map { ["ffmpeg kept in by: \(text($0.list))"] } ?? [])
+    }
+
+    /// Who holds how much of what there may be.
+    private func clients(_ figures: CatalogueFigures, _ limits: UploadLimits) -> String {
+        let evicted = metrics?.value("evicted_uploads_total").map { ", \(Int($0)) uploads gave way" } ?? ""
+        return
+            "\(figures.uploadClients) with unfinished uploads, at most \(limits.perClient) each and \(limits.total) in "
+            + "all; the largest holds \(figures.largestUploads), or \(Self.bytes(figures.largestBytes)); "
+            + "\(figures.refusals) guids refused\(evicted)"
     }
 
     private var requestCounts: [MetricSamples.Sample] { (metrics?["requests_total"] ?? []).filter { $0.value > 0 } }
@@ -197,6 +208,16 @@ extension ServiceStatus {
         object.add("open_uploads", (figures?.openUploads).map(Int64.init))
         object.add("upload_received_bytes", (figures?.receivedBytes).map(Int64.init))
         object.add("upload_promised_bytes", (figures?.promisedBytes).map(Int64.init))
+        let limits = settings.intake.uploadLimits
+        object.add("uploads_limit", Int64(limits.total))
+        object.add("client_uploads_limit", Int64(limits.perClient))
+        object.add("upload_clients", (figures?.uploadClients).map(Int64.init))
+        object.add("largest_client_uploads", (figures?.largestUploads).map(Int64.init))
+        object.add("largest_client_bytes", (figures?.largestBytes).map(Int64.init))
+        object.add("refused_guids", (figures?.refusals).map(Int64.init))
+        object.add("evicted_uploads", metrics?.value("evicted_uploads_total"))
+        object.add(
+            "proxies_without_real_ip", (metrics?["proxy_without_real_ip"] ?? []).compactMap { $0.labels["address"] })
         var jobs = JSONObject()
         jobs.add("queued", figures.map { Int64($0.jobs[.queued] ?? 0) })
         jobs.add("running", figures.map { Int64($0.jobs[.running] ?? 0) })

@@ -84,8 +84,10 @@ import Uploads
             ])
         // None of them is found again, and all go with the next sweep.
         let key = UploadKey(owner: "o", md5: "m3", extent: .size(100), chunks: 2, chunkSize: 60)
-        #expect(try catalogue.unfinishedUploads(key, expiry: 0, limit: 9).isEmpty)
-        #expect(try catalogue.expireUploads(before: 999, isDryRun: false).unfinished.map(\.id) == [3, 4, 5, 6])
+        #expect(try catalogue.unfinishedUploads(key, expiry: UploadExpiry(now: 2000, lifetime: 2000), limit: 9).isEmpty)
+        #expect(
+            try catalogue.expireUploads(UploadExpiry(now: 2000, lifetime: 1001), isDryRun: false).unfinished.map(\.id)
+                == [3, 4, 5, 6])
         #expect(try catalogue.damage() == [])
         #expect(try DatabaseQueue(path: path).read { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)
     }
@@ -235,6 +237,9 @@ import Uploads
         expected.openUploads = 2
         expected.receivedBytes = 60
         expected.promisedBytes = 40
+        expected.uploadClients = 1
+        expected.largestUploads = 2
+        expected.largestBytes = 100
         expected.jobs = [.running: 1, .queued: 1]
         expected.oldestQueuedJobTime = 2000
         expected.workers = [WorkerHeartbeat(name: "host:1", time: 2000), WorkerHeartbeat(name: "host:2", time: 2500)]

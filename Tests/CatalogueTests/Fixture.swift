@@ -37,11 +37,17 @@ final class Fixture {
 
     func start(
         _ key: UploadKey, guid: String, isFirst: Bool = false, now: Int64, expiry: Int64,
-        limits: UploadLimits = UploadLimits(total: 1000, perOwner: 1000), in other: SQLiteCatalogue? = nil
+        limits: UploadLimits = UploadLimits(total: 1000, perClient: 1000), room: Int = 1 << 50, client: Client? = nil,
+        beginsAnew: Bool = true, refusal: String? = nil, permit: RecordPermit = .unlimited,
+        in other: SQLiteCatalogue? = nil
     ) throws -> UploadStart {
         try (other ?? catalogue).beginUpload(
             key, isFirst: isFirst, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil),
-            bootID: "boot", limits: limits, now: now, expiry: expiry)
+            bootID: "boot",
+            terms: UploadTerms(
+                client: client ?? Client(owner: key.owner, address: ""), limits: limits, room: room,
+                beginsAnew: beginsAnew, refusal: refusal, permit: permit),
+            expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }
 
     func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
@@ -110,5 +116,11 @@ final class Fixture {
     /// How many rows a table has.
     func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }
+    }
+}
+
+extension SQLiteCatalogue {
+    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws -> Video? {
+        try copy(video, name: name, classID: classID, guid: guid, now: now, permit: .unlimited)
     }
 }

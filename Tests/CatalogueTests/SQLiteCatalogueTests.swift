@@ -157,45 +157,6 @@ private let (first, second) = (
         #expect(try fixture.catalogue.promisedBytes() == 0)
     }
 
-    @Test("an upload without a chunk for 24 h makes way for a new one")
-    func expired() throws {
-        let fixture = try Fixture()
-        let old = try fixture.begin()
-        #expect(try fixture.begin(now: 999 + day).id == old.id)
-        let key = old.key
-        guard
-            case .unfinished(let new, let expired, _) = try fixture.start(
-                key, guid: "h", now: 1001 + day, expiry: 1001)
-        else { throw CatalogueError(.failed, "sealed") }
-        #expect(new.id != old.id && expired == [ExpiredUpload(id: old.id, path: "upload/g.mp4")])
-        let found = [ExpiredUpload(id: new.id, path: "upload/h.mp4")]
-        for isDryRun in [true, false] {
-            #expect(try fixture.catalogue.expireUploads(before: 1000 + 2 * day, isDryRun: isDryRun).unfinished == found)
-        }
-        #expect(try fixture.catalogue.expireUploads(before: 1000 + 2 * day, isDryRun: true).unfinished == [])
-    }
-
-    @Test("no more uploads begin than there may be, of all owners and of one; known ones go on")
-    func limits() throws {
-        let fixture = try Fixture()
-        func begin(_ owner: String, _ size: Int) throws -> UploadStart {
-            try fixture.start(
-                UploadKey(owner: owner, md5: md5, extent: .size(size), chunks: 2, chunkSize: size), guid: "g",
-                now: 1000, expiry: 0,
-                limits: UploadLimits(total: 4, perOwner: 1))
-        }
-        _ = try begin("alice", 1)
-        #expect(throws: CatalogueError.self) { try begin("alice", 2) }
-        _ = try begin("bob", 1)
-        // The owner that nginx does not name is everybody.
-        _ = try begin("", 1)
-        _ = try begin("", 2)
-        let error = #expect(throws: CatalogueError.self) { try begin("", 3) }
-        #expect(error?.reason == .tooManyUploads)
-        #expect(throws: CatalogueError.self) { try begin("carol", 1) }
-        guard case .unfinished = try begin("alice", 1) else { throw CatalogueError(.failed, "sealed") }
-    }
-
     @Test("chunks that are lost are forgotten when their upload is trusted again, but not one that came meanwhile")
     func trust() throws {
         let fixture = try Fixture()
@@ -356,19 +317,6 @@ private let (first, second) = (
         #expect(try fixture.catalogue.removeClass(number))
         #expect(try !fixture.catalogue.removeClass(number))
         #expect(try fixture.catalogue.video(owner: "", md5: md5, size: nil)?.classID == nil)
-    }
-
-    @Test("a rejected upload keeps its reason until it is opened again")
-    func rejected() throws {
-        let fixture = try Fixture()
-        let upload = try fixture.begin()
-        _ = try fixture.record(second, upload)
-        try fixture.catalogue.reject(upload: upload.id, reason: "container", now: 1000)
-        let found = try fixture.begin()
-        #expect(found.id == upload.id && found.state == .rejected && found.reason == "container")
-        #expect(try fixture.catalogue.chunks(ofUpload: upload.id) == [])
-        try fixture.catalogue.reopen(upload: upload.id, now: 1000)
-        #expect(try fixture.begin().state == .open)
     }
 
     @Test("only an upload without chunks is discarded as empty")

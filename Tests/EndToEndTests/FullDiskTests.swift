@@ -143,7 +143,7 @@ extension EndToEnd {
             throw HTTPConnection.Fault.timeLimit
         }
 
-        private static func command(_ name: String, _ arguments: [String]) throws {
+        static func command(_ name: String, _ arguments: [String]) throws {
             let result = try ChildProcess.run(name, arguments)
             try #require(result.end == .exit(0), "\(name): \(result.errors)")
         }

@@ -4,12 +4,13 @@ import Foundation
 import GRDB
 import IntakeService
 import Testing
+import Uploads
 import TestSupport
 import Uploads
 
 extension InProcessSite {
     /// What /metrics says: each line but the comments, without `video_intake_`.
-    fileprivate func metrics() throws -> [String: String] {
+    func metrics() throws -> [String: String] {
         let reply = try send(SentRequest(method: "GET", "/metrics"))
         #expect(reply.status == 200 && reply.headers["content-type"] == "text/plain; version=0.0.4")
         let lines = String(decoding: reply.body, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }
@@ -145,7 +146,7 @@ extension InProcessSite {
 
     @Test("a scrape with a thousand open uploads is cheap")
     func cheap() throws {
-        let site = try InProcessSite { $0.uploadLimits = UploadLimits(total: 2000, perOwner: 2000) }
+        let site = try InProcessSite { $0.uploadLimits = UploadLimits(total: 2000, perClient: 2000) }
         let now = site.clock.now
         try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").write { db in
             for number in 1...1000 {

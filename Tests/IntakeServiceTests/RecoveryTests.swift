@@ -247,7 +247,7 @@ extension InProcessSite {
 @Suite struct UploadLimitTests {
     @Test("an owner with too many unfinished uploads is told so; others and finished ones do not count")
     func perOwner() throws {
-        let site = try InProcessSite { $0.uploadLimits.perOwner = 2 }
+        let site = try InProcessSite { $0.uploadLimits.perClient = 2 }
         func newPage(_ owner: String) -> PageUpload {
             var page = page()
             page.owner = owner

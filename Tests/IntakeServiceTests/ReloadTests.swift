@@ -3,6 +3,7 @@ import Foundation
 import IntakeService
 import TestSupport
 import Testing
+import Uploads
 
 @Suite struct ReloadTests {
     private static func page(_ size: Int = 299_999) -> PageUpload {
@@ -38,7 +39,7 @@ import Testing
         #expect(try site.send(PageUpload(content: videoBytes(2000)).request()).code == -1)
         reload(site) { $0.bodyLimit = 2000 }
         #expect(try site.send(PageUpload(content: videoBytes(2000)).request()).status == 413)
-        reload(site) { $0.uploadLimits = UploadLimits(total: 0, perOwner: 1) }
+        reload(site) { $0.uploadLimits = UploadLimits(total: 0, perClient: 1) }
         #expect(try site.send(Self.page().request(0)).code == -3)
         reload(site) { _ in }
         #expect(try site.send(Self.page().request(0)).code == 2)

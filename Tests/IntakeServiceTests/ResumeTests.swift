@@ -121,7 +121,9 @@ private func page() -> PageUpload {
             }
         }
         #expect(isClosed)
-        #expect(try site.send(page.request(2)).code == 2, "it starts afresh")
+        let late = try site.send(page.request(2))
+        #expect(late.code == -3 && late.headers["x-intake-reason"] == "expired")
+        #expect(try site.send(page.request(0)).code == 2, "it starts afresh")
         #expect(try site.send(finished.determineRequest()).code == 1)
         #expect(site.publishedFiles().count == 1)
     }
@@ -132,7 +134,11 @@ private func page() -> PageUpload {
         let page = page()
         let old = try site.send(page.request(0))
         site.clock.advance(by: 24 * 3600 + 60)
-        let new = try (isRestarted ? site.another() : site).send(page.request(1))
+        let site2 = try isRestarted ? site.another() : site
+        let late = try site2.send(page.request(1))
+        #expect(late.code == -3 && late.headers["x-intake-reason"] == "expired")
+        #expect(site.incomingFiles().isEmpty)
+        let new = try site2.send(page.request(0))
         #expect(new.code == 2 && new.videoID != old.videoID)
         #expect(site.incomingFiles().count == 1)
     }

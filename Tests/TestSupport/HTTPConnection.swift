@@ -35,12 +35,14 @@ package final class HTTPConnection {
 
     /// Connects to 127.0.0.1.
     ///
+    /// - Parameter source: the address that the other side sees.
     /// - Parameter timeLimit: seconds from now after which every call fails.
-    package init(port: UInt16, timeLimit: Double = 120) throws {
+    package init(port: UInt16, from source: String = "127.0.0.1", timeLimit: Double = 120) throws {
         deadline = .now + .seconds(timeLimit)
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        if source != "127.0.0.1" { try bind(&address, source) }
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         try connect(&address)
@@ -57,6 +59,16 @@ package final class HTTPConnection {
     }
 
     deinit { close(descriptor) }
+
+    private func bind(_ address: inout sockaddr_in, _ source: String) throws {
+        guard inet_pton(AF_INET, source, &address.sin_addr) == 1 else { throw Fault.malformed(source) }
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard code == 0 else { throw Fault.system(call: "bind", code: errno) }
+    }
 
     private func connect<Address>(_ address: inout Address) throws {
         let code = withUnsafePointer(to: &address) {

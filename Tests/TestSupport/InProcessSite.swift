@@ -25,6 +25,8 @@ package final class InProcessSite: Site {
     package let lookups = Counter()
     /// How often this service has tried whether the database can be written.
     package let trials = Counter()
+    /// How often this service has looked in the database for refusals, and written them.
+    package let refusalLookups = Counter()
     package let log = LogRecord()
     private let directory: TemporaryDirectory
     private let mode: BodyMode
@@ -64,13 +66,14 @@ package final class InProcessSite: Site {
         self.mode = mode
         self.settings = settings
         self.clock = clock
-        let (lookups, trials) = (lookups, trials)
+        let (lookups, trials, refusalLookups) = (lookups, trials, refusalLookups)
         catalogue = try SQLiteCatalogue(
             path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil, machine: clock.machine(bootID: bootID),
             trace: { statement in
                 if statement.contains("FROM video_info v") { lookups.add() }
                 if statement.contains("SET last = last WHERE") { trials.add() }
+                if statement.contains("refusal") { refusalLookups.add() }
             }, hasRoom: { reserve.isFree(at: directory.url.path) })
         let store = try FileChunkStore(
             directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
@@ -187,7 +190,8 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
             "QUERY_STRING": parts.count > 1 ? String(parts[1]) : "", "CONTENT_TYPE": request.contentType ?? "",
         ]
         parameters["UPLOAD_OWNER"] = request.owner
-        parameters["REMOTE_ADDR"] = "192.0.2.1"
+        parameters["REMOTE_ADDR"] = request.address ?? "192.0.2.1"
+        parameters["HTTP_X_FORWARDED_FOR"] = request.headers.first { $0.0 == "X-Forwarded-For" }?.1
         contentLength = request.body.count
         if mode == .handOff, !request.body.isEmpty {
             let path = bodyDirectory + "/" + UUID().uuidString

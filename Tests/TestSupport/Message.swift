@@ -9,6 +9,8 @@ package struct SentRequest: Sendable {
     package var body: [UInt8] = []
     /// What nginx would pass as UPLOAD_OWNER; `nil` for the one shared owner.
     package var owner: String?
+    /// The client's address; of nginx it must be one of this machine.
+    package var address: String?
     /// More headers, for nginx. A Host takes the place of the usual one.
     package var headers: [(String, String)] = []
 

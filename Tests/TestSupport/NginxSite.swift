@@ -73,7 +73,7 @@ package final class NginxSite: Site {
     }
 
     package func send(_ request: SentRequest) throws -> ReceivedReply {
-        try HTTPConnection(port: port).send(request)
+        try HTTPConnection(port: port, from: request.address ?? "127.0.0.1").send(request)
     }
 
     /// A connection to nginx.

@@ -17,6 +17,8 @@ package struct PageUpload: Sendable {
     /// Fields that the page does not send.
     package var extraFields: [(String, String)] = []
     package var owner: String?
+    /// The client's address.
+    package var address: String?
 
     package init(
         guid: String = PageUpload.newGuid(), fileName: String = "holiday.mp4", title: String? = nil, content: [UInt8]
@@ -73,12 +75,18 @@ package struct PageUpload: Sendable {
         var form = MultipartForm()
         for (name, value) in fields { form.add(name, value) }
         form.addFile("file", fileName: fileName, type: type, bytes)
-        return form.request("/service/upload/upload_file", owner: owner)
+        return addressed(form.request("/service/upload/upload_file", owner: owner))
     }
 
     /// The page's question whether the video exists already.
     package func determineRequest(_ fields: [(String, String)] = []) -> SentRequest {
-        .form("/service/upload/determine_video_exist", [("md5", md5), ("type", "1")] + fields, owner: owner)
+        addressed(.form("/service/upload/determine_video_exist", [("md5", md5), ("type", "1")] + fields, owner: owner))
+    }
+
+    private func addressed(_ request: SentRequest) -> SentRequest {
+        var request = request
+        request.address = address
+        return request
     }
 
     /// The question which chunks of the unfinished upload are there.

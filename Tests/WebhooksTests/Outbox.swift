@@ -38,7 +38,9 @@ final class Outbox: Sendable {
         let start = try catalogue.beginUpload(
             UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 1, chunkSize: 100), isFirst: true,
             draft: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), bootID: "",
-            limits: UploadLimits(total: 1000, perOwner: 1000), now: now, expiry: 0)
+            terms: UploadTerms(
+                client: .unknown, limits: UploadLimits(total: 1000, perClient: 1000), room: .max),
+            expiry: UploadExpiry(now: now, lifetime: now))
         guard case .unfinished(let upload, _, _) = start,
             case .sealed(let video, _) = try catalogue.seal(
                 upload: upload.id,

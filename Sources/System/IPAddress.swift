@@ -1,17 +1,17 @@
 import Glibc
 
 /// An address of the internet protocol, version 4 or 6.
-struct IPAddress: Equatable, Sendable, CustomStringConvertible {
+package struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     /// 4 or 16 bytes, the most significant first.
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// - Parameter bytes: 4 or 16.
-    private init<Bytes: Collection<UInt8>>(bytes: Bytes) {
+    package init<Bytes: Collection<UInt8>>(bytes: Bytes) {
         self.bytes = Array(bytes)
     }
 
     /// The address in a sockaddr; `nil` if it is of another family, or cut off.
-    init?(socketAddress: UnsafeRawBufferPointer) {
+    package init?(socketAddress: UnsafeRawBufferPointer) {
         guard socketAddress.count >= MemoryLayout<sockaddr>.size else { return nil }
         switch Int32(socketAddress.loadUnaligned(as: sockaddr.self).sa_family) {
         case AF_INET:
@@ -25,14 +25,14 @@ struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The address that a text like `127.0.0.1` or `::1` stands for.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let isVersion6 = text.contains(":")
         var bytes = [UInt8](repeating: 0, count: isVersion6 ? 16 : 4)
         guard inet_pton(isVersion6 ? AF_INET6 : AF_INET, text, &bytes) == 1 else { return nil }
         self.bytes = bytes
     }
 
-    var description: String {
+    package var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         guard inet_ntop(bytes.count == 16 ? AF_INET6 : AF_INET, bytes, &text, socklen_t(text.count)) != nil else {
             return "?"
@@ -43,7 +43,7 @@ struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     /// Why this is no address of a machine on the internet, like `loopback`; `nil` if it is one.
     ///
     /// An address that only stands for one of version 4 is what that one is.
-    var privateUse: String? {
+    package var privateUse: String? {
         if bytes.count == 4 { return Self.ranges4.first { $0.contains(self) }?.use }
         if Self.mapped.contains(self) || Self.translated.contains(self) {
             return IPAddress(bytes: bytes[12...]).privateUse
@@ -52,6 +52,14 @@ struct IPAddress: Equatable, Sendable, CustomStringConvertible {
         if let range = Self.ranges6.first(where: { $0.contains(self) }) { return range.use }
         return Self.globalUnicast.contains(self) ? nil : "reserved"
     }
+
+    /// Whether it is of a network that is not routed on the internet, of a link, or of this machine.
+    package var isOfPrivateNetwork: Bool {
+        ["private network", "loopback", "link-local"].contains(privateUse)
+    }
+
+    /// The address of version 4 that this one of version 6 only stands for, `::ffff:192.0.2.7`; itself otherwise.
+    package var unmapped: IPAddress { Self.mapped.contains(self) ? IPAddress(bytes: bytes[12...]) : self }
 }
 
 // MARK: - The ranges

@@ -1,0 +1,50 @@
+import Uploads
+
+/// A guid that is refused: each of its chunks gets the same reason until it begins anew.
+package struct Refusal: Equatable, Sendable {
+    /// Whose guid it is, `""` for the one shared owner.
+    package let owner: String
+    /// The content that it stands for: two page loads may have the same guid.
+    package let md5: String
+    package let guid: String
+    /// As `X-Intake-Reason` says it.
+    package let reason: String
+    /// The first chunk has come once already: the next one begins anew.
+    package var hasFirst: Bool
+    package let client: Client
+    /// Seconds since 1970.
+    package let time: Int64
+    /// Whether the catalogue has it. It has none of those that came when there was no room for a row.
+    package let isRecorded: Bool
+
+    package init(
+        owner: String, md5: String, guid: String, reason: String, hasFirst: Bool, client: Client, time: Int64,
+        isRecorded: Bool
+    ) {
+        self.owner = owner
+        self.md5 = md5
+        self.guid = guid
+        self.reason = reason
+        self.hasFirst = hasFirst
+        self.client = client
+        self.time = time
+        self.isRecorded = isRecorded
+    }
+
+    /// The same, that the catalogue has not.
+    package var unrecorded: Refusal {
+        Refusal(
+            owner: owner, md5: md5, guid: guid, reason: reason, hasFirst: hasFirst, client: client, time: time,
+            isRecorded: false)
+    }
+
+    /// At most so many guids of one client are refused, the oldest are forgotten first. A client that is not known has as
+    /// many as there are.
+    package static let clientLimit = 200
+    /// At most so many guids are refused. The client with the most loses its oldest first.
+    package static let limit = 20_000
+
+    package static let expired = "expired"
+    package static let quota = "quota"
+    package static let diskFull = "disk-full"
+}

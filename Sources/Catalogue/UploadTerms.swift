@@ -1,0 +1,65 @@
+import Uploads
+
+/// On what terms a request may begin a new upload.
+package struct UploadTerms: Sendable {
+    /// For whom it counts.
+    package let client: Client
+    package let limits: UploadLimits
+    /// Bytes that are free above the reserve; what is promised to other uploads is in them.
+    package let room: Int
+    /// With the first chunk it may begin anew what is refused. Not so a request that was under way when it was refused.
+    package let beginsAnew: Bool
+    /// Why the guid is to be refused: what its first chunk brings is no video. `nil` if it is not.
+    package let refusal: String?
+    /// Asked for an upload that is new: it will be one more video.
+    package let permit: RecordPermit
+
+    package init(
+        client: Client, limits: UploadLimits, room: Int, beginsAnew: Bool = true, refusal: String? = nil,
+        permit: RecordPermit = .unlimited
+    ) {
+        self.client = client
+        self.limits = limits
+        self.room = room
+        self.beginsAnew = beginsAnew
+        self.refusal = refusal
+        self.permit = permit
+    }
+}
+
+/// Whether one more video may be recorded for a client.
+package struct RecordPermit: Sendable {
+    package let isGiven: @Sendable () -> Bool
+    /// Is called when it was.
+    package let use: @Sendable () -> Void
+
+    package init(isGiven: @escaping @Sendable () -> Bool, use: @escaping @Sendable () -> Void) {
+        self.isGiven = isGiven
+        self.use = use
+    }
+
+    package static let unlimited = RecordPermit(isGiven: { true }, use: {})
+}
+
+/// How long uploads live after their last chunk.
+package struct UploadExpiry: Sendable {
+    /// Seconds since 1970.
+    package let now: Int64
+    /// Seconds, of an upload with several chunks, of a finished one's guids, and of a refusal.
+    package let lifetime: Int64
+
+    package init(now: Int64, lifetime: Int64) {
+        self.now = now
+        self.lifetime = lifetime
+    }
+
+    /// Seconds, of an upload with one chunk or none: as much as a page that is only looked at leaves.
+    package static let shortLifetime: Int64 = 3600
+    /// Seconds, of an upload whose content the owner has already.
+    package static let knownLifetime: Int64 = 600
+
+    /// What came last at such a time or before is gone, seconds since 1970.
+    var full: Int64 { now - lifetime }
+    var short: Int64 { now - min(Self.shortLifetime, lifetime) }
+    var known: Int64 { now - min(Self.knownLifetime, lifetime) }
+}

@@ -1,0 +1,86 @@
+import Catalogue
+import Uploads
+
+/// The refusals that the catalogue has no row for, because there was no room for one.
+///
+/// Bounded as the catalogue's: the oldest of a client with too many go first, and of the client with the most.
+/// Thread-safe.
+final class RefusedGuids: Sendable {
+    fileprivate struct Key: Hashable {
+        /// By bytes, as the catalogue compares.
+        let owner: [UInt8]
+        let md5: String
+        let guid: String
+    }
+
+    fileprivate struct State {
+        var refusals: [Key: Refusal] = [:]
+        /// The keys of each client, the oldest first.
+        var clients: [Client: [Key]] = [:]
+    }
+
+    private let state: Locked<State> = Locked(State())
+    private let limit: Int
+    private let clientLimit: Int
+
+    init(limit: Int = Refusal.limit, clientLimit: Int = Refusal.clientLimit) {
+        self.limit = limit
+        self.clientLimit = clientLimit
+    }
+
+    var count: Int { state.withLock { $0.refusals.count } }
+
+    func add(_ refusal: Refusal) {
+        let key = Key(owner: Array(refusal.owner.utf8), md5: refusal.md5, guid: refusal.guid)
+        state.withLock { state in
+            state.remove(key)
+            state.refusals[key] = refusal
+            state.clients[refusal.client, default: []].append(key)
+            let own = state.clients[refusal.client]!
+            if refusal.client.isKnown, own.count > clientLimit { state.remove(own[0]) }
+            if state.refusals.count > limit, let most = state.clients.values.max(by: { $0.count < $1.count }) {
+                state.remove(most[0])
+            }
+        }
+    }
+
+    /// The refusal that a request gets. A first chunk that comes again begins anew, and there is none then.
+    ///
+    /// - Parameter beginsAnew: whether a first chunk may: not one that was under way when it was refused.
+    func refusal(_ request: UploadRequest, beginsAnew: Bool) -> Refusal? {
+        let key = Key(owner: Array(request.owner.utf8), md5: request.md5, guid: request.guid)
+        return state.withLock { state in
+            guard let refusal = state.refusals[key] else { return nil }
+            guard request.chunk == 0 else { return refusal }
+            if refusal.hasFirst, beginsAnew {
+                state.remove(key)
+                return nil
+            }
+            state.refusals[key]!.hasFirst = true
+            return refusal
+        }
+    }
+
+    /// Forgets the refusals of all guids that stand for this content.
+    func forget(owner: String, md5: String) {
+        let owner = Array(owner.utf8)
+        state.withLock { state in
+            for key in state.refusals.keys where key.md5 == md5 && key.owner == owner { state.remove(key) }
+        }
+    }
+
+    /// Forgets the refusals of this time or before, seconds since 1970.
+    func expire(before time: Int64) {
+        state.withLock { state in
+            for (key, refusal) in state.refusals where refusal.time <= time { state.remove(key) }
+        }
+    }
+}
+
+extension RefusedGuids.State {
+    fileprivate mutating func remove(_ key: RefusedGuids.Key) {
+        guard let refusal = refusals.removeValue(forKey: key) else { return }
+        clients[refusal.client]!.removeAll { $0 == key }
+        if clients[refusal.client]!.isEmpty { clients[refusal.client] = nil }
+    }
+}

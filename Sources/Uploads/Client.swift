@@ -1,0 +1,55 @@
+import System
+
+/// Whom a request counts for: limits are by client.
+///
+/// The owner, or where there is none the address. Of version 6 a whole /64 is one client, because that is what one
+/// subscriber has at least, and a /48, which one may have, is at most four.
+package struct Client: Sendable, CustomStringConvertible {
+    /// `owner:NAME`, `192.0.2.7` or `2001:db8:1::/48#2`, as the catalogue and the log have it.
+    package let description: String
+
+    /// - Parameter text: the description of one that was recorded.
+    package init(recorded text: String) {
+        description = text
+    }
+
+    /// That of requests which cannot be told apart: without an owner, and without an address that says whose they are.
+    package static let unknown = Client(recorded: "")
+
+    /// - Parameters:
+    ///   - owner: `""` for the one shared owner.
+    ///   - address: as text; what is no address is that of nobody known.
+    package init(owner: String, address: String) {
+        if !owner.isEmpty {
+            self.init(recorded: "owner:" + owner)
+        } else if let address = IPAddress(address) {
+            self.init(address.unmapped)
+        } else {
+            self = .unknown
+        }
+    }
+
+    private init(_ address: IPAddress) {
+        guard address.bytes.count == 16 else {
+            self.init(recorded: address.description)
+            return
+        }
+        let site = IPAddress(bytes: address.bytes[..<6] + [UInt8](repeating: 0, count: 10))
+        // Fibonacci hashing, Knuth, The Art of Computer Programming, volume 3, section 6.4: the two highest bits.
+        let subnet = UInt32(address.bytes[6]) << 8 | UInt32(address.bytes[7])
+        self.init(recorded: "\(site)/48#\((subnet &* 0x9E37_79B9) >> 30)")
+    }
+
+    package var isKnown: Bool { !description.isEmpty }
+}
+
+extension Client: Hashable {
+    /// Owners are told apart by their bytes, as the catalogue does: Swift takes canonically equivalent text for equal.
+    package static func == (one: Client, other: Client) -> Bool {
+        one.description.utf8.elementsEqual(other.description.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in description.utf8 { hasher.combine(byte) }
+    }
+}
