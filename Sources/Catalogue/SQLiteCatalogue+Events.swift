@@ -62,7 +62,7 @@ extension SQLiteCatalogue {
             SELECT ?1, video_id, json_object(
                     'epoch', (SELECT value FROM fact WHERE name = 'epoch'), 'kind', ?1, 'time', ?2,
                     'video_id', video_id, 'owner', owner, 'guid', guid,
-                    'video_name', video_name, 'path', v.path, 'size', size,
+                    'video_name', video_name, 'path', v.path, 'size', v.size,
                     'duration', iif(probed, duration, NULL), 'md5', md5, 'class_id', class_id,
                     'class_name', ifnull(class_name, ''), 'game_name', ifnull(game_name, ''),
                     'create_time', v.create_time,
@@ -82,11 +82,11 @@ extension Database {
         try rows(
             """
             SELECT event_id FROM event e
-            WHERE delivered_time IS NULL AND not_before <= ? AND NOT EXISTS (
+            WHERE delivered_time IS NULL AND not_before NOT BETWEEN ? AND ? AND NOT EXISTS (
                 SELECT 1 FROM event older
                 WHERE older.delivered_time IS NULL AND older.video_id = e.video_id AND older.event_id < e.event_id)
             ORDER BY event_id LIMIT ?
-            """, [now, limit]
+            """, [now + 1, now + Event.longestDelay, limit]
         ).map { $0[0] }
     }
 }

@@ -157,9 +157,8 @@ extension SQLiteCatalogue {
                 "UPDATE upload SET state = 'sealed', update_time = ? WHERE upload_id = ? AND state = 'open'",
                 [now, id])
             let won = db.changesCount > 0
-            guard let row = try db.row("SELECT owner, md5, video_id FROM upload WHERE upload_id = ?", [id]) else {
-                return nil
-            }
+            guard let row = try db.row("SELECT client, owner, md5, video_id FROM upload WHERE upload_id = ?", [id])
+            else { return nil }
             let (owner, md5): (String, String) = (row["owner"], row["md5"])
             var videoID: Int64 = row["video_id"]
             guard won else { return try db.video(id: videoID) }
@@ -168,7 +167,7 @@ extension SQLiteCatalogue {
             let known = try db.video(owner: owner, md5: md5, size: size)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
             return try record(
-                videoID, owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
+                videoID, client: row["client"], owner: owner, md5: md5, draft.at(known?.path ?? draft.path), size: size,
                 duration: known?.duration ?? duration, now: now, in: db)
         }
     }

@@ -34,7 +34,7 @@ extension SQLiteCatalogue {
             // What the caller knows of the video may be older than its duration, or its end.
             guard let original = try db.videos(ofFile: video.path, limit: 1).first else { return nil }
             return try record(
-                db.nextVideoID(), owner: video.owner, md5: video.md5,
+                db.nextVideoID(), client: "", owner: video.owner, md5: video.md5,
                 VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID), size: video.size,
                 duration: original.duration, now: now, in: db)
         }
@@ -117,12 +117,15 @@ extension SQLiteCatalogue {
 
 extension SQLiteCatalogue {
     /// Makes a record, sees to it that its file has a job, and writes what others want to be told, in a transaction.
+    ///
+    /// - Parameter client: whose job it is, as an upload has it; `""` for the owner's.
     func record(
-        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, now: Int64,
+        _ id: Int64, client: String, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?,
+        now: Int64,
         in db: Database
     ) throws -> Video {
         try db.insertVideo(id, owner: owner, md5: md5, draft, size: size, duration: duration, now: now)
-        if queuesJobs { try db.queueJob(draft.path, now: now) }
+        if queuesJobs { try db.queueJob(draft.path, client: client, owner: owner, size: size, now: now) }
         let video = try db.video(id: id)!
         try note(.uploadCompleted, file: draft.path, video: id, now: now, in: db)
         // Nothing else will tell of a file that was transcoded before.
@@ -137,7 +140,7 @@ extension SQLiteCatalogue {
 
 extension Database {
     fileprivate static let selectVideo = """
-        SELECT video_id, owner, guid, video_name, v.path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
+        SELECT video_id, owner, guid, video_name, v.path, v.size, iif(probed, duration, NULL) AS duration, md5, class_id,
             ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, v.create_time, v.update_time,
             j.state, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
             hls_path, poster_path, thumbnails_path
@@ -163,7 +166,7 @@ extension Database {
     /// The owner's first video with this content.
     func video(owner: String, md5: String, size: Int?) throws -> Video? {
         try row(
-            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND size = ifnull(?, size) ORDER BY video_id LIMIT 1",
+            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND v.size = ifnull(?, v.size) ORDER BY video_id LIMIT 1",
             [md5, owner, size]
         ).map(Video.init(row:))
     }

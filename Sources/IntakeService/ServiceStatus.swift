@@ -56,7 +56,7 @@ package struct ServiceStatus: Sendable {
         if case .answers(let samples) = responder { samples } else { nil }
     }
 
-    package func isAlive(_ worker: WorkerHeartbeat) -> Bool { now - worker.time <= WorkerHeartbeat.limit }
+    package func isAlive(_ worker: WorkerHeartbeat) -> Bool { worker.isAlive(now: now) }
 
     /// Seconds that an event may wait before something is wrong with its receiver.
     private static let eventPatience: Int64 = 15 * 60

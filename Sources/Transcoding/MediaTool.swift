@@ -11,7 +11,8 @@ import System
 ///
 /// The child is started with posix_spawn(3): Foundation's `Process` keeps a pipe open for every child it ever had.
 struct MediaTool: ~Copyable {
-    private let process: pid_t
+    /// The leader of its process group.
+    let process: pid_t
     private let output: Descriptor
     private let complaints: Descriptor
 

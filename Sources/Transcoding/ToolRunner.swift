@@ -1,33 +1,49 @@
 import ChunkStore
 import System
 
-/// Runs tools for one video, one after the other, within its time.
+/// Runs tools for one video, one after the other, within its processor time.
 struct ToolRunner {
     let sandbox: ToolSandbox
     /// Where the tools work.
     let directory: String
-    var deadline: ContinuousClock.Instant
+    /// What they may use together.
+    let watch: ToolWatch
     let isCancelled: () -> Bool
 
     /// Runs a tool to its end. `receive` gets its standard output.
     ///
     /// - Parameters:
-    ///   - seconds: fewer than there are until the deadline, if the tool must not take all of them.
+    ///   - seconds: of processor time: fewer than are left for the video, if the tool must not take all of them.
     ///   - code: of the error if the tool does not end with 0 and does not tell why.
     func run(
         _ command: [String], within seconds: Double = .infinity, otherwise code: TranscodingError.Code = .toolFailed,
         receive: (UnsafeRawBufferPointer) throws(TranscodingError) -> Void = { _ in }
     ) throws(TranscodingError) {
         let name = String(command[0].split(separator: "/").last ?? "")
-        let left = (deadline - .now) / .seconds(1)
-        let time = max(0, min(left, seconds))
         let end: (end: MediaTool.End, complaints: String)
+        var verdict: String?
+        watch.begin(within: seconds)
+        defer { watch.end() }
         do throws(TranscodingError) {
-            end = try io { () throws(SystemError) in
-                try MediaTool(sandbox.command(command, seconds: time), in: directory)
-            }.wait(until: .now + .seconds(time), isCancelled: isCancelled, receive: receive)
+            let tool = try io { () throws(SystemError) in
+                try MediaTool(sandbox.command(command, seconds: watch.left(within: seconds)), in: directory)
+            }
+            let process = tool.process
+            end = try tool.wait(
+                until: .now + .seconds(sandbox.limits.mostTime),
+                isCancelled: {
+                    verdict = watch.verdict(process)
+                    return verdict != nil || isCancelled()
+                },
+                receive: { piece throws(TranscodingError) in
+                    watch.noteOutput()
+                    try receive(piece)
+                })
+        } catch  where error.code == .cancelled && verdict != nil {
+            throw TranscodingError(.timeLimit, "\(name): \(verdict!)", output: error.output)
         } catch {
-            throw TranscodingError(error.code, "\(name): \(error.reason)", output: error.output)
+            throw TranscodingError(
+                error.code, "\(name): \(error.reason)", output: error.output, isOverBudget: error.isOverBudget)
         }
         if end.end != .exit(0) {
             throw TranscodingError(name, end.end, output: end.complaints, otherwise: code)

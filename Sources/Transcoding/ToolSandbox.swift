@@ -4,7 +4,7 @@ import Logging
 /// What keeps a tool in its limits: programs of Debian's util-linux and coreutils that stand before it, each of which
 /// sets something and then becomes the next one. The process stays the same.
 struct ToolSandbox: Sendable {
-    let limits: TranscodingLimits
+    var limits: TranscodingLimits
     /// The command that takes the network away; empty if the kernel does not allow it.
     private let withoutNetwork: [String]
 
@@ -30,10 +30,10 @@ struct ToolSandbox: Sendable {
         return (try? tool.wait(until: deadline, isCancelled: { false }, receive: { _ in }))?.end == .exit(0)
     }
 
-    /// The whole command for a tool that may use so many seconds.
+    /// The whole command for a tool that may use so many seconds of processor time.
     func command(_ tool: [String], seconds: Double) -> [String] {
-        // The clock on the wall is watched here; this ends a tool that nobody watches any more.
-        let processorTime = Int(seconds.rounded(.up)) * max(1, limits.threads) + 10
+        // All of a tool's processes together are watched here; this ends one that nobody watches any more.
+        let processorTime = Int(min(seconds, 1e9).rounded(.up)) + 10
         return [
             "prlimit", "--as=\(limits.memory)", "--cpu=\(processorTime):\(processorTime + 5)",
             "--fsize=\(limits.fileSize)", "--nofile=\(limits.openFiles)", "--core=0",

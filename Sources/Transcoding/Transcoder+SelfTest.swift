@@ -27,7 +27,8 @@ extension Transcoder {
 
     private func makeNothing(in directory: ResultDirectory) throws(TranscodingError) {
         let tools = ToolRunner(
-            sandbox: sandbox, directory: directory.path, deadline: .now + .seconds(60), isCancelled: { false })
+            sandbox: sandbox, directory: directory.path, watch: ToolWatch(sandbox.limits, limit: 60),
+            isCancelled: { false })
         let quality = TranscodingProfile.Rendition(height: 64, crf: 30, videoBitRate: 100_000, audioBitRate: 64_000)
         // Not lavfi, which makes pictures by itself but does not come with every ffmpeg.
         let picture = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", "64x64", "-framerate", "10"]

@@ -80,7 +80,7 @@ extension InProcessSite {
             (#"jobs{state="queued"}"#, "0"), (#"jobs{state="failed"}"#, "0"), ("oldest_queued_job_age_seconds", "0"),
             ("events_pending", "0"), ("oldest_pending_event_age_seconds", "0"), ("events_given_up_total", "0"),
             ("check_timestamp_seconds", "0"), ("check_findings", "0"), ("sync_failures_total", "0"),
-            ("lost_files_total", "0"),
+            ("lost_files_total", "0"), ("queued_job_clients", "0"), ("jobs_over_budget_total", "0"),
         ] { #expect(metrics[name] == value, "\(name)") }
         #expect(metrics[#"build_info{version="test",schema="5"}"#] == "1")
 
@@ -89,7 +89,7 @@ extension InProcessSite {
         _ = try site.send(second.request(1))
         _ = try site.send(PageUpload(content: videoBytes(2000)).request())
         let now = site.clock.now
-        try site.catalogue.noteWorker("host:1 \"a\"", now: now)
+        try site.catalogue.noteWorker("host:1 \"a\"", WorkerCapacity(slots: 3, memory: 5000), now: now)
         try site.catalogue.noteCheck(findings: 3, now: now)
         site.clock.advance(by: 100)
         metrics = try site.metrics()
@@ -103,6 +103,8 @@ extension InProcessSite {
             #expect((100...160).contains(age), "\(name)")
         }
         #expect(metrics[#"worker_heartbeat_timestamp_seconds{worker="host:1 \"a\""}"#] == "\(now)")
+        #expect(metrics[#"worker_slots{worker="host:1 \"a\""}"#] == "3")
+        #expect(metrics["queued_job_clients"] == "1")
         #expect(metrics["check_timestamp_seconds"] == "\(now)" && metrics["check_findings"] == "3")
         let started = try #require(Int64(metrics["start_time_seconds"] ?? ""))
         #expect(started <= now && started > now - 600)

@@ -221,25 +221,38 @@ import Transcoding
         #expect(try shop.job(id).state == .queued && shop.job(id).claims == 0)
     }
 
-    @Test("what makes a tool hang ends at the time limit, is tried three times and then failed; the queue goes on")
+    @Test("what makes a tool hang ends, and is not tried again; the queue goes on")
     func hangs() throws {
         let shop = try Shop()
         shop.settings.profile.commands = [["sh", "-c", "case {duration} in 3*) sleep 1000 ;; esac"]]
-        shop.limits.timeBase = 8
-        shop.limits.timeFactor = 0
+        shop.limits.stallTime = 8
         let bad = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 3))
         let good = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
         let worker = try shop.startWorker()
-        for attempt in 1...3 {
-            let state: Job.State = attempt < 3 ? .queued : .failed
-            #expect(shop.waitUntil { try shop.job(bad).state == state && shop.job(bad).attempts == attempt })
-            let job = try shop.job(bad)
-            #expect(job.errorCode == "timeLimit" && job.error?.contains("longer than it may") == true)
-            #expect(shop.waitUntil { try shop.video(good).state == .ready })
-            // As if the delay were over.
-            try shop.execute("UPDATE job SET not_before = 0 WHERE state = 'queued'")
-        }
+        #expect(shop.waitUntil { try shop.job(bad).state == .failed && shop.video(good).state == .ready })
         worker.stop()
+        let job = try shop.job(bad)
+        #expect(job.errorCode == "timeLimit" && job.attempts == 1 && job.error?.contains("did nothing") == true)
         #expect(shop.published(bad) == false && shop.workDirectories.isEmpty && shop.tools.isEmpty)
+    }
+
+    @Test("what a tool wants too much memory for is tried once more, with all the memory there is")
+    func memoryLimit() throws {
+        let shop = try Shop()
+        shop.settings.memory = 3 << 30
+        shop.settings.profile.outputs = [.poster]
+        let limits = shop.path("limits")
+        shop.settings.profile.commands = [
+            ["sh", "-c", "ulimit -v >> \(limits); echo 'Cannot allocate memory' >&2; exit 1"]
+        ]
+        let id = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(id).state == .queued && shop.job(id).attempts == 1 })
+        try shop.execute("UPDATE job SET not_before = 0")
+        #expect(shop.waitUntil { try shop.job(id).state == .failed })
+        worker.stop()
+        #expect(try shop.job(id).attempts == 2 && shop.job(id).errorCode == "memoryLimit")
+        // In KiB: one of two shares, then all.
+        #expect(try String(contentsOfFile: limits, encoding: .utf8) == "\(3 << 19)\n\(3 << 20)\n")
     }
 }

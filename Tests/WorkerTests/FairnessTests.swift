@@ -1,0 +1,154 @@
+import Catalogue
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+import Transcoding
+
+@testable import Worker
+
+/// What one client's videos cost another one's, with real workers.
+@Suite("Fairness of the transcoding worker", .serialized) struct FairnessTests {
+    @Test("a video of 10 s that comes after ten bombs of another client is ready within a minute, one job at a time")
+    func bombs() throws {
+        let shop = try Shop()
+        var bomb = try HostileVideo.onePicture(side: 8192, samples: 43_000)
+        let bombs = try (0..<10).map { index in
+            bomb += [0, 0, 0, 12] + Array("free".utf8) + [0, 0, 0, UInt8(index)]
+            return try shop.upload(PageUpload(fileName: "\(index).mp4", content: bomb))
+        }
+        try shop.execute("UPDATE job SET client = '192.0.2.1'")
+        let good = try shop.upload(FFmpegVideo(.h264, size: "640x360", seconds: 10))
+        try shop.execute("UPDATE job SET client = '192.0.2.2' WHERE client = ''")
+        let start = ContinuousClock.now
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil(within: 600) { try shop.video(good).state == .ready })
+        print("ready after", ContinuousClock.now - start)
+        #expect(shop.waitUntil(within: 600) { try bombs.allSatisfy { try shop.job($0).state == .failed } })
+        print("all refused after", ContinuousClock.now - start)
+        worker.stop()
+        for bomb in bombs {
+            let job = try shop.job(bomb)
+            #expect(job.errorCode == "unsupported" && job.attempts == 1)
+            #expect(job.error?.contains("are allowed") == true, "\(job.error ?? "")")
+        }
+        #expect(try shop.catalogue.figures().jobsOverBudget == 10)
+        // Not before all of the other client's, in the order in which they came.
+        let ends = shop.messages.filter { $0.hasPrefix("job is done") || $0.hasPrefix("job has failed") }
+        #expect(ends.last?.hasPrefix("job is done") == false, "\(ends)")
+    }
+
+    @Test("a short job does not wait for a long one that has the only slot")
+    func shortLane() throws {
+        let shop = try Shop()
+        shop.settings.profile.commands = [["sh", "-c", "case {duration} in 3*) sleep 300 ;; esac"]]
+        let long = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 3))
+        try shop.execute("UPDATE job SET is_long = 1")
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(long).progress > 0 })
+        let short = try (0..<2).map { _ in try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1)) }
+        let other = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
+        try shop.execute("UPDATE job SET is_long = 1 WHERE path = '\(shop.video(other).path)'")
+        #expect(shop.waitUntil { try short.allSatisfy { try shop.video($0).state == .ready } })
+        #expect(try shop.job(long).state == .running && shop.job(other).state == .queued)
+        worker.stop()
+    }
+
+    @Test("a job that is longer than it looked is given back by the lane of short ones, which takes the next")
+    func tooLong() throws {
+        let shop = try Shop()
+        shop.settings.profile.commands = [["sh", "-c", "case {duration} in 3.*) sleep 300 ;; esac"]]
+        let long = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 3))
+        try shop.execute("UPDATE job SET is_long = 1")
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(long).progress > 0 })
+        // Half a minute, half a megabyte, 30 pictures: more to decode than a minute of film.
+        let large = try shop.upload(
+            PageUpload(fileName: "a.mp4", content: try HostileVideo.onePicture(side: 8192, samples: 30)))
+        #expect(shop.waitUntil { try shop.job(large).claims == 1 && shop.job(large).state == .queued })
+        let short = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
+        #expect(shop.waitUntil { try shop.video(short).state == .ready })
+        let job = try shop.job(large)
+        #expect(job.state == .queued && job.claims == 1 && job.attempts == 0 && job.error == nil)
+        worker.stop()
+    }
+
+    @Test("a running job stops at the reserve, costs no attempt, and is done when there is room")
+    func noRoom() throws {
+        let shop = try Shop()
+        shop.settings.jobs = 2
+        let gate = shop.path("gate")
+        shop.settings.profile.outputs = [.poster]
+        shop.settings.profile.commands = [["sh", "-c", "while ! [ -e \(gate) ]; do sleep 0.1; done"]]
+        let ids = try (0..<2).map { _ in try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1)) }
+        var status = statvfs()
+        #expect(statvfs(shop.path(""), &status) == 0)
+        let free = Int(status.f_bavail * status.f_frsize)
+        let margin = min(4 << 30, free / 3)
+        let worker = try shop.startWorker(reserve: .bytes(free - margin))
+        #expect(shop.waitUntil { try ids.allSatisfy { try shop.job($0).progress > 0 } })
+        let ballast = open(shop.path("ballast"), O_WRONLY | O_CREAT, 0o600)
+        #expect(posix_fallocate(ballast, 0, off_t(2 * margin)) == 0)
+        #expect(shop.waitUntil { try ids.allSatisfy { try shop.job($0).state == .queued } })
+        for job in try ids.map(shop.job) {
+            #expect(job.errorCode == "noSpace" && job.attempts == 0, "\(job)")
+            #expect((50...60).contains(job.notBefore - shop.now()), "\(job.notBefore - shop.now())")
+        }
+        #expect(shop.workDirectories.isEmpty && shop.tools.isEmpty)
+        #expect(ftruncate(ballast, 0) == 0)
+        close(ballast)
+        try Data().write(to: URL(fileURLWithPath: gate))
+        try shop.execute("UPDATE job SET not_before = 0")
+        #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
+        worker.stop()
+    }
+
+    @Test("what all tools may take together is never more than there is, and a job that needs all of it gets it")
+    func memory() {
+        let free = Locked<Int?>(1 << 40)
+        let budget = MemoryBudget(total: 100) { free.withLock(\.self) }
+        #expect(budget.take(60) && !budget.take(60) && budget.take(40) && !budget.take(1))
+        budget.giveBack(40)
+        // The machine has less than that.
+        free.withLock { $0 = 30 }
+        #expect(!budget.take(40) && budget.take(30))
+        budget.giveBack(30)
+        budget.giveBack(60)
+        // Somebody begins, however little the machine has.
+        #expect(budget.take(60))
+        free.withLock { $0 = nil }
+        #expect(budget.take(40))
+        let got = Locked<Int?>(nil)
+        Thread.detachNewThread {
+            let bytes = budget.takeAll(inPlaceOf: 40) { false }
+            got.withLock { $0 = bytes }
+        }
+        // Nothing begins in between.
+        #expect(eventually(within: 10) { !budget.take(1) })
+        usleep(300_000)
+        #expect(!budget.take(1) && got.withLock(\.self) == nil)
+        budget.giveBack(60)
+        #expect(eventually(within: 10) { got.withLock(\.self) == 100 })
+        #expect(!budget.take(1))
+        budget.giveBack(100)
+        #expect(budget.take(50))
+        #expect(budget.take(50) && budget.takeAll(inPlaceOf: 50) { true } == 0)
+        budget.giveBack(50)
+        #expect(budget.take(100))
+    }
+
+    @Test(
+        "the number of jobs and the memory of a tool follow from the machine",
+        arguments: [
+            (processors: 2, gib: 1.0, jobs: 1, tool: 0.5), (2, 2, 1, 1.25), (2, 4, 1, 1.5), (4, 8, 1, 2.875),
+            (8, 16, 4, 2.35), (64, 64, 22, 2.076), (2, 256, 1, 4),
+        ])
+    func machine(processors: Int, gib: Double, jobs: Int, tool: Double) {
+        let memory = WorkerSettings.defaultMemory(machine: Int(gib * Double(1 << 30)))
+        #expect(memory <= Int(gib * 0.75 * Double(1 << 30)) || gib < 1.1)
+        #expect(WorkerSettings.defaultJobs(processors: processors, memory: memory) == jobs)
+        let bytes = WorkerSettings.toolMemory(jobs: jobs, memory: memory)
+        #expect(abs(Double(bytes) / Double(1 << 30) - tool) < 0.01, "\(Double(bytes) / Double(1 << 30))")
+        #expect(bytes <= memory)
+    }
+}
