@@ -46,6 +46,8 @@ package struct Job: Equatable, Sendable {
         case any
         /// Those that are expected to be short: they do not wait for long ones.
         case short
+        /// Those of clients none of whose jobs runs: they take turns with the ones that do.
+        case turn
     }
 
     /// What is expected to be short, until a worker finds otherwise: bytes of the file, and seconds of the video if they are

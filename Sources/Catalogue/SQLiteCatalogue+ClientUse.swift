@@ -66,6 +66,7 @@ extension Job.Lane {
     var condition: String {
         switch self {
         case .any: ""
+        case .turn: " AND client NOT IN (SELECT client FROM job WHERE state = 'running')"
         case .short:
             """
              AND is_long = 0 AND size <= \(Job.shortSize) AND NOT EXISTS (

@@ -7,6 +7,7 @@ import System
 final class ToolWatch {
     private let limits: TranscodingLimits
     private let processorTime: (pid_t) -> Double?
+    private let isPaused: () -> Bool
     /// Seconds of processor time for all tools together.
     var limit: Double
     /// Seconds of processor time of the tools that have ended.
@@ -21,17 +22,21 @@ final class ToolWatch {
     private var lastSign = SuspendingClock.now
     private var usedAtSign = 0.0
     private var reasonToStop: String?
+    private var standsStill = false
 
     /// Seconds between two looks at the processor time.
     private static let interval = 0.5
 
-    /// - Parameter processorTime: what a process and its children have used, in seconds.
+    /// - Parameters:
+    ///   - isPaused: whether a tool is to stand still.
+    ///   - processorTime: what a process and its children have used, in seconds.
     init(
-        _ limits: TranscodingLimits, limit: Double,
+        _ limits: TranscodingLimits, limit: Double, isPaused: @escaping () -> Bool = { false },
         processorTime: @escaping (pid_t) -> Double? = ProcessorTime.ofTree
     ) {
         self.limits = limits
         self.limit = limit
+        self.isPaused = isPaused
         self.processorTime = processorTime
     }
 
@@ -42,7 +47,7 @@ final class ToolWatch {
     func begin(within seconds: Double) {
         toolLimit = left(within: seconds)
         toolUsed = 0
-        reasonToStop = nil
+        (reasonToStop, standsStill) = (nil, false)
         (start, lastLook) = (.now, .now)
         (lastSign, usedAtSign) = (.now, 0)
     }
@@ -59,10 +64,18 @@ final class ToolWatch {
         toolUsed = 0
     }
 
-    /// Why the tool must end, `nil` if it may go on. To be asked several times a second.
+    /// Why the tool must end, `nil` if it may go on. To be asked several times a second: it lets the tool stand still and go on.
+    ///
+    /// - Parameter process: the leader of the tool's process group.
     func verdict(_ process: pid_t) -> String? {
         if let reasonToStop { return reasonToStop }
         let now = SuspendingClock.now
+        if isPaused() != standsStill {
+            standsStill.toggle()
+            kill(-process, standsStill ? SIGSTOP : SIGCONT)
+            lastSign = now
+        }
+        if standsStill { return nil }
         guard (now - lastLook) / .seconds(1) >= Self.interval else { return nil }
         lastLook = now
         toolUsed = max(toolUsed, processorTime(process) ?? 0)

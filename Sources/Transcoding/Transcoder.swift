@@ -29,11 +29,12 @@ package struct Transcoder: Sendable {
     ///   - memory: bytes for each tool, if they are not those of the limits.
     ///   - accept: is told what the video costs before it is converted; `false` ends it with `cancelled`.
     ///   - progress: gets a number from 0 to 1 that grows, on this thread.
+    ///   - isPaused: asked as often; while it is so, the tools stand still.
     ///   - isCancelled: asked ten times a second on this thread while a tool runs.
     package func run(
         _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile, memory: Int? = nil,
         accept: (TranscodingCost) -> Bool = { _ in true }, progress: @escaping (Double) -> Void,
-        isCancelled: @escaping () -> Bool
+        isPaused: @escaping () -> Bool = { false }, isCancelled: @escaping () -> Bool
     ) throws(TranscodingError) -> TranscodingResult {
         let bytes = try source.length()
         var sandbox = sandbox
@@ -41,7 +42,7 @@ package struct Transcoder: Sendable {
         let limits = sandbox.limits
         let directory = try ResultDirectory(emptying: workDirectory)
         // Reading all of it counts too.
-        let watch = ToolWatch(limits, limit: limits.readingTime(bytes))
+        let watch = ToolWatch(limits, limit: limits.readingTime(bytes), isPaused: isPaused)
         let tools = ToolRunner(sandbox: sandbox, directory: directory.path, watch: watch, isCancelled: isCancelled)
         var information = try MediaInformation.of(source, tools)
         if information.duration == nil { information.duration = try source.measureDuration(tools) }

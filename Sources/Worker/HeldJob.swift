@@ -24,6 +24,8 @@ final class HeldJob: @unchecked Sendable {
     private var renewed: Double
     private var isTaken = false
     private var reasonToReturn: Return?
+    private var pauseStart: Double?
+    private var turnStart: Double
 
     /// - Parameter lease: seconds that it is this worker's after each renewal.
     init(_ job: Job, lane: Job.Lane, lease: Int64, uptime: Double) {
@@ -32,6 +34,7 @@ final class HeldJob: @unchecked Sendable {
         self.lease = lease
         start = uptime
         renewed = uptime
+        turnStart = uptime
     }
 
     func note(progress: Double) { lock.withLock { self.progress = progress } }
@@ -41,6 +44,22 @@ final class HeldJob: @unchecked Sendable {
 
     /// Why it is to be given back, `nil` if it is not.
     var isToReturn: Return? { lock.withLock { reasonToReturn } }
+
+    /// Since when it stands still, `nil` if it does not.
+    var standsStillSince: Double? { lock.withLock { pauseStart } }
+
+    /// Since when it has not stood still.
+    var runsSince: Double { lock.withLock { turnStart } }
+
+    /// Has its tools stand still, without losing what they have done.
+    func pause(uptime: Double) { lock.withLock { pauseStart = pauseStart ?? uptime } }
+
+    func resume(uptime: Double) {
+        lock.withLock {
+            if pauseStart != nil { turnStart = uptime }
+            pauseStart = nil
+        }
+    }
 
     /// Whether nothing counts any more that is said of it: somebody else has it, or may have it by now.
     func isLost(uptime: Double) -> Bool { lock.withLock { isTaken || uptime - renewed >= Double(lease) } }
@@ -72,7 +91,8 @@ final class HeldJobs: @unchecked Sendable {
     /// Whether a job is one of them, by this claim.
     func contains(_ job: Job) -> Bool { lock.withLock { jobs[job.id]?.job.claims == job.claims } }
 
-    func count(in lane: Job.Lane) -> Int { lock.withLock { jobs.values.count { $0.lane == lane } } }
+    /// Those that are not in the lane of short ones.
+    var slots: [HeldJob] { all.filter { $0.lane != .short } }
 
     func insert(_ held: HeldJob) { lock.withLock { jobs[held.job.id] = held } }
 

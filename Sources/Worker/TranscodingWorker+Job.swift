@@ -11,10 +11,8 @@ extension TranscodingWorker {
     private static let shortDecoding = 8e9
     private static let shortTime = 600.0
 
-    /// - Parameters:
-    ///   - memory: bytes for each tool.
-    ///   - isAlone: whether no other job has any memory.
-    func work(on held: HeldJob, memory: Int, isAlone: Bool, until stop: StopSignal) {
+    /// - Parameter memory: bytes for each tool.
+    func work(on held: HeldJob, memory: Int, until stop: StopSignal) {
         let job = held.job
         var logger = logger
         logger[metadataKey: "job"] = "\(job.id)"
@@ -28,7 +26,7 @@ extension TranscodingWorker {
                     if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
                     return held.isToReturn == nil
                 },
-                progress: { held.note(progress: $0) },
+                progress: { held.note(progress: $0) }, isPaused: { held.standsStillSince != nil },
                 isCancelled: { [uptime] in
                     if held.lane == .short, uptime() - held.start > Self.shortTime {
                         held.giveBack(because: .tooLong)
@@ -42,7 +40,7 @@ extension TranscodingWorker {
                 "job is done",
                 metadata: ["seconds": "\(Int(seconds.rounded()))", "bytes": "\(result.size)"])
         } catch let error as TranscodingError {
-            end(held, error, isAlone: isAlone, isStopped: stop.isStopped, logger)
+            end(held, error, isStopped: stop.isStopped, logger)
         } catch is Lost {
             logger.notice("job ends: it is no longer this worker's")
         } catch {
@@ -92,9 +90,7 @@ extension TranscodingWorker {
     }
 
     /// Says what became of a job that was not done.
-    private func end(
-        _ held: HeldJob, _ error: TranscodingError, isAlone: Bool, isStopped: Bool, _ logger: Logger
-    ) {
+    private func end(_ held: HeldJob, _ error: TranscodingError, isStopped: Bool, _ logger: Logger) {
         let job = held.job
         do throws(CatalogueError) {
             if held.isLost(uptime: uptime()) {
@@ -103,7 +99,7 @@ extension TranscodingWorker {
                 // Whatever the error: who tells this process to end may have told its tools as well.
                 _ = try catalogue.releaseJob(job, now: now())
                 logger.notice("job is given back")
-            } else if held.isToReturn == .tooLong {
+            } else if held.isToReturn == .tooLong || held.lane == .short && error.code == .memoryLimit {
                 _ = try catalogue.releaseJob(job, isLong: true, now: now())
                 logger.notice("job is given back: it is too long for the lane of short ones")
             } else if held.isToReturn == .noRoom {
@@ -111,7 +107,7 @@ extension TranscodingWorker {
             } else if error.code == .noSpace {
                 try postpone(job, error, logger)
             } else {
-                try fail(job, error, isAlone: isAlone, logger)
+                try fail(job, error, logger)
             }
         } catch {
             logger.error("cannot record what became of a job", metadata: ["cause": "\(error)"])
@@ -125,14 +121,12 @@ extension TranscodingWorker {
             metadata: ["cause": "\(error)"])
     }
 
-    private func fail(
-        _ job: Job, _ error: TranscodingError, isAlone: Bool, _ logger: Logger
-    ) throws(CatalogueError) {
+    private func fail(_ job: Job, _ error: TranscodingError, _ logger: Logger) throws(CatalogueError) {
         let isFinal =
             switch error.code {
             case .unsupported, .timeLimit: true
-            // Tried once more, with all the memory that there is.
-            case .memoryLimit: isAlone
+            // Tried once more, with more memory if there is some.
+            case .memoryLimit: job.wantedMore
             case .cancelled, .toolFailed, .noSpace, .io: false
             }
         let state = try catalogue.failJob(
@@ -149,6 +143,11 @@ extension TranscodingWorker {
             logger.warning("cannot remove a work directory", metadata: ["cause": "\(error)"])
         }
     }
+}
+
+extension Job {
+    /// Whether its last attempt had too little memory.
+    var wantedMore: Bool { errorCode == TranscodingError.Code.memoryLimit.rawValue }
 }
 
 extension TranscodingError {

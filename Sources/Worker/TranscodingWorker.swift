@@ -7,9 +7,12 @@ import Transcoding
 
 /// Takes jobs from the catalogue, of each client in turn, and does them, several at a time.
 ///
-/// One more thread takes a job that is expected to be short while all others have one: it does not wait for long ones. It was
-/// this, or a long job that gives its place up: what that one has done would be lost, again and again where short ones keep
-/// coming. The price is one more ffmpeg at nice 19. A job that is longer than expected is given back to the others.
+/// One more thread takes a job that is expected to be short while all others have one: it does not wait for long ones. The
+/// price is one more ffmpeg at nice 19. A job that is longer than expected is given back to the others.
+///
+/// One more takes a job of a client that has none while another one has run for ten minutes: then that one's tools stand still
+/// for as long, in memory, and the two go on in turns. To end the long one instead would lose what it has done, again and
+/// again where others keep coming.
 ///
 /// Any number of workers may share a catalogue and a store. One that dies at any point leaves its jobs to others, once
 /// their leases end, and nothing under a final name but what is whole. Thread-safe.
@@ -22,7 +25,9 @@ package final class TranscodingWorker: Sendable {
     let now: @Sendable () -> Int64
     let uptime: @Sendable () -> Double
     let directories: WorkDirectories
-    let memory: MemoryBudget
+    private let memory: MemoryBudget
+    /// That of short jobs, which do not wait for the memory of long ones.
+    private let shortMemory: MemoryBudget
     private let held = HeldJobs()
     private let leases: LeaseWatch
 
@@ -44,7 +49,9 @@ package final class TranscodingWorker: Sendable {
         self.logger = logger
         self.now = now
         self.uptime = uptime
-        memory = MemoryBudget(total: settings.memory)
+        let short = WorkerSettings.shortMemory(jobs: settings.jobs, memory: settings.memory)
+        memory = MemoryBudget(total: settings.memory - short)
+        shortMemory = short > 0 ? MemoryBudget(total: short) : memory
         leases = LeaseWatch(lease: settings.lease)
         directories = WorkDirectories(path: settings.workDirectory)
     }
@@ -62,7 +69,7 @@ package final class TranscodingWorker: Sendable {
     ///   seconds where none of them has to wait for the catalogue.
     package func run(until stop: StopSignal, turn: () -> Void = {}) {
         let group = DispatchGroup()
-        for lane in Array(repeating: Job.Lane.any, count: settings.jobs) + [.short] {
+        for lane in Array(repeating: Job.Lane.any, count: settings.jobs) + [.short, .turn] {
             group.enter()
             // A thread of its own, because a tool dies with the thread that has started it.
             Thread.detachNewThread {
@@ -85,6 +92,7 @@ package final class TranscodingWorker: Sendable {
                 turn()
             }
             makeRoom()
+            takeTurns()
         } while ended.wait(interval)
         do throws(CatalogueError) {
             try catalogue.forgetWorker(settings.name)
@@ -147,14 +155,40 @@ package final class TranscodingWorker: Sendable {
         }
     }
 
+    /// While there is one job more than there are to be, one of them stands still, each in its turn.
+    private func takeTurns() {
+        let (jobs, uptime) = (held.slots, uptime())
+        let still = jobs.first { $0.standsStillSince != nil }
+        if jobs.count > settings.jobs, let since = still?.standsStillSince, uptime - since < settings.turnTime {
+            return
+        }
+        still?.resume(uptime: uptime)
+        guard jobs.count > settings.jobs else { return }
+        jobs.filter { $0 !== still }.min { $0.runsSince < $1.runsSince }?.pause(uptime: uptime)
+    }
+
+    /// Whether a job may begin in a lane now.
+    private func isOpen(_ lane: Job.Lane) -> Bool {
+        let jobs = held.slots
+        switch lane {
+        case .any: return jobs.count < settings.jobs
+        // Where another thread is free, it takes what comes.
+        case .short: return jobs.count >= settings.jobs
+        case .turn:
+            return jobs.count == settings.jobs && jobs.contains { uptime() - $0.runsSince >= settings.turnTime }
+        }
+    }
+
     /// Does a job. Returns `false` if there is none, or none that may begin now.
     private func doNextJob(_ lane: Job.Lane, until stop: StopSignal, _ complaint: inout Complaint) throws -> Bool {
-        // Where another thread is free, it takes what comes.
-        guard lane == .any || held.count(in: .any) == settings.jobs else { return false }
+        guard isOpen(lane) else { return false }
         try store.checkRoom(for: 0)
-        var bytes = WorkerSettings.toolMemory(jobs: settings.jobs, memory: settings.memory)
+        let memory = lane == .short ? shortMemory : memory
+        var bytes = min(memory.total, WorkerSettings.toolMemory(jobs: settings.jobs, memory: settings.memory))
         guard memory.take(bytes) else {
-            if !held.all.isEmpty { complaint.make("no job is begun until others have given back their memory") }
+            if lane == .any, !held.all.isEmpty {
+                complaint.make("no job is begun until others have given back their memory")
+            }
             return false
         }
         defer { memory.giveBack(bytes) }
@@ -163,12 +197,8 @@ package final class TranscodingWorker: Sendable {
         let held = HeldJob(job, lane: lane, lease: settings.lease, uptime: uptime())
         self.held.insert(held)
         defer { self.held.remove(held) }
-        let isAlone = job.errorCode == TranscodingError.Code.memoryLimit.rawValue
-        if isAlone {
-            // It had too little memory: the last attempt has all there is.
-            bytes = memory.takeAll(inPlaceOf: bytes) { stop.isStopped || held.isLost(uptime: uptime()) }
-        }
-        work(on: held, memory: isAlone ? max(bytes, 1) : bytes, isAlone: isAlone, until: stop)
+        if job.wantedMore { bytes = memory.grow(bytes, upTo: WorkerSettings.mostToolMemory) }
+        work(on: held, memory: bytes, until: stop)
         return true
     }
 

@@ -5,12 +5,14 @@ import Transcoding
 package struct WorkerSettings: Sendable {
     /// How the catalogue shows who has a job.
     package var name: String
-    /// Jobs that are done at the same time, not counting one more that is short.
+    /// Jobs that are done at the same time, not counting one more that is short and one that stands still.
     package var jobs: Int
     /// Bytes that the tools of all jobs may take together.
     package var memory: Int
     /// Seconds after which another worker takes a job whose worker has not said that it lives.
     package var lease: Int64 = 60
+    /// Seconds that a job runs before another client's job has its turn.
+    package var turnTime = 600.0
     /// What is made of a video.
     package var profile = TranscodingProfile()
     /// Where jobs are done: an absolute path on the store's file system, in an existing directory.
@@ -34,10 +36,20 @@ package struct WorkerSettings: Sendable {
         max(512 << 20, min(machine / 4 * 3, 1 << 50) - (256 << 20))
     }
 
-    /// Bytes for one tool: an equal share for each job, at least 1.5 GiB, with which a stream of 1080p can be made. Where that
-    /// is too much for all of them, they wait for each other.
+    /// Bytes for one tool, at most.
+    static let mostToolMemory = 4 << 30
+
+    /// Bytes for one tool: an equal share for each job, a short one and one that stands still included, but at least 1.5 GiB,
+    /// with which a stream of 1080p can be made. Where that is too much for all of them, they wait for each other.
     package static func toolMemory(jobs: Int, memory: Int) -> Int {
-        min(memory, max(3 << 29, min(memory / (jobs + 1), 4 << 30)))
+        min(memory, max(3 << 29, min(memory / (jobs + 2), mostToolMemory)))
+    }
+
+    /// Bytes that no job takes but a short one; 0 where there is too little for that.
+    static func shortMemory(jobs: Int, memory: Int) -> Int {
+        let tool = toolMemory(jobs: jobs, memory: memory)
+        let left = memory - jobs * tool
+        return left >= 1 << 30 ? min(left, tool) : 0
     }
 
     /// Threads for each of ffmpeg's parts, so that all jobs together take no more than the processors.

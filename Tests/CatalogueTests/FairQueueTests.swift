@@ -137,6 +137,20 @@ import Testing
         #expect(try Set((0..<3).map { _ in try queue.claim()?.id }).count == 3)
     }
 
+    @Test("a turn is for a client none of whose jobs runs")
+    func turnLane() throws {
+        let queue = try Queue()
+        for _ in 0..<3 { try queue.add("a") }
+        let running = try #require(try queue.claim())
+        #expect(try queue.claim(.turn) == nil)
+        let other = try queue.add("b")
+        #expect(try queue.claim(.turn)?.id == other)
+        // It takes nothing from a worker either.
+        queue.now += 3600
+        #expect(try queue.claim(.turn) == nil)
+        #expect(try queue.claim()?.id == running.id)
+    }
+
     @Test("a job is its upload's client's, or its owner's, until it ends; then no address is left of it")
     func client() throws {
         let fixture = try Fixture(queuesJobs: true)

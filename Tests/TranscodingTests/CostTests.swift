@@ -115,7 +115,7 @@ import Testing
         var limits = TranscodingLimits()
         limits.stallTime = 2
         var used = 0.0
-        let watch = ToolWatch(limits, limit: 10) { _ in used }
+        let watch = ToolWatch(limits, limit: 10, processorTime: { _ in used })
         watch.begin(within: .infinity)
         for _ in 0..<8 {
             usleep(600_000)
@@ -131,7 +131,7 @@ import Testing
     @Test("what tools have used before counts for the next one")
     func together() {
         var used = 0.0
-        let watch = ToolWatch(TranscodingLimits(), limit: 10) { _ in used }
+        let watch = ToolWatch(TranscodingLimits(), limit: 10, processorTime: { _ in used })
         for (tool, isOver) in [(6.0, false), (4.5, true)] {
             used = 0
             watch.begin(within: .infinity)
@@ -144,11 +144,40 @@ import Testing
         #expect(watch.used == 10.5 && watch.left(within: 3) == 0)
     }
 
+    @Test("a tool that stands still on demand has not stalled, and goes on where it was")
+    func pause() throws {
+        let workshop = try Workshop()
+        let file = workshop.path("lines")
+        let tool = try MediaTool(["sh", "-c", "while :; do echo x >> \(file); sleep 0.02; done"], in: "/tmp")
+        var limits = TranscodingLimits()
+        limits.stallTime = 1
+        var isPaused = false
+        var used = 0.0
+        let watch = ToolWatch(limits, limit: 1000, isPaused: { isPaused }) { _ in
+            used += 2
+            return used
+        }
+        watch.begin(within: .infinity)
+        func lines() -> Int { FileManager.default.contents(atPath: file)?.count ?? 0 }
+        #expect(eventually(within: 20) { lines() > 0 })
+        for _ in 0..<2 {
+            isPaused = true
+            #expect(watch.verdict(tool.process) == nil)
+            usleep(200_000)
+            let before = lines()
+            usleep(1_500_000)
+            #expect(lines() == before && watch.verdict(tool.process) == nil)
+            isPaused = false
+            #expect(watch.verdict(tool.process) == nil)
+            #expect(eventually(within: 20) { lines() > before })
+        }
+    }
+
     @Test("a tool that writes nothing and uses no processor time has stalled")
     func stall() {
         var limits = TranscodingLimits()
         limits.stallTime = 1
-        let watch = ToolWatch(limits, limit: 10) { _ in 0 }
+        let watch = ToolWatch(limits, limit: 10, processorTime: { _ in 0 })
         watch.begin(within: .infinity)
         for _ in 0..<3 {
             usleep(600_000)

@@ -103,7 +103,44 @@ import Transcoding
         worker.stop()
     }
 
-    @Test("what all tools may take together is never more than there is, and a job that needs all of it gets it")
+    @Test("a job of another client has its turn when one has run for its time, and both go on where they were")
+    func turns() throws {
+        let shop = try Shop()
+        shop.settings.turnTime = 4
+        shop.settings.profile.outputs = [.poster]
+        // A line for each twentieth of a second that they run.
+        let (first, second, gate) = (shop.path("first"), shop.path("second"), shop.path("gate"))
+        shop.settings.profile.commands = [
+            [
+                "sh", "-c",
+                "case {duration} in 3*) f=\(first) ;; *) f=\(second) ;; esac; "
+                    + "while ! [ -e \(gate) ]; do echo x >> $f; sleep 0.05; done",
+            ]
+        ]
+        let ids = try [3.0, 1].map { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: $0)) }
+        try shop.execute("UPDATE job SET is_long = 1, client = 'c' || job_id")
+        // The first to come is the first to run, though it is the larger one.
+        let worker = try shop.startWorker()
+        func lines(_ path: String) -> Int { FileManager.default.contents(atPath: path)?.count ?? 0 }
+        #expect(shop.waitUntil { lines(second) > 0 })
+        #expect(lines(first) > 0)
+        // Which of them write, every half second.
+        var seen: [[Bool]] = []
+        for _ in 0..<50 {
+            let before = (lines(first), lines(second))
+            usleep(500_000)
+            seen.append([lines(first) > before.0, lines(second) > before.1])
+        }
+        let alone = [[true, false], [false, true]].map { one in seen.count { $0 == one } }
+        #expect(alone.allSatisfy { $0 >= 8 } && seen.count { $0 == [true, true] } < 15, "\(seen)")
+        try Data().write(to: URL(fileURLWithPath: gate))
+        // The other one goes on when the first is done.
+        #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
+        worker.stop()
+        #expect(try ids.allSatisfy { try shop.job($0).claims == 1 })
+    }
+
+    @Test("what all tools may take together is never more than there is")
     func memory() {
         let free = Locked<Int?>(1 << 40)
         let budget = MemoryBudget(total: 100) { free.withLock(\.self) }
@@ -112,43 +149,28 @@ import Transcoding
         // The machine has less than that.
         free.withLock { $0 = 30 }
         #expect(!budget.take(40) && budget.take(30))
-        budget.giveBack(30)
-        budget.giveBack(60)
+        budget.giveBack(90)
         // Somebody begins, however little the machine has.
         #expect(budget.take(60))
         free.withLock { $0 = nil }
-        #expect(budget.take(40))
-        let got = Locked<Int?>(nil)
-        Thread.detachNewThread {
-            let bytes = budget.takeAll(inPlaceOf: 40) { false }
-            got.withLock { $0 = bytes }
-        }
-        // Nothing begins in between.
-        #expect(eventually(within: 10) { !budget.take(1) })
-        usleep(300_000)
-        #expect(!budget.take(1) && got.withLock(\.self) == nil)
-        budget.giveBack(60)
-        #expect(eventually(within: 10) { got.withLock(\.self) == 100 })
-        #expect(!budget.take(1))
-        budget.giveBack(100)
-        #expect(budget.take(50))
-        #expect(budget.take(50) && budget.takeAll(inPlaceOf: 50) { true } == 0)
-        budget.giveBack(50)
-        #expect(budget.take(100))
+        #expect(budget.grow(60, upTo: 90) == 90 && budget.grow(90, upTo: 50) == 90 && budget.take(10))
+        #expect(budget.grow(10, upTo: 200) == 10)
     }
 
     @Test(
         "the number of jobs and the memory of a tool follow from the machine",
         arguments: [
-            (processors: 2, gib: 1.0, jobs: 1, tool: 0.5), (2, 2, 1, 1.25), (2, 4, 1, 1.5), (4, 8, 1, 2.875),
-            (8, 16, 4, 2.35), (64, 64, 22, 2.076), (2, 256, 1, 4),
+            (processors: 2, gib: 1.0, jobs: 1, tool: 0.5, short: 0), (2, 2, 1, 1.25, 0), (2, 4, 1, 1.5, 1.25),
+            (4, 8, 1, 1.917, 1.917), (8, 16, 4, 1.958, 1.958), (64, 64, 22, 1.99, 1.99), (2, 256, 1, 4, 4),
         ])
-    func machine(processors: Int, gib: Double, jobs: Int, tool: Double) {
+    func machine(processors: Int, gib: Double, jobs: Int, tool: Double, short: Double) {
         let memory = WorkerSettings.defaultMemory(machine: Int(gib * Double(1 << 30)))
         #expect(memory <= Int(gib * 0.75 * Double(1 << 30)) || gib < 1.1)
         #expect(WorkerSettings.defaultJobs(processors: processors, memory: memory) == jobs)
         let bytes = WorkerSettings.toolMemory(jobs: jobs, memory: memory)
         #expect(abs(Double(bytes) / Double(1 << 30) - tool) < 0.01, "\(Double(bytes) / Double(1 << 30))")
-        #expect(bytes <= memory)
+        let shortBytes = WorkerSettings.shortMemory(jobs: jobs, memory: memory)
+        #expect(abs(Double(shortBytes) / Double(1 << 30) - short) < 0.01, "\(shortBytes)")
+        #expect(bytes <= memory - shortBytes)
     }
 }

@@ -11,14 +11,15 @@ import Transcoding
 
 /// What a worker does with jobs, on a real catalogue and real files, with real ffmpeg.
 @Suite("The transcoding worker", .serialized) struct TranscodingWorkerTests {
-    @Test("jobs are done one after the other, the oldest first, and the records tell what is there")
+    @Test("jobs are done, each once, and the records tell what is there")
     func done() throws {
         let shop = try Shop()
         let ids = try [FFmpegVideo.Kind.h264, .avi].map { try shop.upload(FFmpegVideo($0)) }
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
         worker.stop()
-        #expect(shop.messages.filter { $0.hasPrefix("job is done") } == ids.map { "job is done \($0)" })
+        let done = shop.messages.filter { $0.hasPrefix("job is done") }
+        #expect(done.sorted() == ids.map { "job is done \($0)" }.sorted())
         let video = try shop.video(ids[0])
         let media = try #require(video.media)
         #expect(media.width == 320 && media.height == 180)
@@ -236,10 +237,10 @@ import Transcoding
         #expect(shop.published(bad) == false && shop.workDirectories.isEmpty && shop.tools.isEmpty)
     }
 
-    @Test("what a tool wants too much memory for is tried once more, with all the memory there is")
+    @Test("what a tool wants too much memory for is tried once more, with more of it")
     func memoryLimit() throws {
         let shop = try Shop()
-        shop.settings.memory = 3 << 30
+        shop.settings.memory = 6 << 30
         shop.settings.profile.outputs = [.poster]
         let limits = shop.path("limits")
         shop.settings.profile.commands = [
@@ -252,7 +253,7 @@ import Transcoding
         #expect(shop.waitUntil { try shop.job(id).state == .failed })
         worker.stop()
         #expect(try shop.job(id).attempts == 2 && shop.job(id).errorCode == "memoryLimit")
-        // In KiB: one of two shares, then all.
-        #expect(try String(contentsOfFile: limits, encoding: .utf8) == "\(3 << 19)\n\(3 << 20)\n")
+        // In KiB: one of three shares, then all but that of short jobs.
+        #expect(try String(contentsOfFile: limits, encoding: .utf8) == "\(2 << 20)\n\(4 << 20)\n")
     }
 }
