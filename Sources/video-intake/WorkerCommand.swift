@@ -15,7 +15,7 @@ struct WorkerCommand: ParsableCommand {
         commandName: "worker",
         abstract: "Transcode queued videos, and tell a webhook of it, until SIGTERM or SIGINT.",
         discussion: """
-            Takes jobs, of each client in turn, --jobs at a time, and makes of each file what --profile says with ffmpeg: \
+            Takes jobs, of each client in turn, --jobs at a time and one more that is short, and makes of each file what --profile says with ffmpeg: \
             without a network, with little priority, within limits of time and memory. Any number of workers may share \
             a data directory; run them as the user of `serve`, and `serve` with --transcode yes. A signal gives what is \
             under way back to the queue; a second one ends at once. A worker that is killed loses nothing: its jobs are \
