@@ -168,14 +168,23 @@ package protocol Catalogue: Sendable {
     /// - Returns: how many were queued.
     func queueJobs(video id: Int64?, now: Int64) throws(CatalogueError) -> Int
 
-    /// The oldest job that a worker may have: queued and due, or running with a lease that has ended.
+    /// The job that a worker is to do next: one that is running with a lease that has ended, or one that is queued and due.
+    ///
+    /// Of those that are queued it is one of the client whose jobs have run the least lately, and of its jobs the shortest, or
+    /// one that has waited for `Job.patience`. A client's use is forgotten by half every hour: the one that waits for its turn
+    /// is among those that have used nothing before long, and they take turns in the order in which they came.
     ///
     /// A job that too many workers have died with becomes failed, `worker_died`. Any number of workers in any number
     /// of processes may ask at once, each gets another job.
     /// - Parameters:
     ///   - worker: what people read to find out who has it.
+    ///   - lane: which jobs.
     ///   - lease: seconds until others may claim it, unless `heartbeat` says that the worker lives.
-    func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job?
+    ///   - isSilent: whether a running job, whose lease has ended by the clock, may be taken from its worker: a clock that
+    ///     jumps ends all leases at once. Called in a transaction.
+    func claimJob(
+        worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
+    ) throws(CatalogueError) -> Job?
 
     /// Says that a job's worker lives, and how far it is.
     ///
@@ -198,14 +207,25 @@ package protocol Catalogue: Sendable {
     /// - Parameters:
     ///   - error: a line with a code, then text for people; what is too long loses its middle.
     ///   - isFinal: trying again would not help.
+    ///   - isOverBudget: the video would cost more than it may, which is counted.
     /// - Returns: the job's state now, `queued` or `failed`; `nil` if the job is no longer the worker's.
-    func failJob(_ job: Job, error: String, isFinal: Bool, now: Int64) throws(CatalogueError) -> Job.State?
+    func failJob(
+        _ job: Job, error: String, isFinal: Bool, isOverBudget: Bool, now: Int64
+    ) throws(CatalogueError) -> Job.State?
+
+    /// Gives a job back for which there was no room: the attempt does not count, and the next one is made later each time,
+    /// from a minute to an hour. When that has gone on for a day, the job has failed.
+    ///
+    /// - Parameter error: as `failJob` has it.
+    /// - Returns: the job's state now, `queued` or `failed`; `nil` if the job is no longer the worker's.
+    func postponeJob(_ job: Job, error: String, now: Int64) throws(CatalogueError) -> Job.State?
 
     /// Gives a job back that a worker is not to blame for not having done, because it was told to end: the attempt does
     /// not count, and another one may have it at once.
     ///
+    /// - Parameter isLong: the lane of short jobs is not for it.
     /// - Returns: whether the job was the worker's still.
-    func releaseJob(_ job: Job, now: Int64) throws(CatalogueError) -> Bool
+    func releaseJob(_ job: Job, isLong: Bool, now: Int64) throws(CatalogueError) -> Bool
 
     /// Queues a job that is failed or done again, with all its attempts; what was made of the file stays until the new is
     /// there. Returns whether there is such a job.
@@ -246,8 +266,9 @@ package protocol Catalogue: Sendable {
     /// - Parameter isDryRun: only counts them.
     func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents
 
-    /// Records a worker's heartbeat; forgets workers whose last one is more than `WorkerHeartbeat.lifetime` seconds ago.
-    func noteWorker(_ name: String, now: Int64) throws(CatalogueError)
+    /// Records a worker's heartbeat; forgets workers whose last one is more than `WorkerHeartbeat.lifetime` seconds ago, or
+    /// ahead.
+    func noteWorker(_ name: String, _ capacity: WorkerCapacity, now: Int64) throws(CatalogueError)
 
     /// Forgets a worker that has ended.
     func forgetWorker(_ name: String) throws(CatalogueError)
@@ -295,6 +316,25 @@ package protocol Catalogue: Sendable {
     func addClass(name: String, game: String) throws(CatalogueError) -> Int64
     /// Returns whether there was such a class. Its videos stay, without a class.
     func removeClass(_ id: Int64) throws(CatalogueError) -> Bool
+}
+
+extension Catalogue {
+    /// Claims a job of any length, from whoever has it when the lease has ended.
+    package func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job? {
+        try claimJob(worker: worker, lane: .any, lease: lease, now: now) { _ in true }
+    }
+
+    package func failJob(_ job: Job, error: String, isFinal: Bool, now: Int64) throws(CatalogueError) -> Job.State? {
+        try failJob(job, error: error, isFinal: isFinal, isOverBudget: false, now: now)
+    }
+
+    package func releaseJob(_ job: Job, now: Int64) throws(CatalogueError) -> Bool {
+        try releaseJob(job, isLong: false, now: now)
+    }
+
+    package func noteWorker(_ name: String, now: Int64) throws(CatalogueError) {
+        try noteWorker(name, WorkerCapacity(), now: now)
+    }
 }
 
 /// A change of the catalogue that failed; nothing of it was kept.

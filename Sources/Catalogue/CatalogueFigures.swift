@@ -16,6 +16,10 @@ package struct CatalogueFigures: Equatable, Sendable {
     package var jobs: [Job.State: Int] = [:]
     /// Since when the job waits that was queued first, `nil` if none is queued. Seconds since 1970.
     package var oldestQueuedJobTime: Int64?
+    /// Whose jobs are queued: how many clients.
+    package var queuedClients = 0
+    /// Jobs that were refused because they would cost more than a video may, ever.
+    package var jobsOverBudget = 0
     /// The workers that run, or did lately, by name.
     package var workers: [WorkerHeartbeat] = []
     /// Events that are still to be delivered.
@@ -34,16 +38,34 @@ package struct CatalogueFigures: Equatable, Sendable {
     package init() {}
 }
 
+/// What a worker can do at the same time.
+package struct WorkerCapacity: Equatable, Sendable {
+    /// Jobs, not counting one more that is short; 0 if unknown.
+    package var slots = 0
+    /// Bytes that the tools of all jobs together may take; 0 if unknown.
+    package var memory = 0
+
+    package init(slots: Int = 0, memory: Int = 0) {
+        self.slots = slots
+        self.memory = memory
+    }
+}
+
 /// A worker, and its last heartbeat.
 package struct WorkerHeartbeat: Equatable, Sendable {
     package let name: String
     /// Seconds since 1970.
     package let time: Int64
+    package let capacity: WorkerCapacity
 
-    package init(name: String, time: Int64) {
+    package init(name: String, time: Int64, capacity: WorkerCapacity = WorkerCapacity()) {
         self.name = name
         self.time = time
+        self.capacity = capacity
     }
+
+    /// Whether the worker runs, as far as a heartbeat tells. One from the future is of a clock that was ahead.
+    package func isAlive(now: Int64) -> Bool { abs(now - time) <= Self.limit }
 
     /// Seconds between two heartbeats of a worker.
     package static let interval: Int64 = 15

@@ -24,6 +24,9 @@ package struct Event: Equatable, Sendable {
     package static let lifetimeDelivered: Int64 = 7 * 24 * 3600
     /// Seconds that an event is kept which nobody takes.
     package static let lifetimeUndelivered: Int64 = 30 * 24 * 3600
+    /// The most seconds that an event ever waits for its next delivery. What is further away was written when the clock was
+    /// ahead, and is due.
+    package static let longestDelay: Int64 = 2 * 3600
 }
 
 /// How many events `Catalogue.expireEvents` found.

@@ -40,6 +40,34 @@ package struct Job: Equatable, Sendable {
     /// Seconds to wait after the first failed attempt, after the second, and so on; the attempt after the last one is final.
     static let retryDelays: [Int64] = [60, 300]
 
+    /// Which jobs a worker asks for.
+    package enum Lane: Sendable {
+        /// All of them.
+        case any
+        /// Those that are expected to be short: they do not wait for long ones.
+        case short
+        /// Those of clients none of whose jobs runs: they take turns with the ones that do.
+        case turn
+    }
+
+    /// What is expected to be short, until a worker finds otherwise: bytes of the file, and seconds of the video if they are
+    /// known. A minute of a telephone's 1080p has 100 MB.
+    static let shortSize = 256 << 20
+    static let shortDuration = 60.0
+
+    /// Seconds after which a job comes before the shorter ones of the same client.
+    static let patience: Int64 = 6 * 3600
+
+    /// Seconds to wait after a job was given back for want of room: twice as many each time, up to the longest. After the
+    /// last one, a day later, it has failed.
+    static func delay(afterPostponement number: Int) -> Int64 { min(60 << Int64(min(number - 1, 6)), longestDelay) }
+    static let postponementsLimit = 28
+
+    /// The most seconds that a job ever waits, and that a lease ever lasts (`LEASE_TIME`). What is further away was written
+    /// when the clock was ahead, and is due.
+    static let longestDelay: Int64 = 3600
+    package static let longestLease: Int64 = 3600
+
     /// How often a job is tried.
     static let attemptsLimit = retryDelays.count + 1
 

@@ -82,11 +82,11 @@ extension Database {
         try rows(
             """
             SELECT event_id FROM event e
-            WHERE delivered_time IS NULL AND not_before <= ? AND NOT EXISTS (
+            WHERE delivered_time IS NULL AND not_before NOT BETWEEN ? AND ? AND NOT EXISTS (
                 SELECT 1 FROM event older
                 WHERE older.delivered_time IS NULL AND older.video_id = e.video_id AND older.event_id < e.event_id)
             ORDER BY event_id LIMIT ?
-            """, [now, limit]
+            """, [now + 1, now + Event.longestDelay, limit]
         ).map { $0[0] }
     }
 }

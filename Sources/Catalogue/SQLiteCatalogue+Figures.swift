@@ -36,12 +36,14 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func noteWorker(_ name: String, now: Int64) throws(CatalogueError) {
+    package func noteWorker(_ name: String, _ capacity: WorkerCapacity, now: Int64) throws(CatalogueError) {
         try write { db in
             try db.run(
-                "INSERT INTO worker VALUES (?, ?) ON CONFLICT DO UPDATE SET heartbeat_time = excluded.heartbeat_time",
-                [name, now])
-            try db.run("DELETE FROM worker WHERE heartbeat_time < ?", [now - WorkerHeartbeat.lifetime])
+                "INSERT OR REPLACE INTO worker (name, heartbeat_time, slots, memory) VALUES (?, ?, ?, ?)",
+                [name, now, capacity.slots, capacity.memory])
+            try db.run(
+                "DELETE FROM worker WHERE heartbeat_time NOT BETWEEN ? AND ?",
+                [now - WorkerHeartbeat.lifetime, now + WorkerHeartbeat.lifetime])
         }
     }
 
@@ -62,8 +64,10 @@ extension Database {
             if let state = Job.State(rawValue: row[0]) { figures.jobs[state] = row[1] }
         }
         figures.oldestQueuedJobTime = try row("SELECT min(update_time) FROM job WHERE state = 'queued'")?[0]
-        figures.workers = try rows("SELECT name, heartbeat_time FROM worker ORDER BY name").map {
-            WorkerHeartbeat(name: $0[0], time: $0[1])
+        figures.queuedClients = try row("SELECT count(DISTINCT client) FROM job WHERE state = 'queued'")![0]
+        figures.jobsOverBudget = try fact("jobs_over_budget") ?? 0
+        figures.workers = try rows("SELECT name, heartbeat_time, slots, memory FROM worker ORDER BY name").map {
+            WorkerHeartbeat(name: $0[0], time: $0[1], capacity: WorkerCapacity(slots: $0[2], memory: $0[3]))
         }
         figures.eventsPending = try row("SELECT count(*) FROM event WHERE delivered_time IS NULL")![0]
         figures.oldestPendingEventTime = try row(

@@ -5,8 +5,8 @@ extension SQLiteCatalogue {
         try adding(durably: true) { db in
             try db.run(
                 """
-                INSERT INTO job (path, state, not_before, create_time, update_time)
-                SELECT path, 'queued', ?1, ?1, ?1 FROM video_info
+                INSERT INTO job (path, client, size, state, not_before, create_time, update_time)
+                SELECT path, iif(owner = '', '', 'owner:' || owner), size, 'queued', ?1, ?1, ?1 FROM video_info
                 WHERE video_id = ifnull(?2, video_id) AND NOT EXISTS (SELECT 1 FROM job j WHERE j.path = video_info.path)
                 GROUP BY path ORDER BY min(video_id)
                 """, [now, id])
@@ -14,11 +14,13 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job? {
+    package func claimJob(
+        worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
+    ) throws(CatalogueError) -> Job? {
         // Whoever asks in vain, again and again, does not keep others from writing.
-        guard try read({ db in try db.claimableJob(now: now) }) != nil else { return nil }
+        guard try read({ db in try db.claimableJob(lane, now: now, isSilent) }) != nil else { return nil }
         return try write { db in
-            while let job = try db.claimableJob(now: now) {
+            while let job = try db.claimableJob(lane, now: now, isSilent) {
                 if job.state == .running, job.deaths + 1 >= Job.deathsLimit {
                     try end(job, "worker_died\n\(job.deaths + 1) workers have died with it.", now: now, in: db)
                     continue
@@ -40,6 +42,7 @@ extension SQLiteCatalogue {
         _ job: Job, lease: Int64, progress: Double, now: Int64
     ) throws(CatalogueError) -> Bool {
         try write { db in
+            try db.charge(job, now: now)
             try db.run(
                 "UPDATE job SET lease_until = ?, progress = ?, update_time = ? WHERE" + Database.isClaimed,
                 [now + lease, min(max(progress, 0), 1), now, job.id, job.claims])
@@ -51,9 +54,10 @@ extension SQLiteCatalogue {
         _ job: Job, media: MediaFacts, duration: Double?, now: Int64
     ) throws(CatalogueError) -> [Video]? {
         try write(durably: true) { db in
+            try db.charge(job, now: now)
             try db.run(
                 """
-                UPDATE job SET state = 'done', worker = NULL, lease_until = NULL, progress = 1, error = NULL,
+                UPDATE job SET state = 'done', client = '', worker = NULL, lease_until = NULL, progress = 1, error = NULL,
                     update_time = ?
                 WHERE
                 """ + Database.isClaimed, [now, job.id, job.claims])
@@ -79,10 +83,11 @@ extension SQLiteCatalogue {
     }
 
     package func failJob(
-        _ job: Job, error: String, isFinal: Bool, now: Int64
+        _ job: Job, error: String, isFinal: Bool, isOverBudget: Bool, now: Int64
     ) throws(CatalogueError) -> Job.State? {
         try write(durably: true) { db in
-            guard try db.hasClaim(job) else { return nil }
+            guard try db.charge(job, now: now) else { return nil }
+            if isOverBudget { try db.setFact("jobs_over_budget", 1 + (db.fact("jobs_over_budget") ?? 0)) }
             if isFinal || job.attempts >= Job.attemptsLimit {
                 try end(job, error, now: now, in: db)
                 return .failed
@@ -97,14 +102,36 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func releaseJob(_ job: Job, now: Int64) throws(CatalogueError) -> Bool {
-        try write { db in
+    package func postponeJob(_ job: Job, error: String, now: Int64) throws(CatalogueError) -> Job.State? {
+        try write(durably: true) { db in
+            guard try db.charge(job, now: now),
+                let row = try db.row(
+                    "UPDATE job SET postponed = postponed + 1 WHERE job_id = ? RETURNING postponed", [job.id])
+            else { return nil }
+            let postponed: Int = row[0]
+            if postponed > Job.postponementsLimit {
+                try end(job, error, now: now, in: db)
+                return .failed
+            }
             try db.run(
                 """
                 UPDATE job SET state = 'queued', attempts = attempts - 1, worker = NULL, lease_until = NULL,
-                    not_before = ?, progress = 0, update_time = ?
+                    not_before = ?, progress = 0, error = ?, update_time = ?
+                WHERE job_id = ?
+                """, [now + Job.delay(afterPostponement: postponed), Job.bounded(error), now, job.id])
+            return .queued
+        }
+    }
+
+    package func releaseJob(_ job: Job, isLong: Bool, now: Int64) throws(CatalogueError) -> Bool {
+        try write { db in
+            try db.charge(job, now: now)
+            try db.run(
+                """
+                UPDATE job SET state = 'queued', attempts = attempts - 1, is_long = max(is_long, ?), worker = NULL,
+                    lease_until = NULL, not_before = ?, progress = 0, update_time = ?
                 WHERE
-                """ + Database.isClaimed, [now, now, job.id, job.claims])
+                """ + Database.isClaimed, [isLong, now, now, job.id, job.claims])
             return db.changesCount > 0
         }
     }
@@ -113,7 +140,7 @@ extension SQLiteCatalogue {
         try write(durably: true) { db in
             try db.run(
                 """
-                UPDATE job SET state = 'queued', attempts = 0, deaths = 0, not_before = ?, progress = 0, error = NULL,
+                UPDATE job SET state = 'queued', attempts = 0, deaths = 0, postponed = 0, not_before = ?, progress = 0, error = NULL,
                     update_time = ?
                 WHERE job_id = ? AND state IN ('failed', 'done')
                 """, [now, now, id])
@@ -150,7 +177,7 @@ extension SQLiteCatalogue {
     private func end(_ job: Job, _ error: String, now: Int64, in db: Database) throws {
         try db.run(
             """
-            UPDATE job SET state = 'failed', worker = NULL, lease_until = NULL, error = ?, update_time = ?
+            UPDATE job SET state = 'failed', client = '', worker = NULL, lease_until = NULL, error = ?, update_time = ?
             WHERE job_id = ?
             """, [Job.bounded(error), now, job.id])
         try note(.videoFailed, file: job.path, now: now, in: db)
@@ -161,30 +188,46 @@ extension Database {
     /// The condition that a worker still has the job, to be given its number and its claims.
     fileprivate static let isClaimed = " job_id = ? AND claims = ? AND state = 'running'"
 
-    fileprivate func hasClaim(_ job: Job) throws -> Bool {
-        try row("SELECT 1 FROM job WHERE" + Self.isClaimed, [job.id, job.claims]) != nil
+    /// The job that is to be done next in a lane, `nil` if there is none.
+    fileprivate func claimableJob(_ lane: Job.Lane, now: Int64, _ isSilent: (Job) -> Bool) throws -> Job? {
+        for row in try rows(
+            "SELECT * FROM job j WHERE state = 'running' AND lease_until NOT BETWEEN ? AND ?" + lane.condition
+                + " ORDER BY job_id", [now + 1, now + Job.longestLease])
+        {
+            let job = Job(row: row)
+            if isSilent(job) { return job }
+        }
+        return try nextClient(lane, now: now).flatMap(job(id:))
     }
 
-    /// The oldest job that is queued and due, or running with a lease that has ended.
-    fileprivate func claimableJob(now: Int64) throws -> Job? {
-        // Two questions, because each has an index of the few jobs that it is about.
-        let candidates = [
-            try row(
-                "SELECT * FROM job WHERE state = 'queued' AND not_before <= ? ORDER BY job_id LIMIT 1", [now]),
-            try row(
-                "SELECT * FROM job WHERE state = 'running' AND lease_until <= ? ORDER BY job_id LIMIT 1", [now]),
-        ]
-        return candidates.compactMap { $0.map(Job.init(row:)) }.min { $0.id < $1.id }
+    /// The first job of the client whose turn it is.
+    private func nextClient(_ lane: Job.Lane, now: Int64) throws -> Int64? {
+        // Of each client its first job, and the number of its oldest.
+        let clients = try rows(
+            """
+            SELECT client, job_id, oldest FROM (
+                SELECT client, job_id, min(job_id) OVER (PARTITION BY client) AS oldest, row_number() OVER (
+                    PARTITION BY client ORDER BY iif(create_time BETWEEN ?1 AND ?2, is_long, -1),
+                        iif(create_time BETWEEN ?1 AND ?2, size, 0), job_id) AS place
+                FROM job j WHERE state = 'queued' AND not_before NOT BETWEEN ?2 + 1 AND ?3
+            """ + lane.condition + ") WHERE place = 1",
+            [now - Job.patience, now, now + Job.longestDelay])
+        if clients.count < 2 { return clients.first?["job_id"] }
+        let uses = try uses(now: now)
+        return clients.min {
+            let (a, b) = (uses[$0["client"], default: 0], uses[$1["client"], default: 0])
+            return a == b ? ($0["oldest"] as Int64) < $1["oldest"] : a < b
+        }?["job_id"]
     }
 
     /// Sees to it that a file has a job.
-    func queueJob(_ path: String, now: Int64) throws {
+    func queueJob(_ path: String, client: String, owner: String, size: Int, now: Int64) throws {
         // Not ON CONFLICT DO NOTHING, which uses up a number.
         try run(
             """
-            INSERT INTO job (path, state, not_before, create_time, update_time)
-            SELECT ?1, 'queued', ?2, ?2, ?2 WHERE NOT EXISTS (SELECT 1 FROM job WHERE path = ?1)
-            """, [path, now])
+            INSERT INTO job (path, client, size, state, not_before, create_time, update_time)
+            SELECT ?1, ?2, ?3, 'queued', ?4, ?4, ?4 WHERE NOT EXISTS (SELECT 1 FROM job WHERE path = ?1)
+            """, [path, client.isEmpty && !owner.isEmpty ? "owner:\(owner)" : client, size, now])
     }
 
     fileprivate func job(id: Int64) throws -> Job? {

@@ -190,8 +190,8 @@ extension SQLiteCatalogue {
                 than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: uploadTime)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
             let video = try record(
-                videoID, owner: owner, md5: md5, draft, size: size, duration: same?.duration ?? duration, now: now,
-                in: db)
+                videoID, client: row["client"], owner: owner, md5: md5, draft, size: size,
+                duration: same?.duration ?? duration, now: now, in: db)
             return .sealed(video, others: others)
         }
     }

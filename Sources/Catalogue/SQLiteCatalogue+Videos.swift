@@ -55,7 +55,7 @@ extension SQLiteCatalogue {
             try checkRoom()
             permit.use()
             return try record(
-                db.nextVideoID(), owner: video.owner, md5: video.md5,
+                db.nextVideoID(), client: "", owner: video.owner, md5: video.md5,
                 VideoDraft(name: name, guid: guid ?? "", path: video.path, classID: classID), size: video.size,
                 duration: original.duration, now: now, in: db)
         }
@@ -162,12 +162,15 @@ extension SQLiteCatalogue {
 
 extension SQLiteCatalogue {
     /// Makes a record, sees to it that its file has a job, and writes what others want to be told, in a transaction.
+    ///
+    /// - Parameter client: whose job it is, as an upload has it; `""` for the owner's.
     func record(
-        _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, now: Int64,
+        _ id: Int64, client: String, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?,
+        now: Int64,
         in db: Database
     ) throws -> Video {
         try db.insertVideo(id, owner: owner, md5: md5, draft, size: size, duration: duration, now: now)
-        if queuesJobs { try db.queueJob(draft.path, now: now) }
+        if queuesJobs { try db.queueJob(draft.path, client: client, owner: owner, size: size, now: now) }
         let video = try db.video(id: id)!
         try note(.uploadCompleted, file: draft.path, video: id, now: now, in: db)
         // Nothing else will tell of a file that was transcoded before.

@@ -273,5 +273,26 @@ enum Schema {
         ALTER TABLE upload_guid ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
         DROP INDEX upload_open;
         CREATE INDEX upload_open ON upload (client) WHERE state = 'open';
+
+        -- is_long: a worker has found that the lane of short jobs is not for it. postponed: how often it was given back for
+        -- want of room.
+        ALTER TABLE job ADD COLUMN is_long INTEGER NOT NULL DEFAULT 0 CHECK (is_long IN (0, 1));
+        ALTER TABLE job ADD COLUMN postponed INTEGER NOT NULL DEFAULT 0;
+        UPDATE job SET size = ifnull((SELECT max(size) FROM video_info v WHERE v.path = job.path), 0),
+            client = ifnull((SELECT 'owner:' || max(owner) FROM video_info v WHERE v.path = job.path AND owner <> ''), '')
+        WHERE state IN ('queued', 'running');
+
+        CREATE INDEX job_client ON job (client) WHERE state = 'queued';
+
+        -- Seconds that a client's jobs have run lately, as it was at a time: half as many an hour later.
+        CREATE TABLE client_use (
+            client TEXT PRIMARY KEY,
+            seconds REAL NOT NULL,
+            time INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- What a worker can do at the same time: jobs, not counting its lane of short ones, and bytes for their tools.
+        ALTER TABLE worker ADD COLUMN slots INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE worker ADD COLUMN memory INTEGER NOT NULL DEFAULT 0;
         """
 }

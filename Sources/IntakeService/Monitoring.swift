@@ -78,6 +78,14 @@ extension IntakeService {
             "How long the oldest queued job has waited.",
             age(found.oldestQueuedJobTime))
         exposition.add(
+            "queued_job_clients", .gauge, "Clients that have queued jobs, who take turns.", found.queuedClients)
+        exposition.add(
+            "jobs_over_budget_total", .counter, "Jobs that failed because their videos cost more than one may.",
+            found.jobsOverBudget)
+        exposition.add(
+            "worker_slots", .gauge, "Jobs that a worker does at the same time, not counting one more that is short.",
+            found.workers.map { ([("worker", $0.name)], $0.capacity.slots) })
+        exposition.add(
             "worker_heartbeat_timestamp_seconds", .gauge,
             "When a worker had its last heartbeat, in seconds since 1970.",
             found.workers.map { ([("worker", $0.name)], $0.time) })

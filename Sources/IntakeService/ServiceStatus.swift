@@ -65,7 +65,7 @@ package struct ServiceStatus: Sendable {
     /// What keeps ffmpeg in, of the worker that started last; `nil` if that is not known.
     package var workerWalls: SandboxWalls? { (catalogue.value?.workerWalls).map { SandboxWalls(code: $0) } }
 
-    package func isAlive(_ worker: WorkerHeartbeat) -> Bool { now - worker.time <= WorkerHeartbeat.limit }
+    package func isAlive(_ worker: WorkerHeartbeat) -> Bool { worker.isAlive(now: now) }
 
     /// Seconds that an event may wait before something is wrong with its receiver.
     private static let eventPatience: Int64 = 15 * 60

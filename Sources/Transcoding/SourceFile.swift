@@ -23,11 +23,13 @@ package struct SourceFile: Sendable {
         self.demuxer = demuxer
     }
 
-    /// Checks that there is a file that can be read.
-    func checkReadable() throws(TranscodingError) {
+    /// The bytes of the file, which must be one that can be read.
+    func length() throws(TranscodingError) -> Int {
         // Without waiting for the other end of a pipe.
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
-        close(try io { () throws(SystemError) in try SystemError.check("open") { open(path, flags) } })
+        return try io { () throws(SystemError) in
+            Int(try Descriptor(owning: SystemError.check("open") { open(path, flags) }).status().st_size)
+        }
     }
 
     /// The arguments that open the file, for ffmpeg and ffprobe.

@@ -1,6 +1,6 @@
 import System
 
-/// Runs tools for one video, one after the other, within its time and its sandbox.
+/// Runs tools for one video, one after the other, within its processor time and its sandbox.
 struct ToolRunner {
     let limits: TranscodingLimits
     let walls: SandboxWalls
@@ -8,13 +8,14 @@ struct ToolRunner {
     let source: String?
     /// Where the tools work, and all that they may write to.
     let directory: String
-    var deadline: ContinuousClock.Instant
+    /// What they may use together.
+    let watch: ToolWatch
     let isCancelled: () -> Bool
 
     /// Runs a tool to its end. `receive` gets its standard output.
     ///
     /// - Parameters:
-    ///   - seconds: fewer than there are until the deadline, if the tool must not take all of them.
+    ///   - seconds: of processor time: fewer than are left for the video, if the tool must not take all of them.
     ///   - outputLimit: bytes that it may write to standard output.
     ///   - startsProcesses: whether the tool may start others.
     ///   - code: of the error if the tool does not end with 0 and does not tell why.
@@ -23,14 +24,25 @@ struct ToolRunner {
         otherwise code: TranscodingError.Code = .toolFailed, receive: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(TranscodingError) {
         let name = String(command[0].split(separator: "/").last ?? "")
-        let left = (deadline - .now) / .seconds(1)
-        let time = max(0, min(left, seconds))
-        var sandbox = sandbox(seconds: time)
+        watch.begin(within: seconds)
+        defer { watch.end() }
+        var sandbox = sandbox(processorTime: watch.left(within: seconds))
         sandbox.startsProcesses = startsProcesses
+        var verdict: String?
         let (outcome, complaints): (ChildProcess.Outcome, String)
         do throws(SystemError) {
-            (outcome, complaints) = try ChildProcess(command, in: directory, sandbox).wait(
-                until: .now + .seconds(time), outputLimit: outputLimit, isCancelled: isCancelled, receive: receive)
+            let child = try ChildProcess(command, in: directory, sandbox)
+            let process = child.process
+            (outcome, complaints) = try child.wait(
+                until: .now + .seconds(limits.mostTime), outputLimit: outputLimit,
+                isCancelled: {
+                    verdict = watch.verdict(process)
+                    return verdict != nil || isCancelled()
+                },
+                receive: { piece in
+                    watch.noteOutput()
+                    receive(piece)
+                })
         } catch {
             let error = TranscodingError(error)
             throw TranscodingError(error.code, "\(name): \(error.reason)")
@@ -41,7 +53,9 @@ struct ToolRunner {
         case .timeLimit: throw TranscodingError(.timeLimit, "\(name): it took longer than it may", output: complaints)
         case .outputLimit:
             throw TranscodingError(.unsupported, "\(name): more to tell than \(outputLimit) bytes", output: complaints)
-        case .cancelled: throw TranscodingError(.cancelled, "\(name): cancelled", output: complaints)
+        case .cancelled:
+            if let verdict { throw TranscodingError(.timeLimit, "\(name): \(verdict)", output: complaints) }
+            throw TranscodingError(.cancelled, "\(name): cancelled", output: complaints)
         }
     }
 
@@ -55,14 +69,14 @@ struct ToolRunner {
         return output
     }
 
-    /// What a tool may that has so many seconds: see the file, and make another one of it.
-    func sandbox(seconds: Double) -> Sandbox {
+    /// What a tool may that has so many seconds of processor time: see the file, and make another one of it.
+    func sandbox(processorTime seconds: Double) -> Sandbox {
         var sandbox = Sandbox(walls: walls)
         if let source { sandbox.paths.append(Sandbox.Path(source, .read)) }
         sandbox.paths.append(Sandbox.Path(directory, [.read, .write]))
         sandbox.limits.addressSpace = limits.memory
-        // The clock on the wall is watched here; this ends a tool that nobody watches any more.
-        sandbox.limits.processorTime = Int(seconds.rounded(.up)) * max(1, limits.threads) + 10
+        // All of a tool's processes together are watched here; this ends one that is not watched any more.
+        sandbox.limits.processorTime = Int(min(seconds, 1e9).rounded(.up)) + 10
         sandbox.limits.fileSize = limits.fileSize
         sandbox.limits.openFiles = limits.openFiles
         sandbox.limits.niceness = 19

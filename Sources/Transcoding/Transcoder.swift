@@ -29,25 +29,38 @@ package struct Transcoder: Sendable {
     ///   - source: the uploaded file. It is only read.
     ///   - workDirectory: an absolute path without a symbolic link, on the file system of the final place. Its parent
     ///     exists. What is there is removed first; after an error what is there is of no use.
+    ///   - memory: bytes for each tool, if they are not those of the limits.
+    ///   - accept: is told what the video costs before it is converted; `false` ends it with `cancelled`.
     ///   - progress: gets a number from 0 to 1 that grows, on this thread.
+    ///   - isPaused: asked as often; while it is so, the tools stand still.
     ///   - isCancelled: asked ten times a second on this thread while a tool runs.
     package func run(
-        _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile,
-        progress: @escaping (Double) -> Void, isCancelled: @escaping () -> Bool
+        _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile, memory: Int? = nil,
+        accept: (TranscodingCost) -> Bool = { _ in true }, progress: @escaping (Double) -> Void,
+        isPaused: @escaping () -> Bool = { false }, isCancelled: @escaping () -> Bool
     ) throws(TranscodingError) -> TranscodingResult {
-        try source.checkReadable()
+        let bytes = try source.length()
+        var limits = limits
+        if let memory { limits.memory = memory }
         let directory = try ResultDirectory(emptying: workDirectory)
-        let start = ContinuousClock.now
-        var tools = ToolRunner(
-            limits: limits, walls: walls, source: source.path, directory: directory.path,
-            deadline: start + .seconds(limits.time(forDuration: 0)), isCancelled: isCancelled)
+        // Reading all of it counts too.
+        let watch = ToolWatch(limits, limit: limits.readingTime(bytes), isPaused: isPaused)
+        let tools = ToolRunner(
+            limits: limits, walls: walls, source: source.path, directory: directory.path, watch: watch,
+            isCancelled: isCancelled)
         var information = try MediaInformation.of(source, tools)
         if information.duration == nil { information.duration = try source.measureDuration(tools) }
         guard let duration = information.duration, duration > 0, duration <= limits.duration else {
             throw TranscodingError(
                 .unsupported, "it has \(information.duration ?? 0) s, \(limits.duration) s are allowed")
         }
-        tools.deadline = start + .seconds(limits.time(forDuration: duration))
+        var cost = try source.countPictures(
+            TranscodingCost(size: information.video.codedSize, bytes: bytes), tools)
+        cost.encodedPixels = TranscodingJob.encodedPixels(information, profile, pictures: cost.pictures, duration)
+        guard accept(cost) else { throw TranscodingError(.cancelled, "it is not wanted") }
+        // A command may do as much as all the rest.
+        watch.limit +=
+            limits.patience * cost.processorTime(profile.preset) * Double(1 + profile.commands.count)
 
         let job = TranscodingJob(
             source: source, information: information, duration: duration, profile: profile, directory: directory,

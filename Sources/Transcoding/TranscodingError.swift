@@ -7,7 +7,8 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     package enum Code: String, Codable, CaseIterable, Sendable {
         /// The file is not a video that can be converted. Another attempt ends the same way.
         case unsupported
-        /// A step took longer than it may. More time may help.
+        /// The tools used more processor time than a video like this may take, or one of them did nothing. Another attempt
+        /// ends the same way.
         case timeLimit
         /// A tool wanted more memory than it may have, or the kernel ran out of it.
         case memoryLimit
@@ -27,11 +28,14 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     /// The last lines that the tool wrote to standard error: printable text of at most `OutputTail.limit` bytes, or
     /// nothing. It may quote the video.
     package let output: String
+    /// Whether the video was refused because it would cost more than it may.
+    package let isOverBudget: Bool
 
-    package init(_ code: Code, _ reason: String, output: String = "") {
+    package init(_ code: Code, _ reason: String, output: String = "", isOverBudget: Bool = false) {
         self.code = code
         self.reason = reason
         self.output = output
+        self.isOverBudget = isOverBudget
     }
 
     package init(_ error: SystemError) {

@@ -72,6 +72,21 @@ final class TranscodingJob {
         }
     }
 
+    /// Pixels of all pictures that are encoded for a video with so many pictures.
+    static func encodedPixels(
+        _ information: MediaInformation, _ profile: TranscodingProfile, pictures: Int, _ duration: Double
+    ) -> Double {
+        // No more than 60 a second are kept where the file has more of them.
+        let isReduced = information.video.frameRate ?? 0 > 61
+        let pictures = isReduced ? min(Double(pictures), 61 * duration + 1) : Double(pictures)
+        return profile.outputs.reduce(0) { pixels, output in
+            switch output {
+            case .mp4, .hls: pixels + pictures * weight(of: output, information, profile)
+            case .poster, .thumbnails: pixels
+            }
+        }
+    }
+
     func finish(_ output: TranscodingProfile.Output) {
         meter.finish(Self.weight(of: output, information, profile))
     }

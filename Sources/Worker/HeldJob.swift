@@ -2,33 +2,79 @@ import Catalogue
 import Foundation
 
 /// A job that this process has: how far it is, and whether it still is this worker's. Thread-safe.
+///
+/// Times are seconds of a clock that never jumps: one that does must not end a job.
 final class HeldJob: @unchecked Sendable {
+    /// Why a job is given back that nothing is wrong with.
+    enum Return {
+        /// The disk has no room but the reserve.
+        case noRoom
+        /// It is longer than the lane of short jobs is for.
+        case tooLong
+    }
+
     let job: Job
+    let lane: Job.Lane
+    /// When it began.
+    let start: Double
+    private let lease: Int64
     // SAFETY: `lock` guards the variables.
     private let lock = NSLock()
     private var progress = 0.0
-    private var leaseUntil: Int64
+    private var renewed: Double
     private var isTaken = false
+    private var reasonToReturn: Return?
+    private var pauseStart: Double?
+    private var turnStart: Double
 
-    /// - Parameter leaseUntil: seconds since 1970.
-    init(_ job: Job, leaseUntil: Int64) {
+    /// - Parameter lease: seconds that it is this worker's after each renewal.
+    init(_ job: Job, lane: Job.Lane, lease: Int64, uptime: Double) {
         self.job = job
-        self.leaseUntil = leaseUntil
+        self.lane = lane
+        self.lease = lease
+        start = uptime
+        renewed = uptime
+        turnStart = uptime
     }
 
     func note(progress: Double) { lock.withLock { self.progress = progress } }
 
+    /// Has it given back; the first reason counts.
+    func giveBack(because reason: Return) { lock.withLock { reasonToReturn = reasonToReturn ?? reason } }
+
+    /// Why it is to be given back, `nil` if it is not.
+    var isToReturn: Return? { lock.withLock { reasonToReturn } }
+
+    /// Since when it stands still, `nil` if it does not.
+    var standsStillSince: Double? { lock.withLock { pauseStart } }
+
+    /// Since when it has not stood still.
+    var runsSince: Double { lock.withLock { turnStart } }
+
+    /// Has its tools stand still, without losing what they have done.
+    func pause(uptime: Double) { lock.withLock { pauseStart = pauseStart ?? uptime } }
+
+    func resume(uptime: Double) {
+        lock.withLock {
+            if pauseStart != nil { turnStart = uptime }
+            pauseStart = nil
+        }
+    }
+
     /// Whether nothing counts any more that is said of it: somebody else has it, or may have it by now.
-    func isLost(now: Int64) -> Bool { lock.withLock { isTaken || now >= leaseUntil } }
+    func isLost(uptime: Double) -> Bool { lock.withLock { isTaken || uptime - renewed >= Double(lease) } }
 
     /// Tells the catalogue that its worker lives, and how far it is.
     ///
+    /// - Parameters:
+    ///   - now: seconds since 1970.
+    ///   - uptime: before this call.
     /// - Returns: whether it still is this worker's.
-    func renew(_ catalogue: any Catalogue, lease: Int64, now: Int64) throws(CatalogueError) -> Bool {
+    func renew(_ catalogue: any Catalogue, now: Int64, uptime: Double) throws(CatalogueError) -> Bool {
         let progress = lock.withLock { self.progress }
         let isOurs = try catalogue.heartbeat(job, lease: lease, progress: progress, now: now)
         lock.withLock {
-            if isOurs { leaseUntil = now + lease } else { isTaken = true }
+            if isOurs { renewed = uptime } else { isTaken = true }
         }
         return isOurs
     }
@@ -41,6 +87,12 @@ final class HeldJobs: @unchecked Sendable {
     private var jobs: [Int64: HeldJob] = [:]
 
     var all: [HeldJob] { lock.withLock { Array(jobs.values) } }
+
+    /// Whether a job is one of them, by this claim.
+    func contains(_ job: Job) -> Bool { lock.withLock { jobs[job.id]?.job.claims == job.claims } }
+
+    /// Those that are not in the lane of short ones.
+    var slots: [HeldJob] { all.filter { $0.lane != .short } }
 
     func insert(_ held: HeldJob) { lock.withLock { jobs[held.job.id] = held } }
 

@@ -7,7 +7,12 @@ import Uploads
 
 /// One job, from its file to its record.
 extension TranscodingWorker {
-    func work(on held: HeldJob, until stop: StopSignal) {
+    /// What the lane of short jobs is for: pixels to decode, a minute of 1920x1080 at 60/s, and seconds on the clock.
+    private static let shortDecoding = 8e9
+    private static let shortTime = 600.0
+
+    /// - Parameter memory: bytes for each tool.
+    func work(on held: HeldJob, memory: Int, until stop: StopSignal) {
         let job = held.job
         var logger = logger
         logger[metadataKey: "job"] = "\(job.id)"
@@ -16,17 +21,26 @@ extension TranscodingWorker {
         let start = ContinuousClock.now
         do {
             let result = try transcoder.run(
-                try source(of: job), in: directories.path(of: job), profile: settings.profile,
-                progress: { held.note(progress: $0) },
-                isCancelled: { [now] in stop.isStopped || held.isLost(now: now()) })
-            guard try held.renew(catalogue, lease: settings.lease, now: now()) else { throw Lost() }
+                try source(of: job), in: directories.path(of: job), profile: settings.profile, memory: memory,
+                accept: {
+                    if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
+                    return held.isToReturn == nil
+                },
+                progress: { held.note(progress: $0) }, isPaused: { held.standsStillSince != nil },
+                isCancelled: { [uptime] in
+                    if held.lane == .short, uptime() - held.start > Self.shortTime {
+                        held.giveBack(because: .tooLong)
+                    }
+                    return stop.isStopped || held.isToReturn != nil || held.isLost(uptime: uptime())
+                })
+            guard try held.renew(catalogue, now: now(), uptime: uptime()) else { throw Lost() }
             try publish(result, of: job)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             logger.notice(
                 "job is done",
                 metadata: ["seconds": "\(Int(seconds.rounded()))", "bytes": "\(result.size)"])
         } catch let error as TranscodingError {
-            end(job, error, isLost: held.isLost(now: now()), isStopped: stop.isStopped, logger)
+            end(held, error, isStopped: stop.isStopped, logger)
         } catch is Lost {
             logger.notice("job ends: it is no longer this worker's")
         } catch {
@@ -76,25 +90,50 @@ extension TranscodingWorker {
     }
 
     /// Says what became of a job that was not done.
-    private func end(_ job: Job, _ error: TranscodingError, isLost: Bool, isStopped: Bool, _ logger: Logger) {
+    private func end(_ held: HeldJob, _ error: TranscodingError, isStopped: Bool, _ logger: Logger) {
+        let job = held.job
         do throws(CatalogueError) {
-            if isLost {
+            if held.isLost(uptime: uptime()) {
                 logger.notice("job ends: it is no longer this worker's")
             } else if isStopped {
                 // Whatever the error: who tells this process to end may have told its tools as well.
                 _ = try catalogue.releaseJob(job, now: now())
                 logger.notice("job is given back")
+            } else if held.isToReturn == .tooLong || held.lane == .short && error.code == .memoryLimit {
+                _ = try catalogue.releaseJob(job, isLong: true, now: now())
+                logger.notice("job is given back: it is too long for the lane of short ones")
+            } else if held.isToReturn == .noRoom {
+                try postpone(job, TranscodingError(.noSpace, "the disk has no room but the reserve"), logger)
+            } else if error.code == .noSpace {
+                try postpone(job, error, logger)
             } else {
-                let text = [error.code.rawValue, error.reason, error.output].filter { !$0.isEmpty }
-                let state = try catalogue.failJob(
-                    job, error: text.joined(separator: "\n"), isFinal: error.code == .unsupported, now: now())
-                logger.warning(
-                    state == .queued ? "job has failed and is tried again" : "job has failed",
-                    metadata: ["cause": "\(error)", "attempt": "\(job.attempts)"])
+                try fail(job, error, logger)
             }
         } catch {
             logger.error("cannot record what became of a job", metadata: ["cause": "\(error)"])
         }
+    }
+
+    private func postpone(_ job: Job, _ error: TranscodingError, _ logger: Logger) throws(CatalogueError) {
+        let state = try catalogue.postponeJob(job, error: error.text, now: now())
+        logger.warning(
+            state == .queued ? "job is given back until there is room" : "job has failed",
+            metadata: ["cause": "\(error)"])
+    }
+
+    private func fail(_ job: Job, _ error: TranscodingError, _ logger: Logger) throws(CatalogueError) {
+        let isFinal =
+            switch error.code {
+            case .unsupported, .timeLimit: true
+            // Tried once more, with more memory if there is some.
+            case .memoryLimit: job.wantedMore
+            case .cancelled, .toolFailed, .noSpace, .io: false
+            }
+        let state = try catalogue.failJob(
+            job, error: error.text, isFinal: isFinal, isOverBudget: error.isOverBudget, now: now())
+        logger.warning(
+            state == .queued ? "job has failed and is tried again" : "job has failed",
+            metadata: ["cause": "\(error)", "attempt": "\(job.attempts)"])
     }
 
     private func remove(_ directory: String, _ logger: Logger) {
@@ -103,6 +142,18 @@ extension TranscodingWorker {
         } catch {
             logger.warning("cannot remove a work directory", metadata: ["cause": "\(error)"])
         }
+    }
+}
+
+extension Job {
+    /// Whether its last attempt had too little memory.
+    var wantedMore: Bool { errorCode == TranscodingError.Code.memoryLimit.rawValue }
+}
+
+extension TranscodingError {
+    /// As a job has it: a line with the code, then text for people.
+    fileprivate var text: String {
+        [code.rawValue, reason, output].filter { !$0.isEmpty }.joined(separator: "\n")
     }
 }
 

@@ -5,7 +5,14 @@ import Logging
 import System
 import Transcoding
 
-/// Takes jobs from the catalogue, the oldest first, and does them, several at a time.
+/// Takes jobs from the catalogue, of each client in turn, and does them, several at a time.
+///
+/// One more thread takes a job that is expected to be short while all others have one: it does not wait for long ones. The
+/// price is one more ffmpeg at nice 19. A job that is longer than expected is given back to the others.
+///
+/// One more takes a job of a client that has none while another one has run for ten minutes: then that one's tools stand still
+/// for as long, in memory, and the two go on in turns. To end the long one instead would lose what it has done, again and
+/// again where others keep coming.
 ///
 /// Any number of workers may share a catalogue and a store. One that dies at any point leaves its jobs to others, once
 /// their leases end, and nothing under a final name but what is whole. Thread-safe.
@@ -16,16 +23,24 @@ package final class TranscodingWorker: Sendable {
     let settings: WorkerSettings
     let logger: Logger
     let now: @Sendable () -> Int64
+    let uptime: @Sendable () -> Double
     let directories: WorkDirectories
+    private let memory: MemoryBudget
+    /// That of short jobs, which do not wait for the memory of long ones.
+    private let shortMemory: MemoryBudget
     private let held = HeldJobs()
+    private let leases: LeaseWatch
 
     /// Seconds between two looks for a job, when there was none.
     private static let pollInterval = 1.0
 
-    /// - Parameter now: seconds since 1970.
+    /// - Parameters:
+    ///   - now: seconds since 1970.
+    ///   - uptime: seconds of a clock that never jumps.
     package init(
         catalogue: any Catalogue, store: any ChunkStore, transcoder: Transcoder, settings: WorkerSettings,
-        logger: Logger, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+        logger: Logger, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
+        uptime: @escaping @Sendable () -> Double = TranscodingWorker.uptime
     ) {
         self.catalogue = catalogue
         self.store = store
@@ -33,8 +48,18 @@ package final class TranscodingWorker: Sendable {
         self.settings = settings
         self.logger = logger
         self.now = now
+        self.uptime = uptime
+        let short = WorkerSettings.shortMemory(jobs: settings.jobs, memory: settings.memory)
+        memory = MemoryBudget(total: settings.memory - short)
+        shortMemory = short > 0 ? MemoryBudget(total: short) : memory
+        leases = LeaseWatch(lease: settings.lease)
         directories = WorkDirectories(path: settings.workDirectory)
     }
+
+    private static let beginning = SuspendingClock.now
+
+    /// Seconds that the machine was awake since some moment.
+    package static let uptime: @Sendable () -> Double = { (SuspendingClock.now - beginning) / .seconds(1) }
 
     /// Does jobs until it is told to stop; what is under way then is given back, for another worker to begin anew.
     ///
@@ -44,11 +69,11 @@ package final class TranscodingWorker: Sendable {
     ///   seconds where none of them has to wait for the catalogue.
     package func run(until stop: StopSignal, turn: () -> Void = {}) {
         let group = DispatchGroup()
-        for _ in 0..<settings.jobs {
+        for lane in Array(repeating: Job.Lane.any, count: settings.jobs) + [.short, .turn] {
             group.enter()
             // A thread of its own, because a tool dies with the thread that has started it.
             Thread.detachNewThread {
-                self.takeJobs(until: stop)
+                self.takeJobs(lane, until: stop)
                 group.leave()
             }
         }
@@ -66,6 +91,8 @@ package final class TranscodingWorker: Sendable {
                 renew(job, &noRenewal)
                 turn()
             }
+            makeRoom()
+            takeTurns()
         } while ended.wait(interval)
         do throws(CatalogueError) {
             try catalogue.forgetWorker(settings.name)
@@ -83,7 +110,8 @@ package final class TranscodingWorker: Sendable {
         guard now >= last + WorkerHeartbeat.interval || now < last else { return }
         last = now
         do throws(CatalogueError) {
-            try catalogue.noteWorker(settings.name, now: now)
+            try catalogue.noteWorker(
+                settings.name, WorkerCapacity(slots: settings.jobs, memory: settings.memory), now: now)
             complaint.end()
         } catch {
             complaint.make("cannot say that this worker runs: \(error)")
@@ -93,7 +121,7 @@ package final class TranscodingWorker: Sendable {
     private func renew(_ held: HeldJob, _ complaint: inout Complaint) {
         do throws(CatalogueError) {
             // A job that is lost, its own thread notices.
-            _ = try held.renew(catalogue, lease: settings.lease, now: now())
+            _ = try held.renew(catalogue, now: now(), uptime: uptime())
             complaint.end()
         } catch {
             // Tried again soon; without success the job is lost when its lease ends.
@@ -101,19 +129,23 @@ package final class TranscodingWorker: Sendable {
         }
     }
 
-    private func takeJobs(until stop: StopSignal) {
+    /// Has the job that began last given back when there is no room but the reserve, one after the other: the results of the
+    /// others may still fit.
+    private func makeRoom() {
+        do throws(SystemError) {
+            try store.checkRoom(for: 0)
+        } catch {
+            let jobs = held.all
+            guard error.isDiskFull, !jobs.contains(where: { $0.isToReturn != nil }) else { return }
+            jobs.max { $0.start < $1.start }?.giveBack(because: .noRoom)
+        }
+    }
+
+    private func takeJobs(_ lane: Job.Lane, until stop: StopSignal) {
         var complaint = Complaint(logger)
         while !stop.isStopped {
             do {
-                try store.checkRoom(for: 0)
-                if let job = try claim() {
-                    complaint.end()
-                    let held = HeldJob(job, leaseUntil: now() + settings.lease)
-                    self.held.insert(held)
-                    work(on: held, until: stop)
-                    self.held.remove(held)
-                    continue
-                }
+                if try doNextJob(lane, until: stop, &complaint) { continue }
             } catch let error as SystemError where error.isDiskFull {
                 complaint.make("no job is begun until there is room: \(error)")
             } catch {
@@ -123,11 +155,59 @@ package final class TranscodingWorker: Sendable {
         }
     }
 
-    /// The next job, with the directories gone that its earlier workers have left.
-    private func claim() throws -> Job? {
-        guard let job = try catalogue.claimJob(worker: settings.name, lease: settings.lease, now: now()) else {
-            return nil
+    /// While there is one job more than there are to be, one of them stands still, each in its turn.
+    private func takeTurns() {
+        let (jobs, uptime) = (held.slots, uptime())
+        let still = jobs.first { $0.standsStillSince != nil }
+        if jobs.count > settings.jobs, let since = still?.standsStillSince, uptime - since < settings.turnTime {
+            return
         }
+        still?.resume(uptime: uptime)
+        guard jobs.count > settings.jobs else { return }
+        jobs.filter { $0 !== still }.min { $0.runsSince < $1.runsSince }?.pause(uptime: uptime)
+    }
+
+    /// Whether a job may begin in a lane now.
+    private func isOpen(_ lane: Job.Lane) -> Bool {
+        let jobs = held.slots
+        switch lane {
+        case .any: return jobs.count < settings.jobs
+        // Where another thread is free, it takes what comes.
+        case .short: return jobs.count >= settings.jobs
+        case .turn:
+            return jobs.count == settings.jobs && jobs.contains { uptime() - $0.runsSince >= settings.turnTime }
+        }
+    }
+
+    /// Does a job. Returns `false` if there is none, or none that may begin now.
+    private func doNextJob(_ lane: Job.Lane, until stop: StopSignal, _ complaint: inout Complaint) throws -> Bool {
+        guard isOpen(lane) else { return false }
+        try store.checkRoom(for: 0)
+        let memory = lane == .short ? shortMemory : memory
+        var bytes = min(memory.total, WorkerSettings.toolMemory(jobs: settings.jobs, memory: settings.memory))
+        guard memory.take(bytes) else {
+            if lane == .any, !held.all.isEmpty {
+                complaint.make("no job is begun until others have given back their memory")
+            }
+            return false
+        }
+        defer { memory.giveBack(bytes) }
+        guard let job = try claim(lane) else { return false }
+        complaint.end()
+        let held = HeldJob(job, lane: lane, lease: settings.lease, uptime: uptime())
+        self.held.insert(held)
+        defer { self.held.remove(held) }
+        if job.wantedMore { bytes = memory.grow(bytes, upTo: WorkerSettings.mostToolMemory) }
+        work(on: held, memory: bytes, until: stop)
+        return true
+    }
+
+    /// The next job, with the directories gone that its earlier workers have left.
+    private func claim(_ lane: Job.Lane) throws -> Job? {
+        let job = try catalogue.claimJob(
+            worker: settings.name, lane: lane, lease: settings.lease, now: now()
+        ) { !held.contains($0) && leases.isSilent($0, uptime: uptime()) }
+        guard let job else { return nil }
         removeAbandoned()
         return job
     }

@@ -1,26 +1,56 @@
+import System
 import Transcoding
 
 /// What an operator can set of the worker.
 package struct WorkerSettings: Sendable {
     /// How the catalogue shows who has a job.
     package var name: String
-    /// Jobs that are done at the same time.
+    /// Jobs that are done at the same time, not counting one more that is short and one that stands still.
     package var jobs: Int
+    /// Bytes that the tools of all jobs may take together.
+    package var memory: Int
     /// Seconds after which another worker takes a job whose worker has not said that it lives.
     package var lease: Int64 = 60
+    /// Seconds that a job runs before another client's job has its turn.
+    package var turnTime = 600.0
     /// What is made of a video.
     package var profile = TranscodingProfile()
     /// Where jobs are done: an absolute path on the store's file system, in an existing directory.
     package var workDirectory: String
 
-    package init(name: String, jobs: Int, workDirectory: String) {
+    package init(name: String, jobs: Int, memory: Int = defaultMemory(), workDirectory: String) {
         self.name = name
         self.jobs = jobs
+        self.memory = memory
         self.workDirectory = workDirectory
     }
 
-    /// As many jobs as leave one processor to uploads, and at least one.
-    package static func defaultJobs(processors: Int) -> Int { max(1, processors - 1) }
+    /// As many jobs as leave one processor to uploads and have 2 GiB for each, one more short one included; at least one.
+    package static func defaultJobs(processors: Int, memory: Int = defaultMemory()) -> Int {
+        max(1, min(processors - 1, memory / (2 << 30) - 1))
+    }
+
+    /// Three quarters of what the machine has, or this process's control group, without the worker's own 256 MiB: the same
+    /// as `MemoryMax=75%` leaves. 512 MiB at least, with which hardly anything can be encoded.
+    package static func defaultMemory(machine: Int = MachineMemory.limit) -> Int {
+        max(512 << 20, min(machine / 4 * 3, 1 << 50) - (256 << 20))
+    }
+
+    /// Bytes for one tool, at most.
+    static let mostToolMemory = 4 << 30
+
+    /// Bytes for one tool: an equal share for each job, a short one and one that stands still included, but at least 1.5 GiB,
+    /// with which a stream of 1080p can be made. Where that is too much for all of them, they wait for each other.
+    package static func toolMemory(jobs: Int, memory: Int) -> Int {
+        min(memory, max(3 << 29, min(memory / (jobs + 2), mostToolMemory)))
+    }
+
+    /// Bytes that no job takes but a short one; 0 where there is too little for that.
+    static func shortMemory(jobs: Int, memory: Int) -> Int {
+        let tool = toolMemory(jobs: jobs, memory: memory)
+        let left = memory - jobs * tool
+        return left >= 1 << 30 ? min(left, tool) : 0
+    }
 
     /// Threads for each of ffmpeg's parts, so that all jobs together take no more than the processors.
     package static func threads(jobs: Int, processors: Int) -> Int { max(1, processors / max(1, jobs)) }

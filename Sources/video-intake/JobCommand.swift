@@ -9,8 +9,9 @@ struct JobCommand: ParsableCommand {
         abstract: "Look at the queue of videos to be transcoded, and steer it.",
         discussion: """
             A file that is to be transcoded has one job, however many videos point to it. Its state is queued (waits \
-            for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5; \
-            after the third attempt it is failed until `job retry`. The death of a worker does not count. Safe while \
+            for a worker), running, done or failed. A job that fails is tried again after 1 minute, then after 5, if \
+            another attempt may help; after the third it is failed until `job retry`. The death of a worker does not \
+            count, nor does a full disk. Safe while \
             `serve` runs; run it as the same user.
             """,
         subcommands: [List.self, Show.self, Add.self, Wait.self, Retry.self, Cancel.self])

@@ -110,10 +110,14 @@ extension ServiceStatus {
     private func lines(
         _ figures: CatalogueFigures, _ output: CommandOutput
     ) -> [(name: String, value: String?)] {
-        let jobs = Job.State.allCases.map { "\(figures.jobs[$0] ?? 0) \($0.rawValue)" }.joined(separator: ", ")
+        let clients = figures.queuedClients > 1 ? " of \(figures.queuedClients) clients" : ""
+        let jobs = Job.State.allCases.map {
+            "\(figures.jobs[$0] ?? 0) \($0.rawValue)\($0 == .queued ? clients : "")"
+        }.joined(separator: ", ")
         let waiting = figures.oldestQueuedJobTime.map { "; the oldest waits for \(Self.time(now - $0))" } ?? ""
         let workers = figures.workers.map { worker in
             "\(worker.name), \(isAlive(worker) ? "" : "does not run any more: ")heard of \(Self.time(now - worker.time)) ago"
+                + Self.capacity(worker.capacity)
         }
         let pending = figures.oldestPendingEventTime.map { "; the oldest waits for \(Self.time(now - $0))" } ?? ""
         return [
@@ -174,6 +178,11 @@ extension ServiceStatus {
         (bytes < 0 ? "-" : "") + ReplyFormat.humanReadable(abs(bytes))
     }
 
+    private static func capacity(_ capacity: WorkerCapacity) -> String {
+        if capacity.slots == 0 { return "" }
+        return "; \(capacity.slots) at a time and a short one, \(bytes(capacity.memory)) of memory"
+    }
+
     /// Like `3 d 4 h`, `5 min` or `12 s`.
     private static func time(_ seconds: Int64) -> String {
         let units: [(name: String, seconds: Int64)] = [("d", 86400), ("h", 3600), ("min", 60), ("s", 1)]
@@ -225,12 +234,16 @@ extension ServiceStatus {
         jobs.add("failed", figures.map { Int64($0.jobs[.failed] ?? 0) })
         object.add("jobs", jobs)
         object.add("oldest_queued_job_time", figures?.oldestQueuedJobTime)
+        object.add("queued_job_clients", (figures?.queuedClients).map(Int64.init))
+        object.add("jobs_over_budget", (figures?.jobsOverBudget).map(Int64.init))
         object.add(
             "workers",
             (figures?.workers ?? []).map { worker in
                 var object = JSONObject()
                 object.add("name", worker.name)
                 object.add("heartbeat_time", worker.time)
+                object.add("slots", Int64(worker.capacity.slots))
+                object.add("memory_bytes", Int64(worker.capacity.memory))
                 return object
             })
         object.add("events_pending", (figures?.eventsPending).map(Int64.init))

@@ -16,7 +16,7 @@ struct WorkerCommand: ParsableCommand {
         commandName: "worker",
         abstract: "Transcode queued videos, and tell a webhook of it, until SIGTERM or SIGINT.",
         discussion: """
-            Takes jobs, the oldest first, --jobs at a time, and makes of each file what --profile says with ffmpeg: \
+            Takes jobs, of each client in turn, --jobs at a time and one more that is short, and makes of each file what --profile says with ffmpeg: \
             without a network, with little priority, within limits of time and memory. Any number of workers may share \
             a data directory; run them as the user of `serve`, and `serve` with --transcode yes. A signal gives what is \
             under way back to the queue; a second one ends at once. A worker that is killed loses nothing: its jobs are \
@@ -78,7 +78,13 @@ struct WorkerCommand: ParsableCommand {
     }
 
     private func say(_ settings: Settings, _ logger: Logger) {
-        logger.notice("working", metadata: ["jobs": "\(settings.jobs)", "data": "\(settings.dataDirectory)"])
+        let memory = WorkerSettings.defaultMemory()
+        logger.notice(
+            "working",
+            metadata: [
+                "jobs": "\(settings.jobs)", "data": "\(settings.dataDirectory)", "memory_mib": "\(memory >> 20)",
+                "memory_per_tool_mib": "\(WorkerSettings.toolMemory(jobs: settings.jobs, memory: memory) >> 20)",
+            ])
         if geteuid() == 0 {
             logger.notice("ffmpeg runs as root, as this process does; run it as the responder's user")
         }
@@ -151,6 +157,7 @@ extension Settings {
         try Self.makeDirectory(worker.workDirectory, mode: 0o750)
         var limits = TranscodingLimits()
         limits.threads = WorkerSettings.threads(jobs: jobs, processors: Self.processors)
+        limits.memory = WorkerSettings.toolMemory(jobs: jobs, memory: worker.memory)
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
         let transcoder = Transcoder(limits: limits, logger: logger)
         let webhook = CurrentWebhook(webhook)

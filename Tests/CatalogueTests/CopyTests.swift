@@ -241,6 +241,7 @@ import Uploads
         expected.largestUploads = 2
         expected.largestBytes = 100
         expected.jobs = [.running: 1, .queued: 1]
+        expected.queuedClients = 1
         expected.oldestQueuedJobTime = 2000
         expected.workers = [WorkerHeartbeat(name: "host:1", time: 2000), WorkerHeartbeat(name: "host:2", time: 2500)]
         expected.eventsPending = 2

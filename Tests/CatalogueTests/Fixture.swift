@@ -113,6 +113,11 @@ final class Fixture {
         try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
     }
 
+    /// The one value that a query gives, as text.
+    func text(_ sql: String) throws -> String {
+        try DatabaseQueue(path: path).read { try String.fetchOne($0, sql: "SELECT '' || (\(sql))") ?? "" }
+    }
+
     /// How many rows a table has.
     func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }

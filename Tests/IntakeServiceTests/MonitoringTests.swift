@@ -84,6 +84,7 @@ extension InProcessSite {
             ("lost_files_total", "0"), ("memory_limit_bytes", "\(ResourceLimits().memory)"),
             ("open_files_limit", "\(ResourceLimits().openUploads)"),
             (#"probes{state="running"}"#, "0"), (#"probes{state="waiting"}"#, "0"),
+            ("queued_job_clients", "0"), ("jobs_over_budget_total", "0"),
         ] { #expect(metrics[name] == value, "\(name)") }
         #expect(metrics[#"build_info{version="test",schema="\#(SQLiteCatalogue.schemaVersion)"}"#] == "1")
 
@@ -92,7 +93,7 @@ extension InProcessSite {
         _ = try site.send(second.request(1))
         _ = try site.send(PageUpload(content: videoBytes(2000)).request())
         let now = site.clock.now
-        try site.catalogue.noteWorker("host:1 \"a\"", now: now)
+        try site.catalogue.noteWorker("host:1 \"a\"", WorkerCapacity(slots: 3, memory: 5000), now: now)
         try site.catalogue.noteCheck(findings: 3, now: now)
         site.clock.advance(by: 100)
         metrics = try site.metrics()
@@ -105,6 +106,8 @@ extension InProcessSite {
             #expect((100...160).contains(age), "\(name)")
         }
         #expect(metrics[#"worker_heartbeat_timestamp_seconds{worker="host:1 \"a\""}"#] == "\(now)")
+        #expect(metrics[#"worker_slots{worker="host:1 \"a\""}"#] == "3")
+        #expect(metrics["queued_job_clients"] == "1")
         #expect(metrics["check_timestamp_seconds"] == "\(now)" && metrics["check_findings"] == "3")
         let started = try #require(Int64(metrics["start_time_seconds"] ?? ""))
         #expect(started <= now && started > now - 600)

@@ -29,6 +29,7 @@ METRICS = {f"video_intake_{name}" for name in """
     chunk_seconds_bucket chunk_seconds_sum chunk_seconds_count
     completion_seconds_bucket completion_seconds_sum completion_seconds_count
     free_bytes_above_reserve jobs oldest_queued_job_age_seconds worker_heartbeat_timestamp_seconds
+    queued_job_clients jobs_over_budget_total worker_slots
     events_pending oldest_pending_event_age_seconds events_given_up_total sync_failures_total lost_files_total
     memory_limit_bytes open_files_limit probes sandbox_wall
     check_timestamp_seconds check_findings cache_hits_total cache_misses_total cache_loads_total

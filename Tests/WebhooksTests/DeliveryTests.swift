@@ -61,6 +61,8 @@ import TestSupport
         #expect(schedule.delay(after: 1, jitter: -1) == 4 && schedule.delay(after: 1, jitter: 1) == 6)
         #expect(schedule.delay(after: 9, jitter: -1) == 2880 && schedule.delay(after: 9, jitter: 1) == 4320)
         #expect(RetrySchedule([0]).delay(after: 1, jitter: 0) == 1)
+        // What is further away was written by a clock that was ahead.
+        #expect(schedule.delay(after: 9, jitter: 1) < Event.longestDelay)
     }
 
     @Test("an event that the receiver does not want holds up its video's next one, and no other video's")

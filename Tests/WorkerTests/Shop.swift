@@ -84,13 +84,15 @@ final class Shop {
 
     func makeWorker(
         catalogue: SQLiteCatalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
-        now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }
+        now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
+        uptime: @escaping @Sendable () -> Double = TranscodingWorker.uptime
     ) throws -> TranscodingWorker {
         let logger = log.logger(.info)
         return TranscodingWorker(
             catalogue: catalogue ?? self.catalogue,
             store: try FileChunkStore(directory: directory, reserve: reserve),
-            transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger, now: now)
+            transcoder: Transcoder(limits: limits, logger: logger), settings: settings, logger: logger, now: now,
+            uptime: uptime)
     }
 
     func startWorker(reserve: FileChunkStore.Reserve = .bytes(0)) throws -> StartedWorker {
