@@ -62,7 +62,7 @@ extension SQLiteCatalogue {
             SELECT ?1, video_id, json_object(
                     'epoch', (SELECT value FROM fact WHERE name = 'epoch'), 'kind', ?1, 'time', ?2,
                     'video_id', video_id, 'owner', owner, 'guid', guid,
-                    'video_name', video_name, 'path', v.path, 'size', size,
+                    'video_name', video_name, 'path', v.path, 'size', v.size,
                     'duration', iif(probed, duration, NULL), 'md5', md5, 'class_id', class_id,
                     'class_name', ifnull(class_name, ''), 'game_name', ifnull(game_name, ''),
                     'create_time', v.create_time,

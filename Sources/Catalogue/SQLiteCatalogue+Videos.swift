@@ -137,7 +137,7 @@ extension SQLiteCatalogue {
 
 extension Database {
     fileprivate static let selectVideo = """
-        SELECT video_id, owner, guid, video_name, v.path, size, iif(probed, duration, NULL) AS duration, md5, class_id,
+        SELECT video_id, owner, guid, video_name, v.path, v.size, iif(probed, duration, NULL) AS duration, md5, class_id,
             ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, v.create_time, v.update_time,
             j.state, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
             hls_path, poster_path, thumbnails_path
@@ -163,7 +163,7 @@ extension Database {
     /// The owner's first video with this content.
     func video(owner: String, md5: String, size: Int?) throws -> Video? {
         try row(
-            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND size = ifnull(?, size) ORDER BY video_id LIMIT 1",
+            Self.selectVideo + " WHERE md5 = ? AND owner = ? AND v.size = ifnull(?, v.size) ORDER BY video_id LIMIT 1",
             [md5, owner, size]
         ).map(Video.init(row:))
     }
