@@ -35,12 +35,23 @@ package final class HTTPConnection {
 
     /// Connects to 127.0.0.1.
     ///
-    /// - Parameter timeLimit: seconds from now after which every call fails.
-    package init(port: UInt16, timeLimit: Double = 120) throws {
+    /// - Parameters:
+    ///   - source: the address of this machine that it comes from, in host byte order; 127.0.0.1 by default.
+    ///   - timeLimit: seconds from now after which every call fails.
+    package init(port: UInt16, from source: UInt32? = nil, timeLimit: Double = 120) throws {
         deadline = .now + .seconds(timeLimit)
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        if let source {
+            address.sin_addr.s_addr = source.bigEndian
+            let code = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard code == 0 else { throw Fault.system(call: "bind", code: errno) }
+        }
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         try connect(&address)
