@@ -4,7 +4,7 @@ import System
 extension FileChunkStore {
     /// How much of the file system stays free.
     package enum Reserve: Equatable, Sendable {
-        /// The larger of 1 GiB and 5 % of the file system.
+        /// The larger of 1 GiB and 5 % of the file system, and what bodies of requests under way may still take of it.
         case automatic
         /// So many bytes.
         case bytes(Int)
@@ -41,17 +41,43 @@ extension FileChunkStore {
     }
 
     package func checkRoom(for bytes: Int) throws(SystemError) {
-        let room = try room()
+        let room = try room(upTo: bytes)
         guard room.data >= bytes, room.body ?? 0 >= 0 else { throw SystemError("reserve", code: ENOSPC) }
     }
 
-    package func room() throws(SystemError) -> Room {
+    package func room() throws(SystemError) -> Room { try room(upTo: .max) }
+
+    /// - Parameter enough: bytes. Where there are as many for sure, bodies are not counted, and less is told than there is.
+    private func room(upTo enough: Int) throws(SystemError) -> Room {
         let data = try Self.space(of: directory)
         let kept = reserve.bytes(of: data.total)
-        guard let bodyFileSystem else { return Room(data: data.free - kept, body: nil) }
-        // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %.
+        guard let bodyFileSystem else {
+            // Room that bodies have now is room that they no longer need. So however many a client sends, and however slowly,
+            // the room for everything else stays the same.
+            let limit = reserve == .automatic ? min(bodiesLimit, data.total / 20) : 0
+            let room = data.free - kept - limit
+            guard limit > 0, room < enough else { return Room(data: room, body: nil) }
+            return Room(data: room + min(limit, bytesInBodies), body: nil)
+        }
+        // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %. Bodies
+        // themselves are no reason to refuse an upload: where they leave no room, nginx says 409 to the next ones.
         let body = try Self.space(of: bodyFileSystem.descriptor)
-        return Room(data: data.free - kept, body: body.free - min(kept, body.total / 20))
+        let room = body.free - min(kept, body.total / 20)
+        return Room(data: data.free - kept, body: room < 0 ? room + bytesInBodies : room)
+    }
+
+    /// Bytes that the bodies of requests under way take.
+    private var bytesInBodies: Int {
+        guard let bodyDirectory, let bodies = try? Descriptor(directory: bodyDirectory), let names = try? bodies.names()
+        else { return 0 }
+        return names.reduce(0) { sum, name in
+            var status = stat()
+            // nginx's names are numbers.
+            guard name.utf8.allSatisfy({ (48...57).contains($0) }),
+                fstatat(bodies.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+            else { return sum }
+            return sum + Int(status.st_blocks) * 512
+        }
     }
 
     /// Bytes of the file system that a directory is on.

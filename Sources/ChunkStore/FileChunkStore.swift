@@ -26,14 +26,21 @@ package final class FileChunkStore: ChunkStore {
 
     /// Where request bodies are, if that is another file system: it has a reserve of its own.
     let bodyFileSystem: StoredFile?
+    let bodyDirectory: String?
+    let bodiesLimit: Int
 
     /// Opens the store in `directory`, which must exist, and creates what is missing in it.
     ///
-    /// - Parameter bodyDirectory: where request bodies are, if they come as files.
+    /// - Parameters:
+    ///   - bodyDirectory: where request bodies are, if they come as files.
+    ///   - bodiesLimit: bytes that the bodies of all requests under way may have together.
     package init(
-        directory path: String, bodyDirectory: String? = nil, reserve: Reserve, durability: Durability = .process
+        directory path: String, bodyDirectory: String? = nil, bodiesLimit: Int = 0, reserve: Reserve,
+        durability: Durability = .process
     ) throws(SystemError) {
         directory = try Descriptor(directory: path)
+        self.bodyDirectory = bodyDirectory
+        self.bodiesLimit = bodiesLimit
         bodyFileSystem = try Self.otherFileSystem(bodyDirectory, than: directory)
         try Self.makeDirectory(directory, "incoming", mode: 0o750)
         try directory.sync()

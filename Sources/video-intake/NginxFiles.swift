@@ -2,6 +2,9 @@ import Foundation
 
 /// The files of nginx's configuration that came with some version of this program.
 enum NginxFiles {
+    /// Requests with a body that nginx lets be under way at once: `limit_conn video_intake_servers` of upload.conf.
+    static let requestsLimit = 2000
+
     /// One line about each that is of another version than this program. Files that operators write are none of them.
     static func problems(in directory: String) -> [String] {
         let snippets = "\(directory)/snippets/video-intake"

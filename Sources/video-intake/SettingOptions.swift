@@ -50,7 +50,7 @@ struct SettingOptions: ParsableArguments {
     @Option(help: "What an acknowledged chunk survives: process (a crash of anything here) or power (power loss).")
     var durability: String?
 
-    @Option(help: "Free space that uploads leave, like 10G; auto is the larger of 1G and 5 %.")
+    @Option(help: "Free space that uploads leave, like 10G; auto is 1G or 5 %, and up to 5 % for bodies.")
     var reserve: String?
 
     @Option(help: "The most unfinished uploads, of all clients together.")

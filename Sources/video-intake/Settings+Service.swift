@@ -64,8 +64,8 @@ extension Settings {
     /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.
     func openStore(withBodies: Bool = true) throws(SystemError) -> FileChunkStore {
         try FileChunkStore(
-            directory: dataDirectory, bodyDirectory: withBodies ? intake.bodyDirectory : nil, reserve: reserve,
-            durability: intake.durability)
+            directory: dataDirectory, bodyDirectory: withBodies ? intake.bodyDirectory : nil,
+            bodiesLimit: NginxFiles.requestsLimit * intake.bodyLimit, reserve: reserve, durability: intake.durability)
     }
 
     /// Whether bodies lie on another file system than the data.

@@ -1,5 +1,6 @@
 """What the tests change in the nginx configuration that nginx/run wrote, and where things are."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,11 +10,17 @@ HTML = REPOSITORY / "nginx/html"
 BUILD = REPOSITORY / ".build-browser"
 # webuploader.html5only.js and jquery.min.js, unpacked by Tests/browser.
 LIBRARIES = BUILD / "libraries"
+# webuploader.html5only.js of version 0.1.5, if Tests/browser was told where it is.
+WEBUPLOADER_0_1_5 = os.environ.get("VIDEO_INTAKE_TEST_WEBUPLOADER_0_1_5", "")
 
 # The pages of the tests, at the address of the server.
 LOCATIONS = f"""
         location ^~ /test/ {{ alias {PAGES}/; types {{ text/html html; text/javascript js; }} charset utf-8; }}
         location ^~ /test/libraries/ {{ alias {LIBRARIES}/; types {{ text/javascript js; }} }}
+"""
+if WEBUPLOADER_0_1_5:
+    LOCATIONS += f"""
+        location = /test/webuploader-0.1.5.js {{ alias {WEBUPLOADER_0_1_5}; types {{ text/javascript js; }} }}
 """
 
 # The cookie of who is logged in.

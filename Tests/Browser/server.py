@@ -172,9 +172,9 @@ class Server:
 
     # -- Requests of the tests themselves --
 
-    def request(self, method, path, body=None, headers=None):
-        """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def request(self, method, path, body=None, headers=None, client="127.0.0.1"):
+        """(status, headers, body). `client`: the address that it comes from, of this machine."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(client, 0))
         try:
             connection.request(method, path, body, self.headers | (headers or {}))
             response = connection.getresponse()
@@ -191,14 +191,19 @@ class Server:
 
     def send(self, content, suffix=".mp4", **fields):
         """Sends a chunk, or a whole file, with these fields: (HTTP status, reply)."""
+        status, _, reply = self.post(fields, content, suffix)
+        return status, json.loads(reply)
+
+    def post(self, fields, content, suffix=".mp4", client="127.0.0.1"):
+        """The same: (HTTP status, headers, body). Values may be bytes."""
         boundary = b"0123456789abcdef"
-        parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
+        parts = [f'name="{name}"\r\n\r\n'.encode() + (value if isinstance(value, bytes) else str(value).encode())
+                 for name, value in fields.items()]
         parts.append(f'name="file"; filename="video{suffix}"\r\n\r\n'.encode() + content)
         body = b"".join(b"--" + boundary + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
-        status, _, reply = self.request(
+        return self.request(
             "POST", "/service/upload/upload_file", body + b"--" + boundary + b"--\r\n",
-            {"Content-Type": "multipart/form-data; boundary=" + boundary.decode()})
-        return status, json.loads(reply)
+            {"Content-Type": "multipart/form-data; boundary=" + boundary.decode()}, client)
 
     def upload(self, path):
         """Uploads a file that is smaller than a chunk, and returns its video's number."""
@@ -232,10 +237,19 @@ class Server:
         return reply["data"] if reply["code"] == 1 else None
 
     def add_class(self, name, game):
-        """Adds a category, by the command that an administrator would use."""
+        """Adds a category."""
+        self.command("class", "add", name, "--game", game)
+
+    def command(self, *words):
+        """What an administrator would do by this command of video-intake."""
         subprocess.run(
-            [self.responder_command.arguments[0], "class", "add", name, "--game", game, "--data-directory", self.directory],
+            [self.responder_command.arguments[0], *words, "--data-directory", self.directory],
             check=True, stdout=subprocess.DEVNULL, stderr=self.log, timeout=START_LIMIT, env=os.environ | self.environment)
+
+    def expire_uploads(self, md5=None):
+        """Removes unfinished uploads, all or those of this content, as if no chunk had come for longer than they live."""
+        self.change("UPDATE upload SET update_time = 1 WHERE state <> 'sealed' AND md5 = ifnull(?, md5)", md5)
+        self.command("gc")
 
     def stored_file(self, video, name="video_url"):
         """The file that an address in a video's record names."""

@@ -20,7 +20,8 @@ REFUSALS = [
     (200, -6, "record", "未能保存视频信息", "could not save the video's record"),
     (200, -1, "malformed", "不接受此请求", "does not accept this request"),
     (400, -1, "form-limit", "不接受此请求", "does not accept this request"),
-    (409, -2, "length", "被修改或损坏", "was damaged"),
+    # Tried again a few times first.
+    (409, -2, "length", "上传失败：服务器收到的数据长度有误", "failed: Data arrived with a wrong length"),
     (403, -4, "forbidden", "没有上传权限", "no permission to upload"),
     (403, -4, "origin", "不允许来自该网站", "not allow uploads from this site"),
     (404, -1, "unknown-action", "没有上传接口", "no address for uploads"),
@@ -98,24 +99,97 @@ class RefusedUploadTests(BrowserCase):
         page.page.unroute(UPLOAD)
         page.wait_for_state(path, "done")
 
-    def test_an_upload_that_the_server_has_dropped_is_begun_anew(self):
+    def test_room_that_never_comes_is_told_after_ten_minutes(self):
+        self.expect_errors(ERROR)
+        path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
+        page = UploadPage(self, clock=True)
+        sent = []
+
+        def refuse(route):
+            sent.append(page.page.evaluate("performance.now()"))
+            route.fulfill(**answer(409, -2, "disk-full"))
+
+        page.page.route(UPLOAD, refuse)
+        page.choose([path])
+        page.start()
+        for _ in range(300):
+            if page.state(path) == "failed":
+                break
+            page.page.clock.run_for(5000)
+            page.page.wait_for_timeout(10)
+        self.assertEqual(page.state(path), "failed", page.status(path))
+        self.assertIn("磁盘空间不足", page.status(path))
+        self.assertIn("稍后重试", page.status(path))
+        minutes = (sent[-1] - sent[0]) / 60_000
+        self.assertTrue(4 < minutes < 20, minutes)
+        # Pauses that grow, of three requests at once.
+        self.assertLess(len(sent), 60)
+        page.page.unroute(UPLOAD)
+        page.retry(path)
+        for _ in range(300):
+            if page.state(path) == "done":
+                break
+            page.page.clock.run_for(1000)
+            page.page.wait_for_timeout(10)
+        self.assertEqual(page.state(path), "done", page.status(path))
+
+    def test_a_chunk_that_was_cut_on_its_way_comes_again(self):
+        self.expect_errors(ERROR)
         path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
         page = UploadPage(self)
         answered = []
 
-        def expire_once(route):
-            if len(answered) < 4:
-                route.continue_()
-            else:
-                route.fulfill(**answer(200, -3, "expired")) if len(answered) == 4 else route.continue_()
+        def refuse_twice(route):
             answered.append(route)
+            if len(answered) in (3, 4):
+                route.fulfill(**answer(409, -2, "length"))
+            else:
+                route.continue_()
 
-        page.page.route(UPLOAD, expire_once)
+        page.page.route(UPLOAD, refuse_twice)
         page.choose([path])
         page.start()
         page.wait_for_state(path, "done", "failed")
         self.assertEqual(page.state(path), "done", page.status(path))
-        self.assertGreater(len(answered), 5)
+
+    def test_an_upload_that_the_server_has_dropped_is_begun_anew_once(self):
+        for times in 1, 2:
+            with self.subTest(times=times):
+                path = videos.variant(videos.middle(), self.directory / f"{times}.mp4", seed=self.id())
+                page = UploadPage(self)
+                answered, left = [], [times]
+
+                def expire(route):
+                    answered.append(route)
+                    # With all chunks of the same time, as the server does it.
+                    if len(answered) % 6 == 5 and left[0] > 0:
+                        left[0] -= 1
+                        route.fulfill(**answer(200, -3, "expired"))
+                    else:
+                        route.continue_()
+
+                page.page.route(UPLOAD, expire)
+                page.choose([path])
+                page.start()
+                page.wait_for_state(path, "done", "failed")
+                if times == 1:
+                    self.assertEqual(page.state(path), "done", page.status(path))
+                    self.assertGreater(len(answered), 5)
+                else:
+                    self.assertEqual(page.state(path), "failed")
+                    self.assertIn("已被服务器删除", page.status(path))
+                    page.retry(path)
+                    page.wait_for_state(path, "done")
+                page.page.close()
+
+    def test_the_question_for_chunks_tells_their_length(self):
+        path = videos.variant(videos.middle(), self.directory / "video.mp4", seed=self.id())
+        page = UploadPage(self)
+        with page.page.expect_request("**/determine_chunk_exist") as asked:
+            page.choose([path])
+            page.start()
+        self.assertIn(f"chunk_size={videos.CHUNK_SIZE}", asked.value.post_data)
+        page.wait_for_state(path, "done")
 
 
 class LimitTests(BrowserCase):

@@ -23,14 +23,19 @@ class WebUploaderResumeTests(BrowserCase):
 
     def answer_once(self, page, chunk, status, reply):
         """The first request with this chunk is answered so, and does not reach the server. Returns the list of chunks sent, to be."""
+        return self.answer(page, chunk, 1, status, reply)
+
+    def answer(self, page, chunk, times, status, reply, reason=""):
+        """The first so many requests with this chunk, see `answer_once`."""
         sent, answered = [], []
 
         def handle(route):
             number = self.chunk_number(route.request)
             sent.append(number)
-            if number == chunk and not answered:
+            if number == chunk and len(answered) < times:
                 answered.append(number)
-                route.fulfill(status=status, content_type="application/json", body=json.dumps(reply))
+                headers = {"Content-Type": "application/json"} | ({"X-Intake-Reason": reason} if reason else {})
+                route.fulfill(status=status, headers=headers, body=json.dumps(reply))
             else:
                 route.continue_()
 
@@ -115,6 +120,69 @@ class WebUploaderResumeTests(BrowserCase):
         self.assertEqual(page.linked_video(path), self.server.video_with(videos.md5(path))["video_id"])
         self.assertEqual(len(self.server.requests(QUESTION, mark)), 1)
         self.assertLessEqual(len(self.server.requests("upload_file", mark)), 3)
+
+    def test_the_question_tells_the_length_of_the_chunks(self):
+        path = self.video(chunks=3)
+        page = WebUploaderPage(self, "resume")
+        page.choose([path])
+        with page.page.expect_request("**/" + QUESTION) as asked:
+            page.start()
+        self.assertIn(b'name="chunk_size"\r\n\r\n%d\r\n' % videos.CHUNK_SIZE, asked.value.post_data_buffer)
+        page.wait_for_end()
+        self.assert_success(page, path)
+
+    def test_a_full_disk_is_tried_again_more_often_and_with_pauses(self):
+        # WebUploader by itself sends a chunk three times, at once.
+        self.expect_errors("status of 409")
+        path = self.video(chunks=4)
+        page = WebUploaderPage(self, "resume")
+        sent = self.answer(page, 1, 4, 409, {"code": -2, "msg": "磁盘空间不足", "data": None}, "disk-full")
+        started = time.monotonic()
+        page.upload([path])
+        # Half of 1, 2, 4 and 8 s at least.
+        self.assertGreater(time.monotonic() - started, 7.5)
+        self.assert_success(page, path)
+        self.assertEqual(sorted(sent), [0, 1, 1, 1, 1, 1, 2, 3])
+
+    def test_a_disk_that_stays_full_fails_the_file_and_says_so(self):
+        self.expect_errors("status of 409")
+        path = self.video(chunks=4)
+        page = WebUploaderPage(self, "resume", clock=True)
+        sent = self.answer(page, 1, 1000, 409, {"code": -2, "msg": "磁盘空间不足", "data": None}, "disk-full")
+        page.choose([path])
+        page.start()
+        for _ in range(300):
+            if page.state(path) == "failed":
+                break
+            page.page.clock.run_for(2000)
+            page.page.wait_for_timeout(10)
+        told = [page.attribute(path, name) for name in ("data-state", "data-reason", "data-status", "data-why")]
+        self.assertEqual(told, ["failed", "磁盘空间不足", "409", "disk-full"])
+        # Eight pauses more than the page's own two.
+        self.assertEqual(sent.count(1), 1 + 8 + 2)
+
+    def test_an_upload_that_the_server_has_removed_is_begun_afresh_once(self):
+        removed = {"code": -3, "msg": "上传已过期", "data": None}
+        for times in 1, 2:
+            with self.subTest(times=times):
+                path = videos.variant(videos.small(), self.directory / f"{times}.mp4", videos.CHUNK_SIZE * 6 - 1000, seed=self.id())
+                page = WebUploaderPage(self, "resume")
+                page.page.evaluate("""() => {
+                    window.heard = [];
+                    for (const name of ['uploadError', 'uploadSuccess']) uploader.on(name, () => { heard.push(name); });
+                }""")
+                self.answer(page, 3, times, 200, removed, "expired")
+                mark = self.server.mark()
+                page.upload([path])
+                if times == 1:
+                    self.assert_success(page, path)
+                    self.assertEqual(page.page.evaluate("heard"), ["uploadSuccess"])
+                    self.assertEqual(len(self.server.requests(QUESTION, mark)), 2)
+                else:
+                    told = [page.attribute(path, name) for name in ("data-state", "data-reason", "data-why")]
+                    self.assertEqual(told, ["failed", "上传已过期", "expired"])
+                    self.assertEqual(page.page.evaluate("heard"), ["uploadError"])
+                page.page.close()
 
     def test_the_last_outstanding_chunk_is_skipped(self):
         path = self.video(chunks=4)

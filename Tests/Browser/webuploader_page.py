@@ -1,4 +1,4 @@
-"""The page with WebUploader 0.1.2, as the tests drive it."""
+"""The page with WebUploader, as the tests drive it."""
 
 import json
 import re

@@ -125,6 +125,37 @@ private final class Fixture {
         #expect(error?.isDiskFull == true)
     }
 
+    @Test("room is kept for bodies of requests under way, and those that are there take of it and of nothing else")
+    func bodies() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let body = directory.path + "/body"
+        try FileManager.default.createDirectory(atPath: body, withIntermediateDirectories: false)
+        func room(_ reserve: FileChunkStore.Reserve = .automatic, limit: Int) throws -> Int {
+            try FileChunkStore(
+                directory: directory.path, bodyDirectory: body, bodiesLimit: limit, reserve: reserve
+            ).room().data
+        }
+        // What others do to the disk meanwhile.
+        let tolerance = 64 << 20
+        let limit = 640 << 20
+        #expect(abs(try room(limit: 0) - room(limit: limit) - limit) < tolerance)
+        #expect(abs(try room(.bytes(0), limit: 0) - room(.bytes(0), limit: limit)) < tolerance)
+        try Data(count: limit / 2).write(to: URL(fileURLWithPath: body + "/1"))
+        #expect(abs(try room(limit: 0) - room(limit: limit) - limit / 2) < tolerance)
+        try Data(count: limit).write(to: URL(fileURLWithPath: body + "/1"))
+        #expect(abs(try room(limit: 0) - room(limit: limit)) < tolerance)
+        // What is not nginx's is counted by nothing here.
+        try FileManager.default.moveItem(atPath: body + "/1", toPath: body + "/other")
+        #expect(abs(try room(limit: 0) - room(limit: limit) - limit) < tolerance)
+        // However many there may be: 5 % of the disk.
+        var status = statvfs()
+        statvfs(body, &status)
+        let total = Int(status.f_blocks) * Int(status.f_frsize)
+        try FileManager.default.removeItem(atPath: body + "/other")
+        #expect(abs(try room(limit: 0) - room(limit: 1 << 60) - total / 20) < tolerance)
+    }
+
     @Test("nothing outside the directory and no symbolic link is opened as a published file")
     func beneath() throws {
         let fixture = try Fixture()

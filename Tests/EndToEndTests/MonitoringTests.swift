@@ -97,6 +97,20 @@ extension EndToEnd {
             #expect(try site.send(upload.request(0)).code == 2)
             #expect(try site.ready().status == 200)
             #expect(try site.metrics().contains(#"video_intake_free_bytes_above_reserve{file_system="body"} "#))
+            // Bodies of requests under way, however many, are no reason to refuse an upload.
+            let slow = SentRequest("/service/upload/upload_file", contentType: "text/plain", body: [])
+            var underWay = try [5, 5, 5, 5, 5, 5, 3].map { mebibytes in
+                let connection = try site.connect()
+                try connection.send(slow.httpHead(contentLength: mebibytes << 20))
+                try connection.send([UInt8](repeating: 1, count: (mebibytes << 20) - 1))
+                return connection
+            }
+            var space = statvfs()
+            #expect(eventually { statvfs(body, &space) == 0 && space.f_bavail < space.f_blocks / 20 })
+            #expect(try site.send(Self.newUpload().request(0)).code == 2)
+            #expect(try site.ready().status == 200)
+            underWay = []
+            #expect(eventually { site.bodyFiles().isEmpty && underWay.isEmpty })
             // 5 % of 32 MiB, which is less than 1 GiB, are kept.
             let ballast = body + "/ballast"
             try Data(count: 31 << 20).write(to: URL(fileURLWithPath: ballast))

@@ -45,7 +45,10 @@ extension EndToEnd {
                             "/service/upload/\(action)?\(name)", contentType: "application/octet-stream",
                             body: name == "large" ? large : [1]))
                     #expect(reply.status == status && reply.code == code, "\(name): \(reply)")
-                    #expect(reply.message == (language == "en" ? en : zh))
+                    // A question has a limit of its own.
+                    let words = (language == "en" ? en : zh)
+                        .replacing("5242880", with: action == "list_class" ? "262144" : "5242880")
+                    #expect(reply.message == words)
                     #expect(Set(try #require(reply.json).keys) == ["code", "msg", "data"])
                     #expect(reply.json?["data"] is NSNull)
                     #expect(reply.headers["x-intake-code"] == "\(code)")

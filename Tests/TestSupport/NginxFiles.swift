@@ -9,7 +9,8 @@ package struct NginxFiles: Sendable {
 
     /// What stands for the owner that an application would name.
     private static let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
-    private static let source = NginxSite.repository.path + "/nginx"
+    /// The shipped files.
+    package static let source = NginxSite.repository.path + "/nginx"
     /// The http level.
     package static let http = "conf.d/video-intake.conf"
     package static let main = "nginx.conf"

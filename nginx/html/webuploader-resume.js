@@ -11,6 +11,10 @@
  *   know it, or does not answer, gets every chunk.
  * - HTTP 200 with code -2 is retried, up to `chunkRetry` times, as WebUploader does with HTTP 409. Any other negative code fails the
  *   file; uploadError gets its msg.
+ * - A chunk that gets HTTP 409 is sent again after a pause, which grows. For the reason `disk-full` (and `quota`) that is done eight
+ *   times more, in two minutes, before `chunkRetry` counts.
+ * - Where the server has removed the unfinished upload, reason `expired`, the file starts afresh by itself, once. Of that the page hears
+ *   no more than another uploadComplete and uploadStart. The second time it fails.
  * - HTTP 400, 401, 403, 404, 405 and 413 fail the file at once: WebUploader would send the chunk twice more, and get the same. uploadError
  *   gets the reply's msg ('HTTP 404' without one) and the reply, with `status`, `code`, `msg` and `reason`: after the reason 'login' the
  *   page can have the user log in and call uploader.retry(file), which sends what is missing. So it is with the last HTTP 409.
@@ -48,7 +52,12 @@
         pollInterval = 500,
         pollLimit = 20,
         // HTTP statuses of requests that would get the same again.
-        finalStatuses = [400, 401, 403, 404, 405, 413];
+        finalStatuses = [400, 401, 403, 404, 405, 413],
+        // Milliseconds before a chunk is sent again that got HTTP 409: the first one, and the longest; and how many such pauses a want of
+        // room may last.
+        firstPause = 1000,
+        longestPause = 30000,
+        pauseLimit = 8;
 
     window.WebUploaderResume = { configure: function (options) { extend(settings, options); } };
 
@@ -104,8 +113,11 @@
         init: function () {
             var me = this, owner = me.owner, trigger = owner.trigger;
 
-            // By file id: `received`, a promise of the chunks that the server has; `md5`; `reply`, the one with code 1; `videoID`.
+            // By file id: `received`, a promise of the chunks that the server has; `md5`; `reply`, the one with code 1; `videoID`;
+            // `failure`, what the server said last.
             me.files = {};
+            // By file id, until the file ends well or the page tries it again: how often it was started afresh.
+            me.renewals = {};
 
             owner.on('uploadAccept', me._accept, me);
             owner.on('stopUpload', function () {
@@ -116,6 +128,9 @@
             owner.on('uploadComplete uploadSkip fileDequeued', function (file) {
                 delete me.files[file.id];
             });
+            owner.on('uploadSuccess uploadSkip fileDequeued', function (file) {
+                delete me.renewals[file.id];
+            });
 
             // What uploadSuccess gets is a variable inside WebUploader that no hook can set; and the md5 is added after all handlers.
             owner.trigger = function (type, subject, data) {
@@ -124,9 +139,17 @@
                     all[2] = me._state(subject).reply || data;
                 }
                 if (type === 'uploadError') {
+                    if (me._renews(subject)) {
+                        return true;
+                    }
                     all[3] = me._state(subject).failure;
+                    delete me.renewals[subject.id];
                 }
                 result = trigger.apply(this, all);
+                if (type === 'uploadComplete' && subject.renewing) {
+                    subject.renewing = false;
+                    owner.retry(subject);
+                }
                 if (type === 'uploadBeforeSend') {
                     data.md5 = data.md5 || me._state(subject.file).md5;
                     if (subject.transport) {
@@ -221,6 +244,16 @@
             return this.files[file.id] || (this.files[file.id] = {});
         },
 
+        // Whether the file that has just failed starts afresh: it does when WebUploader has ended its other requests (uploadComplete).
+        _renews: function (file) {
+            var failure = this._state(file).failure;
+            file.renewing = !!failure && failure.reason === 'expired' && !this.renewals[file.id];
+            if (file.renewing) {
+                this.renewals[file.id] = 1;
+            }
+            return file.renewing;
+        },
+
         // false: WebUploader takes the reply as an error, with the reason that `reject` got. It retries chunks after 'http'.
         _accept: function (block, reply, reject) {
             var state = this._state(block.file), data = reply.data || {};
@@ -236,15 +269,22 @@
             return undefined;
         },
 
-        // Sees to it that a chunk which would be refused again is not sent again, and that the page hears what the server said. WebUploader
-        // itself keeps no reply with an HTTP status below 500, and tells the page `http`.
+        // Sees to it that a chunk which would be refused again is not sent again, or only after a pause, and that the page hears what the
+        // server said. WebUploader itself keeps no reply with an HTTP status below 500, tells the page `http`, and tries again at once.
         _watch: function (block, transport) {
-            var me = this, exec = transport.exec, trigger = transport.trigger, request;
+            var me = this, exec = transport.exec, trigger = transport.trigger, pauses = 0, pause = 0, timer, request;
 
             transport.exec = function (action) {
-                var native = window.XMLHttpRequest;
+                var native = window.XMLHttpRequest, all = arguments, wait = pause;
+                clearTimeout(timer);
                 if (action !== 'send') {
                     return exec.apply(this, arguments);
+                }
+                pause = 0;
+                if (wait > 0) {
+                    // Half of it by chance, so that many pages do not come back at the same moment.
+                    timer = setTimeout(function () { transport.exec.apply(transport, all); }, wait * (0.5 + Math.random() / 2));
+                    return this;
                 }
                 // The one that is made in this call.
                 window.XMLHttpRequest = function () { return request = new native(); };
@@ -256,12 +296,21 @@
             };
 
             transport.trigger = function (type) {
-                var all = [].slice.call(arguments), status = request ? request.status : 0,
+                var all = [].slice.call(arguments), status = request ? request.status : 0, said,
                     isLast = block.chunks < 2 || (block.retried || 0) >= me.options.chunkRetry;
                 if (type === 'error' && status > 0) {
-                    me._state(block.file).failure = replyOf(request);
+                    said = me._state(block.file).failure = replyOf(request);
+                    if (status === 409) {
+                        pause = Math.min(longestPause, firstPause * Math.pow(2, pauses));
+                        pauses += 1;
+                        if ((said.reason === 'disk-full' || said.reason === 'quota') && block.chunks > 1 && pauses <= pauseLimit) {
+                            // WebUploader adds one, and counts from there.
+                            block.retried = -1;
+                            isLast = false;
+                        }
+                    }
                     if (isFinal(status) || status === 409 && isLast) {
-                        all[1] = me._state(block.file).failure.msg;
+                        all[1] = said.msg;
                     }
                 }
                 return trigger.apply(this, all);
@@ -291,7 +340,7 @@
 
             function send(value) {
                 state.md5 = value;
-                extend(fields, { md5: value, chunks: block.chunks },
+                extend(fields, { md5: value, chunks: block.chunks, chunk_size: options.chunkSize },
                     typeof settings.parameters === 'function' ? settings.parameters(file) : settings.parameters, more);
                 // `chunk` would ask about that one only, file_name would make a new record of the video.
                 delete fields.chunk;

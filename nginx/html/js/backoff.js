@@ -1,4 +1,4 @@
-/** Milliseconds: the first wait, which doubles with each failure, and the longest. */
+/** Milliseconds: the first wait, which doubles with each failure, and the longest if it is not said. */
 const FIRST = 500;
 const LONGEST = 15_000;
 
@@ -9,10 +9,13 @@ export class Backoff {
     /** Time in ms (`performance.now()`) before which not to try again. */
     notBefore = 0;
 
-    /** @param {number} [started] when what failed was begun, in ms; by default just now */
-    fail(started = performance.now()) {
+    /**
+     * @param {number} [started] when what failed was begun, in ms; by default just now
+     * @param {number} [longest] wait in ms
+     */
+    fail(started = performance.now(), longest = LONGEST) {
         if (started < this.notBefore) return;
-        const wait = Math.min(LONGEST, FIRST * 2 ** this.failures);
+        const wait = Math.min(longest, FIRST * 2 ** this.failures);
         this.failures += 1;
         // Half of it by chance, so that many pages do not come back at the same moment.
         this.notBefore = performance.now() + wait * (0.5 + Math.random() / 2);

@@ -13,7 +13,7 @@ const MESSAGES = {
     'disk-full': 'problemDisk',
     quota: 'problemQuota',
     md5: 'problemMD5',
-    length: 'problemMD5',
+    length: 'problemLength',
     expired: 'problemExpired',
     record: 'problemRecord',
     forbidden: 'problemForbidden',
@@ -23,19 +23,9 @@ const MESSAGES = {
 };
 
 /**
- * Whether the bytes were not what had been announced.
+ * A refusal of the server, for `Upload.fail`; or the reason that it gave each time while it was tried again.
  *
- * @param {import('./service.js').Refused} error
- * @returns {boolean}
- */
-export function isContentProblem({ reason }) {
-    return reason === 'md5' || reason === 'length';
-}
-
-/**
- * A refusal of the server, for `Upload.fail`.
- *
- * @param {import('./service.js').Refused} error
+ * @param {{reason: string, message: string}} error
  * @returns {{key: string, said: string}}
  */
 export function problemOf({ reason, message }) {

@@ -57,8 +57,7 @@ function replyOf({ status, reply, reason: told, isElsewhere, end }) {
     const reason = told || (REASONS[status] ?? '');
     if (isElsewhere || reason === 'login') throw new LoginNeeded(reply?.msg ?? 'HTTP 401');
     const isPassing = PASSING.includes(status) || status >= 500 || reason === 'retry' || reason === 'unavailable';
-    // A length that contradicts what the server knows will do so again.
-    if (isPassing && reason !== 'length') throw new Unanswered(`HTTP ${status}`, { reason, end });
+    if (isPassing) throw new Unanswered(reply?.msg ?? `HTTP ${status}`, { reason, end });
     if (status === 200 && !reply) throw new Unanswered('no reply');
     if (status !== 200 || reply.code <= 0) throw new Refused(String(reply?.msg ?? `HTTP ${status}`), reason);
     return reply;
@@ -107,26 +106,28 @@ export async function existingVideo({ md5, size }, signal) {
 /**
  * Which chunks of an unfinished upload the server has.
  *
- * @param {{md5: string, size: number, chunks: number}} upload size in bytes
+ * @param {{md5: string, size: number, chunks: number, chunkLength: number}} upload size and length of a chunk in bytes
  * @param {AbortSignal} signal
  * @returns {Promise<?Set<number>>} their numbers, from 0; null if no such upload is under way
  * @throws as `ask`
  */
-export async function receivedChunks({ md5, size, chunks }, signal) {
-    const reply = await ask('determine_chunk_exist', { md5, size, chunks }, signal);
+export async function receivedChunks({ md5, size, chunks, chunkLength }, signal) {
+    const reply = await ask('determine_chunk_exist', { md5, size, chunks, chunk_size: chunkLength }, signal);
     return reply.code === 1 ? numbers(reply.data?.received ?? '') : null;
 }
 
 /**
  * Whether the server has a chunk of an unfinished upload. For a reply that does not come.
  *
- * @param {{md5: string, size: number, chunks: number, chunk: number}} chunk size in bytes, number from 0
+ * @param {{md5: string, size: number, chunks: number, chunkLength: number, chunk: number}} upload as above, and which
+ *     chunk, from 0
  * @param {AbortSignal} signal
  * @returns {Promise<boolean>} false also if it does not say
  */
-export async function hasChunk({ md5, size, chunks, chunk }, signal) {
+export async function hasChunk({ md5, size, chunks, chunkLength, chunk }, signal) {
     try {
-        const reply = await ask('determine_chunk_exist', { md5, size, chunks, chunk }, signal, ARRIVAL_LIMIT);
+        const form = { md5, size, chunks, chunk_size: chunkLength, chunk };
+        const reply = await ask('determine_chunk_exist', form, signal, ARRIVAL_LIMIT);
         return reply.data?.exist === 1;
     } catch {
         return false;

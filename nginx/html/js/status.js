@@ -5,8 +5,8 @@ import { problemText } from './problems.js';
 /** Failures in a row from which the user is told: one or two pass unnoticed. */
 const TOLD_FROM = 2;
 
-/** Reasons of the server for which it is tried again, and which the user can do something about. */
-const DELAYS = { 'disk-full': 'delayDisk', quota: 'delayQuota' };
+/** What is said of reasons with which the server asks to try again, in place of a lost connection. */
+const DELAYS = { 'disk-full': 'delayDisk', quota: 'delayQuota', length: 'delayLength' };
 
 /**
  * How an upload is, in words.

@@ -1,7 +1,7 @@
 import { Backoff } from './backoff.js';
 import { chunkBytes, chunkForm } from './chunk-form.js';
 import { forgetMD5 } from './md5-memory.js';
-import { isContentProblem, problemOf } from './problems.js';
+import { problemOf } from './problems.js';
 import { isFileGone } from './reader.js';
 import { isTitle } from './rules.js';
 import { LoginNeeded, Refused, existingVideo, hasChunk, receivedChunks, sendChunk } from './service.js';
@@ -10,7 +10,18 @@ import { LoginNeeded, Refused, existingVideo, hasChunk, receivedChunks, sendChun
 const ROUNDS = 8;
 
 /** Times that an upload may be begun anew because the server has dropped it. */
-const RENEWALS = 3;
+const RENEWALS = 1;
+
+/**
+ * Reasons with which the server asks to try again and which may never pass: how often it is tried in a row before the
+ * user is told, and the longest wait between, in ms. Want of room: about ten minutes. A wrong length: what has cut a chunk
+ * on its way once will mostly do so again.
+ */
+const DELAYS = {
+    'disk-full': { tries: 18, longest: 60_000 },
+    quota: { tries: 18, longest: 60_000 },
+    length: { tries: 4, longest: 2_000 },
+};
 
 /** Failures in a row, some 10 s, after which other files need not wait for this one. */
 const PATIENCE = 6;
@@ -36,6 +47,8 @@ export class Transfer {
     #renewals = 0;
     /** Requests in a row that the browser ended. */
     #aborts = 0;
+    /** Answers in a row with a reason of DELAYS. */
+    #delays = 0;
     /** What is to be said if the file has this md5. @type {?{md5: string, state: 'done'|'exists', video: object}} */
     #claim = null;
     #pause = new Backoff();
@@ -101,6 +114,7 @@ export class Transfer {
         this.#isNew = false;
         this.#rounds = 0;
         this.#renewals = 0;
+        this.#delays = 0;
         this.#pause.succeed();
         this.#upload.retry();
     }
@@ -149,7 +163,7 @@ export class Transfer {
         upload.begin();
         upload.isAsking = true;
         upload.changed();
-        const { file: { size }, md5, chunks } = upload;
+        const { file: { size }, md5, chunks, chunkLength } = upload;
 
         // Later on it may be there by another page, or by an upload of the same content.
         if (!this.#isNew || this.#rounds > 1) {
@@ -159,9 +173,9 @@ export class Transfer {
             this.#isNew = true;
         }
         const before = new Set(upload.stored);
-        const received = chunks > 1 ? await receivedChunks({ md5, size, chunks }, signal) : null;
+        const received = chunks > 1 ? await receivedChunks({ md5, size, chunks, chunkLength }, signal) : null;
         if (signal.aborted) return;
-        this.#succeeded();
+        this.#answered();
         // What has arrived meanwhile, the answer may not tell.
         const later = [...upload.stored].filter((chunk) => !before.has(chunk));
         upload.stored = new Set([...(received ?? []), ...later]);
@@ -176,7 +190,7 @@ export class Transfer {
 
     async #send(chunk, signal) {
         const upload = this.#upload;
-        const { file: { size }, md5, chunks } = upload;
+        const { file: { size }, md5, chunks, chunkLength } = upload;
         const { limit, isReadFirst } = this.#pace;
         // The time without a connection does not count.
         if (upload.backoff.failures > 0) upload.meter.reset();
@@ -193,7 +207,7 @@ export class Transfer {
                     upload.sending.set(chunk, sent);
                     upload.changed(true);
                 },
-                hasArrived: async () => chunks > 1 && hasChunk({ md5, size, chunks, chunk }, signal),
+                hasArrived: async () => chunks > 1 && hasChunk({ md5, size, chunks, chunkLength, chunk }, signal),
             });
             if (signal.aborted) return;
             if (reply.code === 1) return this.#finish('done', reply.data);
@@ -205,19 +219,30 @@ export class Transfer {
         }
         if (signal.aborted) return;
         upload.sending.delete(chunk);
-        this.#succeeded();
+        this.#answered();
+        this.#delays = 0;
         upload.stored.add(chunk);
     }
 
-    #succeeded() {
+    #answered() {
         this.#upload.backoff.succeed();
         this.#upload.delay = '';
         this.#aborts = 0;
     }
 
-    #unanswered({ end, reason = '' }, started) {
+    #unanswered(error, started) {
+        const { end, reason = '' } = error;
         const upload = this.#upload;
+        const delay = DELAYS[reason];
         upload.delay = reason;
+        if (delay) {
+            const { failures } = upload.backoff;
+            upload.backoff.fail(started, delay.longest);
+            // Requests that were refused side by side count as one.
+            if (upload.backoff.failures > failures) this.#delays += 1;
+            if (this.#delays >= delay.tries) upload.fail(problemOf(error));
+            return;
+        }
         if (end === 'aborted') {
             // Escape, or a click on a link that leads nowhere: nothing is wrong with the connection.
             this.#aborts += 1;
@@ -239,7 +264,7 @@ export class Transfer {
 
     #refused(error) {
         const upload = this.#upload;
-        if (isContentProblem(error)) {
+        if (error.reason === 'md5') {
             forgetMD5(upload.file);
             this.#isNew = false;
             if (upload.isMD5Recalled) return upload.readAgain();

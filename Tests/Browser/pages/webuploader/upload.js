@@ -6,6 +6,7 @@
 jQuery(function ($) {
     var md5s = {},
         threads = (/[?&]threads=(\d+)/.exec(location.search) || [0, 3])[1],
+        chunk = (/[?&]chunk=(\d+)/.exec(location.search) || [0, 2])[1],
         service = decodeURIComponent((/[?&]host=([^&]+)/.exec(location.search) || [0, ''])[1]) + '/service/upload/',
         isLoginNeeded = /[?&]login\b/.test(location.search),
         uploader = WebUploader.create({
@@ -20,7 +21,7 @@ jQuery(function ($) {
             accept: { title: 'Videos', extensions: 'mp4,avi,flv', mimeTypes: 'video/*' },
             resize: false,
             chunked: true,
-            chunkSize: 2 * 1024 * 1024,
+            chunkSize: chunk * 1024 * 1024,
             threads: Number(threads),
             fileSingleSizeLimit: 2 * 1024 * 1024 * 1024
         });
