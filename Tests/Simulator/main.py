@@ -52,6 +52,7 @@ def run(name, seed, seconds, arguments):
             refusals[reason or "?"] = refusals.get(reason or "?", 0) + count
     print("   refusals:", ", ".join(f"{reason} {count}" for reason, count in sorted(refusals.items())) or "none")
     print("   memory:", ", ".join(f"{what} {value // MIB} MiB" for what, value in sorted(oracle.highest.items())) or "not looked at")
+    print("   descriptors:", ", ".join(f"{what} {value}" for what, value in sorted(oracle.descriptors.items())))
     print("   rows:", ", ".join(f"{table} {count}" for table, count in sorted(oracle.rows.items())))
     if oracle.notes:
         print("   notes:", ", ".join(f"{what} {count}" for what, count in sorted(oracle.notes.items())))

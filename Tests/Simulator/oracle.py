@@ -45,7 +45,9 @@ class Oracle:
     # Of replies: (action, code, reason).
     replies: Counter = field(default_factory=Counter)
     lowest_free: int = 1 << 62
+    # Bytes of memory, and descriptors.
     highest: dict = field(default_factory=dict)
+    descriptors: dict = field(default_factory=dict)
 
     def breaks(self, invariant, who, what):
         """`invariant`: a few words that stay the same; each is printed a few times at most."""
@@ -76,16 +78,19 @@ class Oracle:
             return None
         if data.get("size") not in (None, video.size):
             self.breaks("code 1 tells the size", page.who, f"{data.get('size')} in place of {video.size}")
+        return self.remember(number, path, video, page.who, page.began)
+
+    def remember(self, number, path, video, who, began):
+        """`began`: when what led to the reply began, in seconds of the monotonic clock."""
         known = self.records.get(number)
         if known is None:
             known = self.records[number] = Record(number, path, video)
         elif known.video.md5 != video.md5 or known.path != path:
             self.breaks(
-                "a number is one video", page.who,
+                "a number is one video", who,
                 f"video {number} is {known.path} of {known.video.name}, then {path} of {video.name}")
-        elif known.state == "deleted" and known.gone < page.began:
-            self.breaks(
-                "what was deleted is not acknowledged again", page.who, f"video {number} was deleted before the page began")
+        elif known.state == "deleted" and known.gone < began:
+            self.breaks("what was deleted is not acknowledged again", who, f"video {number} was deleted before that began")
         return known
 
     def living(self):
@@ -191,6 +196,9 @@ class Oracle:
             if name != "nginx":
                 for pid in descendants(tree, process.pid):
                     sums[name] += tree[pid][1]
+                with contextlib.suppress(OSError):
+                    count = len(os.listdir(f"/proc/{process.pid}/fd"))
+                    self.descriptors[name] = max(self.descriptors.get(name, 0), count)
                 sums[f"{name} itself"] += tree.get(process.pid, (0, 0))[1]
         for name, value in sums.items():
             self.highest[name] = max(self.highest.get(name, 0), value)
@@ -225,6 +233,13 @@ class Oracle:
         trash = site.data / "trash"
         if trash.exists() and (names := list(trash.iterdir())):
             self.breaks("the trash is empty after gc", "the disk", f"{len(names)} left, like {names[0].name}")
+        for _ in range(100):
+            bodies = list((site.data / "body").iterdir())
+            if not bodies:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            self.breaks("no request body is left", "the disk", f"{len(bodies)} files, like {bodies[0].name}")
         aside = site.data / "set-aside"
         if aside.exists():
             self.notes["files set aside"] = len(list(aside.iterdir()))
@@ -267,11 +282,6 @@ class Oracle:
         if above is not None and abs(max(0, above) - max(0, site.free - site.reserve)) > DISK_SLACK:
             self.breaks(
                 "counters in /metrics agree", "/metrics", f"free_bytes_above_reserve {above}, {site.free - site.reserve} seen")
-
-    def check_uploads_end(self):
-        for number, record in self.records.items():
-            if record.state == "deleting":
-                self.note("deletions that did not end")
 
 
 def world_room(world):

@@ -71,7 +71,7 @@ class Page:
             await asyncio.gather(*tasks, return_exceptions=True)
         outcome = await self.judge()
         # What was left, or broken off, lives on in the server.
-        if outcome == "stored":
+        if outcome == "stored" or not self.acknowledged:
             world.announced[self.client.address].pop(key, None)
         world.outcomes[outcome] += 1
         return outcome
@@ -205,6 +205,32 @@ async def resume(world, client, video, guids, chunk_size, random):
     await Page(world, client, video, next(guids), chunk_size, has=received).run()
     for key in [key for key in world.announced[client.address] if key == (video.md5, first.guid)]:
         del world.announced[client.address][key]
+
+
+async def instant(world, client, video, guid, name):
+    """Instant upload of what somebody has uploaded: a record of its own, and the same one when it is asked again."""
+    who = f"instant upload {guid} of {client.address}"
+    numbers = set()
+    for _ in range(2):
+        try:
+            reply = await client.ask(
+                "determine_video_exist", md5=video.md5, type=1, file_name=name, guid=guid, size=video.size)
+        except Reset:
+            continue
+        if reply.code < 0 and reply.status == 200:
+            world.oracle.breaks("an instant upload is not refused", who, str(reply))
+        if reply.code != 1:
+            continue
+        path = reply.data.get("video_url", "").partition("/upload/")[2]
+        record = world.oracle.remember(reply.data.get("video_id"), f"upload/{path}", video, who, world.clock())
+        if record.state == "there":
+            numbers.add(record.number)
+    world.outcomes["instant"] += bool(numbers)
+    for number in numbers:
+        await world.oracle.verify(world.oracle.records[number], client, who)
+    living = [number for number in numbers if world.oracle.records[number].state == "there"]
+    if len(living) > 1:
+        world.oracle.breaks("an instant upload that is repeated makes one record", who, f"videos {sorted(living)}")
 
 
 async def is_known(client, video):

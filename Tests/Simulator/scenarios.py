@@ -13,7 +13,7 @@ import operators
 import strangers
 from content import Video
 from oracle import Oracle
-from pages import Page, resume
+from pages import Page, instant, resume
 from site_under_test import KIB, MIB, Site
 from wire import Client, Reset
 
@@ -134,9 +134,13 @@ async def visits(world, address, until):
         size = draw.choice([draw.randrange(1, 64) * KIB, draw.randrange(64, 1500) * KIB + draw.randrange(KIB), 256 * KIB])
         unit = draw.choice([64, 128, 256]) * KIB
         video = Video(f"honest {world.scenario} {world.seed} {address} {number}", size + 100, plays=draw.random() < 0.3)
-        kind = draw.choice(["plain", "plain", "twins", "units", "resume", "known", "no size", "guid", "slow", "doubles", "whole"])
+        kind = draw.choice(["plain", "plain", "twins", "units", "resume", "known", "instant", "no size", "guid", "slow", "doubles", "whole"])
         if kind == "resume" and video.size > unit:
             await resume(world, client, video, guids, unit, draw)
+            continue
+        if kind == "instant":
+            if living := world.oracle.living():
+                await instant(world, client, draw.choice(living).video, next(guids), f"instant {number}.mp4")
             continue
         if kind == "known" and (living := world.oracle.living()):
             video = draw.choice(living).video
@@ -271,19 +275,43 @@ async def full_disk(options):
         code, output = await site.command(*arguments)
         if code != 0:
             oracle.breaks("a full disk can be cleaned up", f"`{' '.join(arguments)}`", f"exit code {code}: {output[-800:]}")
-    # Once more with a responder that starts on the full disk, and with a journal that has to be begun anew.
+    # Once more with a responder that is started on the full disk, and with a journal that has to be begun anew.
     await cancel(world.watching)
     await site.stop("responder")
     fill(site, oracle)
     await operators.delete(world, oracle.living()[:1])
     fill(site, oracle)
     site.start("responder")
-    await site.ready()
-    fill(site, oracle)
+    await asyncio.sleep(2)
     await operators.delete(world, oracle.living()[:1])
     (site.data / "filler").unlink(missing_ok=True)
+    await world.start_servers()
     await Page(world, client, Video(f"after {world.seed}", 3 * MIB), next(guids), 512 * KIB).run()
     await world.end(rows=60_000)
+    return world
+
+
+async def office(options):
+    """Many pages behind one address, ten files each: nothing is refused."""
+    site = Site(options.directory, 800 * MIB, 100 * MIB)
+    world = World("office", options.seed, options.seconds, options.soak, site, 4000)
+    client = world.client("127.0.11.1")
+    await world.begin()
+
+    async def page(number):
+        draw = world.draw(number)
+        guids = world.guids_of(draw)
+        for file in range(10 if options.soak else 2):
+            video = Video(f"office {world.seed} {number} {file}", draw.randrange(20, 200) * KIB)
+            await Page(world, client, video, next(guids), 64 * KIB).run()
+
+    tasks = [asyncio.create_task(page(number), name=f"page {number}") for number in range(200 if options.soak else 60)]
+    await world.finish(tasks, 600, "the office")
+    await world.end()
+    refused = sum(count for (_, code, reason), count in world.oracle.replies.items()
+                  if code < 0 and reason in ("quota", "disk-full", "expired", "unavailable"))
+    if refused:
+        world.oracle.breaks("an office is one client and does not notice", client.address, f"{refused} requests were refused")
     return world
 
 
@@ -297,7 +325,7 @@ def fill(site, oracle):
                     pass
         os.close(number)
     if site.free > 0:
-        oracle.note("the disk could not be filled")
+        oracle.breaks("the disk can be filled", "the simulator", f"{site.free} bytes are free")
 
 
 async def deletions(options):
@@ -432,6 +460,7 @@ async def probed(world, client, draw):
 
 ALL = {
     "mix": mix, "attacker": attacker, "full-disk": full_disk, "deletions": deletions, "descriptors": descriptors, "bombs": bombs,
+    "office": office,
 }
 
 
