@@ -42,6 +42,12 @@ class Page:
         return (f"{self.video.name}, {self.video.size} bytes in {self.chunks} chunks of {self.chunk_size}"
                 f"{'' if self.tells_size else ', no size'}")
 
+    def history(self):
+        """The last replies with HTTP 200; seconds since the page began."""
+        return "; ".join(
+            f"chunk {chunk} sent at {sent - self.began:.3f}, answered at {reply.arrived - self.began:.3f}: code {reply.code} {reply.reason}"
+            for chunk, sent, reply in self.replies[-8:])
+
     def fields(self, chunk):
         fields = {
             "guid": self.guid, "file_name": self.name, "id": f"WU_FILE_{self.guid[13:]}", "name": "video.mp4",
@@ -94,7 +100,7 @@ class Page:
             if isinstance(self.gave_up, Reply) and self.gave_up.reason in ("quota", "disk-full"):
                 oracle.refused(self, self.gave_up)
             else:
-                oracle.breaks(GETS_THROUGH, self.who, f"{self.describe()}: after many tries only {self.gave_up}")
+                oracle.breaks(GETS_THROUGH, self.who, f"{self.describe()}: after many tries only {self.gave_up}; {self.history()}")
             return "gave up"
         if last.code == 1:
             record = oracle.acknowledge(self, last)
@@ -102,10 +108,8 @@ class Page:
                 await oracle.verify(record, self.client, self.who)
             return "stored"
         if last.code == 2:
-            late = [f"chunk {chunk} sent {sent - self.began:.3f}, answered {reply.arrived - self.began:.3f} s: code {reply.code} {reply.reason}"
-                    for chunk, sent, reply in self.replies[-8:]]
             oracle.breaks(
-                "an honest file never ends in 视频已存在", self.who, f"{self.describe()}: the last reply is code 2; " + "; ".join(late))
+                "an honest file never ends in 视频已存在", self.who, f"{self.describe()}: the last reply is code 2; {self.history()}")
             return "exists"
         oracle.refused(self, last)
         return "refused"
