@@ -87,7 +87,7 @@ class Page:
         # Replies that came nearly at once on several connections: their order is not known here.
         if last is not None and last.code == 2:
             for _, _, reply in self.replies:
-                if reply.code == 1 and last.arrived - reply.arrived < 0.02 + 2 * self.world.lag:
+                if reply.code != 2 and last.arrived - reply.arrived < 0.02 + 2 * self.world.lag:
                     oracle.note("last replies of which the order is not known")
                     last = reply
                     break
