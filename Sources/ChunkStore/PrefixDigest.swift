@@ -6,8 +6,7 @@ import System
 ///
 /// Thread-safe. The hashing runs on threads of `DigestQueue`, which all files share.
 package final class PrefixDigest: @unchecked Sendable {
-    // SAFETY: `condition` guards every variable but `digest`, which the queue's thread touches while `isRunning`, and
-    // the holder of `condition` otherwise.
+    // SAFETY: `condition` guards every variable. The queue's thread works on a copy of `digest`.
     private let condition = NSCondition()
     let file: StoredFile
     private var digest = MD5Digest()
@@ -38,7 +37,8 @@ package final class PrefixDigest: @unchecked Sendable {
             generation += 1
             target = count
             failure = nil
-            if !isRunning { begin() }
+            // Also while the queue has it, which may not have looked at it yet: it would go on behind the old bytes.
+            begin()
             start()
         }
     }
@@ -106,7 +106,7 @@ package final class PrefixDigest: @unchecked Sendable {
 extension PrefixDigest {
     /// What the queue does next for a file.
     struct Job {
-        /// The bytes that are to be digested; never empty.
+        /// The bytes that are to be digested; empty after a `restart` to the beginning.
         let range: Range<Int>
         /// The digest of those before.
         var digest: MD5Digest

@@ -60,6 +60,24 @@ import Testing
         #expect(try digest.finish(content.count) == md5Hex(content))
     }
 
+    @Test("bytes that change while their digest waits for its turn count as they are at the end")
+    func restartsInTheQueue() throws {
+        var content = videoBytes(200_000)
+        let (file, directory) = try file(content)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let digest = PrefixDigest(file)
+        for round in 0..<200 {
+            digest.advance(to: content.count / 2)
+            digest.wait(lag: 0)
+            digest.advance(to: content.count)
+            digest.restart(to: 0)
+            content[round] ^= 0xFF
+            try file.write(content[round...round], at: round)
+            digest.advance(to: content.count)
+            #expect(try digest.finish(content.count) == md5Hex(content))
+        }
+    }
+
     @Test("files that are digested at once do not mix", arguments: [2, 3, 8, 9, 30])
     func together(files: Int) throws {
         let contents = (0..<files).map {
