@@ -110,9 +110,9 @@ extension ServiceStatus {
     private func lines(
         _ figures: CatalogueFigures, _ output: CommandOutput
     ) -> [(name: String, value: String?)] {
-        let clients = figures.queuedClients > 1 ? " of \(figures.queuedClients) clients" : ""
+        let queued = figures.queuedClients > 1 ? " of \(figures.queuedClients) clients" : ""
         let jobs = Job.State.allCases.map {
-            "\(figures.jobs[$0] ?? 0) \($0.rawValue)\($0 == .queued ? clients : "")"
+            "\(figures.jobs[$0] ?? 0) \($0.rawValue)\($0 == .queued ? queued : "")"
         }.joined(separator: ", ")
         let waiting = figures.oldestQueuedJobTime.map { "; the oldest waits for \(Self.time(now - $0))" } ?? ""
         let workers = figures.workers.map { worker in

@@ -67,6 +67,7 @@ ELSEWHERE = {
     "ExecReload": "restart: reload",
     "Restart=always": "restart: a killed service is back",
     "RestartSec=1": "the same",
+    "RestartSec=200ms": "the same",
     "RestartPreventExitStatus=64": "restart: wrong settings",
     "TimeoutStartSec=15min": "only a longer time than the default for big catalogues",
     "TimeoutStopSec=15": "only a limit: it ends within 10 s",
