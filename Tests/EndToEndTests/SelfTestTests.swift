@@ -102,7 +102,7 @@ extension EndToEnd {
         @Test(arguments: ["serve", "worker"])
         func aFullDiskIsServed(command: String) throws {
             let faults = try FaultLibrary()
-            faults.arm(.fail(ENOSPC), .pwrite, due: 1, sticky: true)
+            faults.arm(.fail(ENOSPC), .link, due: 1, sticky: true)
             defer { faults.disarm() }
             let result = try start(command, faults.environment(for: URL(fileURLWithPath: data)))
             #expect(result.end == nil && result.errors.contains("the disk is full"), "\(result)")
