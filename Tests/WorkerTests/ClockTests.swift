@@ -16,8 +16,7 @@ import Transcoding
         // One more than there are jobs, which looks for one all the time.
         shop.settings.jobs = 2
         shop.settings.profile.outputs = [.poster]
-        let gate = shop.path("gate")
-        shop.settings.profile.commands = [["sh", "-c", "while ! [ -e \(gate) ]; do sleep 0.1; done"]]
+        shop.settings.profile.commands = [Shop.gate]
         let id = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1))
         let offset = Locked<Int64>(0)
         let now: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) + offset.withLock(\.self) }
@@ -37,7 +36,7 @@ import Transcoding
             }
         }
         #expect(try shop.job(id).state == .running && shop.job(id).claims == 1)
-        try Data().write(to: URL(fileURLWithPath: gate))
+        try shop.open(id)
         #expect(shop.waitUntil { try shop.video(id).state == .ready })
         workers.forEach { $0.stop() }
         #expect(try shop.job(id).claims == 1 && shop.job(id).deaths == 0)

@@ -77,9 +77,8 @@ import Transcoding
     func noRoom() throws {
         let shop = try Shop()
         shop.settings.jobs = 2
-        let gate = shop.path("gate")
         shop.settings.profile.outputs = [.poster]
-        shop.settings.profile.commands = [["sh", "-c", "while ! [ -e \(gate) ]; do sleep 0.1; done"]]
+        shop.settings.profile.commands = [Shop.gate]
         let ids = try (0..<2).map { _ in try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 1)) }
         var status = statvfs()
         #expect(statvfs(shop.path(""), &status) == 0)
@@ -87,7 +86,7 @@ import Transcoding
         let margin = min(4 << 30, free / 3)
         let worker = try shop.startWorker(reserve: .bytes(free - margin))
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.job($0).progress > 0 } })
-        let ballast = open(shop.path("ballast"), O_WRONLY | O_CREAT, 0o600)
+        let ballast = Glibc.open(shop.path("ballast"), O_WRONLY | O_CREAT, 0o600)
         #expect(posix_fallocate(ballast, 0, off_t(2 * margin)) == 0)
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.job($0).state == .queued } })
         for job in try ids.map(shop.job) {
@@ -97,7 +96,7 @@ import Transcoding
         #expect(shop.workDirectories.isEmpty && shop.tools.isEmpty)
         #expect(ftruncate(ballast, 0) == 0)
         close(ballast)
-        try Data().write(to: URL(fileURLWithPath: gate))
+        for id in ids { try shop.open(id) }
         try shop.execute("UPDATE job SET not_before = 0")
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
         worker.stop()
@@ -109,31 +108,29 @@ import Transcoding
         shop.settings.turnTime = 4
         shop.settings.profile.outputs = [.poster]
         // A line for each twentieth of a second that they run.
-        let (first, second, gate) = (shop.path("first"), shop.path("second"), shop.path("gate"))
         shop.settings.profile.commands = [
-            [
-                "sh", "-c",
-                "case {duration} in 3*) f=\(first) ;; *) f=\(second) ;; esac; "
-                    + "while ! [ -e \(gate) ]; do echo x >> $f; sleep 0.05; done",
-            ]
+            ["sh", "-c", "while ! [ -x {input} ]; do echo x >> {output}/lines; sleep 0.05; done"]
         ]
         let ids = try [3.0, 1].map { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: $0)) }
         try shop.execute("UPDATE job SET is_long = 1, client = 'c' || job_id")
         // The first to come is the first to run, though it is the larger one.
         let worker = try shop.startWorker()
-        func lines(_ path: String) -> Int { FileManager.default.contents(atPath: path)?.count ?? 0 }
-        #expect(shop.waitUntil { lines(second) > 0 })
-        #expect(lines(first) > 0)
+        func lines(_ id: Int64) throws -> Int {
+            FileManager.default.contents(atPath: try shop.workDirectory(id) + "/lines")?.count ?? 0
+        }
+        let (first, second) = (ids[0], ids[1])
+        #expect(shop.waitUntil { try lines(second) > 0 })
+        #expect(try lines(first) > 0)
         // Which of them write, every half second.
         var seen: [[Bool]] = []
         for _ in 0..<50 {
-            let before = (lines(first), lines(second))
+            let before = try (lines(first), lines(second))
             usleep(500_000)
-            seen.append([lines(first) > before.0, lines(second) > before.1])
+            seen.append(try [lines(first) > before.0, lines(second) > before.1])
         }
         let alone = [[true, false], [false, true]].map { one in seen.count { $0 == one } }
         #expect(alone.allSatisfy { $0 >= 8 } && seen.count { $0 == [true, true] } < 15, "\(seen)")
-        try Data().write(to: URL(fileURLWithPath: gate))
+        for id in ids { try shop.open(id) }
         // The other one goes on when the first is done.
         #expect(shop.waitUntil { try ids.allSatisfy { try shop.video($0).state == .ready } })
         worker.stop()

@@ -52,6 +52,18 @@ final class Shop {
 
     func job(_ id: Int64) throws -> Job { try #require(try catalogue.job(ofFile: try video(id).path)) }
 
+    /// A command of a profile that waits for `open`: it sees nothing but the uploaded file and its own directory.
+    static let gate = ["sh", "-c", "while ! [ -x {input} ]; do sleep 0.1; done"]
+
+    /// Lets the video's jobs through `gate`.
+    func open(_ id: Int64) throws { #expect(chmod(path(try video(id).path), 0o700) == 0) }
+
+    /// Where the job of a video is done.
+    func workDirectory(_ id: Int64) throws -> String {
+        let job = try job(id)
+        return "\(settings.workDirectory)/\(job.id).\(job.claims)"
+    }
+
     /// Whether anything of the video is under its final name.
     func published(_ id: Int64) -> Bool? {
         (try? video(id)).map { access(path(MediaFacts.directory(ofOriginal: $0.path)), F_OK) == 0 }
