@@ -144,6 +144,8 @@ extension Check {
                     report.bytes += size
                     result = (size, isDeep && size == video.size ? try md5(of: file, size) : nil)
                 } catch {
+                    // It may just have been deleted.
+                    guard try service.catalogue.video(id: video.id) != nil else { continue }
                     add(.missing, "\(name): \(error); the same video, uploaded again, brings the file back")
                     continue
                 }
