@@ -227,7 +227,7 @@ async def attacker(options):
         address = "127.0.4.1"
         world.announced[address]
         spawn(attacking, way(world.client(address), world.draw(way.__name__), world), way.__name__)
-        await asyncio.sleep(15 if big else 2)
+        await asyncio.sleep(15 if big else 1)
         honest = []
         for client in world.honest:
             draw = world.draw(f"{client} {number}")
@@ -305,7 +305,7 @@ async def office(options):
             video = Video(f"office {world.seed} {number} {file}", draw.randrange(20, 200) * KIB)
             await Page(world, client, video, next(guids), 64 * KIB).run()
 
-    tasks = [asyncio.create_task(page(number), name=f"page {number}") for number in range(200 if options.soak else 60)]
+    tasks = [asyncio.create_task(page(number), name=f"page {number}") for number in range(200 if options.soak else 30)]
     await world.finish(tasks, 600, "the office")
     await world.end()
     refused = sum(count for (_, code, reason), count in world.oracle.replies.items()
@@ -420,7 +420,7 @@ async def bombs(options):
         address = f"127.0.9.{number + 1}"
         spawn(attacking, strangers.bombs(world.client(address), world.draw(address), world), address)
     client, draw = world.client("127.0.10.1"), world.draw("bombs")
-    until = time.monotonic() + 10
+    until = time.monotonic() + (10 if options.soak else 6)
     took = []
     page = asyncio.create_task(probed(world, client, draw))
     while time.monotonic() < until:
