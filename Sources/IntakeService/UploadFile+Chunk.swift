@@ -146,11 +146,6 @@ extension IntakeService {
             }
             // The bytes of these chunks are lost.
             for chunk in chunks { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
-            // A full disk is known at the first chunk: what is announced counts in full, this upload's included.
-            if !record.isKnown {
-                let promised = try recording(catalogue.promisedBytes())
-                try storing(store.checkRoom(for: promised))
-            }
             return (target, [])
         }
     }

@@ -238,7 +238,7 @@ private let (first, second) = (
         try fixture.execute("UPDATE upload SET path = '\(video.path)' WHERE state = 'open'")
         func seal(isPublished: Bool = true) throws -> Sealing {
             try catalogue.seal(
-                upload: begin().id, as: draft, size: 100, duration: nil, knowing: [], now: 10
+                upload: begin().id, as: draft, size: 100, duration: nil, knowing: [], now: 10, uploadTime: 10
             ) { _ in isPublished }
         }
         guard case .pathLost = try seal() else { throw CatalogueError(.failed, "sealed") }

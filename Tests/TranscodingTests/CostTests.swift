@@ -148,7 +148,11 @@ import Testing
     func pause() throws {
         let workshop = try Workshop()
         let file = workshop.path("lines")
-        let tool = try MediaTool(["sh", "-c", "while :; do echo x >> \(file); sleep 0.02; done"], in: "/tmp")
+        var sandbox = Sandbox()
+        sandbox.startsProcesses = true
+        sandbox.paths.append(Sandbox.Path(workshop.directory.path, [.read, .write]))
+        let tool = try System.ChildProcess(
+            ["sh", "-c", "while :; do echo x >> \(file); sleep 0.02; done"], in: workshop.directory.path, sandbox)
         var limits = TranscodingLimits()
         limits.stallTime = 1
         var isPaused = false
