@@ -60,6 +60,4 @@ import Uploads
         #expect(try full.removeClass(1) == false)
         #expect(try full.deleteVideo(id: video.id, now: 1) != nil)
     }
-
-    private let key = UploadKey(owner: "", md5: String(repeating: "b", count: 32), extent: .size(100), chunks: 2, chunkSize: 50)
 }
