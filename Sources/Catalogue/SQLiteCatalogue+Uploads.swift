@@ -9,6 +9,7 @@ extension SQLiteCatalogue {
         if !isFirst, let refusal = try read({ db in try db.refusal(key, guid: draft.guid, expiry) }) {
             return .refused(refusal)
         }
+        try checkLog()
         return try write { db in
             let now = expiry.now
             if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) { return .sealed(video) }

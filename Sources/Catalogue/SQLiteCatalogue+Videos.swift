@@ -41,18 +41,15 @@ extension SQLiteCatalogue {
     package func copy(
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64, permit: RecordPermit
     ) throws(CatalogueError) -> Video? {
-        try write(durably: true) { db in
-            if let guid {
-                if let known = try db.video(owner: video.owner, md5: video.md5, guid: guid) { return known }
-            } else if let known = try db.video(like: video, name: name) {
-                return known
-            }
+        // What is recorded already needs no room.
+        if let known = try read({ db in try db.copy(of: video, name: name, guid: guid) }) { return known }
+        return try adding(durably: true) { db in
+            if let known = try db.copy(of: video, name: name, guid: guid) { return known }
             // What the caller knows of the video may be older than its duration, or its end.
             guard let original = try db.videos(ofFile: video.path, limit: 1).first else { return nil }
             guard permit.isGiven() else {
                 throw CatalogueError(.quota, "the client has recorded too many videos in a short time")
             }
-            try checkRoom()
             permit.use()
             return try record(
                 db.nextVideoID(), client: "", owner: video.owner, md5: video.md5,
@@ -192,6 +189,12 @@ extension Database {
         FROM video_info v LEFT JOIN video_class USING (class_id) LEFT JOIN job j ON j.path = v.path
             LEFT JOIN media m ON m.path = v.path
         """
+
+    /// The record that points to a video's file and was made for this guid, or without one for this name.
+    fileprivate func copy(of video: Video, name: String, guid: String?) throws -> Video? {
+        guard let guid else { return try self.video(like: video, name: name) }
+        return try self.video(owner: video.owner, md5: video.md5, guid: guid)
+    }
 
     func video(id: Int64) throws -> Video? {
         try row(Self.selectVideo + " WHERE video_id = ?", [id]).map(Video.init(row:))

@@ -221,7 +221,7 @@ package final class SQLiteCatalogue: Catalogue {
         }
         if isEmptied { return }
         throw CatalogueError(
-            .failed, "\(pool.path)-wal has \(status.st_size) bytes: somebody has been reading the catalogue for long")
+            .failed, "\(pool.path)-wal has \(status.st_size) bytes: a reader has kept the catalogue open for long")
     }
 
     /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
