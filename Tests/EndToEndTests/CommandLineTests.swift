@@ -286,7 +286,9 @@ extension EndToEnd {
                 let result = try run(command + arguments)
                 #expect(result.end == .exit(1))
                 #expect(result.errors.contains("video-intake.db was written by a later version"), "\(result.errors)")
-                #expect(result.errors.split(separator: "\n").count == 1)
+                // Beside what keeps ffprobe in, which each start says.
+                let lines = result.errors.split(separator: "\n").filter { !$0.contains("ffprobe is kept in") }
+                #expect(lines.count == 1, "\(result.errors)")
             }
             try Data("This is no database, but some text. ".utf8 + Data(count: 4096))
                 .write(to: directory.appendingPathComponent("video-intake.db"))
