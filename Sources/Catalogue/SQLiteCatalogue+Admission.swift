@@ -108,7 +108,15 @@ extension Database {
         }
     }
 
-    /// Deletes open uploads, whose guids are refused from now on: a page that had a chunk acknowledged must not go on as
+    /// Deletes the finished uploads of a video that is deleted: their guids had code 1, and must not go on with code 2.
+    func retireSealed(as video: Int64, now: Int64) throws {
+        let uploads = try rows(
+            "SELECT upload_id, path FROM upload WHERE video_id = ? AND state = 'sealed'", [video]
+        ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+        try retire(uploads, reason: Refusal.expired, now: now)
+    }
+
+    /// Deletes uploads, whose guids are refused from now on: a page that had a chunk acknowledged must not go on as
     /// if it were there.
     func retire(_ uploads: [ExpiredUpload], reason: String, now: Int64) throws {
         var clients: Set<String> = []
@@ -116,10 +124,8 @@ extension Database {
             let guids = try rows(
                 """
                 INSERT INTO refusal (owner, md5, guid, reason, first_came, client, create_time)
-                SELECT owner, md5, g.guid, ?, EXISTS (
-                    SELECT 1 FROM upload_chunk c WHERE c.upload_id = upload.upload_id AND chunk = 0), client, ?
-                FROM upload JOIN upload_guid g USING (upload_id)
-                WHERE upload_id = ? AND received > 0 AND chunks > 1
+                SELECT owner, md5, g.guid, ?, first_came, client, ? FROM upload JOIN upload_guid g USING (upload_id)
+                WHERE upload_id = ? AND (received > 0 OR state = 'sealed') AND chunks > 1
                 ON CONFLICT DO UPDATE SET reason = excluded.reason, first_came = excluded.first_came,
                     client = excluded.client, create_time = excluded.create_time
                 RETURNING client

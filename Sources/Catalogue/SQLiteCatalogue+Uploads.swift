@@ -11,8 +11,12 @@ extension SQLiteCatalogue {
         }
         return try write { db in
             let now = expiry.now
-            if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) { return .sealed(video) }
             var expired: [ExpiredUpload] = []
+            if let id = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) {
+                if let video = try db.video(id: id) { return .sealed(video) }
+                // Its record was deleted by SQL.
+                try db.retireSealed(as: id, now: now)
+            }
             var found = try db.unfinishedUploads(key, limit: 1).first
             if let upload = found, try db.isOver(upload.id, expiry) {
                 expired.append(ExpiredUpload(id: upload.id, path: upload.draft.path))
@@ -104,6 +108,10 @@ extension SQLiteCatalogue {
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
         try checkLog()
         return try write(durably: durably) { db in try chunks.map(db.record) }
+    }
+
+    package func noteFirstChunk(guid: String, upload id: Int64) throws(CatalogueError) {
+        try write { db in try db.noteFirstChunk(guid: guid, upload: id) }
     }
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
@@ -241,9 +249,9 @@ extension Database {
         ).map { ($0[0], $0[1]) }
     }
 
-    /// The video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
-    fileprivate func sealedVideo(_ key: UploadKey, guid: String, expiry: Int64) throws -> Video? {
-        let id: Int64? = try row(
+    /// The number of the video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
+    fileprivate func sealedVideo(_ key: UploadKey, guid: String, expiry: Int64) throws -> Int64? {
+        try row(
             """
             SELECT video_id FROM upload JOIN upload_guid USING (upload_id)
             WHERE upload_guid.guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
@@ -251,7 +259,6 @@ extension Database {
             ORDER BY upload_id DESC LIMIT 1
             """,
             [guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", expiry])?[0]
-        return try id.flatMap(video(id:))
     }
 
     /// The refusal of a request's guid. Nothing follows a whole file, and where the reserve is touched there is no room for
@@ -333,6 +340,7 @@ extension Database {
             """,
             [chunk.number, chunk.length, chunk.crc32c, record.upload])
         let inserted = changesCount
+        if chunk.number == 0 { try noteFirstChunk(guid: record.guid, upload: record.upload) }
         var bytes = chunk.length
         if inserted == 0 {
             for old in try chunks(ofUpload: record.upload, number: chunk.number) { bytes -= old.length }
@@ -346,6 +354,11 @@ extension Database {
             WHERE upload_id = ? AND state = 'open' RETURNING received
             """,
             [inserted, bytes, record.time, record.upload])?[0]
+    }
+
+    fileprivate func noteFirstChunk(guid: String, upload id: Int64) throws {
+        try run(
+            "UPDATE upload_guid SET first_came = 1 WHERE guid = ? AND upload_id = ? AND first_came = 0", [guid, id])
     }
 
     fileprivate func forget(chunk: Int, upload id: Int64) throws {

@@ -271,6 +271,8 @@ enum Schema {
         UPDATE upload SET client = 'owner:' || owner WHERE owner <> '';
         -- In which order an upload got its guids.
         ALTER TABLE upload_guid ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+        -- Its own first chunk is stored: when it comes once more, that is again.
+        ALTER TABLE upload_guid ADD COLUMN first_came INTEGER NOT NULL DEFAULT 0 CHECK (first_came IN (0, 1));
         DROP INDEX upload_open;
         CREATE INDEX upload_open ON upload (client) WHERE state = 'open';
 

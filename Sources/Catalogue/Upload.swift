@@ -112,12 +112,15 @@ package struct StoredChunk: Equatable, Sendable {
 /// A stored chunk, to be recorded.
 package struct ChunkRecord: Sendable {
     package let upload: Int64
+    /// Whose request brings it.
+    package let guid: String
     package let chunk: StoredChunk
     /// Seconds since 1970.
     package let time: Int64
 
-    package init(upload: Int64, chunk: StoredChunk, time: Int64) {
+    package init(upload: Int64, guid: String, chunk: StoredChunk, time: Int64) {
         self.upload = upload
+        self.guid = guid
         self.chunk = chunk
         self.time = time
     }

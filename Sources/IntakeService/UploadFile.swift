@@ -208,9 +208,18 @@ extension IntakeService {
     /// Gives an upload up that has ended in another process, and answers who waits for it.
     func settle(_ upload: ActiveUpload) {
         uploads.remove(upload)
-        guard let video = try? catalogue.video(ofUpload: upload.record.id) else { return }
-        for waiting in upload.finish(.complete(video)) {
-            answer(waiting.call, waiting.request, .complete(video))
+        let id = upload.record.id
+        let outcome: ActiveUpload.Outcome
+        if let video = try? catalogue.video(ofUpload: id) {
+            outcome = .complete(video)
+        } else if let states = try? catalogue.states(ofUploads: [id]), states[id] != .open {
+            // Evicted, or its video is deleted already.
+            outcome = .failed(.expired)
+        } else {
+            return
+        }
+        for waiting in upload.finish(outcome) {
+            answer(waiting.call, waiting.request, outcome)
             upload.end()
         }
     }
