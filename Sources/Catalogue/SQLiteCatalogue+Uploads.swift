@@ -7,6 +7,8 @@ extension SQLiteCatalogue {
     ) throws(CatalogueError) -> UploadStart {
         // Most requests of a refused guid end here, without a turn to write.
         if !isFirst, let refusal = try read({ db in try db.refusal(key, guid: draft.guid, expiry) }) {
+            // Where there is no room for that it stays refused all the same.
+            if refusal.isNews(terms) { try? write { db in try db.note(terms, of: refusal) } }
             return .refused(refusal)
         }
         return try write { db in
@@ -268,7 +270,8 @@ extension Database {
     ) -> Refusal {
         Refusal(
             owner: key.owner, md5: key.md5, guid: guid, reason: reason, hasFirst: isFirst,
-            client: terms.client, time: now, isRecorded: key.chunks > 1 && terms.room > 0)
+            overlaps: terms.overlaps, otherChunk: isFirst ? 0 : terms.chunk, client: terms.client, time: now,
+            isRecorded: key.chunks > 1 && terms.room > 0)
     }
 
     /// Ends the client's other unfinished uploads of the content that an upload has become a video of.
@@ -341,6 +344,11 @@ extension Database {
             [chunk.number, chunk.length, chunk.crc32c, record.upload])
         let inserted = changesCount
         if chunk.number == 0 { try noteFirstChunk(guid: record.guid, upload: record.upload) }
+        if record.overlaps {
+            try run(
+                "UPDATE upload_guid SET overlapped = 1 WHERE guid = ? AND upload_id = ? AND overlapped = 0",
+                [record.guid, record.upload])
+        }
         var bytes = chunk.length
         if inserted == 0 {
             for old in try chunks(ofUpload: record.upload, number: chunk.number) { bytes -= old.length }

@@ -107,7 +107,9 @@ extension IntakeService {
     private func record(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
-        let record = ChunkRecord(upload: upload.record.id, guid: request.guid, chunk: chunk, time: uploadTime)
+        let record = ChunkRecord(
+            upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(request), chunk: chunk,
+            time: uploadTime)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
 
