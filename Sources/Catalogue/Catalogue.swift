@@ -45,6 +45,8 @@ package protocol Catalogue: Sendable {
 
     /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
     ///
+    /// The guids of the uploads that have become this video are refused from now on.
+    ///
     /// - Returns: what no record points to any more: garbage from then on. `nil` if there is no such video.
     func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]?
 
@@ -126,6 +128,9 @@ package protocol Catalogue: Sendable {
     /// - Parameter bootID: the boot of the machine in which they are good.
     /// - Returns: whether it was so: `false` if another process has found out already, and nothing is changed.
     func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool
+
+    /// A guid's own first chunk has come, which the upload had already.
+    func noteFirstChunk(guid: String, upload id: Int64) throws(CatalogueError)
 
     /// Forgets an unfinished upload that has no chunk. Returns whether it was so.
     func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool

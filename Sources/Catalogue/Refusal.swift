@@ -11,6 +11,10 @@ package struct Refusal: Equatable, Sendable {
     package let reason: String
     /// The first chunk has come once already: the next one begins anew.
     package var hasFirst: Bool
+    /// Some of the guid's requests were under way at the same time: its page sends in parallel.
+    package var overlaps: Bool
+    /// A chunk that the page takes for stored; 0 if there is none but the first.
+    package var otherChunk: Int
     package let client: Client
     /// Seconds since 1970.
     package let time: Int64
@@ -18,14 +22,16 @@ package struct Refusal: Equatable, Sendable {
     package let isRecorded: Bool
 
     package init(
-        owner: String, md5: String, guid: String, reason: String, hasFirst: Bool, client: Client, time: Int64,
-        isRecorded: Bool
+        owner: String, md5: String, guid: String, reason: String, hasFirst: Bool, overlaps: Bool = false,
+        otherChunk: Int = 0, client: Client, time: Int64, isRecorded: Bool
     ) {
         self.owner = owner
         self.md5 = md5
         self.guid = guid
         self.reason = reason
         self.hasFirst = hasFirst
+        self.overlaps = overlaps
+        self.otherChunk = otherChunk
         self.client = client
         self.time = time
         self.isRecorded = isRecorded
@@ -34,9 +40,21 @@ package struct Refusal: Equatable, Sendable {
     /// The same, that the catalogue has not.
     package var unrecorded: Refusal {
         Refusal(
-            owner: owner, md5: md5, guid: guid, reason: reason, hasFirst: hasFirst, client: client, time: time,
-            isRecorded: false)
+            owner: owner, md5: md5, guid: guid, reason: reason, hasFirst: hasFirst, overlaps: overlaps,
+            otherChunk: otherChunk, client: client, time: time, isRecorded: false)
     }
+
+    /// Whether a request with the first chunk ends it.
+    package func ends(_ terms: UploadTerms) -> Bool {
+        hasFirst && terms.beginsAnew && (terms.isJoined || !isInDoubt(overlaps: terms.overlaps))
+    }
+
+    /// Whether a first chunk that comes again may be one whose reply was lost, while the page goes on with the others. If it
+    /// is not, the page sends the others again too.
+    package func isInDoubt(overlaps: Bool) -> Bool { (self.overlaps || overlaps) && otherChunk > 0 }
+
+    /// Whether a request with another chunk than the first tells what is not known yet.
+    package func isNews(_ terms: UploadTerms) -> Bool { otherChunk == 0 || terms.overlaps && !overlaps }
 
     /// At most so many guids of one client are refused, the oldest are forgotten first. A client that is not known has as
     /// many as there are.

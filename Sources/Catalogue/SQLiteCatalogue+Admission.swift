@@ -22,14 +22,13 @@ extension Database {
     func refusal(_ key: UploadKey, guid: String, _ expiry: UploadExpiry) throws -> Refusal? {
         try row(
             """
-            SELECT reason, first_came, client, create_time FROM refusal
+            SELECT reason, first_came, client, create_time, overlapped, other_chunk FROM refusal
             WHERE owner = ? AND md5 = ? AND guid = ? AND create_time > ?
             """, [key.owner, key.md5, guid, expiry.full]
         ).map {
             Refusal(
-                owner: key.owner, md5: key.md5, guid: guid, reason: $0[0], hasFirst: $0[1],
-                client: Client(recorded: $0[2]),
-                time: $0[3], isRecorded: true)
+                owner: key.owner, md5: key.md5, guid: guid, reason: $0[0], hasFirst: $0[1], overlaps: $0[4],
+                otherChunk: $0[5], client: Client(recorded: $0[2]), time: $0[3], isRecorded: true)
         }
     }
 
@@ -37,15 +36,29 @@ extension Database {
     func currentRefusal(
         _ key: UploadKey, guid: String, isFirst: Bool, _ terms: UploadTerms, _ expiry: UploadExpiry
     ) throws -> Refusal? {
-        let found = try refusal(key, guid: guid, expiry)
-        guard let found, isFirst else { return found }
+        guard let found = try refusal(key, guid: guid, expiry) else { return nil }
+        guard isFirst else {
+            if found.isNews(terms) { try note(terms, of: found) }
+            return found
+        }
         let which: StatementArguments = [key.owner, key.md5, guid]
-        if found.hasFirst, terms.beginsAnew {
+        if found.ends(terms) {
             try run("DELETE FROM refusal WHERE owner = ? AND md5 = ? AND guid = ?", which)
             return nil
         }
-        try run("UPDATE refusal SET first_came = 1 WHERE owner = ? AND md5 = ? AND guid = ?", which)
+        try run(
+            "UPDATE refusal SET first_came = 1, overlapped = max(overlapped, ?) WHERE owner = ? AND md5 = ? AND guid = ?",
+            [terms.overlaps] + which)
         return found
+    }
+
+    /// Notes what another chunk than the first tells of a refused guid.
+    func note(_ terms: UploadTerms, of refusal: Refusal) throws {
+        try run(
+            """
+            UPDATE refusal SET overlapped = max(overlapped, ?), other_chunk = iif(other_chunk = 0, ?, other_chunk)
+            WHERE owner = ? AND md5 = ? AND guid = ?
+            """, [terms.overlaps, terms.chunk, refusal.owner, refusal.md5, refusal.guid])
     }
 
     /// Refuses a guid, which is no alias of an open upload any more.
@@ -73,14 +86,15 @@ extension Database {
     func insert(_ refusal: Refusal) throws {
         try run(
             """
-            INSERT INTO refusal (owner, md5, guid, reason, first_came, client, create_time)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO refusal (owner, md5, guid, reason, first_came, overlapped, other_chunk, client, create_time)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET reason = excluded.reason, first_came = max(first_came, excluded.first_came),
-                client = excluded.client, create_time = excluded.create_time
+                overlapped = max(overlapped, excluded.overlapped),
+                other_chunk = iif(other_chunk = 0, excluded.other_chunk, other_chunk), client = excluded.client, create_time = excluded.create_time
             """,
             [
-                refusal.owner, refusal.md5, refusal.guid, refusal.reason, refusal.hasFirst, refusal.client.description,
-                refusal.time,
+                refusal.owner, refusal.md5, refusal.guid, refusal.reason, refusal.hasFirst, refusal.overlaps,
+                refusal.otherChunk, refusal.client.description, refusal.time,
             ])
         try boundRefusals(of: refusal.client.description)
     }
@@ -108,20 +122,28 @@ extension Database {
         }
     }
 
-    /// Deletes open uploads, whose guids are refused from now on: a page that had a chunk acknowledged must not go on as
+    /// Deletes the finished uploads of a video that is deleted: their guids had code 1, and must not go on with code 2.
+    func retireSealed(as video: Int64, now: Int64) throws {
+        let uploads = try rows(
+            "SELECT upload_id, path FROM upload WHERE video_id = ? AND state = 'sealed'", [video]
+        ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+        try retire(uploads, reason: Refusal.expired, now: now)
+    }
+
+    /// Deletes uploads, whose guids are refused from now on: a page that had a chunk acknowledged must not go on as
     /// if it were there.
     func retire(_ uploads: [ExpiredUpload], reason: String, now: Int64) throws {
         var clients: Set<String> = []
         for upload in uploads {
             let guids = try rows(
                 """
-                INSERT INTO refusal (owner, md5, guid, reason, first_came, client, create_time)
-                SELECT owner, md5, g.guid, ?, EXISTS (
-                    SELECT 1 FROM upload_chunk c WHERE c.upload_id = upload.upload_id AND chunk = 0), client, ?
+                INSERT INTO refusal (owner, md5, guid, reason, first_came, overlapped, other_chunk, client, create_time)
+                SELECT owner, md5, g.guid, ?, first_came, overlapped, iif(state = 'sealed', 1, (
+                    SELECT ifnull(max(chunk), 0) FROM upload_chunk c WHERE c.upload_id = upload.upload_id)), client, ?
                 FROM upload JOIN upload_guid g USING (upload_id)
-                WHERE upload_id = ? AND received > 0 AND chunks > 1
+                WHERE upload_id = ? AND (received > 0 OR state = 'sealed') AND chunks > 1
                 ON CONFLICT DO UPDATE SET reason = excluded.reason, first_came = excluded.first_came,
-                    client = excluded.client, create_time = excluded.create_time
+                    overlapped = excluded.overlapped, other_chunk = excluded.other_chunk, client = excluded.client, create_time = excluded.create_time
                 RETURNING client
                 """, [reason, now, upload.id])
             clients.formUnion(guids.map { $0[0] })

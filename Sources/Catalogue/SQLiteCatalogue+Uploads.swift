@@ -7,13 +7,19 @@ extension SQLiteCatalogue {
     ) throws(CatalogueError) -> UploadStart {
         // Most requests of a refused guid end here, without a turn to write.
         if !isFirst, let refusal = try read({ db in try db.refusal(key, guid: draft.guid, expiry) }) {
+            // Where there is no room for that it stays refused all the same.
+            if refusal.isNews(terms) { try? write { db in try db.note(terms, of: refusal) } }
             return .refused(refusal)
         }
         try checkLog()
         return try write { db in
             let now = expiry.now
-            if let video = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) { return .sealed(video) }
             var expired: [ExpiredUpload] = []
+            if let id = try db.sealedVideo(key, guid: draft.guid, expiry: expiry.full) {
+                if let video = try db.video(id: id) { return .sealed(video) }
+                // Its record was deleted by SQL.
+                try db.retireSealed(as: id, now: now)
+            }
             var found = try db.unfinishedUploads(key, limit: 1).first
             if let upload = found, try db.isOver(upload.id, expiry) {
                 expired.append(ExpiredUpload(id: upload.id, path: upload.draft.path))
@@ -105,6 +111,10 @@ extension SQLiteCatalogue {
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
         try checkLog()
         return try write(durably: durably) { db in try chunks.map(db.record) }
+    }
+
+    package func noteFirstChunk(guid: String, upload id: Int64) throws(CatalogueError) {
+        try write { db in try db.noteFirstChunk(guid: guid, upload: id) }
     }
 
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
@@ -242,9 +252,9 @@ extension Database {
         ).map { ($0[0], $0[1]) }
     }
 
-    /// The video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
-    fileprivate func sealedVideo(_ key: UploadKey, guid: String, expiry: Int64) throws -> Video? {
-        let id: Int64? = try row(
+    /// The number of the video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
+    fileprivate func sealedVideo(_ key: UploadKey, guid: String, expiry: Int64) throws -> Int64? {
+        try row(
             """
             SELECT video_id FROM upload JOIN upload_guid USING (upload_id)
             WHERE upload_guid.guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
@@ -252,7 +262,6 @@ extension Database {
             ORDER BY upload_id DESC LIMIT 1
             """,
             [guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", expiry])?[0]
-        return try id.flatMap(video(id:))
     }
 
     /// The refusal of a request's guid. Nothing follows a whole file, and where the reserve is touched there is no room for
@@ -262,7 +271,8 @@ extension Database {
     ) -> Refusal {
         Refusal(
             owner: key.owner, md5: key.md5, guid: guid, reason: reason, hasFirst: isFirst,
-            client: terms.client, time: now, isRecorded: key.chunks > 1 && terms.room > 0)
+            overlaps: terms.overlaps, otherChunk: isFirst ? 0 : terms.chunk, client: terms.client, time: now,
+            isRecorded: key.chunks > 1 && terms.room > 0)
     }
 
     /// Ends the client's other unfinished uploads of the content that an upload has become a video of.
@@ -334,6 +344,12 @@ extension Database {
             """,
             [chunk.number, chunk.length, chunk.crc32c, record.upload])
         let inserted = changesCount
+        if chunk.number == 0 { try noteFirstChunk(guid: record.guid, upload: record.upload) }
+        if record.overlaps {
+            try run(
+                "UPDATE upload_guid SET overlapped = 1 WHERE guid = ? AND upload_id = ? AND overlapped = 0",
+                [record.guid, record.upload])
+        }
         var bytes = chunk.length
         if inserted == 0 {
             for old in try chunks(ofUpload: record.upload, number: chunk.number) { bytes -= old.length }
@@ -347,6 +363,11 @@ extension Database {
             WHERE upload_id = ? AND state = 'open' RETURNING received
             """,
             [inserted, bytes, record.time, record.upload])?[0]
+    }
+
+    fileprivate func noteFirstChunk(guid: String, upload id: Int64) throws {
+        try run(
+            "UPDATE upload_guid SET first_came = 1 WHERE guid = ? AND upload_id = ? AND first_came = 0", [guid, id])
     }
 
     fileprivate func forget(chunk: Int, upload id: Int64) throws {

@@ -59,9 +59,11 @@ extension SQLiteCatalogue {
     }
 
     package func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]? {
-        try deleting(durably: true) { db in
+        let uploadTime = clock
+        return try deleting(durably: true) { db in
             guard let video = try db.video(id: id) else { return nil }
             try db.run("DELETE FROM video_info WHERE video_id = ?", [id])
+            try db.retireSealed(as: id, now: uploadTime)
             guard try db.videos(ofFile: video.path, limit: 1).isEmpty else { return [] }
             try db.run("DELETE FROM job WHERE path = ?", [video.path])
             try db.run("DELETE FROM media WHERE path = ?", [video.path])

@@ -211,13 +211,17 @@ enum Schema {
         ALTER TABLE upload ADD COLUMN is_known INTEGER NOT NULL DEFAULT 0 CHECK (is_known IN (0, 1));
 
         -- A guid whose upload was refused or is lost: each of its chunks gets the same refusal until it begins anew, with
-        -- its first chunk. first_came: that has come once already, so that the next time is again.
+        -- its first chunk. first_came: that has come once already, so that the next time is again. overlapped: some of its
+        -- requests were under way at the same time. other_chunk: one that its page takes for stored, 0 if there is none but
+        -- the first.
         CREATE TABLE refusal (
             owner TEXT NOT NULL,
             md5 TEXT NOT NULL,
             guid TEXT NOT NULL,
             reason TEXT NOT NULL,
             first_came INTEGER NOT NULL DEFAULT 1 CHECK (first_came IN (0, 1)),
+            overlapped INTEGER NOT NULL DEFAULT 0 CHECK (overlapped IN (0, 1)),
+            other_chunk INTEGER NOT NULL DEFAULT 1,
             client TEXT NOT NULL,
             create_time INTEGER NOT NULL,
             PRIMARY KEY (owner, md5, guid)
@@ -271,6 +275,10 @@ enum Schema {
         UPDATE upload SET client = 'owner:' || owner WHERE owner <> '';
         -- In which order an upload got its guids.
         ALTER TABLE upload_guid ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+        -- first_came: its own first chunk is stored; when it comes once more, that is again. overlapped: some of its
+        -- requests were under way at the same time.
+        ALTER TABLE upload_guid ADD COLUMN first_came INTEGER NOT NULL DEFAULT 0 CHECK (first_came IN (0, 1));
+        ALTER TABLE upload_guid ADD COLUMN overlapped INTEGER NOT NULL DEFAULT 0 CHECK (overlapped IN (0, 1));
         DROP INDEX upload_open;
         CREATE INDEX upload_open ON upload (client) WHERE state = 'open';
 

@@ -112,12 +112,18 @@ package struct StoredChunk: Equatable, Sendable {
 /// A stored chunk, to be recorded.
 package struct ChunkRecord: Sendable {
     package let upload: Int64
+    /// Whose request brings it.
+    package let guid: String
+    /// Requests of the guid are under way at the same time.
+    package let overlaps: Bool
     package let chunk: StoredChunk
     /// Seconds since 1970.
     package let time: Int64
 
-    package init(upload: Int64, chunk: StoredChunk, time: Int64) {
+    package init(upload: Int64, guid: String, overlaps: Bool = false, chunk: StoredChunk, time: Int64) {
         self.upload = upload
+        self.guid = guid
+        self.overlaps = overlaps
         self.chunk = chunk
         self.time = time
     }

@@ -9,19 +9,28 @@ package struct UploadTerms: Sendable {
     package let room: Int
     /// With the first chunk it may begin anew what is refused. Not so a request that was under way when it was refused.
     package let beginsAnew: Bool
+    /// Its number.
+    package let chunk: Int
+    /// Other requests of the guid are under way.
+    package let overlaps: Bool
+    /// It is the first chunk, and another one that had come before has followed.
+    package let isJoined: Bool
     /// Why the guid is to be refused: what its first chunk brings is no video. `nil` if it is not.
     package let refusal: String?
     /// Asked for an upload that is new: it will be one more video.
     package let permit: RecordPermit
 
     package init(
-        client: Client, limits: UploadLimits, room: Int, beginsAnew: Bool = true, refusal: String? = nil,
-        permit: RecordPermit = .unlimited
+        client: Client, limits: UploadLimits, room: Int, beginsAnew: Bool = true, chunk: Int = 1,
+        overlaps: Bool = false, isJoined: Bool = false, refusal: String? = nil, permit: RecordPermit = .unlimited
     ) {
         self.client = client
         self.limits = limits
         self.room = room
         self.beginsAnew = beginsAnew
+        self.chunk = chunk
+        self.overlaps = overlaps
+        self.isJoined = isJoined
         self.refusal = refusal
         self.permit = permit
     }

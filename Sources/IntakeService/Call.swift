@@ -20,6 +20,7 @@ final class Call: Sendable {
     private let isAnswered = Atomic(false)
     private let upload: Locked<(guid: String, chunk: Int, read: Duration)?> = Locked(nil)
     private let video: Locked<Video?> = Locked(nil)
+    private let ending: Locked<(@Sendable () -> Void)?> = Locked(nil)
 
     init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
         self.exchange = exchange
@@ -45,6 +46,9 @@ final class Call: Sendable {
         upload.withLock { $0 = (request.guid, request.chunk, read) }
     }
 
+    /// Calls `body` when it is about to be answered.
+    func beforeAnswer(_ body: @escaping @Sendable () -> Void) { ending.withLock { $0 = body } }
+
     /// Answers a request whose file has become a video.
     func answer(_ request: UploadRequest, complete video: Video) {
         self.video.withLock { $0 = video }
@@ -58,6 +62,7 @@ final class Call: Sendable {
 
     private func answer(_ reply: Reply, _ failure: Failure?) {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        ending.withLock { $0.take() }?()
         // Before the reply: who has it finds its request counted.
         service.metrics.count(action, reply, after: ContinuousClock.now - started)
         let isWritten = exchange.send(reply)

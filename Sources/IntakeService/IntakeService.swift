@@ -19,6 +19,7 @@ package final class IntakeService: Sendable {
     let proxies: ProxyWatch
     let recordRate: RecordRate
     let refusedGuids: RefusedGuids
+    let guidRequests = GuidRequests()
     /// Of the program.
     let version: String
     let limits: ResourceLimits

@@ -46,17 +46,21 @@ final class RefusedGuids: Sendable {
 
     /// The refusal that a request gets. A first chunk that comes again begins anew, and there is none then.
     ///
-    /// - Parameter beginsAnew: whether a first chunk may: not one that was under way when it was refused.
-    func refusal(_ request: UploadRequest, beginsAnew: Bool) -> Refusal? {
+    /// - Parameter terms: on which it comes.
+    func refusal(_ request: UploadRequest, _ terms: UploadTerms) -> Refusal? {
         let key = Key(owner: Array(request.owner.utf8), md5: request.md5, guid: request.guid)
         return state.withLock { state in
             guard let refusal = state.refusals[key] else { return nil }
-            guard request.chunk == 0 else { return refusal }
-            if refusal.hasFirst, beginsAnew {
+            if request.chunk == 0, refusal.ends(terms) {
                 state.remove(key)
                 return nil
             }
-            state.refusals[key]!.hasFirst = true
+            if terms.overlaps { state.refusals[key]!.overlaps = true }
+            if request.chunk == 0 {
+                state.refusals[key]!.hasFirst = true
+            } else if refusal.otherChunk == 0 {
+                state.refusals[key]!.otherChunk = request.chunk
+            }
             return refusal
         }
     }

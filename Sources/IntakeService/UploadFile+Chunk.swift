@@ -40,7 +40,9 @@ extension IntakeService {
         target.digest.wait(lag: Self.digestLag)
         target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
-        case .before: return .stored
+        case .before:
+            if chunk == 0 { try recording(catalogue.noteFirstChunk(guid: request.guid, upload: upload.record.id)) }
+            return .stored
         case .never: return .endedElsewhere
         case .now(let stored, let count):
             upload.stored(stored, by: sender)
@@ -105,7 +107,9 @@ extension IntakeService {
     private func record(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
-        let record = ChunkRecord(upload: upload.record.id, chunk: chunk, time: uploadTime)
+        let record = ChunkRecord(
+            upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(request), chunk: chunk,
+            time: uploadTime)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
 

@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import Dispatch
 import Logging
 import Uploads
 
@@ -12,13 +13,45 @@ extension IntakeService {
         let hasRoom = (try? store.room()).map { $0.data > 0 } ?? false
         var refusal = Refusal(
             owner: request.owner, md5: request.md5, guid: request.guid, reason: failure.reason.rawValue,
-            hasFirst: request.chunk == 0, client: call.client, time: uploadTime, isRecorded: hasRoom)
+            hasFirst: request.chunk == 0, overlaps: guidRequests.overlap(request),
+            otherChunk: request.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
         drop(request, failure)
         if refusal.isRecorded, let expired = try? catalogue.refuse(refusal) {
             retire(expired, failure)
         } else {
             refusal = refusal.unrecorded
             refusedGuids.add(refusal)
+        }
+    }
+
+    /// Seconds that a first chunk waits for another one that comes again with it.
+    static let joiningTime = 2.0
+
+    /// Holds a first chunk that may begin anew what is refused, or be one whose reply was lost. If its page begins anew it
+    /// sends the other chunks again too, and the next one tells. Returns `false` if it cannot be held.
+    func hold(
+        _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, _ refusal: Refusal
+    ) -> Bool {
+        let first = HeldFirstChunk(
+            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal)
+        guard let replaced = guidRequests.hold(first) else { return false }
+        if let before = replaced.before { before.call.answer(.kept(before.refusal, before.call.settings)) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
+            guard let late = self.guidRequests.takeHeld(replaced.number) else { return }
+            late.call.answer(.kept(late.refusal, late.call.settings))
+        }
+        return true
+    }
+
+    /// Lets a first chunk that is held go on before the one that has come now.
+    func join(_ request: UploadRequest) {
+        guard request.chunk > 0, let first = guidRequests.takeHeld(of: request) else { return }
+        do throws(Failure) {
+            // A page that goes on in the middle of the file does not begin anew.
+            guard request.chunk <= first.refusal.otherChunk else { throw .kept(first.refusal, first.call.settings) }
+            try process(first.request, first.content, first.call, isVideo: first.isVideo, isJoined: true)
+        } catch {
+            first.call.answer(error)
         }
     }
 

@@ -15,16 +15,30 @@ extension IntakeService {
         }
         let request = try UploadRequest(form, owner: call.owner, settings: call.settings)
         call.note(request)
+        guidRequests.begin(request, call)
         guard let content = form.content else { throw .missingFile }
         let isVideo = try beginsLikeVideo(request, content, call.settings)
+        join(request)
+        try process(request, content, call, isVideo: isVideo)
+    }
+
+    /// Stores and answers a checked request.
+    ///
+    /// - Parameter isJoined: it was held until another chunk came.
+    func process(
+        _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, isJoined: Bool = false
+    ) throws(Failure) {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
             for attempt in 0..<3 {
-                switch try begin(request, call, isVideo: isVideo, attempt: attempt) {
+                switch try begin(request, call, isVideo: isVideo, attempt: attempt, isJoined: isJoined) {
                 case .sealed(let video):
                     return call.answer(request, complete: video)
                 case .unfinished(let upload):
                     if try take(request, content, in: upload, call) { return }
+                case .refused(let refusal):
+                    if hold(request, content, call, isVideo: isVideo, refusal) { return }
+                    throw .kept(refusal, call.settings)
                 }
             }
             throw .notStored(cause: "the upload ended in another process")
@@ -85,13 +99,15 @@ extension IntakeService {
     private enum Beginning {
         case unfinished(ActiveUpload)
         case sealed(Video)
+        /// It may be held, to see whether its page begins anew.
+        case refused(Refusal)
     }
 
     /// Finds or makes the upload that a request belongs to.
     ///
     /// - Parameter attempt: 0 for the first look. A refusal that came meanwhile is for this very request.
     private func begin(
-        _ request: UploadRequest, _ call: Call, isVideo: Bool?, attempt: Int
+        _ request: UploadRequest, _ call: Call, isVideo: Bool?, attempt: Int, isJoined: Bool
     ) throws(Failure) -> Beginning {
         let settings = call.settings
         if isVideo == false {
@@ -101,11 +117,21 @@ extension IntakeService {
             return .unfinished(upload)
         }
         let beginsAnew = attempt == 0
-        if let refusal = refusedGuids.refusal(request, beginsAnew: beginsAnew) { throw .kept(refusal, settings) }
         let terms = UploadTerms(
             client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
-            beginsAnew: beginsAnew, refusal: isVideo == false ? FailureReason.container.rawValue : nil,
+            beginsAnew: beginsAnew, chunk: request.chunk, overlaps: guidRequests.overlap(request), isJoined: isJoined,
+            refusal: isVideo == false ? FailureReason.container.rawValue : nil,
             permit: recordRate.permit(for: call.client))
+        func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
+            let mayBegin = request.chunk == 0 && refusal.hasFirst && beginsAnew && isVideo != false
+            if mayBegin, !isJoined, refusal.isInDoubt(overlaps: terms.overlaps) { return .refused(refusal) }
+            // One more chunk that the page takes for stored: a first one that waits cannot begin anew without it.
+            if request.chunk > 0, let first = guidRequests.takeHeld(of: request) {
+                first.call.answer(.kept(refusal, settings))
+            }
+            throw .kept(refusal, settings)
+        }
+        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
         let start: UploadStart
         do throws(Failure) {
             start = try recording(
@@ -127,7 +153,7 @@ extension IntakeService {
             if isVideo == false { drop(request, failure) }
             retire(expired, isVideo == false ? failure : .expired)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
-            throw failure
+            return try kept(refusal)
         case .unfinished(let record, let expired, let left):
             noteEvicted(expired, for: call.client)
             retire(expired, .expired)
@@ -208,9 +234,18 @@ extension IntakeService {
     /// Gives an upload up that has ended in another process, and answers who waits for it.
     func settle(_ upload: ActiveUpload) {
         uploads.remove(upload)
-        guard let video = try? catalogue.video(ofUpload: upload.record.id) else { return }
-        for waiting in upload.finish(.complete(video)) {
-            answer(waiting.call, waiting.request, .complete(video))
+        let id = upload.record.id
+        let outcome: ActiveUpload.Outcome
+        if let video = try? catalogue.video(ofUpload: id) {
+            outcome = .complete(video)
+        } else if let states = try? catalogue.states(ofUploads: [id]), states[id] != .open {
+            // Evicted, or its video is deleted already.
+            outcome = .failed(.expired)
+        } else {
+            return
+        }
+        for waiting in upload.finish(outcome) {
+            answer(waiting.call, waiting.request, outcome)
             upload.end()
         }
     }

@@ -223,7 +223,7 @@ import Uploads
         _ = try fixture.catalogue.record(
             [
                 ChunkRecord(
-                    upload: upload.id, chunk: StoredChunk(number: 0, length: 60, crc32c: 1), time: 1000)
+                    upload: upload.id, guid: "g", chunk: StoredChunk(number: 0, length: 60, crc32c: 1), time: 1000)
             ], durably: false)
         // Its owner has the content: it promises nothing.
         let key = UploadKey(

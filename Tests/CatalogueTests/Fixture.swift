@@ -51,7 +51,8 @@ final class Fixture {
     }
 
     func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
-        try catalogue.record([ChunkRecord(upload: upload.id, chunk: chunk, time: now)], durably: false)[0]
+        let record = ChunkRecord(upload: upload.id, guid: upload.draft.guid, chunk: chunk, time: now)
+        return try catalogue.record([record], durably: false)[0]
     }
 
     func seal(

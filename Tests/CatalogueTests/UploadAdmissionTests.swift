@@ -197,7 +197,8 @@ import Uploads
         try fixture.execute(
             """
             WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < \(Refusal.limit - 1))
-            INSERT INTO refusal SELECT '', '\(md5)', 'g' || n, 'quota', 1, iif(n < 150, 'owner:most', 'c' || (n / 100)), n
+            INSERT INTO refusal (owner, md5, guid, reason, first_came, client, create_time)
+            SELECT '', '\(md5)', 'g' || n, 'quota', 1, iif(n < 150, 'owner:most', 'c' || (n / 100)), n
             FROM number
             """)
         for number in 0..<20 {

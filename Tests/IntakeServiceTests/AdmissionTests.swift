@@ -314,7 +314,7 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
 }
 
 extension InProcessSite {
-    fileprivate func count(_ table: String) throws -> Int {
+    func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: dataDirectory.path + "/video-intake.db").read {
             try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")!
         }

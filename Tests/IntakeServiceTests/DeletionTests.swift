@@ -66,6 +66,62 @@ import TestSupport
         for site in [site, other] { #expect(try site.send(page.determineRequest()).code == 1) }
     }
 
+    /// Three pages that send the same file: the first one brings one chunk and hears of the end from the second one's.
+    @Test("a guid that had code 1 gets no code 2 once its video is deleted, and begins afresh with its first chunk")
+    func refusedAfterwards() throws {
+        let site = try InProcessSite()
+        let (other, third) = (try site.another(), try site.another())
+        let one = page()
+        var (two, late) = (one, one)
+        two.guid = PageUpload.newGuid()
+        late.guid = PageUpload.newGuid()
+        // The third process still works on the upload when it has become a video, and no video any more.
+        #expect(try site.send(one.request(0)).code == 2)
+        #expect(try third.send(late.request(1)).code == 2)
+        let id = Int64(try #require(try send(two, to: site).videoID))
+        #expect(try site.send(one.request(1)).code == 1)
+        _ = try other.service.deleteVideo(id: id)
+        for site in [site, other, third] {
+            for page in [one, two, late] {
+                for chunk in [1, 2] {
+                    let reply = try site.send(page.request(chunk))
+                    #expect(reply.status == 200 && reply.code == -3, "\(reply)")
+                    #expect(reply.headers["x-intake-reason"] == "expired")
+                }
+            }
+        }
+        #expect(try site.count("upload") == 0 && site.count("refusal") == 3)
+        // The first chunk of this one has not come: it is not for the first time again.
+        #expect(try site.send(late.request(0)).code == -3)
+        for page in [one, two, late] { #expect(try send(page, to: site).code == 1) }
+    }
+
+    @Test("so it is where its record was deleted by SQL")
+    func deletedBySQL() throws {
+        let site = try InProcessSite()
+        let page = page()
+        #expect(try send(page, to: site).code == 1)
+        try site.execute("DELETE FROM video_info")
+        for chunk in [1, 2] { #expect(try site.send(page.request(chunk)).code == -3) }
+        #expect(try send(page, to: site).code == 1)
+    }
+
+    @Test("the guids of deleted videos are bounded as all that are refused")
+    func boundedAfterwards() throws {
+        let site = try InProcessSite()
+        var page = page()
+        page.address = "192.0.2.1"
+        let id = Int64(try #require(try send(page, to: site).videoID))
+        try site.execute(
+            """
+            INSERT INTO upload_guid (guid, upload_id)
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+            SELECT 'g' || i, (SELECT upload_id FROM upload) FROM n
+            """)
+        _ = try site.service.deleteVideo(id: id)
+        #expect(try site.count("refusal") == Refusal.clientLimit && site.count("upload_guid") == 0)
+    }
+
     @Test("who still knows a deleted video makes no copy of it, though its file is not removed yet")
     func staleCopy() throws {
         let site = try InProcessSite()

@@ -1,0 +1,99 @@
+import Catalogue
+import ChunkStore
+import Uploads
+
+/// A first chunk that waits for another one of its guid, to be told from one whose reply was lost.
+struct HeldFirstChunk: Sendable {
+    let call: Call
+    let request: UploadRequest
+    let content: Content
+    let isVideo: Bool?
+    let refusal: Refusal
+}
+
+/// The requests of upload_file that are under way, by guid, and the first chunks that are held: at most one of a guid, and
+/// so many of a client and in all.
+///
+/// One lock guards all; nothing is answered or stored under it. Thread-safe.
+final class GuidRequests: Sendable {
+    private struct Key: Hashable {
+        /// By bytes, as the catalogue compares.
+        let owner: [UInt8]
+        let md5: String
+        let guid: String
+
+        init(_ request: UploadRequest) {
+            owner = Array(request.owner.utf8)
+            md5 = request.md5
+            guid = request.guid
+        }
+    }
+
+    private struct Held {
+        let first: HeldFirstChunk
+        let number: Int
+    }
+
+    private struct State {
+        var counts: [Key: Int] = [:]
+        var held: [Key: Held] = [:]
+        var lastNumber = 0
+    }
+
+    private static let limit = 256
+    private static let clientLimit = 16
+
+    private let state: Locked<State> = Locked(State())
+
+    /// A request begins; it ends when its call is about to be answered.
+    func begin(_ request: UploadRequest, _ call: Call) {
+        let key = Key(request)
+        state.withLock { $0.counts[key, default: 0] += 1 }
+        call.beforeAnswer { [state] in
+            state.withLock { state in
+                let count = state.counts[key]! - 1
+                state.counts[key] = count > 0 ? count : nil
+            }
+        }
+    }
+
+    /// Whether another request of this one's guid is under way.
+    func overlap(_ request: UploadRequest) -> Bool {
+        let key = Key(request)
+        return state.withLock { $0.counts[key] ?? 0 > 1 }
+    }
+
+    /// Holds a first chunk.
+    ///
+    /// - Returns: its number, and the one of the same guid that was held before and is to be answered now; `nil` if there are
+    ///   too many.
+    func hold(_ first: HeldFirstChunk) -> (number: Int, before: HeldFirstChunk?)? {
+        let key = Key(first.request)
+        return state.withLock { state in
+            let before = state.held[key]
+            if before == nil {
+                let own = state.held.values.count { $0.first.call.client == first.call.client }
+                guard state.held.count < Self.limit, own < Self.clientLimit || !first.call.client.isKnown else {
+                    return nil
+                }
+            }
+            state.lastNumber += 1
+            state.held[key] = Held(first: first, number: state.lastNumber)
+            return (state.lastNumber, before?.first)
+        }
+    }
+
+    /// Takes the first chunk that is held of a request's guid.
+    func takeHeld(of request: UploadRequest) -> HeldFirstChunk? {
+        let key = Key(request)
+        return state.withLock { $0.held.removeValue(forKey: key)?.first }
+    }
+
+    /// Takes the first chunk with this number, `nil` if it is held no more.
+    func takeHeld(_ number: Int) -> HeldFirstChunk? {
+        state.withLock { state in
+            guard let key = state.held.first(where: { $0.value.number == number })?.key else { return nil }
+            return state.held.removeValue(forKey: key)?.first
+        }
+    }
+}
