@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import Glibc
 import Uploads
 
 /// upload_file: parse, check, store, decide, reply.
@@ -63,7 +64,11 @@ extension IntakeService {
             completeForOthers(upload)
             upload.end()
             discardIfEmpty(upload)
-            throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
+            // Nor is an upload refused for good that was admitted to room which is not off the disk yet.
+            let isToComeAgain =
+                hadChunks || upload.hasChunks
+                || error.reason == .diskFull && (try? catalogue.awaitsRoom(now: uploadTime)) == true
+            throw isToComeAgain ? error.whereChunksAre : error
         }
     }
 
@@ -102,20 +107,29 @@ extension IntakeService {
         }
         let beginsAnew = attempt == 0
         if let refusal = refusedGuids.refusal(request, beginsAnew: beginsAnew) { throw .kept(refusal, settings) }
-        let terms = UploadTerms(
-            client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
-            beginsAnew: beginsAnew, refusal: isVideo == false ? FailureReason.container.rawValue : nil,
-            permit: recordRate.permit(for: call.client))
-        let start: UploadStart
-        do throws(Failure) {
-            start = try recording(
-                catalogue.beginUpload(
-                    request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                    terms: terms, expiry: expiry))
-        } catch {
-            throw error.whereChunksAre
+        func start() throws(Failure) -> UploadStart {
+            let terms = UploadTerms(
+                client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
+                unrecorded: unrecorded.load(ordering: .relaxed), beginsAnew: beginsAnew,
+                refusal: isVideo == false ? FailureReason.container.rawValue : nil,
+                permit: recordRate.permit(for: call.client))
+            do throws(Failure) {
+                return try recording(
+                    catalogue.beginUpload(
+                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                        terms: terms, expiry: expiry))
+            } catch {
+                throw error.whereChunksAre
+            }
         }
-        switch start {
+        var started = try start()
+        for _ in 0..<Self.roomAttempts {
+            guard case .awaitsRoom(let expired) = started else { break }
+            retire(expired, .expired)
+            usleep(Self.roomPause)
+            started = try start()
+        }
+        switch started {
         case .sealed(let video):
             return .sealed(video)
         case .otherChunkSize:
@@ -128,6 +142,9 @@ extension IntakeService {
             retire(expired, isVideo == false ? failure : .expired)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
             throw failure
+        case .awaitsRoom(let expired):
+            retire(expired, .expired)
+            throw .diskFullForNow
         case .unfinished(let record, let expired, let left):
             noteEvicted(expired, for: call.client)
             retire(expired, .expired)
