@@ -94,6 +94,19 @@ package protocol Catalogue: Sendable {
     /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
     func promisedBytes() throws(CatalogueError) -> Int
 
+    /// Lets other uploads give way to bytes that an open upload has not promised: of a file whose size is not known, or of
+    /// content that its owner has already. As for a new upload, but for the number.
+    ///
+    /// - Parameters:
+    ///   - bytes: how many.
+    ///   - room, unrecorded: as in `UploadTerms`.
+    func makeRoom(
+        for bytes: Int, of upload: Upload, room: Int, unrecorded: Int, now: Int64
+    ) throws(CatalogueError) -> RoomMade
+
+    /// Whether bytes of uploads that are gone may still be on their way off the disk.
+    func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
+
     /// All uploads that are open, by number.
     func openUploads() throws(CatalogueError) -> [Upload]
 
@@ -164,7 +177,9 @@ package protocol Catalogue: Sendable {
 
     /// Forgets uploads whose life is over; the guids of unfinished ones are refused from now on.
     ///
-    /// - Parameter isDryRun: only finds them.
+    /// Not more at once than fits a transaction on a full disk; `isPart` says whether to call it again, when their files are
+    /// removed.
+    /// - Parameter isDryRun: only finds them, all of them.
     func expireUploads(_ expiry: UploadExpiry, isDryRun: Bool) throws(CatalogueError) -> ExpiredUploads
 
     /// Queues the files of videos that have no job, because transcoding was off when they were recorded.

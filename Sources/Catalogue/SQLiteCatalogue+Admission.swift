@@ -134,6 +134,7 @@ extension Database {
     /// if it were there.
     func retire(_ uploads: [ExpiredUpload], reason: String, now: Int64) throws {
         var clients: Set<String> = []
+        var freed = 0
         for upload in uploads {
             let guids = try rows(
                 """
@@ -147,9 +148,12 @@ extension Database {
                 RETURNING client
                 """, [reason, now, upload.id])
             clients.formUnion(guids.map { $0[0] })
-            try run("DELETE FROM upload WHERE upload_id = ?", [upload.id])
+            let bytes: Int? =
+                try row("DELETE FROM upload WHERE upload_id = ? RETURNING received_bytes", [upload.id])?[0]
+            freed += bytes ?? 0
         }
         for client in clients { try boundRefusals(of: client) }
+        try noteFreed(freed, now: now)
     }
 }
 
@@ -168,26 +172,50 @@ extension SQLiteCatalogue {
             return try read { db in
                 let sealed: Int = try db.row(
                     "SELECT count(*) FROM upload WHERE update_time <= ? AND state = 'sealed'", [expiry.full])![0]
-                return ExpiredUploads(unfinished: try db.openUploads(over: expiry), sealed: sealed)
+                return ExpiredUploads(
+                    unfinished: try db.openUploads(over: expiry, limit: .max), isPart: false, sealed: sealed)
             }
         }
         return try deleting { db in
-            let unfinished = try db.openUploads(over: expiry)
+            let unfinished = try db.openUploads(over: expiry, limit: Self.expiryBatch)
             try db.retire(unfinished, reason: Refusal.expired, now: expiry.now)
-            try db.run("DELETE FROM upload WHERE update_time <= ? AND state = 'sealed'", [expiry.full])
+            let rest: StatementArguments = [expiry.full, Self.expiryBatch - unfinished.count]
+            try db.run(
+                """
+                DELETE FROM upload WHERE upload_id IN (
+                    SELECT upload_id FROM upload WHERE update_time <= ? AND state = 'sealed' LIMIT ?)
+                """, rest)
             let sealed = db.changesCount
-            try db.run("DELETE FROM refusal WHERE create_time <= ?", [expiry.full])
-            return ExpiredUploads(unfinished: unfinished, sealed: sealed)
+            try db.run(
+                """
+                DELETE FROM refusal WHERE (owner, md5, guid) IN (
+                    SELECT owner, md5, guid FROM refusal WHERE create_time <= ? LIMIT ?)
+                """, [expiry.full, Self.expiryBatch])
+            let isPart =
+                try db.changesCount == Self.expiryBatch || unfinished.count + sealed == Self.expiryBatch
+                || !db.openUploads(over: expiry, limit: 1).isEmpty
+            return ExpiredUploads(unfinished: unfinished, isPart: isPart, sealed: sealed)
         }
     }
+
+    /// So many uploads of a kind, and so many refusals, go in one transaction: what it writes has to fit the ballast.
+    private static let expiryBatch = 100
 }
 
 extension Database {
-    fileprivate func openUploads(over expiry: UploadExpiry) throws -> [ExpiredUpload] {
-        try rows(
-            "SELECT upload_id, path FROM upload WHERE state = 'open' AND " + UploadExpiry.isOver
-                + " ORDER BY upload_id", expiry.arguments
-        ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+    /// So many chunks go in one transaction, or one upload with more.
+    private static let chunkBatch = 20_000
+
+    /// - Parameter limit: how many at most; fewer where they have many chunks, unless it is `.max`.
+    fileprivate func openUploads(over expiry: UploadExpiry, limit: Int) throws -> [ExpiredUpload] {
+        var chunks = 0
+        return try rows(
+            "SELECT upload_id, path, received FROM upload WHERE state = 'open' AND " + UploadExpiry.isOver
+                + " ORDER BY upload_id LIMIT ?", expiry.arguments + [limit]
+        ).enumerated().prefix { index, row in
+            chunks += row[2]
+            return index == 0 || limit == .max || chunks <= Self.chunkBatch
+        }.map { _, row in ExpiredUpload(id: row[0], path: row[1]) }
     }
 }
 
@@ -223,41 +251,72 @@ extension Database {
     /// Lets uploads give way to a new one.
     ///
     /// - Parameter bytes: what it promises to bring.
-    func admit(
-        _ terms: UploadTerms, bytes: Int, now: Int64
+    func admit(_ terms: UploadTerms, bytes: Int, now: Int64) throws -> Admittance {
+        try admit(
+            Admission.Request(client: terms.client, bytes: bytes), room: terms.room, unrecorded: terms.unrecorded,
+            limits: terms.limits, now: now)
+    }
+
+    fileprivate func admit(
+        _ request: Admission.Request, room: Int, unrecorded: Int, limits: UploadLimits, now: Int64
     ) throws -> Admittance {
-        let sums = try row(
+        let (totals, promised) = try totals(for: request.client)
+        let room = room - promised
+        var holdings: [(upload: Admission.Holding, path: String)]?
+        func verdict(room: Int) throws -> Admission.Verdict {
+            if let verdict = Admission.verdict(request, room: room, limits: limits, totals: totals) { return verdict }
+            if holdings == nil { holdings = try self.holdings(now: now) }
+            return Admission.verdict(request, room: room, limits: limits, holdings: holdings!.map(\.upload))
+        }
+        switch try verdict(room: room) {
+        case .admitted(let evicted):
+            if evicted.isEmpty { return .admitted([]) }
+            let gone = Set(evicted)
+            let uploads = (holdings ?? []).filter { gone.contains($0.upload.upload) }.map {
+                ExpiredUpload(id: $0.upload.upload, path: $0.path)
+            }
+            try retire(uploads, reason: Refusal.expired, now: now)
+            return .admitted(uploads)
+        case .refused(let reason):
+            // What is on its way off the disk is no room yet. But for it the answer may be another one in a moment.
+            let coming = try freedBytes(now: now) + unrecorded
+            if coming > 0, case .admitted = try verdict(room: room + coming) {
+                return .refused(reason, comesFree: true)
+            }
+            return .refused(reason, comesFree: false)
+        }
+    }
+
+    /// What clients hold, and the bytes that are still to come for them, in one pass.
+    private func totals(for client: Client) throws -> (Admission.Totals, promised: Int) {
+        let row = try row(
             """
-            SELECT count(*), ifnull(sum(\(Self.heldBytes) - received_bytes), 0) FROM upload WHERE state = 'open'
-            """)!
-        let (count, promised): (Int, Int) = (sums[0], sums[1])
-        let (client, limits) = (terms.client, terms.limits)
-        let room = terms.room - promised
-        let own: Int = try row(
-            "SELECT count(*) FROM upload WHERE state = 'open' AND client = ?", [client.description])![0]
-        if count < limits.total, bytes <= room, !client.isKnown || own < limits.perClient { return .admitted([]) }
-        var paths: [Int64: String] = [:]
-        let holdings = try rows(
+            SELECT ifnull(sum(uploads), 0), ifnull(sum(bytes), 0), count(*),
+                ifnull(max(iif(client = ?1, uploads, 0)), 0), ifnull(max(iif(client = ?1, bytes, 0)), 0),
+                ifnull(max(iif(client = ?1, 0, uploads)), 0), ifnull(max(iif(client = ?1, 0, bytes)), 0),
+                ifnull(sum(bytes - received), 0)
+            FROM (
+                SELECT client, count(*) AS uploads, sum(\(Self.heldBytes)) AS bytes, sum(received_bytes) AS received
+                FROM upload WHERE state = 'open' GROUP BY client)
+            """, [client.description])!
+        var totals = Admission.Totals()
+        (totals.uploads, totals.bytes, totals.clients) = (row[0], row[1], row[2])
+        (totals.ownUploads, totals.ownBytes) = (row[3], row[4])
+        (totals.othersUploads, totals.othersBytes) = (row[5], row[6])
+        return (totals, row[7])
+    }
+
+    private func holdings(now: Int64) throws -> [(upload: Admission.Holding, path: String)] {
+        try rows(
             """
             SELECT upload_id, client, \(Self.heldBytes), received_bytes, update_time, received >= max(chunks, 1), path
             FROM upload WHERE state = 'open'
             """
         ).map { row in
-            let id: Int64 = row[0]
-            paths[id] = row[6]
-            return Admission.Holding(
-                upload: id, client: Client(recorded: row[1]), bytes: row[2], received: row[3], idle: now - row[4],
+            let upload = Admission.Holding(
+                upload: row[0], client: Client(recorded: row[1]), bytes: row[2], received: row[3], idle: now - row[4],
                 isWhole: row[5])
-        }
-        let verdict = Admission.verdict(
-            Admission.Request(client: client, bytes: bytes), room: room, limits: limits, holdings: holdings)
-        switch verdict {
-        case .admitted(let evicted):
-            let uploads = evicted.map { ExpiredUpload(id: $0, path: paths[$0] ?? "") }
-            try retire(uploads, reason: Refusal.expired, now: now)
-            return .admitted(uploads)
-        case .refused(let reason):
-            return .refused(reason)
+            return (upload, row[6])
         }
     }
 }
@@ -266,5 +325,52 @@ extension Database {
 enum Admittance {
     /// It begins; these have given way to it.
     case admitted([ExpiredUpload])
-    case refused(Admission.Refusal)
+    /// It does not, or not yet, where `comesFree`: what is on its way off the disk would be enough.
+    case refused(Admission.Refusal, comesFree: Bool)
+}
+
+// MARK: - What is on its way off the disk
+
+extension UploadTerms {
+    /// Seconds after which the bytes of an upload that is gone are off the disk: its file is unlinked at once, and closed by
+    /// the last request that is writing to it.
+    static let freeingTime: Int64 = 5
+}
+
+extension Database {
+    /// The bytes of uploads that are gone stay on the disk for a moment, while they are promised and held no more. In the
+    /// catalogue, because another process may be the one that removes them.
+    func noteFreed(_ bytes: Int, now: Int64) throws {
+        guard bytes > 0 else { return }
+        try run("DELETE FROM freed WHERE time NOT BETWEEN ? AND ?", [now - UploadTerms.freeingTime, now])
+        try run(
+            "INSERT INTO freed VALUES (?, ?) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes", [now, bytes])
+    }
+
+    fileprivate func freedBytes(now: Int64) throws -> Int {
+        let seconds: StatementArguments = [now - UploadTerms.freeingTime, now]
+        return try row("SELECT ifnull(sum(bytes), 0) FROM freed WHERE time BETWEEN ? AND ?", seconds)![0]
+    }
+}
+
+extension SQLiteCatalogue {
+    package func makeRoom(
+        for bytes: Int, of upload: Upload, room: Int, unrecorded: Int, now: Int64
+    ) throws(CatalogueError) -> RoomMade {
+        // As long as there is room, no turn to write is needed.
+        if try promisedBytes() <= room - bytes { return .made(expired: []) }
+        return try write { db in
+            let request = Admission.Request(client: Client(recorded: upload.client), bytes: bytes)
+            switch try db.admit(request, room: room, unrecorded: unrecorded, limits: .none, now: now) {
+            case .admitted(let evicted): return .made(expired: evicted)
+            case .refused(let reason, let comesFree):
+                let chunk = try db.row("SELECT 1 FROM upload WHERE upload_id = ? AND received > 0", [upload.id])
+                return .none(reason, hasChunks: chunk != nil, comesFree: comesFree)
+            }
+        }
+    }
+
+    package func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool {
+        try read { db in try db.freedBytes(now: now) > 0 }
+    }
 }

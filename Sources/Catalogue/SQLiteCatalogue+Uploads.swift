@@ -44,8 +44,13 @@ extension SQLiteCatalogue {
             guard key.chunkSize != nil else { return .unplaced }
             let known = try key.size.flatMap { try db.video(owner: key.owner, md5: key.md5, size: $0) }
             let promised = known == nil ? key.size ?? 0 : 0
-            switch try terms.permit.isGiven() ? db.admit(terms, bytes: promised, now: now) : .refused(.quota) {
-            case .refused(let reason):
+            let admittance =
+                try terms.permit.isGiven()
+                ? db.admit(terms, bytes: promised, now: now) : .refused(.quota, comesFree: false)
+            switch admittance {
+            case .refused(_, comesFree: true):
+                return .awaitsRoom(expired: expired)
+            case .refused(let reason, comesFree: false):
                 let reason = reason == .quota ? Refusal.quota : Refusal.diskFull
                 let refusal = db.refusal(key, guid: draft.guid, reason, isFirst: isFirst, terms, now: now)
                 if refusal.isRecorded { try db.insert(refusal) }
@@ -288,9 +293,12 @@ extension Database {
                 AND NOT EXISTS (
                     SELECT 1 FROM upload_chunk a JOIN upload_chunk b USING (chunk, length)
                     WHERE a.upload_id = ? AND b.upload_id = upload.upload_id AND a.crc32c <> b.crc32c)
-            RETURNING upload_id, path
+            RETURNING upload_id, path, received_bytes
             """, [video, now, md5, owner, size, client, id, id]
-        ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+        ).map { row in
+            try noteFreed(row[2], now: now)
+            return ExpiredUpload(id: row[0], path: row[1])
+        }
         for other in others { try run("DELETE FROM upload_chunk WHERE upload_id = ?", [other.id]) }
         return others
     }

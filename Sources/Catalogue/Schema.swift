@@ -302,5 +302,12 @@ enum Schema {
         -- What a worker can do at the same time: jobs, not counting its lane of short ones, and bytes for their tools.
         ALTER TABLE worker ADD COLUMN slots INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE worker ADD COLUMN memory INTEGER NOT NULL DEFAULT 0;
+
+        -- Bytes of uploads that are gone, by the second in which they went: they may still be on their way off the disk.
+        -- Only the last seconds.
+        CREATE TABLE freed (
+            time INTEGER PRIMARY KEY,
+            bytes INTEGER NOT NULL
+        ) STRICT;
         """
 }

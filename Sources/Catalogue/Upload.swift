@@ -54,6 +54,8 @@ package struct ExpiredUpload: Equatable, Sendable {
 /// What `Catalogue.expireUploads` found.
 package struct ExpiredUploads: Sendable {
     package let unfinished: [ExpiredUpload]
+    /// There may be more of either kind, which another call finds.
+    package let isPart: Bool
     /// How many finished ones, whose guids are no aliases any more.
     package let sealed: Int
 }
@@ -71,6 +73,16 @@ package enum UploadStart: Sendable {
     case unplaced
     /// The guid is refused. `expired` as above.
     case refused(Refusal, expired: [ExpiredUpload] = [])
+    /// There is no room for a new upload yet: what gave way, or is over, is still on its way off the disk. `expired` as above.
+    case awaitsRoom(expired: [ExpiredUpload])
+}
+
+/// What `Catalogue.makeRoom` did.
+package enum RoomMade: Sendable {
+    /// There is room. `expired` lists uploads that made way and may have bytes in the store.
+    case made(expired: [ExpiredUpload])
+    /// There is none, and none can be taken. Or not yet, where `comesFree`.
+    case none(Admission.Refusal, hasChunks: Bool, comesFree: Bool)
 }
 
 /// What `Catalogue.seal` did.

@@ -7,6 +7,8 @@ package struct UploadTerms: Sendable {
     package let limits: UploadLimits
     /// Bytes that are free above the reserve; what is promised to other uploads is in them.
     package let room: Int
+    /// Bytes that have been written and may not be recorded yet: they are gone from `room`, and still promised.
+    package let unrecorded: Int
     /// With the first chunk it may begin anew what is refused. Not so a request that was under way when it was refused.
     package let beginsAnew: Bool
     /// Its number.
@@ -21,12 +23,13 @@ package struct UploadTerms: Sendable {
     package let permit: RecordPermit
 
     package init(
-        client: Client, limits: UploadLimits, room: Int, beginsAnew: Bool = true, chunk: Int = 1,
+        client: Client, limits: UploadLimits, room: Int, unrecorded: Int = 0, beginsAnew: Bool = true, chunk: Int = 1,
         overlaps: Bool = false, isJoined: Bool = false, refusal: String? = nil, permit: RecordPermit = .unlimited
     ) {
         self.client = client
         self.limits = limits
         self.room = room
+        self.unrecorded = unrecorded
         self.beginsAnew = beginsAnew
         self.chunk = chunk
         self.overlaps = overlaps

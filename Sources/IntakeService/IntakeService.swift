@@ -15,6 +15,8 @@ package final class IntakeService: Sendable {
     let store: any ChunkStore
     let logger: Logger
     let metrics: Metrics
+    /// Bytes that requests are writing and have not recorded yet.
+    let unrecorded = Atomic(0)
     let refusals: RefusalLog
     let proxies: ProxyWatch
     let recordRate: RecordRate

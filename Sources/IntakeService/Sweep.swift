@@ -74,11 +74,17 @@ extension IntakeService {
         let time = min(now, try catalogue.keepClock(isDryRun: isDryRun))
         // The files first: one that has come later is no orphan because its upload is not in the older list.
         let files = try store.incomingFiles()
-        let expired = try catalogue.expireUploads(expiry, isDryRun: isDryRun)
-        report.expiredUploads = expired.unfinished.count
-        report.forgottenAliases = expired.sealed
-        let expiredIDs = Set(expired.unfinished.map(\.id))
-        if !isDryRun { retire(expired.unfinished, .expired) }
+        var expiredIDs: Set<Int64> = []
+        var isPart = true
+        while isPart {
+            let expired = try catalogue.expireUploads(expiry, isDryRun: isDryRun)
+            report.expiredUploads += expired.unfinished.count
+            report.forgottenAliases += expired.sealed
+            expiredIDs.formUnion(expired.unfinished.map(\.id))
+            // Before the next ones, which may need the room, and fail.
+            if !isDryRun { retire(expired.unfinished, .expired) }
+            isPart = expired.isPart
+        }
         if !isDryRun { refusedGuids.expire(before: expiry.now - expiry.lifetime) }
 
         let states = try catalogue.states(ofUploads: files.compactMap(\.upload))

@@ -81,9 +81,12 @@ extension IntakeService {
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         } else {
+            try makeRoom(for: range.count, in: upload)
             try storing(store.checkRoom(for: range.count))
-            try checkPromises(range.count, in: upload)
         }
+        // Until they are recorded these bytes are both taken and promised.
+        unrecorded.add(range.count, ordering: .relaxed)
+        defer { unrecorded.subtract(range.count, ordering: .relaxed) }
         try storing(file.write(content, at: range.lowerBound))
         if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload)

@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import Glibc
 import Logging
 import Uploads
 
@@ -64,13 +65,33 @@ extension IntakeService {
         }
     }
 
-    /// Checks that a chunk which nothing was promised for takes no room that is promised to other uploads: of a file whose
-    /// size is not known, or of content that the owner has already.
-    func checkPromises(_ length: Int, in upload: ActiveUpload) throws(Failure) {
-        guard upload.record.isKnown || upload.record.key.size == nil else { return }
-        let room = try storing(store.room()).forUploads
-        guard try room - recording(catalogue.promisedBytes()) >= length else { throw .diskFull }
+    /// Sees to room for a chunk which nothing was promised for: of a file whose size is not known, or of content that the
+    /// owner has already. Others give way to it as to a new upload.
+    func makeRoom(for length: Int, in upload: ActiveUpload) throws(Failure) {
+        let record = upload.record
+        guard record.isKnown || record.key.size == nil else { return }
+        for attempt in 0... {
+            let room = try storing(store.room()).forUploads
+            let unrecorded = self.unrecorded.load(ordering: .relaxed)
+            switch try recording(
+                catalogue.makeRoom(for: length, of: record, room: room, unrecorded: unrecorded, now: uploadTime))
+            {
+            case .made(let expired):
+                noteEvicted(expired, for: Client(recorded: record.client))
+                return retire(expired, .expired)
+            case .none(_, _, comesFree: true) where attempt < Self.roomAttempts:
+                usleep(Self.roomPause)
+            case .none(let reason, let hasChunks, let comesFree):
+                if hasChunks || comesFree { throw .diskFullForNow }
+                throw reason == .quota ? .quota : .diskFull
+            }
+        }
     }
+
+    /// How often a request asks again for room that is on its way off the disk, and after how many microseconds. Most of it
+    /// is there at once; a request thread is not held for the rest, which the page waits for.
+    static let roomAttempts = 2
+    static let roomPause: UInt32 = 50_000
 
     /// Ends uploads that the catalogue has forgotten: their requests under way get the failure, and their files go.
     func retire(_ uploads: [ExpiredUpload], _ failure: Failure) {

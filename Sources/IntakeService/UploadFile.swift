@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import Dispatch
+import Glibc
 import Uploads
 
 /// upload_file: parse, check, store, decide, reply.
@@ -77,7 +78,11 @@ extension IntakeService {
             completeForOthers(upload)
             upload.end()
             discardIfEmpty(upload)
-            throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
+            // Nor is an upload refused for good that was admitted to room which is not off the disk yet.
+            let isToComeAgain =
+                hadChunks || upload.hasChunks
+                || error.reason == .diskFull && (try? catalogue.awaitsRoom(now: uploadTime)) == true
+            throw isToComeAgain ? error.whereChunksAre : error
         }
     }
 
@@ -117,31 +122,43 @@ extension IntakeService {
             return .unfinished(upload)
         }
         let beginsAnew = attempt == 0
-        let terms = UploadTerms(
-            client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
-            beginsAnew: beginsAnew, chunk: request.chunk, overlaps: guidRequests.overlap(request), isJoined: isJoined,
-            refusal: isVideo == false ? FailureReason.container.rawValue : nil,
-            permit: recordRate.permit(for: call.client))
+        let overlaps = guidRequests.overlap(request)
+        func terms() throws(Failure) -> UploadTerms {
+            UploadTerms(
+                client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
+                unrecorded: unrecorded.load(ordering: .relaxed), beginsAnew: beginsAnew, chunk: request.chunk,
+                overlaps: overlaps, isJoined: isJoined,
+                refusal: isVideo == false ? FailureReason.container.rawValue : nil,
+                permit: recordRate.permit(for: call.client))
+        }
         func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
             let mayBegin = request.chunk == 0 && refusal.hasFirst && beginsAnew && isVideo != false
-            if mayBegin, !isJoined, refusal.isInDoubt(overlaps: terms.overlaps) { return .refused(refusal) }
+            if mayBegin, !isJoined, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
             // One more chunk that the page takes for stored: a first one that waits cannot begin anew without it.
             if request.chunk > 0, let first = guidRequests.takeHeld(of: request) {
                 first.call.answer(.kept(refusal, settings))
             }
             throw .kept(refusal, settings)
         }
-        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
-        let start: UploadStart
-        do throws(Failure) {
-            start = try recording(
-                catalogue.beginUpload(
-                    request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                    terms: terms, expiry: expiry))
-        } catch {
-            throw error.whereChunksAre
+        if let refusal = refusedGuids.refusal(request, try terms()) { return try kept(refusal) }
+        func start() throws(Failure) -> UploadStart {
+            do throws(Failure) {
+                return try recording(
+                    catalogue.beginUpload(
+                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                        terms: try terms(), expiry: expiry))
+            } catch {
+                throw error.whereChunksAre
+            }
         }
-        switch start {
+        var started = try start()
+        for _ in 0..<Self.roomAttempts {
+            guard case .awaitsRoom(let expired) = started else { break }
+            retire(expired, .expired)
+            usleep(Self.roomPause)
+            started = try start()
+        }
+        switch started {
         case .sealed(let video):
             return .sealed(video)
         case .otherChunkSize:
@@ -154,6 +171,9 @@ extension IntakeService {
             retire(expired, isVideo == false ? failure : .expired)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
             return try kept(refusal)
+        case .awaitsRoom(let expired):
+            retire(expired, .expired)
+            throw .diskFullForNow
         case .unfinished(let record, let expired, let left):
             noteEvicted(expired, for: call.client)
             retire(expired, .expired)

@@ -46,6 +46,23 @@ package enum Admission {
         }
     }
 
+    /// What clients hold, without the uploads one by one.
+    package struct Totals: Equatable, Sendable {
+        /// Of all together.
+        package var uploads = 0
+        package var bytes = 0
+        /// How many clients hold something.
+        package var clients = 0
+        /// Of the client that asks.
+        package var ownUploads = 0
+        package var ownBytes = 0
+        /// The most that any other client holds.
+        package var othersUploads = 0
+        package var othersBytes = 0
+
+        package init() {}
+    }
+
     package enum Verdict: Equatable, Sendable {
         /// It begins when these uploads are gone.
         case admitted(evicting: [Int64])
@@ -57,6 +74,41 @@ package enum Admission {
         case quota
         /// There is no room, and none can be taken.
         case diskFull
+    }
+
+    /// The same as `verdict` with all open uploads would say, where totals are enough for it; `nil` where the uploads decide.
+    ///
+    /// A client at its limit asks again and again, and each time all uploads would have to be looked at.
+    package static func verdict(
+        _ request: Request, room: Int, limits: UploadLimits, totals: Totals
+    ) -> Verdict? {
+        if request.client.isKnown, totals.ownUploads >= limits.perClient { return .refused(.quota) }
+        let clients = totals.clients + (totals.ownUploads == 0 ? 1 : 0)
+        func canTake(_ pool: Int, own: Int, asked: Int, most: Int) -> Bool {
+            own < share(of: pool, clients) && most > bound(pool, clients, own: own, asked: asked)
+        }
+        if totals.uploads >= limits.total {
+            let (own, most) = (totals.ownUploads, totals.othersUploads)
+            return canTake(limits.total, own: own, asked: 1, most: most) ? nil : .refused(.quota)
+        }
+        if request.bytes <= room { return .admitted(evicting: []) }
+        let pool = max(0, room + totals.bytes)
+        if canTake(pool, own: totals.ownBytes, asked: request.bytes, most: totals.othersBytes) { return nil }
+        return .refused(reason(request, pool: pool, own: totals.ownBytes, clients: clients))
+    }
+
+    /// An equal share, above which nothing is taken for a client.
+    fileprivate static func share(of pool: Int, _ clients: Int) -> Int { (pool + clients - 1) / clients }
+
+    /// What a client may hold without having to give way.
+    fileprivate static func bound(_ pool: Int, _ clients: Int, own: Int, asked: Int) -> Int {
+        max(pool / clients, own + asked)
+    }
+
+    /// Why there is no room for a request.
+    private static func reason(_ request: Request, pool: Int, own: Int, clients: Int) -> Refusal {
+        let isShareUsed = own > 0 && own + request.bytes > pool / clients
+        return isShareUsed && clients > 1 ? .quota : .diskFull
     }
 
     /// - Parameters:
@@ -77,10 +129,8 @@ package enum Admission {
         let pool = max(0, room + held)
         guard taking.free(request.bytes - room - taking.takenBytes, pool: pool, asked: request.bytes, size: \.bytes)
         else {
-            let ownBytes = holdings.reduce(0) { $1.client == request.client ? $0 + $1.bytes : $0 }
-            let isOnlyOne = taking.clients == 1
-            let isShareUsed = ownBytes > 0 && ownBytes + request.bytes > pool / taking.clients
-            return .refused(isShareUsed && !isOnlyOne ? .quota : .diskFull)
+            let own = holdings.reduce(0) { $1.client == request.client ? $0 + $1.bytes : $0 }
+            return .refused(reason(request, pool: pool, own: own, clients: taking.clients))
         }
         return .admitted(evicting: taking.taken.map(\.upload))
     }
@@ -97,6 +147,9 @@ package struct UploadLimits: Equatable, Sendable {
         self.total = total
         self.perClient = perClient
     }
+
+    /// For what is no new upload.
+    package static let none = UploadLimits(total: .max, perClient: .max)
 }
 
 /// The uploads that are taken for a request, one after the other.
@@ -133,9 +186,9 @@ private struct Taking {
         guard need > 0 else { return true }
         var held = left.mapValues { $0.reduce(0) { $0 + size($1) } }
         let own = held.removeValue(forKey: asking) ?? 0
-        // The client's share is used up: own >= pool / clients, in whole numbers.
-        guard own < (pool + clients - 1) / clients else { return false }
-        let bound = max(pool / clients, own + asked)
+        // Otherwise the client's share is used up.
+        guard own < Admission.share(of: pool, clients) else { return false }
+        let bound = Admission.bound(pool, clients, own: own, asked: asked)
         var free = 0
         // What would not free anything, or is about to be a video, stays.
         var queues = left.mapValues { $0.filter { size($0) > 0 && ($0.isIdle || !$0.isWhole) }[...] }

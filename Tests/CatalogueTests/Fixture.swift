@@ -37,8 +37,8 @@ final class Fixture {
 
     func start(
         _ key: UploadKey, guid: String, isFirst: Bool = false, now: Int64, expiry: Int64,
-        limits: UploadLimits = UploadLimits(total: 1000, perClient: 1000), room: Int = 1 << 50, client: Client? = nil,
-        beginsAnew: Bool = true, refusal: String? = nil, permit: RecordPermit = .unlimited,
+        limits: UploadLimits = UploadLimits(total: 1000, perClient: 1000), room: Int = 1 << 50, unrecorded: Int = 0,
+        client: Client? = nil, beginsAnew: Bool = true, refusal: String? = nil, permit: RecordPermit = .unlimited,
         in other: SQLiteCatalogue? = nil
     ) throws -> UploadStart {
         try (other ?? catalogue).beginUpload(
@@ -46,7 +46,7 @@ final class Fixture {
             bootID: "boot",
             terms: UploadTerms(
                 client: client ?? Client(owner: key.owner, address: ""), limits: limits, room: room,
-                beginsAnew: beginsAnew, refusal: refusal, permit: permit),
+                unrecorded: unrecorded, beginsAnew: beginsAnew, refusal: refusal, permit: permit),
             expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }
 

@@ -133,6 +133,50 @@ import Uploads
         #expect(refusal(evicted)?.reason == "expired")
     }
 
+    @Test("while what gave way is still on the disk, who would have room without it comes again")
+    func comingFree() throws {
+        let fixture = try Fixture()
+        func start(_ size: Int, _ owner: String, now: Int64, room: Int, unrecorded: Int = 0) throws -> UploadStart {
+            try fixture.start(
+                key(size, owner: owner), guid: owner, isFirst: true, now: now, expiry: 0, room: room,
+                unrecorded: unrecorded)
+        }
+        func awaits(_ start: UploadStart) -> Bool { if case .awaitsRoom = start { true } else { false } }
+        let attacker = try unfinished(try start(100, "attacker", now: 1000, room: 100)).upload
+        try record(attacker, [0], length: 60, now: 1000, fixture)
+        #expect(try unfinished(try start(50, "bob", now: 1001, room: 40)).expired == [attacker.id])
+        // 60 bytes of the attacker's are still on the disk.
+        #expect(awaits(try start(50, "carol", now: 1001, room: 40)))
+        #expect(awaits(try start(50, "carol", now: 1006, room: 40)))
+        #expect(try fixture.catalogue.awaitsRoom(now: 1006))
+        #expect(refusal(try start(60, "dave", now: 1006, room: 40))?.reason == "disk-full")
+        #expect(try fixture.count("refusal") == 2)
+        #expect(try !fixture.catalogue.awaitsRoom(now: 1007))
+        #expect(refusal(try start(50, "erin", now: 1007, room: 40))?.reason == "disk-full")
+        // Bytes that are written and not recorded are taken and promised.
+        #expect(awaits(try start(50, "frank", now: 1007, room: 90, unrecorded: 10)))
+        #expect(try unfinished(try start(50, "carol", now: 1007, room: 100)).expired.isEmpty)
+    }
+
+    @Test("the lives that are over end a hundred at a time, unless they are only counted")
+    func batches() throws {
+        let fixture = try Fixture()
+        for number in 1...250 {
+            _ = try unfinished(
+                try fixture.start(key(number), guid: "g\(number)", isFirst: true, now: 1000, expiry: 0))
+        }
+        let expiry = UploadExpiry(now: 1000 + day, lifetime: day)
+        #expect(try fixture.catalogue.expireUploads(expiry, isDryRun: true).unfinished.count == 250)
+        var (counts, isPart) = ([Int](), true)
+        while isPart {
+            let found = try fixture.catalogue.expireUploads(expiry, isDryRun: false)
+            counts.append(found.unfinished.count)
+            isPart = found.isPart
+            #expect(try fixture.count("upload") == 250 - counts.reduce(0, +))
+        }
+        #expect(counts == [100, 100, 50])
+    }
+
     @Test("where no room is left, nothing is written for a request that is refused")
     func noRow() throws {
         let fixture = try Fixture()

@@ -77,6 +77,54 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         for chunk in 0..<3 { #expect(try site.send(two.request(chunk)).code == (chunk < 2 ? 2 : 1)) }
     }
 
+    @Test(
+        "chunks that promised nothing take the room of who holds more than a share, as new uploads do",
+        arguments: [false, true])
+    func unpromised(isKnown: Bool) throws {
+        let site = try InProcessSite()
+        var honest = page()
+        if isKnown {
+            for chunk in 0..<3 { _ = try site.send(honest.request(chunk)) }
+            honest.guid = PageUpload.newGuid()
+            honest.address = "192.0.2.2"
+        } else {
+            honest.overrides = ["size": nil]
+        }
+        #expect(try site.send(honest.request(0)).code == 2)
+        /// All there is, and more, is promised to another client.
+        func attack(_ number: Int) throws -> Int64 {
+            let start = try site.catalogue.beginUpload(
+                UploadKey(
+                    owner: "", md5: md5Hex([7]), extent: .size(1 << 60 + number), chunks: 1 << 20, chunkSize: 1 << 40),
+                isFirst: true,
+                draft: VideoDraft(name: "v", guid: "attacker\(number)", path: "upload/\(number).mp4", classID: nil),
+                bootID: "boot",
+                terms: UploadTerms(
+                    client: Client(owner: "", address: "198.51.100.66"), limits: .none, room: 1 << 61),
+                expiry: UploadExpiry(now: site.catalogue.clock, lifetime: 3600))
+            guard case .unfinished(let upload, _, _) = start else { return 0 }
+            return upload.id
+        }
+        for chunk in 1..<3 {
+            let attacker = try attack(chunk)
+            #expect(try site.catalogue.states(ofUploads: [attacker]) == [attacker: .open])
+            let reply = try site.send(honest.request(chunk))
+            #expect(reply.code == (chunk < 2 ? 2 : 1), "\(reply)")
+            #expect(try site.catalogue.states(ofUploads: [attacker]).isEmpty)
+        }
+    }
+
+    @Test("a sweep ends more uploads than go at once, with their files")
+    func sweepOfMany() throws {
+        let site = try InProcessSite()
+        for _ in 0..<220 { #expect(try site.send(page("192.0.2.1", 3000, chunkSize: 2000).request(0)).code == 2) }
+        site.clock.advance(by: 3601)
+        #expect(try site.service.sweep(isDryRun: true).expiredUploads == 220)
+        let report = try site.service.sweep()
+        #expect(report.expiredUploads == 220 && report.expired.files == 220 && report.setAside.files == 0)
+        #expect(site.incomingFiles().isEmpty)
+    }
+
     @Test("a call that waits for the completion learns that its upload gave way")
     func heldCall() throws {
         let site = try InProcessSite {

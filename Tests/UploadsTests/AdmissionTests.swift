@@ -111,6 +111,8 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
         var generator = SeededGenerator(state: seed)
+        var quickly = 0
+        defer { #expect((500..<2900).contains(quickly), "\(quickly) of 3000 by totals") }
         for _ in 0..<3000 {
             let clients = Int.random(in: 1...6, using: &generator)
             let holdings = (0..<Int.random(in: 0...20, using: &generator)).map { number in
@@ -132,6 +134,19 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
                 return (its.count, its.reduce(0) { $0 + $1.bytes })
             }
             let verdict = verdict(asking, bytes, room: room, holdings, limits: limits)
+            var totals = Admission.Totals()
+            (totals.uploads, totals.bytes) = (holdings.count, holdings.reduce(0) { $0 + $1.bytes })
+            let others = Set(holdings.map(\.client)).subtracting([client(asking)])
+            totals.clients = Set(holdings.map(\.client)).count
+            (totals.ownUploads, totals.ownBytes) = held(client(asking), in: holdings)
+            totals.othersUploads = others.map { held($0, in: holdings).count }.max() ?? 0
+            totals.othersBytes = others.map { held($0, in: holdings).bytes }.max() ?? 0
+            let quick = Admission.verdict(
+                Admission.Request(client: client(asking), bytes: bytes), room: room, limits: limits, totals: totals)
+            if let quick {
+                quickly += 1
+                #expect(quick == verdict, "totals say something else: \(totals)")
+            }
             switch verdict {
             case .admitted(let evicted):
                 var left = holdings
