@@ -43,6 +43,9 @@ package protocol Catalogue: Sendable {
         _ video: Video, name: String, classID: Int64?, guid: String?, now: Int64, permit: RecordPermit
     ) throws(CatalogueError) -> Video?
 
+    /// The finished uploads that have become a video.
+    func sealedUploads(video id: Int64) throws(CatalogueError) -> [Int64]
+
     /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
     ///
     /// The guids of the uploads that have become this video are refused from now on.

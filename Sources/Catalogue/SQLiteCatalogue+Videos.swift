@@ -58,6 +58,12 @@ extension SQLiteCatalogue {
         }
     }
 
+    package func sealedUploads(video id: Int64) throws(CatalogueError) -> [Int64] {
+        try read { db in
+            try db.rows("SELECT upload_id FROM upload WHERE video_id = ? AND state = 'sealed'", [id]).map { $0[0] }
+        }
+    }
+
     package func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]? {
         let uploadTime = clock
         return try deleting(durably: true) { db in

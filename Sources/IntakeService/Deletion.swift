@@ -25,9 +25,10 @@ extension IntakeService {
     /// between leaves garbage that `sweep` removes, never a record without its file.
     /// - Returns: `nil` if there is no such video.
     package func deleteVideo(id: Int64) throws(CatalogueError) -> DeletedVideo? {
-        guard let video = try catalogue.video(id: id), let garbage = try catalogue.deleteVideo(id: id, now: now) else {
-            return nil
-        }
+        guard let video = try catalogue.video(id: id) else { return nil }
+        // Names that a crash has left; once their uploads are gone they would be those of none.
+        for upload in try catalogue.sealedUploads(video: id) { store.removeUpload(upload) }
+        guard let garbage = try catalogue.deleteVideo(id: id, now: now) else { return nil }
         atStep(.recordDeleted)
         videos.noteRecorded(video)
         var deleted = DeletedVideo(video: video, isFileShared: garbage.isEmpty)

@@ -41,7 +41,8 @@ extension IntakeService {
         target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
         case .before:
-            if chunk == 0 { try recording(catalogue.noteFirstChunk(guid: request.guid, upload: upload.record.id)) }
+            // Where there is no room for that, a refused page begins anew one reply later.
+            if chunk == 0 { try? catalogue.noteFirstChunk(guid: request.guid, upload: upload.record.id) }
             return .stored
         case .never: return .endedElsewhere
         case .now(let stored, let count):

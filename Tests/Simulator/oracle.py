@@ -149,9 +149,17 @@ class Oracle:
             return False
         return len(held) <= world.uploads_limit // clients
 
+    def was_deleted(self, page):
+        """Whether a video of the page's content was deleted since the page began, or may have been."""
+        return any(
+            record.video.md5 == page.video.md5 and record.state != "there"
+            and (record.state == "deleting" or record.gone >= page.began) for record in self.records.values())
+
     def refused(self, page, reply):
         """A page's file has ended with a negative code, or its chunk gets 409 again and again."""
-        if reply.reason in ("quota", "disk-full", "expired"):
+        if reply.reason == "expired" and self.was_deleted(page):
+            self.note("files whose video was deleted before their page had heard of it")
+        elif reply.reason in ("quota", "disk-full", "expired"):
             if self.is_entitled(page.client.address, page):
                 self.breaks(
                     "a client below its share is not refused", page.who,
