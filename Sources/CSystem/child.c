@@ -54,10 +54,12 @@ struct prepared {
 
 // Where the child says what failed.
 static const int report_descriptor = 3;
+// Until it is there, and in the child only.
+static int report_number;
 
 static _Noreturn void fail(enum step step) {
     int report[2] = {step, errno};
-    ssize_t count = write(report_descriptor, report, sizeof report);
+    ssize_t count = write(report_number, report, sizeof report);
     (void)count;
     _exit(127);
 }
@@ -272,6 +274,7 @@ static void make_namespaces(const struct prepared *prepared) {
 static void place_descriptors(const struct prepared *prepared) {
     // All of these are 10 or more: none is overwritten before it is used.
     check(dup3(prepared->report, report_descriptor, O_CLOEXEC), STEP_DESCRIPTORS);
+    report_number = report_descriptor;
     for (int index = 0; index < 3; index++) check(dup2(prepared->descriptors[index], index), STEP_DESCRIPTORS);
     unsigned int first = (unsigned int)report_descriptor + 1;
     if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
@@ -299,6 +302,7 @@ static void die_with_parent(pid_t parent) {
 
 static _Noreturn void run(struct prepared *prepared) {
     const struct vi_child *child = prepared->child;
+    report_number = prepared->report;
     place_descriptors(prepared);
     reset_signals();
     check(setpgid(0, 0), STEP_GROUP);

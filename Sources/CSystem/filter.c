@@ -37,7 +37,9 @@ static const int denied[] = {
     SYS_fchmod, SYS_fchmodat, FCHMODAT2, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_setxattr, SYS_lsetxattr,
     SYS_fsetxattr, SETXATTRAT, SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr, REMOVEXATTRAT, FILE_SETATTR,
     // What is no file or directory is not published, and must not lead this service elsewhere before that is seen.
-    SYS_mknodat, SYS_symlinkat, SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_inotify_init1, SYS_fanotify_init, SYS_fanotify_mark,
+    SYS_mknodat, SYS_symlinkat, SYS_name_to_handle_at, SYS_open_by_handle_at,
+    // Memory that no limit counts.
+    SYS_memfd_create, SYS_inotify_init1, SYS_fanotify_init, SYS_fanotify_mark,
 #if defined(__x86_64__)
     SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat, SYS_mknod, SYS_symlink,
     SYS_inotify_init,
@@ -171,7 +173,7 @@ unsigned short vi_make_filter(
     unless(&writer, SYS_clone3, 1);
     end(&writer, SECCOMP_RET_ERRNO | ENOSYS);
     uint32_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID
-        | CLONE_NEWNET;
+        | CLONE_NEWNET | CLONE_PARENT;
     check_flags(&writer, SYS_clone, namespaces, starts_processes ? 0 : CLONE_THREAD);
 #if defined(__x86_64__)
     if (!starts_processes) {

@@ -161,9 +161,13 @@ extension Database {
 
 extension UploadExpiry {
     /// Whether an open upload's life is over, with `arguments`.
-    static let isOver = "update_time <= iif(is_known, ?, iif(received <= 1, ?, ?))"
+    ///
+    /// One that is whole waits to be completed, however short the life of its kind is.
+    static let isOver = """
+        update_time <= iif(received >= max(chunks, 1), ?, iif(is_known, ?, iif(received <= 1, ?, ?)))
+        """
 
-    var arguments: StatementArguments { [known, short, full] }
+    var arguments: StatementArguments { [full, known, short, full] }
 }
 
 extension SQLiteCatalogue {

@@ -284,15 +284,17 @@ extension Database {
     fileprivate func sealOthers(
         than id: Int64, as video: Int64, owner: String, md5: String, size: Int, client: String, now: Int64
     ) throws -> [ExpiredUpload] {
-        // Clients that cannot be told apart may have other bytes with this md5; so has one whose chunks differ.
+        // Clients that cannot be told apart may have other bytes with this md5. Of the same client only those go along whose
+        // chunks are all among those that were verified; the others are of content that is known now.
         guard !client.isEmpty else { return [] }
         let others = try rows(
             """
             UPDATE upload SET state = 'sealed', video_id = ?, update_time = ?
             WHERE md5 = ? AND owner = ? AND size = ? AND client = ? AND state = 'open' AND upload_id <> ?
                 AND NOT EXISTS (
-                    SELECT 1 FROM upload_chunk a JOIN upload_chunk b USING (chunk, length)
-                    WHERE a.upload_id = ? AND b.upload_id = upload.upload_id AND a.crc32c <> b.crc32c)
+                    SELECT 1 FROM upload_chunk theirs WHERE theirs.upload_id = upload.upload_id AND NOT EXISTS (
+                        SELECT 1 FROM upload_chunk ours WHERE ours.upload_id = ? AND ours.chunk = theirs.chunk
+                            AND ours.length = theirs.length AND ours.crc32c = theirs.crc32c))
             RETURNING upload_id, path, received_bytes
             """, [video, now, md5, owner, size, client, id, id]
         ).map { row in
@@ -300,6 +302,11 @@ extension Database {
             return ExpiredUpload(id: row[0], path: row[1])
         }
         for other in others { try run("DELETE FROM upload_chunk WHERE upload_id = ?", [other.id]) }
+        try run(
+            """
+            UPDATE upload SET is_known = 1
+            WHERE md5 = ? AND owner = ? AND size = ? AND client = ? AND state = 'open' AND upload_id <> ?
+            """, [md5, owner, size, client, id])
         return others
     }
 

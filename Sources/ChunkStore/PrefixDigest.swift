@@ -45,9 +45,12 @@ package final class PrefixDigest: @unchecked Sendable {
 
     /// Waits until at most `lag` bytes of what is there are still to be read: keeps the uploads from running away
     /// from the processor, which would make the last request pay.
-    package func wait(lag: Int) {
+    ///
+    /// - Parameter seconds: how long to wait at most.
+    package func wait(lag: Int, within seconds: Double = .infinity) {
+        let end = Date(timeIntervalSinceNow: min(seconds, 1e9))
         condition.withLock {
-            while isRunning && target - position > lag { condition.wait() }
+            while isRunning && target - position > lag, condition.wait(until: end) {}
         }
     }
 

@@ -8,6 +8,8 @@ import Uploads
 extension IntakeService {
     /// So many bytes may wait for the digest before a request has to.
     private static let digestLag = 16 * 1024 * 1024
+    /// Seconds that a request waits for the digest at most: its thread is one of those that all clients share.
+    private static let digestPatience = 0.5
 
     /// What became of a request's chunk.
     enum Storing {
@@ -37,7 +39,7 @@ extension IntakeService {
         defer { if !isKept { upload.release(chunk) } }
 
         let recorded = try write(request, content, from: sender, to: target.file, range, in: upload)
-        target.digest.wait(lag: Self.digestLag)
+        if case .now = recorded { target.digest.wait(lag: Self.digestLag, within: Self.digestPatience) }
         target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
         case .before:

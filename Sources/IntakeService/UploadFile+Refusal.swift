@@ -16,12 +16,14 @@ extension IntakeService {
             owner: request.owner, md5: request.md5, guid: request.guid, reason: failure.reason.rawValue,
             hasFirst: request.chunk == 0, overlaps: guidRequests.overlap(request),
             otherChunk: request.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
-        drop(request, failure)
+        // Known before the guid is no alias any more: a chunk that comes meanwhile must not make it one again.
         if refusal.isRecorded, let expired = try? catalogue.refuse(refusal) {
+            drop(request, failure)
             retire(expired, failure)
         } else {
             refusal = refusal.unrecorded
             refusedGuids.add(refusal)
+            drop(request, failure)
         }
     }
 

@@ -142,11 +142,12 @@ extension IntakeService {
         }
         if let refusal = refusedGuids.refusal(request, try terms()) { return try kept(refusal) }
         func start() throws(Failure) -> UploadStart {
+            let terms = try terms()
             do throws(Failure) {
                 return try recording(
                     catalogue.beginUpload(
                         request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
-                        terms: try terms(), expiry: expiry))
+                        terms: terms, expiry: expiry))
             } catch {
                 throw error.whereChunksAre
             }

@@ -31,10 +31,9 @@ final class WorkPool: @unchecked Sendable {
     func submit(client: String, _ body: @escaping @Sendable () -> Void) {
         condition.withLock {
             waiting.append(Work(client: client, body: body))
-            // One that is idle may not have woken up yet for what came before.
-            if waiting.count <= idleThreads {
-                condition.signal()
-            } else if threads < threadLimit {
+            condition.broadcast()
+            // One that is idle may not have woken up yet for what came before, and what waits may not be allowed to run.
+            if waiting.count > idleThreads, threads < threadLimit {
                 threads += 1
                 Thread.detachNewThread { self.work() }
             }

@@ -37,8 +37,9 @@ extension EndToEnd {
             #expect(try site.send(finished.determineRequest()).code == 1)
             #expect(try live.send(to: site, order: [2, 3]).completing?.code == 1)
             // It starts afresh.
-            #expect(try abandoned.send(to: site, order: [2]).last?.reply.code == 2)
-            #expect(try site.send(abandoned.chunksRequest()).receivedChunks == [2])
+            #expect(try abandoned.send(to: site, order: [2]).last?.reply.code == -3)
+            #expect(try abandoned.send(to: site, order: [0]).last?.reply.code == 2)
+            #expect(try site.send(abandoned.chunksRequest()).receivedChunks == [0])
         }
 
         @Test func checkSaysWhatIsWrongAndExitsWithOne() throws {

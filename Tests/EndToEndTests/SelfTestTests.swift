@@ -48,7 +48,6 @@ extension EndToEnd {
             #if arch(x86_64)
                 [
                     (437, ENOSYS, ["serve", "worker"], ["openat2", "RestrictSUIDSGID=yes"]),
-                    (285, ENOSYS, ["serve", "worker"], ["fallocate", "SystemCallFilter="]),
                     (265, EPERM, ["serve", "worker"], ["linkat", "SystemCallFilter="]),
                     (75, ENOSYS, ["serve", "worker"], ["fdatasync", "SystemCallFilter="]),
                     (73, ENOSYS, ["serve", "worker"], ["flock", "SystemCallFilter="]),
