@@ -170,6 +170,8 @@ extension Database {
                 progress = 0, update_time = ?
             WHERE state = 'running'
             """, [now, now])
+        // What was being deleted is not in the backup.
+        try run("DELETE FROM garbage")
         try run("DELETE FROM worker")
         try run("DELETE FROM fact WHERE name IN ('check_time', 'check_findings')")
         try run("UPDATE fact SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")

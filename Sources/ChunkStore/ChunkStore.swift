@@ -22,10 +22,11 @@ package protocol ChunkStore: Sendable {
     /// Bytes that may still come before the reserve is touched.
     func room() throws(SystemError) -> Room
 
-    /// Checks that the reserve is free beside this many more bytes, and on the bodies' file system if that is another one.
+    /// Checks that the reserve is free beside this many more bytes.
     ///
+    /// - Parameter withBodies: whether it has to be free on the bodies' file system too, if that is another one.
     /// - Throws: `SystemError` with `isDiskFull` if not.
-    func checkRoom(for bytes: Int) throws(SystemError)
+    func checkRoom(for bytes: Int, withBodies: Bool) throws(SystemError)
 
     /// Takes room that removals give back when the disk is full. To be called from time to time.
     func restoreBallast()
@@ -96,6 +97,11 @@ package protocol ChunkStore: Sendable {
 
     /// Where a published video lies, for programs that read it.
     func path(ofPublished path: String) -> String
+}
+
+extension ChunkStore {
+    /// The same with the bodies' file system.
+    package func checkRoom(for bytes: Int) throws(SystemError) { try checkRoom(for: bytes, withBodies: true) }
 }
 
 /// Bytes that a file system has above its reserve; less than none where that is touched.

@@ -40,9 +40,9 @@ extension FileChunkStore {
         if let room = try? room() { ballast.restore(room: room.data) }
     }
 
-    package func checkRoom(for bytes: Int) throws(SystemError) {
+    package func checkRoom(for bytes: Int, withBodies: Bool) throws(SystemError) {
         let room = try room(upTo: bytes)
-        guard room.data >= bytes, room.body ?? 0 >= 0 else { throw SystemError("reserve", code: ENOSPC) }
+        guard room.data >= bytes, !withBodies || room.body ?? 0 >= 0 else { throw SystemError("reserve", code: ENOSPC) }
     }
 
     package func room() throws(SystemError) -> Room { try room(upTo: .max) }

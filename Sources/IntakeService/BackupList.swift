@@ -15,7 +15,7 @@ package struct BackupError: Error, CustomStringConvertible {
 ///
 ///     video-intake backup 1
 ///     created 1795294292
-///     version 0.2.0
+///     version 0.3.0
 ///     contents all
 ///     files 2
 ///     9e107d9d372bb6826bd81d3542a419d6 52428800 upload/mp4/2026/11/original/17321600000001.mp4

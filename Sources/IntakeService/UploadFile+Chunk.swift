@@ -85,7 +85,7 @@ extension IntakeService {
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         } else {
             try makeRoom(for: range.count, in: upload)
-            try storing(store.checkRoom(for: range.count))
+            try storing(store.checkRoom(for: range.count, withBodies: false))
         }
         // Until they are recorded these bytes are both taken and promised.
         unrecorded.add(range.count, ordering: .relaxed)

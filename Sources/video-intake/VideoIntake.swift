@@ -3,7 +3,7 @@ import ArgumentParser
 /// The command line.
 @main
 struct VideoIntake: ParsableCommand {
-    static let version = "0.2.0"
+    static let version = "0.3.0"
 
     static let configuration = CommandConfiguration(
         commandName: "video-intake",

@@ -30,13 +30,13 @@ extension EndToEnd {
 
             let well = try status(site)
             #expect(well.end == .exit(0) && well.errors == "", "\(well)")
-            #expect(well.output.contains("answers, version 0.2.0, for "), "\(well.output)")
+            #expect(well.output.contains("answers, version 0.3.0, for "), "\(well.output)")
             #expect(well.output.contains("3 code 2, 1 code 1, 1 code -"), "\(well.output)")
             #expect(well.output.contains("1 unfinished, 97.66K received, 195.31K to come"), "\(well.output)")
             let object = try json(try status(site, "--json").output)
             #expect(object["open_uploads"] as? Int == 1 && object["upload_received_bytes"] as? Int == 100_000)
             #expect(object["attention"] as? [String] == [])
-            #expect((object["responder"] as? [String: Any])?["version"] as? String == "0.2.0")
+            #expect((object["responder"] as? [String: Any])?["version"] as? String == "0.3.0")
 
             // A check is told of, and a disk at its reserve says what to do.
             #expect(try site.run(["check"]).end == .exit(0))

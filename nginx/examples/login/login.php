@@ -1,5 +1,5 @@
 <?php
-// video-intake 0.2.0
+// video-intake 0.3.0
 // Says who asks: HTTP 200 lets the request in, 401 is "log in first", 403 "you have no permission". See server.conf.
 
 // It is only read: a session that is open for writing lets one request in at a time, and the shop's pages would wait.
