@@ -36,9 +36,9 @@ package final class IntakeService: Sendable {
     let records: GroupCommit<ChunkRecord, Int?, CatalogueError>
     let durability: Durability
     /// Files whose durations are found out.
-    let probes = ProbeQueue()
+    let probes: ProbeQueue
     /// Files are completed beside the threads of requests.
-    let completions = WorkPool(threadLimit: 32, clientLimit: 4)
+    let completions: WorkPool
     /// Is told of each step, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
@@ -73,6 +73,8 @@ package final class IntakeService: Sendable {
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         self.limits = limits
+        probes = ProbeQueue(slots: limits.probes)
+        completions = WorkPool(threadLimit: limits.completions, clientLimit: 4)
         uploads = ActiveUploads(limit: limits.openUploads, ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         writability = Writability(catalogue, ticker: ticker)

@@ -9,7 +9,10 @@ import System
 final class ProbeQueue: @unchecked Sendable {
     // SAFETY: `condition` guards `schedule`.
     private let condition = NSCondition()
-    private var schedule = ProbeSchedule()
+    private var schedule: ProbeSchedule
+
+    /// - Parameter slots: probes at once.
+    init(slots: Int) { schedule = ProbeSchedule(slots: slots) }
 
     /// Files that are probed, and that wait.
     var counts: (running: Int, waiting: Int) { withLock { ($0.running, $0.waiting) } }
@@ -28,7 +31,13 @@ final class ProbeQueue: @unchecked Sendable {
     ) throws(SystemError) -> Result? {
         guard withLock({ $0.beginRequest(of: client) }) else { return nil }
         defer {
-            withLock { $0.endRequest(of: client) }
+            let needsRefill = withLock { schedule in
+                schedule.endRequest(of: client)
+                let needsRefill = schedule.needsRefill
+                if needsRefill { schedule.beginRefill() }
+                return needsRefill
+            }
+            if needsRefill { DispatchQueue.global(qos: .utility).async { self.refill(service) } }
             start(service)
         }
         return try body()
@@ -58,14 +67,17 @@ final class ProbeQueue: @unchecked Sendable {
                 if needsRefill { schedule.beginRefill() }
                 return (schedule.next(), needsRefill)
             }
-            if needsRefill {
-                service.addUnprobed()
-                withLock { $0.endRefill() }
-                start(service)
-            }
+            if needsRefill { refill(service) }
             guard let next else { return }
             task = next
         }
+    }
+
+    /// Looks into the catalogue for what did not fit, after `beginRefill`.
+    private func refill(_ service: IntakeService) {
+        service.addUnprobed()
+        withLock { $0.endRefill() }
+        start(service)
     }
 
     private func withLock<Result>(_ body: (inout ProbeSchedule) -> Result) -> Result {

@@ -11,7 +11,10 @@ struct ProbeSchedule {
     }
 
     /// Probes at once.
-    static let slots = 2
+    let slots: Int
+
+    init(slots: Int = 2) { self.slots = slots }
+
     /// Files that wait, of all clients and of one. What does not fit is found in the catalogue later.
     static let limit = 1000
     static let clientLimit = 100
@@ -61,7 +64,7 @@ struct ProbeSchedule {
     /// Takes a slot for a request that waits for the answer, if one is free that nobody else waits for, and no other
     /// request of its client waits for one: a client must not hold several of the threads that answer.
     mutating func beginRequest(of client: String) -> Bool {
-        guard running < Self.slots, waiting == 0, !requests.contains(client) else { return false }
+        guard running < slots, waiting == 0, !requests.contains(client) else { return false }
         requests.insert(client)
         begin(client)
         return true
@@ -74,7 +77,7 @@ struct ProbeSchedule {
 
     /// Takes a slot for the file whose turn it is; `nil` if none is free or nothing waits.
     mutating func next() -> Task? {
-        guard running < Self.slots else { return nil }
+        guard running < slots else { return nil }
         let first = lines.min { (turns[$0.key] ?? 0, $0.value.arrival) < (turns[$1.key] ?? 0, $1.value.arrival) }
         guard let (client, line) = first else { return nil }
         let task = Task(path: line.paths[0], client: client)

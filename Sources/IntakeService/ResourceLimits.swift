@@ -26,6 +26,15 @@ extension ResourceLimits {
     /// Standard streams, socket, directories, clocks, and of a child that looks at a file its pipes.
     private static let otherDescriptors = 24
 
+    /// Each probe takes some descriptors for its child, and each completion some for what it compares and publishes.
+    private var hasManyDescriptors: Bool { descriptors >= 256 }
+
+    /// Files that ffprobe looks at at the same time.
+    var probes: Int { hasManyDescriptors ? 2 : 1 }
+
+    /// Uploads that are completed at the same time.
+    var completions: Int { hasManyDescriptors ? 32 : 4 }
+
     /// Unfinished uploads whose file stays open between two chunks.
     package var openUploads: Int {
         let left =
