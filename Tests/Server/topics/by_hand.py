@@ -8,15 +8,23 @@ from shop import Site
 
 # 0.1's own files; its program is played by the present one, from the same place.
 FILES = Path(__file__).parent.parent / "by-hand"
-# The catalogue as 0.1 left it: without what schema 5 has added, and with a video that was taken over.
-OLDER_SCHEMA = """
-    DROP TRIGGER video_info_number; DROP INDEX job_state; DROP TABLE worker; DROP TABLE fact;
-    DELETE FROM grdb_migrations WHERE identifier = '5';
+SCHEMA = Path(__file__).parents[3] / "Sources/Catalogue/Schema.swift"
+# A video that was taken over.
+OLD_VIDEO = """
     INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, class_id, create_time, update_time)
     VALUES (41, '', 'Old', 'upload/mp4/2019/05/original/1.mp4', 1, 1, '9e107d9d372bb6826bd81d3542a419d6', NULL, 1, 1);
 """
 OWN_FILE = "# Somebody's own.\n"
 SETTINGS = "VIDEO_INTAKE_VIDEO_DOMAIN=https://kept.example.com\n"
+
+
+def older_catalogue() -> str:
+    """The statements that make a catalogue as 0.1 left it, with schema 4: migrations are never changed."""
+    migrations = re.findall(r'static let version[1-4] = """\n(.*?)\n +"""', SCHEMA.read_text(), re.DOTALL)
+    must(len(migrations) == 4, "the first four migrations are not there")
+    applied = "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);"
+    applied += "INSERT INTO grdb_migrations VALUES ('1'), ('2'), ('3'), ('4');"
+    return "\n".join(["PRAGMA journal_mode = WAL;", *migrations, applied, OLD_VIDEO])
 
 
 def install_by_hand(site: Site, program: Path):
@@ -33,7 +41,8 @@ def install_by_hand(site: Site, program: Path):
         install -d -o www-data -g www-data -m 750 /var/lib/video-intake
         runuser -u www-data -- /usr/local/bin/video-intake init
     """)
-    site.sql(OLDER_SCHEMA)
+    machine.shell("rm /var/lib/video-intake/video-intake.db*")
+    site.sql(older_catalogue())
     machine.shell("systemctl daemon-reload; systemctl enable --now --no-block video-intake video-intake-worker")
     server = site.documented.text("shop-before").replace(
         "server {\n", "include video-intake-http.conf;\n\nserver {\n", 1
@@ -122,7 +131,7 @@ def run(site: Site, check: Checks, videos, program: Path):
         must(data["video_data"]["video_url"].startswith("https://kept.example.com/"), data)
 
     with check("the catalogue has the new schema, a copy of the old one lies beside it, and numbers go on"):
-        must(site.sql("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations") == "5", "the schema is another")
+        must(site.sql("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations") == "6", "the schema is another")
         copy = "/var/lib/video-intake/video-intake.db.schema-4.backup"
         query = "SELECT max(CAST(identifier AS INTEGER)), (SELECT max(video_id) FROM video_info) FROM grdb_migrations"
         must(machine.run("sqlite3", copy, query).stdout.strip() == "4|41", f"{copy} is another")
