@@ -230,7 +230,8 @@ def run(site: Site, check: Checks, videos):
     with check("a tool in ffmpeg's place that is taken over reaches nothing") as notes:
         worked, failed = intrude(site, videos)
         must(not worked, f"it could {worked}")
-        must(len(failed) > 60, f"it only tried {failed}")
+        # A job keeps the first and the last of what its tool says.
+        must(len(failed) > 30, f"it only tried {failed}")
         notes.append(f"{len(failed)} attempts")
 
 
