@@ -85,13 +85,20 @@ import TestSupport
         var (count, memory) = (0, 0)
         for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {
             let list = textOfFile("/proc/self/task/\(thread)/children")
-            for child in list.split(separator: " ") {
+            // Other suites have tools of their own at the same time: those of the responder have this limit.
+            for child in list.split(separator: " ") where hasLimitOfProbe(child) {
                 let pages = textOfFile("/proc/\(child)/statm").split(separator: " ").dropFirst().first
                 count += 1
                 memory += (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
             }
         }
         return (count, memory)
+    }
+
+    private func hasLimitOfProbe(_ process: Substring) -> Bool {
+        textOfFile("/proc/\(process)/limits").split(separator: "\n").contains {
+            $0.hasPrefix("Max data size") && $0.contains(" \(160 << 20) ")
+        }
     }
 
     @Test("ten clients with files that want gigabytes: little memory, others are answered, an honest video is probed")
@@ -158,8 +165,8 @@ import TestSupport
                 + "\(slowest), duration known after \(known.map { "\($0)" } ?? "never")")
         #expect(sent.withLock { $0 } > 20 && mostChildren > 0)
         #expect(most < 600 << 20)
-        // Ten times of what is asked for, on a busy machine.
-        #expect(slowest < .seconds(1))
+        // Ten times of what is asked for, and three times that for ThreadSanitizer.
+        #expect(slowest < .seconds(3))
         #expect(try #require(known) < .seconds(50))
     }
 }
