@@ -34,9 +34,6 @@ static inline void vi_start_sync(int descriptor, off_t offset, off_t length) {
     sync_file_range(descriptor, offset, length, 2);
 }
 
-// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/fallocate.2.html
-extern int fallocate(int descriptor, int mode, off_t offset, off_t length);
-
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/accept.2.html
 struct sockaddr;
 extern int accept4(int descriptor, struct sockaddr *address, unsigned int *length, int flags);
@@ -47,11 +44,6 @@ extern int pipe2(int descriptors[2], int flags);
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/pthread_setname_np.3.html
 // Names a thread, in at most 15 bytes, for those who look at a process with `top -H`.
 extern int pthread_setname_np(unsigned long thread, const char *name);
-
-// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man7/environ.7.html
-// A function, because a global variable of another module is not safe for Swift to touch.
-extern char **environ;
-static inline char **vi_environment(void) { return environ; }
 
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/rename.2.html
 extern int renameat2(int directory, const char *path, int new_directory, const char *new_path, unsigned int flags);

@@ -94,9 +94,6 @@ package protocol Catalogue: Sendable {
     /// Forgets the refusals of all guids that stand for this content.
     func forgetRefusals(owner: String, md5: String) throws(CatalogueError)
 
-    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
-    func promisedBytes() throws(CatalogueError) -> Int
-
     /// Lets other uploads give way to bytes that an open upload has not promised: of a file whose size is not known, or of
     /// content that its owner has already. As for a new upload, but for the number.
     ///
@@ -169,7 +166,9 @@ package protocol Catalogue: Sendable {
         uploadTime: Int64, isPublished: (_ path: String) -> Bool
     ) throws(CatalogueError) -> Sealing
 
-    /// The files of the videos whose duration nobody has asked for yet, the oldest first, at most so many.
+    /// The files of the videos whose duration was not asked for yet, the oldest first.
+    ///
+    /// - Parameter limit: how many at most.
     func unprobedPaths(limit: Int) throws(CatalogueError) -> [String]
 
     /// Says how long the videos that point to a file are, if nobody has yet.
@@ -342,7 +341,7 @@ package protocol Catalogue: Sendable {
 }
 
 extension Catalogue {
-    /// Claims a job of any length, from whoever has it when the lease has ended.
+    /// Claims a job of any length; one that runs as soon as its lease has ended.
     package func claimJob(worker: String, lease: Int64, now: Int64) throws(CatalogueError) -> Job? {
         try claimJob(worker: worker, lane: .any, lease: lease, now: now) { _ in true }
     }

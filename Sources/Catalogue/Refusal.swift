@@ -56,10 +56,10 @@ package struct Refusal: Equatable, Sendable {
     /// Whether a request with another chunk than the first tells what is not known yet.
     package func isNews(_ terms: UploadTerms) -> Bool { otherChunk == 0 || terms.overlaps && !overlaps }
 
-    /// At most so many guids of one client are refused, the oldest are forgotten first. A client that is not known has as
-    /// many as there are.
+    /// Guids of one client that are refused at most; the oldest are forgotten first. The client that is not known is limited
+    /// by `limit` alone.
     package static let clientLimit = 200
-    /// At most so many guids are refused. The client with the most loses its oldest first.
+    /// Guids that are refused at most. The client with the most loses its oldest first.
     package static let limit = 20_000
 
     package static let expired = "expired"

@@ -202,12 +202,12 @@ extension SQLiteCatalogue {
         }
     }
 
-    /// So many uploads of a kind, and so many refusals, go in one transaction: what it writes has to fit the ballast.
+    /// Uploads of a kind, and refusals, that go in one transaction: what it writes has to fit the ballast.
     private static let expiryBatch = 100
 }
 
 extension Database {
-    /// So many chunks go in one transaction, or one upload with more.
+    /// Chunks that go in one transaction; one upload may have more.
     private static let chunkBatch = 20_000
 
     /// - Parameter limit: how many at most; fewer where they have many chunks, unless it is `.max`.
@@ -226,6 +226,7 @@ extension Database {
 // MARK: - Admission
 
 extension SQLiteCatalogue {
+    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
     package func promisedBytes() throws(CatalogueError) -> Int {
         try read { db in try db.promisedBytes() }
     }

@@ -404,13 +404,6 @@ extension Database {
         }
     }
 
-    /// A chunk of so many bytes has to come again.
-    fileprivate func noteLost(_ length: Int, upload id: Int64) throws {
-        try run(
-            "UPDATE upload SET received = received - 1, received_bytes = received_bytes - ? WHERE upload_id = ?",
-            [length, id])
-    }
-
     /// Makes a guid an alias of an upload, which forgets its oldest one where there are too many.
     fileprivate func addGuid(_ guid: String, upload id: Int64) throws {
         try run(

@@ -71,7 +71,7 @@ package struct UploadExpiry: Sendable {
     package static let knownLifetime: Int64 = 600
 
     /// What came last at such a time or before is gone, seconds since 1970.
-    var full: Int64 { now - lifetime }
+    package var full: Int64 { now - lifetime }
     var short: Int64 { now - min(Self.shortLifetime, lifetime) }
     var known: Int64 { now - min(Self.knownLifetime, lifetime) }
 }

@@ -6,15 +6,10 @@ import System
 /// The files that have bytes to digest, and the threads that do it.
 ///
 /// One digest cannot use more than one core, nor all of that one; a thread here takes several files at once, in
-/// lockstep, which is several times faster than one after the other (see `MD5Digest.update`). Thread-safe.
-final class DigestQueue: @unchecked Sendable {
-    // SAFETY: `condition` guards the variables below it.
-    private let condition = NSCondition()
-    private var waiting: [PrefixDigest] = []
-    private var threads = 0
-    private var idleThreads = 0
-
-    static let shared = DigestQueue()
+/// lockstep, which is several times faster than one after the other (see `MD5Digest.update`).
+enum DigestQueue {
+    /// Each file is in it until there is nothing more to do.
+    static let shared = StepQueue<PrefixDigest>(threadLimit: threadLimit) { work($0) }
 
     /// Bytes that its threads read into.
     static let memoryLimit = threadLimit * bufferSize
@@ -29,58 +24,27 @@ final class DigestQueue: @unchecked Sendable {
     /// Fewer bytes of one file must not make the others go on in small steps.
     private static let smallestStep = 16 * 1024
 
-    /// Takes a file in, whose job it does until there is nothing more to do.
-    func add(_ file: PrefixDigest) {
-        condition.withLock {
-            waiting.append(file)
-            if idleThreads > 0 {
-                condition.signal()
-            } else if threads < Self.threadLimit {
-                threads += 1
-                Thread.detachNewThread { self.work() }
-            }
-        }
-    }
-
-    private func work() -> Never {
+    private static func work(_ queue: StepQueue<PrefixDigest>) -> Never {
         _ = pthread_setname_np(pthread_self(), "digest")
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
-        while true {
-            let unfinished = step(next(), buffer)
-            condition.withLock { waiting += unfinished }
-        }
-    }
-
-    /// Takes files from the queue, each thread its share, for one step each.
-    private func next() -> [PrefixDigest] {
-        condition.withLock {
-            while waiting.isEmpty {
-                idleThreads += 1
-                condition.wait()
-                idleThreads -= 1
-            }
-            let share = (waiting.count + Self.threadLimit - 1) / Self.threadLimit
-            let files = Array(waiting.prefix(min(share, MD5Digest.lanes)))
-            waiting.removeFirst(files.count)
-            return files
-        }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 4096)
+        while true { queue.putBack(step(queue.take(atMost: MD5Digest.lanes), buffer)) }
     }
 
     /// Digests some bytes of each file. Returns the files that have more.
-    private func step(_ files: [PrefixDigest], _ buffer: UnsafeMutableRawBufferPointer) -> [PrefixDigest] {
+    private static func step(_ files: [PrefixDigest], _ buffer: UnsafeMutableRawBufferPointer) -> [PrefixDigest] {
         var jobs = files.map(\.job)
         // Those that go on in lockstep do so by the same number of bytes.
-        let long = jobs.map(\.range.count).filter { $0 >= Self.smallestStep }.min()
-        let room = Self.bufferSize / files.count / MD5Digest.blockSize * MD5Digest.blockSize
+        let long = jobs.map(\.range.count).filter { $0 >= smallestStep }.min()
+        let room = bufferSize / files.count / MD5Digest.blockSize * MD5Digest.blockSize
         let counts = jobs.map { job in
-            let count = min(job.range.count, long ?? Self.smallestStep, room)
+            let count = min(job.range.count, long ?? smallestStep, room)
             // A digest stays at the beginning of a block as long as it can.
             return count == job.range.count ? count : count / MD5Digest.blockSize * MD5Digest.blockSize
         }
         var failures = [SystemError?](repeating: nil, count: files.count)
         for index in files.indices {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[index * room..<index * room + counts[index]])
-            failures[index] = Self.read(files[index].file, piece, at: jobs[index].range.lowerBound)
+            failures[index] = read(files[index].file, piece, at: jobs[index].range.lowerBound)
         }
         for count in Set(counts) {
             let together = files.indices.filter { counts[$0] == count && failures[$0] == nil }

@@ -126,42 +126,11 @@ extension PrefixComparison {
 }
 
 /// The files that have bytes to compare, and the threads that do it: slow disks make them wait, not others' requests.
-/// Thread-safe.
-private final class ComparisonQueue: @unchecked Sendable {
-    // SAFETY: `condition` guards the variables below it.
-    private let condition = NSCondition()
-    private var waiting: [PrefixComparison] = []
-    private var threads = 0
-    private var idleThreads = 0
+private enum ComparisonQueue {
+    static let shared = StepQueue<PrefixComparison>(threadLimit: 4) { work($0) }
 
-    static let shared = ComparisonQueue()
-
-    private static let threadLimit = 4
-
-    func add(_ file: PrefixComparison) {
-        condition.withLock {
-            waiting.append(file)
-            if idleThreads > 0 {
-                condition.signal()
-            } else if threads < Self.threadLimit {
-                threads += 1
-                Thread.detachNewThread { self.work() }
-            }
-        }
-    }
-
-    private func work() -> Never {
+    private static func work(_ queue: StepQueue<PrefixComparison>) -> Never {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * StoredFile.pieceSize, alignment: 4096)
-        while true {
-            let file = condition.withLock { () -> PrefixComparison in
-                while waiting.isEmpty {
-                    idleThreads += 1
-                    condition.wait()
-                    idleThreads -= 1
-                }
-                return waiting.removeFirst()
-            }
-            if file.proceed(buffer) { condition.withLock { waiting.append(file) } }
-        }
+        while true { queue.putBack(queue.take(atMost: 1).filter { $0.proceed(buffer) }) }
     }
 }

@@ -16,27 +16,14 @@ struct HeldFirstChunk: Sendable {
 ///
 /// One lock guards all; nothing is answered or stored under it. Thread-safe.
 final class GuidRequests: Sendable {
-    private struct Key: Hashable {
-        /// By bytes, as the catalogue compares.
-        let owner: [UInt8]
-        let md5: String
-        let guid: String
-
-        init(_ request: UploadRequest) {
-            owner = Array(request.owner.utf8)
-            md5 = request.md5
-            guid = request.guid
-        }
-    }
-
     private struct Held {
         let first: HeldFirstChunk
         let number: Int
     }
 
     private struct State {
-        var counts: [Key: Int] = [:]
-        var held: [Key: Held] = [:]
+        var counts: [GuidKey: Int] = [:]
+        var held: [GuidKey: Held] = [:]
         var lastNumber = 0
     }
 
@@ -47,7 +34,7 @@ final class GuidRequests: Sendable {
 
     /// A request begins; it ends when its call is about to be answered.
     func begin(_ request: UploadRequest, _ call: Call) {
-        let key = Key(request)
+        let key = GuidKey(request)
         state.withLock { $0.counts[key, default: 0] += 1 }
         call.beforeAnswer { [state] in
             state.withLock { state in
@@ -59,7 +46,7 @@ final class GuidRequests: Sendable {
 
     /// Whether another request of this one's guid is under way.
     func overlap(_ request: UploadRequest) -> Bool {
-        let key = Key(request)
+        let key = GuidKey(request)
         return state.withLock { $0.counts[key] ?? 0 > 1 }
     }
 
@@ -68,7 +55,7 @@ final class GuidRequests: Sendable {
     /// - Returns: its number, and the one of the same guid that was held before and is to be answered now; `nil` if there are
     ///   too many.
     func hold(_ first: HeldFirstChunk) -> (number: Int, before: HeldFirstChunk?)? {
-        let key = Key(first.request)
+        let key = GuidKey(first.request)
         return state.withLock { state in
             let before = state.held[key]
             if before == nil {
@@ -85,7 +72,7 @@ final class GuidRequests: Sendable {
 
     /// Takes the first chunk that is held of a request's guid.
     func takeHeld(of request: UploadRequest) -> HeldFirstChunk? {
-        let key = Key(request)
+        let key = GuidKey(request)
         return state.withLock { $0.held.removeValue(forKey: key)?.first }
     }
 

@@ -6,17 +6,10 @@ import Uploads
 /// Bounded as the catalogue's: the oldest of a client with too many go first, and of the client with the most.
 /// Thread-safe.
 final class RefusedGuids: Sendable {
-    fileprivate struct Key: Hashable {
-        /// By bytes, as the catalogue compares.
-        let owner: [UInt8]
-        let md5: String
-        let guid: String
-    }
-
     fileprivate struct State {
-        var refusals: [Key: Refusal] = [:]
+        var refusals: [GuidKey: Refusal] = [:]
         /// The keys of each client, the oldest first.
-        var clients: [Client: [Key]] = [:]
+        var clients: [Client: [GuidKey]] = [:]
     }
 
     private let state: Locked<State> = Locked(State())
@@ -31,7 +24,7 @@ final class RefusedGuids: Sendable {
     var count: Int { state.withLock { $0.refusals.count } }
 
     func add(_ refusal: Refusal) {
-        let key = Key(owner: Array(refusal.owner.utf8), md5: refusal.md5, guid: refusal.guid)
+        let key = GuidKey(owner: refusal.owner, md5: refusal.md5, guid: refusal.guid)
         state.withLock { state in
             state.remove(key)
             state.refusals[key] = refusal
@@ -48,7 +41,7 @@ final class RefusedGuids: Sendable {
     ///
     /// - Parameter terms: on which it comes.
     func refusal(_ request: UploadRequest, _ terms: UploadTerms) -> Refusal? {
-        let key = Key(owner: Array(request.owner.utf8), md5: request.md5, guid: request.guid)
+        let key = GuidKey(request)
         return state.withLock { state in
             guard let refusal = state.refusals[key] else { return nil }
             if request.chunk == 0, refusal.ends(terms) {
@@ -67,9 +60,8 @@ final class RefusedGuids: Sendable {
 
     /// Forgets the refusals of all guids that stand for this content.
     func forget(owner: String, md5: String) {
-        let owner = Array(owner.utf8)
         state.withLock { state in
-            for key in state.refusals.keys where key.md5 == md5 && key.owner == owner { state.remove(key) }
+            for key in state.refusals.keys where key.isOf(owner: owner, md5: md5) { state.remove(key) }
         }
     }
 
@@ -82,7 +74,7 @@ final class RefusedGuids: Sendable {
 }
 
 extension RefusedGuids.State {
-    fileprivate mutating func remove(_ key: RefusedGuids.Key) {
+    fileprivate mutating func remove(_ key: GuidKey) {
         guard let refusal = refusals.removeValue(forKey: key) else { return }
         clients[refusal.client]!.removeAll { $0 == key }
         if clients[refusal.client]!.isEmpty { clients[refusal.client] = nil }

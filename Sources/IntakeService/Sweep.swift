@@ -85,7 +85,7 @@ extension IntakeService {
             if !isDryRun { retire(expired.unfinished, .expired) }
             isPart = expired.isPart
         }
-        if !isDryRun { refusedGuids.expire(before: expiry.now - expiry.lifetime) }
+        if !isDryRun { refusedGuids.expire(before: expiry.full) }
 
         let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
         for file in files {

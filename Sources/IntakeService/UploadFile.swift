@@ -123,7 +123,7 @@ extension IntakeService {
         }
         let beginsAnew = attempt == 0
         let overlaps = guidRequests.overlap(request)
-        func terms() throws(Failure) -> UploadTerms {
+        func currentTerms() throws(Failure) -> UploadTerms {
             UploadTerms(
                 client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
                 unrecorded: unrecorded.load(ordering: .relaxed), beginsAnew: beginsAnew, chunk: request.chunk,
@@ -140,9 +140,7 @@ extension IntakeService {
             }
             throw .kept(refusal, settings)
         }
-        if let refusal = refusedGuids.refusal(request, try terms()) { return try kept(refusal) }
-        func start() throws(Failure) -> UploadStart {
-            let terms = try terms()
+        func start(on terms: UploadTerms) throws(Failure) -> UploadStart {
             do throws(Failure) {
                 return try recording(
                     catalogue.beginUpload(
@@ -152,12 +150,14 @@ extension IntakeService {
                 throw error.whereChunksAre
             }
         }
-        var started = try start()
+        let terms = try currentTerms()
+        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
+        var started = try start(on: terms)
         for _ in 0..<Self.roomAttempts {
             guard case .awaitsRoom(let expired) = started else { break }
             retire(expired, .expired)
             usleep(Self.roomPause)
-            started = try start()
+            started = try start(on: currentTerms())
         }
         switch started {
         case .sealed(let video):
