@@ -60,9 +60,8 @@ extension EndToEnd {
             print("the attacker's replies: \(sent.withLock(\.self)); he holds \(held) uploads")
         }
 
-        @Test func aProxyThatNginxDoesNotKnowOfIsTold() throws {
-            let site = try NginxSite(.handOff)
-            defer { site.stop() }
+        /// Four clients behind 127.0.0.7 begin an upload each.
+        private func sendThroughAProxy(to site: NginxSite) throws {
             for number in 0..<4 {
                 var upload = PageUpload(content: SampleFile(size: 100_000).bytes)
                 upload.chunkSize = 60_000
@@ -71,6 +70,12 @@ extension EndToEnd {
                 request.headers = [("X-Forwarded-For", "198.51.100.\(number)")]
                 #expect(try site.send(request).code == 2)
             }
+        }
+
+        @Test func aProxyThatNginxDoesNotKnowOfIsTold() throws {
+            let site = try NginxSite(.handOff)
+            defer { site.stop() }
+            try sendThroughAProxy(to: site)
             let remedy = "set_real_ip_from 127.0.0.7; real_ip_header X-Forwarded-For;"
             #expect(site.responderLog.contains(remedy))
             let status = try site.run(["status", "--socket", site.socketPath])
@@ -83,14 +88,7 @@ extension EndToEnd {
                 try files.addToSite("set_real_ip_from 127.0.0.7; real_ip_header X-Forwarded-For;")
             }
             defer { site.stop() }
-            for number in 0..<4 {
-                var upload = PageUpload(content: SampleFile(size: 100_000).bytes)
-                upload.chunkSize = 60_000
-                upload.address = "127.0.0.7"
-                var request = upload.request(0)
-                request.headers = [("X-Forwarded-For", "198.51.100.\(number)")]
-                #expect(try site.send(request).code == 2)
-            }
+            try sendThroughAProxy(to: site)
             #expect(try site.metrics().contains("video_intake_proxies_without_real_ip 0\n"))
             #expect(try site.metrics().contains("video_intake_upload_clients 4\n"))
         }

@@ -13,17 +13,11 @@ import TestSupport
         return page
     }
 
-    private func send(_ page: PageUpload, to site: InProcessSite) throws -> ReceivedReply {
-        var reply: ReceivedReply?
-        for chunk in 0..<page.chunks { reply = try site.send(page.request(chunk)) }
-        return try #require(reply)
-    }
-
     @Test("the file and what was made of it go with the last video that points to it")
     func files() throws {
         let site = try InProcessSite { $0.queuesTranscoding = true }
         let page = page()
-        let first = Int64(try #require(try send(page, to: site).videoID))
+        let first = Int64(try #require(try site.sendAll(page).videoID))
         let copy = try site.send(page.determineRequest([("file_name", "copy")]))
         let second = Int64(try #require(copy.videoID))
         let video = try #require(try site.service.video(id: first))
@@ -49,7 +43,7 @@ import TestSupport
         let site = try InProcessSite()
         let other = try site.another()
         let page = page()
-        let id = Int64(try #require(try send(page, to: site).videoID))
+        let id = Int64(try #require(try site.sendAll(page).videoID))
         for site in [site, other] { #expect(try site.send(page.determineRequest()).code == 1) }
         _ = try site.service.deleteVideo(id: id)
         for site in [site, other] {
@@ -57,7 +51,7 @@ import TestSupport
             #expect(try site.send(page.determineRequest([("file_name", "copy")])).code == 2)
         }
         // With the same guid, which was an alias of the deleted one.
-        let again = try send(page, to: other)
+        let again = try other.sendAll(page)
         #expect(again.code == 1 && again.videoID != Int(id))
         let isIdentical = try site.storedBytes(again.path ?? "") == page.content
         #expect(isIdentical)
@@ -78,7 +72,7 @@ import TestSupport
         // The third process still works on the upload when it has become a video, and no video any more.
         #expect(try site.send(one.request(0)).code == 2)
         #expect(try third.send(late.request(1)).code == 2)
-        let id = Int64(try #require(try send(two, to: site).videoID))
+        let id = Int64(try #require(try site.sendAll(two).videoID))
         #expect(try site.send(one.request(1)).code == 1)
         _ = try other.service.deleteVideo(id: id)
         for site in [site, other, third] {
@@ -93,17 +87,17 @@ import TestSupport
         #expect(try site.count("upload") == 0 && site.count("refusal") == 3)
         // The first chunk of this one has not come: it is not for the first time again.
         #expect(try site.send(late.request(0)).code == -3)
-        for page in [one, two, late] { #expect(try send(page, to: site).code == 1) }
+        for page in [one, two, late] { #expect(try site.sendAll(page).code == 1) }
     }
 
     @Test("so it is where its record was deleted by SQL")
     func deletedBySQL() throws {
         let site = try InProcessSite()
         let page = page()
-        #expect(try send(page, to: site).code == 1)
+        #expect(try site.sendAll(page).code == 1)
         try site.execute("DELETE FROM video_info")
         for chunk in [1, 2] { #expect(try site.send(page.request(chunk)).code == -3) }
-        #expect(try send(page, to: site).code == 1)
+        #expect(try site.sendAll(page).code == 1)
     }
 
     @Test("the guids of deleted videos are bounded as all that are refused")
@@ -111,7 +105,7 @@ import TestSupport
         let site = try InProcessSite()
         var page = page()
         page.address = "192.0.2.1"
-        let id = Int64(try #require(try send(page, to: site).videoID))
+        let id = Int64(try #require(try site.sendAll(page).videoID))
         try site.execute(
             """
             INSERT INTO upload_guid (guid, upload_id)
@@ -127,7 +121,7 @@ import TestSupport
         let site = try InProcessSite()
         let other = try site.another()
         let page = page()
-        let id = Int64(try #require(try send(page, to: site).videoID))
+        let id = Int64(try #require(try site.sendAll(page).videoID))
         #expect(try other.send(page.determineRequest()).code == 1)
         // Between the two steps of a deletion.
         _ = try site.catalogue.deleteVideo(id: id, now: 1)
@@ -139,7 +133,7 @@ import TestSupport
     func comparedWithDeleted() throws {
         let site = try InProcessSite()
         let first = page()
-        let id = Int64(try #require(try send(first, to: site).videoID))
+        let id = Int64(try #require(try site.sendAll(first).videoID))
         var second = PageUpload(content: first.content)
         second.chunkSize = first.chunkSize
         for chunk in 0..<2 { #expect(try site.send(second.request(chunk)).code == 2) }
@@ -167,7 +161,7 @@ import TestSupport
     @Test("old events are forgotten by the sweep")
     func sweptEvents() throws {
         let site = try InProcessSite { $0.webhookURL = "http://127.0.0.1/" }
-        _ = try send(page(), to: site)
+        _ = try site.sendAll(page())
         let event = try #require(
             try site.catalogue.claimEvents(limit: 9, lease: 60, now: site.clock.now).first)
         #expect(event.kind == .uploadCompleted)

@@ -13,12 +13,6 @@ private func page(_ content: [UInt8] = videoBytes(299_999)) -> PageUpload {
 }
 
 extension InProcessSite {
-    fileprivate func sendAll(_ page: PageUpload) throws -> ReceivedReply {
-        var reply: ReceivedReply?
-        for chunk in 0..<page.chunks { reply = try send(page.request(chunk)) }
-        return try #require(reply)
-    }
-
     fileprivate func expect(_ path: String?, has content: [UInt8], _ comment: Comment = "") throws {
         let isIdentical = try storedBytes(try #require(path, comment)) == content
         #expect(isIdentical, comment)

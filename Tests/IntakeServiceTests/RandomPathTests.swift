@@ -11,12 +11,6 @@ import TestSupport
         return page
     }
 
-    private func send(_ page: PageUpload, to site: InProcessSite) throws -> ReceivedReply {
-        var reply: ReceivedReply?
-        for chunk in 0..<page.chunks { reply = try site.send(page.request(chunk)) }
-        return try #require(reply)
-    }
-
     @Test("a path has 22 characters that no two videos share, behind the guid or the file's own name")
     func paths() throws {
         let site = try InProcessSite { $0.hasRandomPaths = true }
@@ -24,7 +18,7 @@ import TestSupport
         for number in 0..<20 {
             var page = page(number % 2 == 0 ? 299_999 : 50_000)
             if number % 4 == 1 { page.extraFields = [("keepFileName", "1")] }
-            let path = try #require(try send(page, to: site).path)
+            let path = try #require(try site.sendAll(page).path)
             let name = number % 4 == 1 ? "holiday" : page.guid
             let match = try #require(
                 path.wholeMatch(of: /upload\/mp4\/\d{4}\/\d\d\/original\/(.+)-([A-Za-z0-9]{22})\.mp4/), "\(path)")
@@ -43,7 +37,7 @@ import TestSupport
             var page = page()
             page.title = "fails"
             try site.failRecords(named: "fails")
-            #expect(try send(page, to: site).code == -6)
+            #expect(try site.sendAll(page).code == -6)
             #expect(site.publishedFiles().count == (isAnotherPage ? 2 : 1))
             var again = page
             again.title = "works"
@@ -58,13 +52,13 @@ import TestSupport
     @Test("the setting takes effect with the next upload, and what is there stays") func reload() throws {
         let site = try InProcessSite()
         let first = page()
-        let old = try #require(try send(first, to: site).path)
+        let old = try #require(try site.sendAll(first).path)
         #expect(old.hasSuffix("/\(first.guid).mp4"))
         var settings = IntakeSettings()
         settings.hasRandomPaths = true
         site.service.reload(settings)
         let second = page()
-        let new = try #require(try send(second, to: site).path)
+        let new = try #require(try site.sendAll(second).path)
         #expect(!new.hasSuffix("/\(second.guid).mp4"))
         #expect(try site.send(first.request(2)).path == old)
         #expect(try site.send(second.request(2)).path == new)

@@ -110,12 +110,11 @@ import TestSupport
         var page = page()
         page.title = sent
         page.fileName = sent.utf8.count < 4000 ? sent.replacing("\\", with: "/") : "a.mp4"
-        var reply: ReceivedReply?
-        for chunk in 0..<page.chunks { reply = try site.send(page.request(chunk)) }
-        #expect(reply?.code == 1)
-        let file = reply?.data?["file"] as? [String: Any]
+        let reply = try site.sendAll(page)
+        #expect(reply.code == 1)
+        let file = reply.data?["file"] as? [String: Any]
         #expect(file?["name"] as? String == (sent.utf8.count < 4000 ? stored : "a.mp4"))
-        let id = Int64(try #require(reply?.videoID))
+        let id = Int64(try #require(reply.videoID))
         #expect(try site.service.video(id: id)?.name == stored)
     }
 
