@@ -35,15 +35,6 @@ extension InProcessSite {
     }
 }
 
-/// Waits until `condition` holds, at most 10 s.
-private func eventually(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<1000 {
-        if condition() { return true }
-        usleep(10_000)
-    }
-    return false
-}
-
 /// The four rules of which reply a page gets when a file becomes whole.
 @Suite struct CompletionTests {
     // MARK: Rule 1

@@ -97,6 +97,8 @@ import TestSupport
         #expect(site.log.lines.map(\.level) == [.info, .info])
         try site.failRecords(named: "unsaveable")
         _ = try site.send(PageUpload(title: "unsaveable", content: videoBytes(2000)).request())
+        // The line of a request that completes an upload follows its reply.
+        #expect(eventually { site.log.lines.count == 3 })
         #expect(site.log.lines.last?.level == .error && site.log.lines.last?.values["reason"] == "record")
     }
 }

@@ -86,7 +86,8 @@ import TestSupport
         for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? [] {
             let list = textOfFile("/proc/self/task/\(thread)/children")
             // Other suites have tools of their own at the same time: those of the responder have this limit.
-            for child in list.split(separator: " ") where hasLimitOfProbe(child) {
+            // Before it is ffprobe a child still has this program's memory, which costs nothing.
+            for child in list.split(separator: " ") where hasLimitOfProbe(child) && isFFprobe(child) {
                 let pages = textOfFile("/proc/\(child)/statm").split(separator: " ").dropFirst().first
                 count += 1
                 memory += (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
@@ -94,6 +95,8 @@ import TestSupport
         }
         return (count, memory)
     }
+
+    private func isFFprobe(_ process: Substring) -> Bool { textOfFile("/proc/\(process)/comm") == "ffprobe\n" }
 
     private func hasLimitOfProbe(_ process: Substring) -> Bool {
         textOfFile("/proc/\(process)/limits").split(separator: "\n").contains {

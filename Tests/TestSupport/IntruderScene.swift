@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Testing
 
 /// What Tests/Faults/intruder.c is after: files that are none of a tool's business, and sockets that listen.
 package final class IntruderScene {
@@ -16,7 +15,7 @@ package final class IntruderScene {
     package init() throws {
         let directory = try makeTemporaryDirectory()
         self.directory = directory
-        try #require(chmod(directory.path, 0o755) == 0)
+        try Self.system("chmod", chmod(directory.path, 0o755))
         for name in ["bin", "data", "input", "output"] {
             try FileManager.default.createDirectory(
                 at: directory.appendingPathComponent(name), withIntermediateDirectories: false)
@@ -25,10 +24,10 @@ package final class IntruderScene {
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Faults/intruder.c")
         let compiled = try ChildProcess.run("cc", ["-O1", "-Wall", "-o", program, source.path])
-        try #require(compiled.end == .exit(0), "\(compiled.output)")
+        guard compiled.end == .exit(0) else { throw Fault(description: "cc: \(compiled.output)\(compiled.errors)") }
         for name in ["data/catalogue", "data/video", "data/secret", "input/video"] {
             try Data("content".utf8).write(to: directory.appendingPathComponent(name))
-            try #require(chmod("\(directory.path)/\(name)", 0o640) == 0)
+            try Self.system("chmod", chmod("\(directory.path)/\(name)", 0o640))
         }
         listener = try Listener()
         datagrams = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
@@ -42,7 +41,8 @@ package final class IntruderScene {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        try #require(result == 0 && listen(local, 8) == 0)
+        try Self.system("bind", result)
+        try Self.system("listen", listen(local, 8))
         before = Self.state(directory)
     }
 
@@ -83,12 +83,21 @@ package final class IntruderScene {
             """
         let path = directory.path + "/bin/ffmpeg"
         try Data(script.utf8).write(to: URL(fileURLWithPath: path))
-        try #require(chmod(path, 0o755) == 0)
+        try Self.system("chmod", chmod(path, 0o755))
         return directory.path + "/bin"
     }
 
     /// Whether all that the program must not touch is as it was.
     package var isUntouched: Bool { Self.state(directory) == before && !listener.hasCaller }
+
+    private struct Fault: Error {
+        let description: String
+    }
+
+    /// Throws unless a system call succeeded.
+    private static func system(_ call: String, _ result: Int32) throws {
+        guard result == 0 else { throw Fault(description: "\(call): \(String(cString: strerror(errno)))") }
+    }
 
     /// Modes, lengths and times by name.
     private static func state(_ directory: URL) -> [String: String] {
