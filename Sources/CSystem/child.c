@@ -245,6 +245,11 @@ static void drop_capabilities(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     check(syscall(SYS_capget, &header, data), STEP_CAPABILITIES);
+    // With no_new_privs the program cannot get back what is not permitted here: this counts where the set above cannot be
+    // made smaller, as with root without CAP_SETPCAP.
+    data[0].permitted &= 1u << CAP_DAC_READ_SEARCH;
+    data[0].effective = data[0].permitted;
+    data[1].permitted = data[1].effective = 0;
     data[0].inheritable = data[1].inheritable = 0;
     check(syscall(SYS_capset, &header, data), STEP_CAPABILITIES);
 }

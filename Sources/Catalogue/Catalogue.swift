@@ -214,9 +214,12 @@ package protocol Catalogue: Sendable {
     ///   - job: as `claimJob` gave it.
     ///   - lease: seconds from now until others may claim it.
     ///   - progress: from 0 to 1.
+    ///   - standsStill: whether the time since the last sign of life was another client's.
     /// - Returns: `false` if the job is no longer the worker's: cancelled, claimed by another one, or deleted with its
     ///   video. It is to stop then, and nothing that it says counts any more.
-    func heartbeat(_ job: Job, lease: Int64, progress: Double, now: Int64) throws(CatalogueError) -> Bool
+    func heartbeat(
+        _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
+    ) throws(CatalogueError) -> Bool
 
     /// Says what a worker has made of the job's file; it survives power loss. The media must be published before.
     ///

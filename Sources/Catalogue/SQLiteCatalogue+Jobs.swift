@@ -39,10 +39,10 @@ extension SQLiteCatalogue {
     }
 
     package func heartbeat(
-        _ job: Job, lease: Int64, progress: Double, now: Int64
+        _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
     ) throws(CatalogueError) -> Bool {
         try write { db in
-            try db.charge(job, now: now)
+            if !standsStill { try db.charge(job, now: now) }
             try db.run(
                 "UPDATE job SET lease_until = ?, progress = ?, update_time = ? WHERE" + Database.isClaimed,
                 [now + lease, min(max(progress, 0), 1), now, job.id, job.claims])

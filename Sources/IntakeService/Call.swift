@@ -1,6 +1,7 @@
 import Catalogue
 import Logging
 import Synchronization
+import System
 import Uploads
 
 /// One request on its way to its reply, and the log line that follows.

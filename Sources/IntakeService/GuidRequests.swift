@@ -1,5 +1,6 @@
 import Catalogue
 import ChunkStore
+import System
 import Uploads
 
 /// A first chunk that waits for another one of its guid, to be told from one whose reply was lost.

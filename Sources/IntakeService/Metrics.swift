@@ -1,4 +1,5 @@
 import Synchronization
+import System
 
 /// What this process has counted since it started. Thread-safe, without a lock on the way of a request.
 final class Metrics: Sendable {

@@ -1,5 +1,6 @@
 import Catalogue
 import LoadingCache
+import System
 import Uploads
 
 /// How many videos may be recorded for a client in a short time: a token bucket for each, 5,000 at once and then one

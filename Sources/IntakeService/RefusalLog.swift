@@ -1,3 +1,5 @@
+import System
+
 /// Which of many like refusals are logged: of each reason at most one in some time, with how many there were since the
 /// last one.
 ///

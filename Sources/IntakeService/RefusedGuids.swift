@@ -1,4 +1,5 @@
 import Catalogue
+import System
 import Uploads
 
 /// The refusals that the catalogue has no row for, because there was no room for one.

@@ -1,5 +1,6 @@
 import Catalogue
 import LoadingCache
+import System
 
 /// Whether the catalogue can be written. To find out is a write, and competes with those of uploads: it is done by one
 /// thread at a time and at most once a second, however many ask. Thread-safe.

@@ -64,14 +64,16 @@ package struct Sandbox: Sendable {
         + ["/etc/ld.so.cache", "/etc/alternatives", "/dev/zero", "/dev/urandom"].map { Path($0, .read) }
         + [Path("/dev/null", [.read, .write])]
 
-    /// The directories of a program, so that it can be run and finds what belongs to it.
+    /// The directories of a program, so that it can be run and finds what belongs to it; the program alone where its directory
+    /// has what the sandbox is about, and with it what the sandbox is to hide.
     func with(program: String) -> Sandbox {
         var sandbox = self
         let real = realpath(program, nil)
         defer { free(real) }
         for path in [program, real.map { String(cString: $0) }] {
             guard let directory = path.flatMap(Self.directory), !directory.hasPrefix("/usr/") else { continue }
-            sandbox.paths.append(Path(directory, [.read, .execute]))
+            let holdsOther = paths.contains { $0.path.hasPrefix(directory + "/") }
+            sandbox.paths.append(Path(holdsOther ? path! : directory, [.read, .execute]))
         }
         return sandbox
     }

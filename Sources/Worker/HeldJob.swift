@@ -71,8 +71,9 @@ final class HeldJob: @unchecked Sendable {
     ///   - uptime: before this call.
     /// - Returns: whether it still is this worker's.
     func renew(_ catalogue: any Catalogue, now: Int64, uptime: Double) throws(CatalogueError) -> Bool {
-        let progress = lock.withLock { self.progress }
-        let isOurs = try catalogue.heartbeat(job, lease: lease, progress: progress, now: now)
+        let (progress, standsStill) = lock.withLock { (self.progress, pauseStart != nil) }
+        let isOurs = try catalogue.heartbeat(
+            job, lease: lease, progress: progress, standsStill: standsStill, now: now)
         lock.withLock {
             if isOurs { renewed = uptime } else { isTaken = true }
         }

@@ -31,7 +31,7 @@ import Testing
         func run(_ job: Job, seconds: Int64) throws {
             for _ in stride(from: 0, to: seconds, by: 2) {
                 now += 2
-                #expect(try fixture.catalogue.heartbeat(job, lease: 60, progress: 0, now: now))
+                #expect(try fixture.catalogue.heartbeat(job, lease: 60, progress: 0, standsStill: false, now: now))
             }
             _ = try fixture.catalogue.finishJob(job, media: MediaFacts(), duration: nil, now: now)
         }
@@ -190,13 +190,27 @@ import Testing
         #expect(try queue.fixture.text("SELECT seconds FROM client_use WHERE client = 'new'") == "2.0")
     }
 
+    @Test("the time in which a job stands still is not its client's")
+    func standingStill() throws {
+        let queue = try Queue()
+        try queue.add("a")
+        let job = try #require(try queue.claim())
+        for (seconds, standsStill) in [(4, false), (20, true), (20, true), (6, false)] as [(Int64, Bool)] {
+            queue.now += seconds
+            #expect(
+                try queue.fixture.catalogue.heartbeat(
+                    job, lease: 60, progress: 0, standsStill: standsStill, now: queue.now))
+        }
+        #expect(try abs(Double(queue.fixture.text("SELECT seconds FROM client_use"))! - 10) < 0.5)
+    }
+
     @Test("a clock that jumps ahead charges a client no more than a minute")
     func jump() throws {
         let queue = try Queue()
         try queue.add("a")
         let job = try #require(try queue.claim())
         for now in [queue.now + 365 * day, queue.now, queue.now + 2] {
-            #expect(try queue.fixture.catalogue.heartbeat(job, lease: 60, progress: 0, now: now))
+            #expect(try queue.fixture.catalogue.heartbeat(job, lease: 60, progress: 0, standsStill: false, now: now))
         }
         #expect(try Double(queue.fixture.text("SELECT max(seconds) FROM client_use")) ?? 999 <= 62)
         // What was written ahead does not keep the client waiting for a year.
@@ -221,7 +235,7 @@ import Testing
         try fixture.execute("UPDATE job SET update_time = \(ahead)")
         #expect(try fixture.catalogue.failJob(job, error: "x", isFinal: false, now: ahead) == .queued)
         job = try #require(try fixture.claim(now: now))
-        #expect(try fixture.catalogue.heartbeat(job, lease: 60, progress: 0, now: ahead))
+        #expect(try fixture.catalogue.heartbeat(job, lease: 60, progress: 0, standsStill: false, now: ahead))
         job = try #require(try fixture.claim(now: now))
         #expect(job.deaths == 1)
         // What is no further away waits.

@@ -93,12 +93,12 @@ import TestSupport
         let fixture = try Fixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let lost = try #require(try fixture.claim("same name", now: 2000))
-        #expect(try fixture.catalogue.heartbeat(lost, lease: 100, progress: 0.5, now: 2050))
+        #expect(try fixture.catalogue.heartbeat(lost, lease: 100, progress: 0.5, standsStill: false, now: 2050))
         #expect(try fixture.catalogue.job(id: lost.id)?.progress == 0.5)
         #expect(try fixture.claim(now: 2149) == nil)
         let job = try #require(try fixture.claim("same name", now: 2150))
         #expect(job.id == lost.id && job.attempts == 1 && job.deaths == 1 && job.progress == 0)
-        #expect(try !fixture.catalogue.heartbeat(lost, lease: 100, progress: 0.9, now: 2151))
+        #expect(try !fixture.catalogue.heartbeat(lost, lease: 100, progress: 0.9, standsStill: false, now: 2151))
         #expect(try fixture.catalogue.failJob(lost, error: "x", isFinal: true, now: 2151) == nil)
         #expect(try fixture.catalogue.finishJob(lost, media: MediaFacts(), duration: nil, now: 2151) == nil)
         #expect(try !fixture.catalogue.releaseJob(lost, now: 2151))
@@ -111,7 +111,7 @@ import TestSupport
         let fixture = try Fixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim(now: 2000))
-        #expect(try fixture.catalogue.heartbeat(job, lease: 100, progress: 2, now: 5000))
+        #expect(try fixture.catalogue.heartbeat(job, lease: 100, progress: 2, standsStill: false, now: 5000))
         #expect(try fixture.catalogue.job(id: job.id)?.progress == 1)
         #expect(try fixture.claim(now: 5099) == nil)
     }
@@ -174,14 +174,14 @@ import TestSupport
         try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.cancelJob(id: job.id, now: 2000))
-        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0.5, now: 2001))
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0.5, standsStill: false, now: 2001))
         #expect(try fixture.catalogue.finishJob(job, media: MediaFacts(), duration: nil, now: 2001) == nil)
         #expect(try fixture.catalogue.job(id: job.id)?.errorCode == "cancelled")
         #expect(try fixture.claim(now: 9000) == nil)
         #expect(try fixture.catalogue.retryJob(id: job.id, now: 9000))
         // Its worker has not noticed yet.
         #expect(try fixture.claim(now: 9000)?.attempts == 1)
-        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0.5, now: 9001))
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0.5, standsStill: false, now: 9001))
     }
 
     /// What each command does to a job in each state: the state afterwards, or `nil` for a refusal that changes nothing.

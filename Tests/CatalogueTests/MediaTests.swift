@@ -40,7 +40,7 @@ import TestSupport
         try fixture.execute("UPDATE video_info SET duration = 9, probed = 1 WHERE video_id = \(second.id)")
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.video(id: first.id)?.state == .running)
-        _ = try fixture.catalogue.heartbeat(job, lease: 100, progress: 0.25, now: 2000)
+        _ = try fixture.catalogue.heartbeat(job, lease: 100, progress: 0.25, standsStill: false, now: 2000)
         #expect(try fixture.catalogue.video(id: second.id)?.progress == 0.25)
         let videos = try fixture.catalogue.finishJob(job, media: Self.media("a"), duration: 61.5, now: 2000)
         #expect(videos?.map(\.id) == [first.id, second.id])
@@ -85,7 +85,7 @@ import TestSupport
         let video = try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.deleteVideo(id: video.id, now: 1)?.first?.path == video.path)
-        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, now: 2000))
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, standsStill: false, now: 2000))
         #expect(try fixture.catalogue.finishJob(job, media: Self.media("a"), duration: nil, now: 2000) == nil)
         #expect(try fixture.count("media") == 0)
         // The same content comes again: the number of its job is another one, so that the old claim is of no use.
@@ -93,7 +93,7 @@ import TestSupport
         try fixture.catalogue.forgetRefusals(owner: "", md5: video.md5)
         try fixture.record("a", content: 1)
         #expect(try fixture.claim()?.id != job.id)
-        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, now: 2000))
+        #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, standsStill: false, now: 2000))
     }
 
     @Test("the videos are listed from the newest, all or one owner's")

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -198,6 +199,10 @@ static void say_what_there_is(void) {
         printf("has %.*s\n", (int)strcspn(*variable, "="), *variable);
     }
     printf("has user %d, no_new_privs %d\n", (int)getuid(), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct rights[2] = {{0}};
+    syscall(SYS_capget, &header, rights);
+    printf("has rights %08x%08x\n", rights[1].permitted, rights[0].permitted);
     fflush(stdout);
 }
 

@@ -107,7 +107,7 @@ import TestSupport
         var info = try ask()
         #expect(info["state"] as? String == "queued" && info["progress"] as? Double == 0)
         let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
-        #expect(try site.catalogue.heartbeat(job, lease: 100, progress: 0.5, now: site.clock.now))
+        #expect(try site.catalogue.heartbeat(job, lease: 100, progress: 0.5, standsStill: false, now: site.clock.now))
         info = try ask()
         #expect(info["state"] as? String == "running" && info["progress"] as? Double == 0.5)
         for name in Self.addresses + ["width", "height"] { #expect(info[name] is NSNull, "\(name)") }

@@ -37,9 +37,46 @@ import Testing
         #expect(
             has == [
                 "has 0 descriptors", "has PATH", "has LANG", "has HOME", "has user \(getuid()), no_new_privs 1",
+                // To read what is another user's.
+                "has rights \(geteuid() == 0 ? "0000000000000004" : "0000000000000000")",
             ])
         #expect(scene.isUntouched)
         #expect(access(scene.output + "/made", F_OK) == (hasOutput ? 0 : -1))
+    }
+
+    @Test(
+        "root's tool has no more rights where the set that bounds them cannot be made smaller",
+        .enabled(if: geteuid() == 0, "what root can do is tried"))
+    func rights() throws {
+        let scene = try IntruderScene()
+        let command = scene.command(parent: getpid(), hasOutput: false)
+        let output = Locked("")
+        // Rights are a thread's.
+        let thread = Thread {
+            var header: (UInt32, Int32) = (0x2008_0522, 0)
+            var rights: [UInt32] = Array(repeating: 0, count: 6)
+            guard capget(&header, &rights) == 0 else { return }
+            let mayChangeRights: UInt32 = 1 << 8
+            for index in [0, 1] { rights[index] &= ~mayChangeRights }
+            guard capset(&header, rights) == 0 else { return }
+            if let end = try? run(command, Sandbox()) { output.withLock { $0 = end.output } }
+        }
+        thread.start()
+        #expect(eventually { output.withLock { $0.contains("has user 0, ") } })
+        let line = output.withLock { $0 }.split(separator: "\n").first { $0.hasPrefix("has rights") }
+        #expect(line == "has rights 0000000000000004")
+    }
+
+    @Test("a program beside what it works on shows nothing else that is there", arguments: [0, 1])
+    func besideInput(wall: Int) throws {
+        let scene = try IntruderScene()
+        let program = scene.directory.path + "/cat"
+        try FileManager.default.copyItem(atPath: "/usr/bin/cat", toPath: program)
+        var sandbox = Sandbox(walls: Self.walls[wall].walls)
+        sandbox.paths.append(.init(scene.input, .read))
+        #expect(try run([program, scene.input], sandbox).output == "content")
+        let end = try run([program, scene.directory.path + "/data/secret"], sandbox)
+        #expect(end.outcome == .ended(.exit(1)) && end.output.isEmpty, "\(end)")
     }
 
     @Test("the same attempts work without a sandbox", .enabled(if: geteuid() == 0, "what root can do is tried"))
@@ -105,3 +142,7 @@ private func output(of words: [String]) throws -> String {
     process.waitUntilExit()
     return String(decoding: bytes, as: UTF8.self)
 }
+
+// Rights of a thread, which the C library has without a header.
+@_silgen_name("capget") private func capget(_ header: UnsafeMutableRawPointer, _ data: UnsafeMutablePointer<UInt32>) -> Int32
+@_silgen_name("capset") private func capset(_ header: UnsafeMutableRawPointer, _ data: UnsafePointer<UInt32>) -> Int32

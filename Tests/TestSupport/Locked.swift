@@ -1,1 +1,1 @@
-@_exported import class IntakeService.Locked
+@_exported import class System.Locked
