@@ -20,6 +20,8 @@ package final class SQLiteCatalogue: Catalogue {
     private let uploadClock: UploadClock
 
     private let logLimit: Int
+    /// The schema that it had before it was opened here, if it was an older one.
+    package let olderSchema: Int?
 
     /// Bytes of the log that stay once all of it is in the database.
     private static let logKept = 16 << 20
@@ -75,7 +77,7 @@ package final class SQLiteCatalogue: Catalogue {
         defer { close(lock) }
         while true {
             do {
-                (pool, uploadClock) = try Self.openPool(path, creates: creates, configuration, machine)
+                (pool, uploadClock, olderSchema) = try Self.openPool(path, creates: creates, configuration, machine)
                 return
             } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
                 throw CatalogueError(.failed, "\(path) cannot be written")
@@ -89,9 +91,17 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
+    /// A sentence about what opening it has changed; `nil` if nothing.
+    package var upgrade: String? {
+        olderSchema.map {
+            "the catalogue had schema \($0) and has schema \(Schema.version) now; \(pool.path).schema-\($0).backup is a copy "
+                + "of before"
+        }
+    }
+
     private static func openPool(
         _ path: String, creates: Bool, _ configuration: Configuration, _ machine: MachineClock
-    ) throws -> (DatabasePool, UploadClock) {
+    ) throws -> (DatabasePool, UploadClock, olderSchema: Int?) {
         if creates { try create(path) }
         guard access(path, F_OK) == 0 else {
             throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
@@ -104,22 +114,24 @@ package final class SQLiteCatalogue: Catalogue {
             throw CatalogueError(
                 .incompatible, "\(path) was written by a later version of video-intake; run that version")
         }
-        try keepOlderSchema(pool)
+        let olderSchema = try keepOlderSchema(pool)
         try Schema.migrator.migrate(pool)
         // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
         let clock = try pool.write { db in
             try touch(db)
             return try db.runningClock(on: machine)
         }
-        return (pool, clock)
+        return (pool, clock, olderSchema)
     }
 
     /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
     ///
     /// It replaces an earlier copy: after a way back to that the catalogue has changed.
-    private static func keepOlderSchema(_ pool: DatabasePool) throws {
+    ///
+    /// - Returns: the schema that it has; `nil` if it is this program's.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws -> Int? {
         let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
-        guard let old = applied.max(), old < Schema.version else { return }
+        guard let old = applied.max(), old < Schema.version else { return nil }
         let copy = "\(pool.path).schema-\(old).backup"
         do {
             _ = try CatalogueCopy(of: pool, at: copy)
@@ -127,6 +139,7 @@ package final class SQLiteCatalogue: Catalogue {
             throw CatalogueError(
                 error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
         }
+        return old
     }
 
     /// Makes an empty catalogue, whole or not at all, if there is no file.

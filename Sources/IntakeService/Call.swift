@@ -97,7 +97,11 @@ extension Call {
             "bytes": "\(exchange.contentLength ?? 0)", "ms": "\(Self.milliseconds(elapsed))",
         ]
         if let reason = reply.reason { line["reason"] = "\(reason.rawValue)" }
-        if let refused { line["refused"] = "\(refused)" }
+        if let refused {
+            line["refused"] = "\(refused)"
+            line["client"] = "\(client)"
+            if let upload = upload.withLock({ $0 }) { line["guid"] = "\(upload.guid)" }
+        }
         if let cause = failure?.cause { line["cause"] = "\(cause)" }
         if let video = video.withLock({ $0 }) {
             line["video_id"] = "\(video.id)"

@@ -17,8 +17,10 @@ final class Metrics: Sendable {
     private let requests = Counters(count: Action.allCases.count * outcomes.count)
     private let lost: Locked<Set<String>> = Locked([])
 
-    /// How a request ends: code 1, code 2, or a reason and its code.
-    private static let outcomes: [FailureReason?] = [nil, nil] + FailureReason.allCases
+    /// How a request ends: code 1, code 2, a reason with its row's code, or one that may come again for now.
+    private static let outcomes: [(code: Int, reason: FailureReason?)] =
+        [(1, nil), (2, nil)] + FailureReason.allCases.map { ($0.row.code, $0) }
+        + [(FailureReason.retry.row.code, .diskFull)]
 
     /// Files whose loss is remembered, so that it counts once however often somebody asks for it.
     private static let lostLimit = 10_000
@@ -28,7 +30,7 @@ final class Metrics: Sendable {
     }
 
     func count(_ action: Action, _ reply: Reply, after duration: Duration) {
-        let outcome = reply.reason.flatMap(Self.outcomes.firstIndex(of:)) ?? (reply.code == 2 ? 1 : 0)
+        let outcome = Self.outcomes.firstIndex { $0 == (reply.code, reply.reason) } ?? 0
         requests.add(to: Self.index(action, outcome))
         guard action == .uploadFile else { return }
         if reply.code == 2 { chunkSeconds.add(duration) } else if reply.code == 1 { completionSeconds.add(duration) }
@@ -48,12 +50,12 @@ final class Metrics: Sendable {
     var requestCounts: [(action: Action, code: Int, reason: FailureReason?, count: Int)] {
         Action.allCases.flatMap { action in
             Self.outcomes.indices.compactMap { outcome in
-                let reason = Self.outcomes[outcome]
+                let (code, reason) = Self.outcomes[outcome]
                 let count = requests[Self.index(action, outcome)]
                 // A number that is there from the start can be seen to grow when it becomes 1.
                 let canBe = action == .uploadFile && reason.map { !FailureReason.ofWebServer.contains($0) } ?? true
                 guard count > 0 || canBe else { return nil }
-                return (action, reason?.row.code ?? outcome + 1, reason, count)
+                return (action, code, reason, count)
             }
         }
     }

@@ -52,6 +52,10 @@ extension IntakeService {
                 return (labels, entry.count)
             })
         exposition.add(
+            "refusal_timestamp_seconds", .gauge,
+            "When a request was last refused for want of room or share, in seconds since 1970; 0: never.",
+            refusals.times.map { ([("reason", $0.reason.rawValue)], $0.time) })
+        exposition.add(
             "received_body_bytes_total", .counter, "Bytes of request bodies that were read.",
             metrics.receivedBodyBytes.load(ordering: .relaxed))
         exposition.add(

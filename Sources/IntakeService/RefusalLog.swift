@@ -12,6 +12,8 @@ final class RefusalLog: Sendable {
         var refused = 0
         /// Seconds since 1970; `nil` if none was logged yet.
         var lastLogged: Int64?
+        /// When the last one was, seconds since 1970.
+        var last: Int64 = 0
     }
 
     private let interval: Int64
@@ -30,7 +32,15 @@ final class RefusalLog: Sendable {
     func note(_ reason: FailureReason) -> Int? {
         counts.withLock { counts in
             counts[reason, default: Count()].refused += 1
+            counts[reason]!.last = clock()
             return take(reason, &counts)
+        }
+    }
+
+    /// When a request was last refused, by reason; seconds since 1970, 0 for never.
+    var times: [(reason: FailureReason, time: Int64)] {
+        counts.withLock { counts in
+            FailureReason.allCases.filter(Self.reasons.contains).map { ($0, counts[$0]?.last ?? 0) }
         }
     }
 
@@ -46,7 +56,7 @@ final class RefusalLog: Sendable {
         let now = clock()
         // A clock that was set back must not keep it silent.
         if let last = count.lastLogged, last <= now, now - last < interval { return nil }
-        counts[reason] = Count(lastLogged: now)
+        counts[reason] = Count(lastLogged: now, last: count.last)
         return count.refused
     }
 }

@@ -71,6 +71,8 @@ package struct ServiceStatus: Sendable {
     private static let eventPatience: Int64 = 15 * 60
     /// Seconds that a job may wait before there are too few workers.
     private static let jobPatience: Int64 = 24 * 3600
+    /// Seconds for which a refusal needs attention.
+    private static let refusalTime: Int64 = 15 * 60
 }
 
 // MARK: - Attention
@@ -122,12 +124,26 @@ extension ServiceStatus {
                 "a proxy at \($0) hides the addresses of clients, which have no shares of their own: add "
                     + "`\(ProxyWatch.remedy($0))` to nginx's server and reload it"
             }
+            lines += refusalAttention(metrics)
             if let lost = metrics.value("lost_files_total"), lost > 0 {
                 lines.append(
                     "files of videos are not there, \(Int(lost)) since the responder started: `video-intake check` names "
-                        + "them; the same video, uploaded again, brings its file back")
+                        + "them; the same video, uploaded again, brings its file back. Then restart the responder, and this "
+                        + "line goes")
             }
             return lines
+        }
+    }
+
+    private func refusalAttention(_ metrics: MetricSamples) -> [String] {
+        metrics["refusal_timestamp_seconds"].compactMap { sample in
+            guard now - Int64(sample.value) < Self.refusalTime else { return nil }
+            let journal = "`journalctl -u \(unit("video-intake")) -p warning` says whose they were, and why"
+            return sample.labels["reason"] == FailureReason.diskFull.rawValue
+                ? "uploads were refused for want of room within the last quarter of an hour: delete videos "
+                    + "(`video-intake video delete`), move the data to a larger disk, or lower VIDEO_INTAKE_RESERVE and "
+                    + "restart; \(journal)"
+                : "uploads were refused because a client's share was used up, within the last quarter of an hour: \(journal)"
         }
     }
 
@@ -137,7 +153,7 @@ extension ServiceStatus {
         if room.data <= 0 {
             lines.append(
                 "the disk is at its reserve: new uploads are refused; delete videos (`video-intake video delete`), move the "
-                    + "data to a larger disk, or lower VIDEO_INTAKE_RESERVE")
+                    + "data to a larger disk, or lower VIDEO_INTAKE_RESERVE and restart")
         }
         if let body = room.body, body <= 0 {
             lines.append(

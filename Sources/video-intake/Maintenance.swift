@@ -74,7 +74,9 @@ extension Settings {
     /// The catalogue of a data directory that must be there already.
     func openCatalogueForMaintenance() throws -> SQLiteCatalogue {
         try requireCatalogue()
-        return try orExit { try openCatalogue() }
+        let catalogue = try orExit { try openCatalogue() }
+        if let upgrade = catalogue.upgrade { complain(upgrade) }
+        return catalogue
     }
 
     /// - Throws: exit code 64 if there is none, after one line.

@@ -44,6 +44,7 @@ extension Settings {
     /// it is missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
         let catalogue = try openCatalogue()
+        if let upgrade = catalogue.upgrade { logger.warning("\(upgrade)") }
         if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try openStore()

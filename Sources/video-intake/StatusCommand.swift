@@ -96,7 +96,8 @@ extension ServiceStatus {
         switch room {
         case .value(let room):
             let body = room.body.map { ", \(Self.bytes($0)) for request bodies" } ?? ""
-            lines.append(("room", "\(Self.bytes(room.data)) above the reserve\(body)"))
+            let promised = catalogue.value.map { ", \(Self.bytes($0.promisedBytes)) of it promised" } ?? ""
+            lines.append(("room", "\(Self.bytes(room.data)) above the reserve\(promised)\(body)"))
         case .unknown(let cause): lines.append(("room", "unknown: \(cause)"))
         }
         lines.append(("tools", tools.isEmpty ? nil : tools.joined(separator: "\n")))

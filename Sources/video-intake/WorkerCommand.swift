@@ -149,6 +149,7 @@ extension Settings {
     /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere.
     func makeWorker(_ logger: Logger) throws -> WorkerParts {
         let catalogue = try openCatalogue()
+        if let upgrade = catalogue.upgrade { logger.warning("\(upgrade)") }
         let store = try openStore(withBodies: false)
         var worker = WorkerSettings(
             name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs, workDirectory: workDirectory)

@@ -55,6 +55,7 @@ extension EndToEnd {
             let ready = try site.ready()
             #expect(ready.status == 503 && ready.data?["reason"] as? String == "disk-full")
             #expect(ready.headers["x-intake-reason"] == "unavailable")
+            #expect(eventually { site.responderLog.contains("reason=disk-full") })
             let warnings = site.responderLog.split(separator: "\n").filter { $0.contains("reason=disk-full") }
             #expect(warnings.count == 1 && warnings.first?.contains("refused=1") == true)
             let metrics = try site.metrics()
@@ -77,8 +78,12 @@ extension EndToEnd {
             #expect(reply.status == 409 && reply.headers["x-intake-reason"] == "retry")
             faults.disarm()
             #expect(try site.metrics().contains("video_intake_sync_failures_total 1\n"))
+            // The line follows the reply.
             #expect(
-                site.responderLog.contains("sync: Input/output error") || site.responderLog.contains("disk I/O error"))
+                eventually {
+                    let log = site.responderLog
+                    return log.contains("sync: Input/output error") || log.contains("disk I/O error")
+                })
         }
 
         @Test(.enabled(if: geteuid() == 0, "only root can mount a file system"))

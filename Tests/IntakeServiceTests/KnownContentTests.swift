@@ -226,6 +226,10 @@ extension InProcessSite {
             #expect(later.status == 409 && later.code == -2, "\(later)")
             #expect(later.headers["x-intake-reason"] == "disk-full" && later.headers["x-intake-code"] == "-2")
         }
+        // Counted as it was answered.
+        let counts = try full.metrics()
+        #expect(counts[#"requests_total{action="upload_file",code="-2",reason="disk-full"}"#] == "2")
+        #expect(counts[#"requests_total{action="upload_file",code="-3",reason="disk-full"}"#] == "0")
         // What is there needs no room.
         #expect(try full.send(begun.request(0)).code == 2)
         let new = try full.send(page().request(0))

@@ -45,6 +45,12 @@ import TestSupport
         #expect(says("video_intake_build_info{version=\"0.9\",schema=\"5\"} 1\n")[0].contains("version 0.9, this is 1"))
         #expect(says("video_intake_sync_failures_total 2\n")[0].contains("2 times"))
         #expect(says("video_intake_lost_files_total 1\n")[0].contains("video-intake check"))
+        func refused(_ reason: String, at time: Int64) -> [String] {
+            says("video_intake_refusal_timestamp_seconds{reason=\"\(reason)\"} \(time)\n")
+        }
+        #expect(refused("disk-full", at: Self.now - 800)[0].contains("for want of room"))
+        #expect(refused("quota", at: Self.now - 800)[0].contains("a client's share"))
+        #expect(refused("quota", at: Self.now - 900) == [] && refused("disk-full", at: 0) == [])
     }
 
     @Test("no room, no workers, events that nobody takes, findings: each with what to do")

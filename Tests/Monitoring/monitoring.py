@@ -22,7 +22,7 @@ ALERT_LIMIT = 60
 
 # The series that a video-intake has once it has answered a chunk and a whole file.
 METRICS = {f"video_intake_{name}" for name in """
-    build_info start_time_seconds requests_total received_body_bytes_total
+    build_info start_time_seconds requests_total refusal_timestamp_seconds received_body_bytes_total
     open_uploads upload_received_bytes upload_promised_bytes
     uploads_limit upload_clients largest_client_uploads largest_client_bytes refused_guids evicted_uploads_total
     proxies_without_real_ip

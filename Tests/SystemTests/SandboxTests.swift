@@ -144,5 +144,7 @@ private func output(of words: [String]) throws -> String {
 }
 
 // Rights of a thread, which the C library has without a header.
-@_silgen_name("capget") private func capget(_ header: UnsafeMutableRawPointer, _ data: UnsafeMutablePointer<UInt32>) -> Int32
-@_silgen_name("capset") private func capset(_ header: UnsafeMutableRawPointer, _ data: UnsafePointer<UInt32>) -> Int32
+@_silgen_name("capget")
+private func capget(_ header: UnsafeMutableRawPointer, _ data: UnsafeMutablePointer<UInt32>) -> Int32
+@_silgen_name("capset")
+private func capset(_ header: UnsafeMutableRawPointer, _ data: UnsafePointer<UInt32>) -> Int32
