@@ -58,7 +58,7 @@ package struct Refusal: Equatable, Sendable {
 
     /// Guids of one client that are refused at most; the oldest are forgotten first. The client that is not known is limited
     /// by `limit` alone.
-    package static let clientLimit = 200
+    package static let clientLimit = 2000
     /// Guids that are refused at most. The client with the most loses its oldest first.
     package static let limit = 20_000
 

@@ -177,7 +177,12 @@ extension FileChunkStore {
     }
 
     package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
-        StoredFile(try Descriptor(beneath: directory, path, O_RDONLY))
+        // A pipe that somebody has made there is not waited for.
+        let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
+        guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
+            throw SystemError("open \(path)", code: EINVAL)
+        }
+        return file
     }
 
     package func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
@@ -189,8 +194,10 @@ extension FileChunkStore {
                 linkat(incoming.number, Self.name(ofUpload: id), parent.number, last, 0)
             }
         } catch  where error.code == EEXIST {
-            let taken = try Descriptor(at: parent, last, O_RDONLY)
-            if try taken.status().st_ino != file.descriptor.status().st_ino { return false }
+            // Whatever it is that has the name, a link or a pipe too.
+            var taken = stat()
+            _ = try SystemError.check("fstatat") { fstatat(parent.number, last, &taken, AT_SYMLINK_NOFOLLOW) }
+            if try taken.st_ino != file.descriptor.status().st_ino { return false }
         }
         try parent.sync()
         return true

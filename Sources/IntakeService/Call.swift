@@ -83,9 +83,9 @@ extension Call {
         let elapsed = ContinuousClock.now - started
         var level = level(reply, failure)
         var refused: Int?
-        if let reason = reply.reason, RefusalLog.reasons.contains(reason) {
+        if let reason = reply.reason, level < .error, level > .debug {
             refused = service.refusals.note(reason)
-            level = refused == nil ? .debug : .warning
+            if refused == nil { level = .debug } else if RefusalLog.reasons.contains(reason) { level = .warning }
         }
         let isSlow = settings.slowTime > 0 && elapsed >= .seconds(settings.slowTime)
         if isSlow { level = max(level, .warning) }
@@ -98,7 +98,7 @@ extension Call {
         ]
         if let reason = reply.reason { line["reason"] = "\(reason.rawValue)" }
         if let refused {
-            line["refused"] = "\(refused)"
+            if refused > 1 || level == .warning { line["refused"] = "\(refused)" }
             line["client"] = "\(client)"
             if let upload = upload.withLock({ $0 }) { line["guid"] = "\(upload.guid)" }
         }

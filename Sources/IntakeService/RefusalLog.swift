@@ -1,7 +1,7 @@
 import System
 
-/// Which of many like refusals are logged: of each reason at most one in some time, with how many there were since the
-/// last one.
+/// Which of many like refusals are logged: of each reason only so many in some time, with how many there were since the last
+/// line. Without a bound a client that sends nonsense fills the disk of the log.
 ///
 /// Thread-safe.
 final class RefusalLog: Sendable {
@@ -10,21 +10,26 @@ final class RefusalLog: Sendable {
 
     private struct Count {
         var refused = 0
-        /// Seconds since 1970; `nil` if none was logged yet.
-        var lastLogged: Int64?
-        /// When the last one was, seconds since 1970.
+        /// When the first line of this interval was written, seconds since 1970; `nil` if none was yet.
+        var start: Int64?
+        /// Lines of this interval.
+        var lines = 0
+        /// When the last refusal was, seconds since 1970.
         var last: Int64 = 0
     }
 
     private let interval: Int64
+    private let lineLimit: Int
     private let clock: @Sendable () -> Int64
     private let counts: Locked<[FailureReason: Count]> = Locked([:])
 
     /// - Parameters:
-    ///   - interval: seconds between two lines.
+    ///   - interval: seconds.
+    ///   - lineLimit: lines of a reason in each interval; of those in `reasons` there is one.
     ///   - clock: seconds since 1970.
-    init(interval: Int64 = 60, clock: @escaping @Sendable () -> Int64) {
+    init(interval: Int64 = 60, lineLimit: Int = 60, clock: @escaping @Sendable () -> Int64) {
         self.interval = interval
+        self.lineLimit = lineLimit
         self.clock = clock
     }
 
@@ -52,11 +57,16 @@ final class RefusalLog: Sendable {
     }
 
     private func take(_ reason: FailureReason, _ counts: inout [FailureReason: Count]) -> Int? {
-        guard let count = counts[reason], count.refused > 0 else { return nil }
+        guard var count = counts[reason], count.refused > 0 else { return nil }
         let now = clock()
         // A clock that was set back must not keep it silent.
-        if let last = count.lastLogged, last <= now, now - last < interval { return nil }
-        counts[reason] = Count(lastLogged: now, last: count.last)
-        return count.refused
+        let isOver = count.start.map { $0 > now || now - $0 >= interval } ?? true
+        if isOver { (count.start, count.lines) = (now, 0) }
+        guard count.lines < (Self.reasons.contains(reason) ? 1 : lineLimit) else { return nil }
+        let refused = count.refused
+        count.refused = 0
+        count.lines += 1
+        counts[reason] = count
+        return refused
     }
 }

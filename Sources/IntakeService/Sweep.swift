@@ -120,8 +120,9 @@ extension IntakeService {
     /// Refusals of the end of a rush, after which no other one came.
     private func logRefusals() {
         for (reason, refused) in refusals.overdue() {
-            logger.warning(
-                "requests were refused", metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
+            logger.log(
+                level: RefusalLog.reasons.contains(reason) ? .warning : .info, "requests were refused",
+                metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
         }
     }
 

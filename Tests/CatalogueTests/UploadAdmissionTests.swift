@@ -217,7 +217,7 @@ import Uploads
         _ = try unfinished(try begin("g", isFirst: false))
     }
 
-    @Test("of one client 200 refusals are kept, the newest, and those of others stay")
+    @Test("of one client only so many refusals are kept, the newest, and those of others stay")
     func refusalsOfOneClient() throws {
         let fixture = try Fixture()
         func refuse(_ guid: String, _ client: String, _ time: Int64) throws {
@@ -227,12 +227,13 @@ import Uploads
                     client: Client(owner: client, address: ""), time: time, isRecorded: true))
         }
         try refuse("other", "bob", 1)
-        for number in 0..<300 { try refuse("g\(number)", "alice", Int64(1000 + number)) }
-        #expect(try fixture.count("refusal") == 201)
+        let count = Refusal.clientLimit + 100
+        for number in 0..<count { try refuse("g\(number)", "alice", Int64(1000 + number)) }
+        #expect(try fixture.count("refusal") == Refusal.clientLimit + 1)
         func isRefused(_ guid: String) throws -> Bool {
-            refusal(try fixture.start(key(100), guid: guid, isFirst: false, now: 1300, expiry: 0)) != nil
+            refusal(try fixture.start(key(100), guid: guid, isFirst: false, now: Int64(1000 + count), expiry: 0)) != nil
         }
-        #expect(try isRefused("other") && isRefused("g299") && isRefused("g100") && !isRefused("g99"))
+        #expect(try isRefused("other") && isRefused("g\(count - 1)") && isRefused("g100") && !isRefused("g99"))
     }
 
     @Test("of 20,000 refusals in all, those of the client with the most go first")

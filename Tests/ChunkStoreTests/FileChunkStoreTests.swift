@@ -62,6 +62,14 @@ private final class Fixture {
         #expect(try fixture.store.publish(1, file, as: "upload/a.mp4"))
         #expect(try !fixture.store.publish(2, other, as: "upload/a.mp4"))
         #expect(try fixture.store.publish(2, other, as: "upload/a-2.mp4"))
+        // Nor is it taken from a link or a pipe, which nobody writes to.
+        for (name, make) in [("link", { symlink("a.mp4", $0) }), ("pipe", { mkfifo($0, 0o600) })]
+            as [(String, (String) -> Int32)]
+        {
+            try #require(make(fixture.directory.path + "/upload/\(name).mp4") == 0)
+            #expect(try !fixture.store.publish(2, other, as: "upload/\(name).mp4"))
+            #expect(throws: SystemError.self) { try fixture.store.openPublished("upload/\(name).mp4") }
+        }
     }
 
     @Test("a file is the upload's until it is published and loses its first name")

@@ -109,7 +109,7 @@ import TestSupport
         try site.execute(
             """
             INSERT INTO upload_guid (guid, upload_id)
-            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
             SELECT 'g' || i, (SELECT upload_id FROM upload) FROM n
             """)
         _ = try site.service.deleteVideo(id: id)

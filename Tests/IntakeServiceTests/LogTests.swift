@@ -34,6 +34,19 @@ import TestSupport
         #expect(log.note(.diskFull) == 1)
     }
 
+    @Test("of other reasons so many lines are written in a minute, and the rest is counted")
+    func manyRefusals() throws {
+        let site = try InProcessSite()
+        let request = PageUpload(fileName: "a.exe", content: videoBytes(2000)).request()
+        for _ in 0..<100 { #expect(try site.send(request).code == -3) }
+        func lines() -> [LogRecord.Line] { site.log.lines.filter { $0.values["reason"] == "extension" } }
+        #expect(lines().count == 60 && lines().allSatisfy { $0.level == .info && $0.values["refused"] == nil })
+        site.clock.advance(by: 61)
+        _ = try site.service.sweep()
+        #expect(lines().count == 61 && lines().last?.values["refused"] == "40" && lines().last?.level == .info)
+        #expect(try site.metrics()[#"requests_total{action="upload_file",code="-3",reason="extension"}"#] == "100")
+    }
+
     @Test("a full disk is one warning a minute, with a count, and the rest of a rush is told by the sweep")
     func diskFull() throws {
         let site = try InProcessSite(reserve: .bytes(1 << 50))
