@@ -91,8 +91,10 @@ package protocol Catalogue: Sendable {
     /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store.
     func refuse(_ refusal: Refusal) throws(CatalogueError) -> [ExpiredUpload]
 
-    /// Forgets the refusals of all guids that stand for this content.
-    func forgetRefusals(owner: String, md5: String) throws(CatalogueError)
+    /// Forgets the refusal of a guid that stands for this content, or of all of them.
+    ///
+    /// - Parameter guid: `nil` for all.
+    func forgetRefusals(owner: String, md5: String, guid: String?) throws(CatalogueError)
 
     /// Lets other uploads give way to bytes that an open upload has not promised: of a file whose size is not known, or of
     /// content that its owner has already. As for a new upload, but for the number.

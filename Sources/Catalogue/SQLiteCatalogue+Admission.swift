@@ -8,12 +8,14 @@ extension SQLiteCatalogue {
         try write { db in try db.refuse(refusal) }
     }
 
-    package func forgetRefusals(owner: String, md5: String) throws(CatalogueError) {
+    package func forgetRefusals(owner: String, md5: String, guid: String?) throws(CatalogueError) {
+        let condition = "owner = ? AND md5 = ? AND guid = ifnull(?, guid)"
+        let which: StatementArguments = [owner, md5, guid]
         let isThere = try read { db in
-            try db.row("SELECT 1 FROM refusal WHERE owner = ? AND md5 = ? LIMIT 1", [owner, md5]) != nil
+            try db.row("SELECT 1 FROM refusal WHERE \(condition) LIMIT 1", which) != nil
         }
         guard isThere else { return }
-        try write { db in try db.run("DELETE FROM refusal WHERE owner = ? AND md5 = ?", [owner, md5]) }
+        try write { db in try db.run("DELETE FROM refusal WHERE \(condition)", which) }
     }
 }
 

@@ -35,10 +35,15 @@ extension SQLiteCatalogue {
             }
             let others = try db.otherUploads(key, guid: draft.guid, expiry: expiry.full)
             guard isFirst || others.allSatisfy({ $0.received == 0 }) else { return .otherChunkSize }
+            if others.contains(where: { $0.received > 0 && !$0.firstCame }) {
+                // Chunks of the guid that its page takes for stored are of no use with this one.
+                let refusal = db.refusal(key, guid: draft.guid, Refusal.expired, isFirst: true, terms, now: now)
+                return .refused(refusal, expired: expired + (try db.refuse(refusal)))
+            }
             let left = others.map(\.id)
             for id in left { try db.run("DELETE FROM upload_guid WHERE guid = ? AND upload_id = ?", [draft.guid, id]) }
             if let upload = found {
-                try db.addGuid(draft.guid, upload: upload.id)
+                try db.addGuid(draft.guid, upload: upload.id, now: now)
                 return .unfinished(upload, expired: [], left: left)
             }
             guard key.chunkSize != nil else { return .unplaced }
@@ -69,7 +74,7 @@ extension SQLiteCatalogue {
                     known != nil, draft.name, draft.guid, draft.path, draft.classID, bootID,
                     terms.client.description, now, now,
                 ])
-            try db.addGuid(draft.guid, upload: db.lastInsertedRowID)
+            try db.addGuid(draft.guid, upload: db.lastInsertedRowID, now: now)
             return .unfinished(try db.unfinishedUploads(key, limit: 1)[0], expired: expired, left: left)
         }
     }
@@ -245,16 +250,16 @@ extension Database {
     /// The unfinished uploads of the same file, with chunks of another length, that this guid is an alias of.
     fileprivate func otherUploads(
         _ key: UploadKey, guid: String, expiry: Int64
-    ) throws -> [(id: Int64, received: Int)] {
+    ) throws -> [(id: Int64, received: Int, firstCame: Bool)] {
         guard let chunkSize = key.chunkSize else { return [] }
         return try rows(
             """
-            SELECT upload_id, iif(update_time > ?, received, 0) FROM upload JOIN upload_guid USING (upload_id)
+            SELECT upload_id, iif(update_time > ?, received, 0), first_came FROM upload JOIN upload_guid USING (upload_id)
             WHERE upload_guid.guid = ? AND md5 = ? AND owner = ? AND chunks = ? AND ifnull(size, -1) = ?
                 AND ifnull(size_guid, '') = ? AND chunk_size <> ? AND state <> 'sealed'
             """,
             [expiry, guid, key.md5, key.owner, key.chunks, key.size ?? -1, key.sizeGuid ?? "", chunkSize]
-        ).map { ($0[0], $0[1]) }
+        ).map { ($0[0], $0[1], $0[2]) }
     }
 
     /// The number of the video of the finished upload that has this guid as an alias and is of the same file, in chunks of any length.
@@ -404,19 +409,29 @@ extension Database {
         }
     }
 
-    /// Makes a guid an alias of an upload, which forgets its oldest one where there are too many.
-    fileprivate func addGuid(_ guid: String, upload id: Int64) throws {
+    /// Makes a guid an alias of an upload, which loses its oldest one where there are too many: that one is refused, because
+    /// its page counts chunks as stored and would never learn that the file is complete.
+    fileprivate func addGuid(_ guid: String, upload id: Int64, now: Int64) throws {
         try run(
             """
             INSERT INTO upload_guid (guid, upload_id, number)
             SELECT ?, ?, ifnull(max(number), 0) + 1 FROM upload_guid WHERE upload_id = ? ON CONFLICT DO NOTHING
             """, [guid, id, id])
         if changesCount == 0 { return }
-        try run(
+        let lost = try rows(
             """
             DELETE FROM upload_guid WHERE upload_id = ? AND number <= (
                 SELECT number FROM upload_guid WHERE upload_id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)
+            RETURNING guid, first_came, overlapped
             """, [id, id, Upload.aliasLimit])
+        guard !lost.isEmpty, let upload = try row("SELECT owner, md5, client FROM upload WHERE upload_id = ?", [id])
+        else { return }
+        for alias in lost {
+            try insert(
+                Refusal(
+                    owner: upload[0], md5: upload[1], guid: alias[0], reason: Refusal.expired, hasFirst: alias[1],
+                    overlaps: alias[2], client: Client(recorded: upload[2]), time: now, isRecorded: true))
+        }
     }
 }
 

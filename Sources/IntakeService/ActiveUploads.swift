@@ -108,8 +108,10 @@ final class ActiveUploads: @unchecked Sendable {
         return idle.count
     }
 
-    /// The upload with this key.
-    func active(_ key: UploadKey) -> ActiveUpload? { uploads.getIfPresent(key) }
+    /// Those of this content that this process works on, in chunks of any length.
+    func with(_ guid: GuidKey) -> [ActiveUpload] {
+        uploads.snapshot().values.filter { guid.isOf(owner: $0.record.key.owner, md5: $0.record.key.md5) }
+    }
 
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {

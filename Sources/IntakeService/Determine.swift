@@ -50,9 +50,11 @@ extension IntakeService {
             throw .malformed("chunk", .number(0...chunks - 1))
         }
 
-        // The page begins anew, knowing what is there.
-        refusedGuids.forget(owner: call.owner, md5: md5)
-        try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5))
+        // The page begins anew, knowing what is there. Another one of the same content does not, which may count chunks as
+        // stored that were refused.
+        let guid = try form.nonEmpty("guid")
+        refusedGuids.forget(owner: call.owner, md5: md5, guid: guid)
+        try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5, guid: guid))
         let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
         guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }

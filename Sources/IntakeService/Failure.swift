@@ -103,7 +103,13 @@ extension Failure {
     /// What the chunks of a refused guid get, until it begins anew.
     static func kept(_ refusal: Refusal, _ settings: IntakeSettings) -> Failure {
         let reason = FailureReason(rawValue: refusal.reason) ?? .expired
-        return Failure(reason, reason == .container ? allowed(settings) : nil, isKept: true)
+        let detail: Text? =
+            switch reason {
+            case .container, .fileExtension: allowed(settings)
+            case .malformed, .missingParameter: Text("(之前的分片)", "(in an earlier chunk)")
+            default: nil
+            }
+        return Failure(reason, detail, isKept: true)
     }
 
     private static func allowed(_ settings: IntakeSettings) -> Text {

@@ -1,12 +1,12 @@
-/// A page's upload of some content, as refusals know it.
+/// A page's upload of some content, as refusals know it. Equal by bytes, as the catalogue compares.
 struct GuidKey: Hashable {
-    /// By bytes, as the catalogue compares.
-    private let ownerBytes: [UInt8]
-    private let md5: String
-    private let guid: String
+    let owner: String
+    /// 32 lower-case hexadecimal digits.
+    let md5: String
+    let guid: String
 
     init(owner: String, md5: String, guid: String) {
-        ownerBytes = Array(owner.utf8)
+        self.owner = owner
         self.md5 = md5
         self.guid = guid
     }
@@ -15,5 +15,16 @@ struct GuidKey: Hashable {
         self.init(owner: request.owner, md5: request.md5, guid: request.guid)
     }
 
-    func isOf(owner: String, md5: String) -> Bool { self.md5 == md5 && ownerBytes.elementsEqual(owner.utf8) }
+    static func == (one: GuidKey, other: GuidKey) -> Bool {
+        one.guid == other.guid && one.isOf(owner: other.owner, md5: other.md5)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(guid)
+        hasher.combine(md5)
+    }
+
+    func isOf(owner: String, md5: String) -> Bool {
+        self.md5 == md5 && self.owner.utf8.elementsEqual(owner.utf8)
+    }
 }

@@ -34,8 +34,7 @@ final class GuidRequests: Sendable {
     private let state: Locked<State> = Locked(State())
 
     /// A request begins; it ends when its call is about to be answered.
-    func begin(_ request: UploadRequest, _ call: Call) {
-        let key = GuidKey(request)
+    func begin(_ key: GuidKey, _ call: Call) {
         state.withLock { $0.counts[key, default: 0] += 1 }
         call.beforeAnswer { [state] in
             state.withLock { state in
@@ -45,10 +44,9 @@ final class GuidRequests: Sendable {
         }
     }
 
-    /// Whether another request of this one's guid is under way.
-    func overlap(_ request: UploadRequest) -> Bool {
-        let key = GuidKey(request)
-        return state.withLock { $0.counts[key] ?? 0 > 1 }
+    /// Whether more than one request of a guid is under way.
+    func overlap(_ key: GuidKey) -> Bool {
+        state.withLock { $0.counts[key] ?? 0 > 1 }
     }
 
     /// Holds a first chunk.

@@ -59,9 +59,10 @@ final class RefusedGuids: Sendable {
         }
     }
 
-    /// Forgets the refusals of all guids that stand for this content.
-    func forget(owner: String, md5: String) {
+    /// Forgets the refusal of a guid that stands for this content, or of all of them.
+    func forget(owner: String, md5: String, guid: String?) {
         state.withLock { state in
+            if let guid { return state.remove(GuidKey(owner: owner, md5: md5, guid: guid)) }
             for key in state.refusals.keys where key.isOf(owner: owner, md5: md5) { state.remove(key) }
         }
     }

@@ -9,21 +9,22 @@ import Uploads
 /// chunks of the guid get the same, until it begins anew.
 extension IntakeService {
     /// Keeps a refusal in mind that is new and after which other chunks of the guid may come.
-    func refuseIfFinal(_ request: UploadRequest, _ call: Call, _ failure: Failure) {
-        guard !failure.isKept, request.chunks > 1, failure.reply(call.settings.language).code == -3 else { return }
+    func refuseIfFinal(_ sent: SentChunk, _ call: Call, _ failure: Failure) {
+        let (key, reply) = (sent.key, failure.reply(call.settings.language))
+        guard !failure.isKept, sent.chunks > 1, reply.status == 200, reply.code == -3 || reply.code == -1 else { return }
         let hasRoom = (try? store.room()).map { $0.data > 0 } ?? false
         var refusal = Refusal(
-            owner: request.owner, md5: request.md5, guid: request.guid, reason: failure.reason.rawValue,
-            hasFirst: request.chunk == 0, overlaps: guidRequests.overlap(request),
-            otherChunk: request.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
+            owner: key.owner, md5: key.md5, guid: key.guid, reason: failure.reason.rawValue,
+            hasFirst: sent.chunk == 0, overlaps: guidRequests.overlap(key),
+            otherChunk: sent.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
         // Known before the guid is no alias any more: a chunk that comes meanwhile must not make it one again.
         if refusal.isRecorded, let expired = try? catalogue.refuse(refusal) {
-            drop(request, failure)
+            drop(key, failure)
             retire(expired, failure)
         } else {
             refusal = refusal.unrecorded
             refusedGuids.add(refusal)
-            drop(request, failure)
+            drop(key, failure)
         }
     }
 
@@ -58,12 +59,13 @@ extension IntakeService {
         }
     }
 
-    /// A guid is no alias any more of the upload that this process works on.
-    func drop(_ request: UploadRequest, _ failure: Failure) {
-        guard let upload = uploads.active(request.key) else { return }
-        for waiting in upload.refuse(guid: request.guid, failure) {
-            upload.end()
-            waiting.call.answer(failure)
+    /// A guid is no alias any more of the uploads that this process works on.
+    func drop(_ key: GuidKey, _ failure: Failure) {
+        for upload in uploads.with(key) {
+            for waiting in upload.refuse(guid: key.guid, failure) {
+                upload.end()
+                waiting.call.answer(failure)
+            }
         }
     }
 

@@ -14,9 +14,16 @@ extension IntakeService {
             // Of which upload it is, nobody knows.
             throw error.whereChunksAre
         }
-        let request = try UploadRequest(form, owner: call.owner, settings: call.settings)
+        let chunk = SentChunk(form, owner: call.owner, settings: call.settings)
+        if let chunk { guidRequests.begin(chunk.key, call) }
+        let request: UploadRequest
+        do throws(Failure) {
+            request = try UploadRequest(form, owner: call.owner, settings: call.settings)
+        } catch {
+            if let chunk { refuseIfFinal(chunk, call, error) }
+            throw error
+        }
         call.note(request)
-        guidRequests.begin(request, call)
         guard let content = form.content else { throw .missingFile }
         let isVideo = try beginsLikeVideo(request, content, call.settings)
         join(request)
@@ -44,7 +51,7 @@ extension IntakeService {
             }
             throw .notStored(cause: "the upload ended in another process")
         } catch {
-            refuseIfFinal(request, call, error)
+            refuseIfFinal(SentChunk(request), call, error)
             throw error
         }
     }
@@ -122,7 +129,7 @@ extension IntakeService {
             return .unfinished(upload)
         }
         let beginsAnew = attempt == 0
-        let overlaps = guidRequests.overlap(request)
+        let overlaps = guidRequests.overlap(GuidKey(request))
         func currentTerms() throws(Failure) -> UploadTerms {
             UploadTerms(
                 client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
@@ -168,7 +175,7 @@ extension IntakeService {
             throw .unplaced
         case .refused(let refusal, let expired):
             let failure = Failure.kept(refusal, settings)
-            if isVideo == false { drop(request, failure) }
+            drop(GuidKey(request), failure)
             retire(expired, isVideo == false ? failure : .expired)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
             return try kept(refusal)

@@ -89,7 +89,7 @@ struct UploadRequest {
             chunkSize: chunkSize)
     }
 
-    private static func checkedGuid(_ guid: String) throws(Failure) -> String {
+    fileprivate static func checkedGuid(_ guid: String) throws(Failure) -> String {
         let isName = guid.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -113,6 +113,30 @@ struct UploadRequest {
             throw .malformed(name, .number(range))
         }
         return value
+    }
+}
+
+/// Which chunk of which page a request brings, where that can be read, whatever else is wrong with it.
+struct SentChunk {
+    let key: GuidKey
+    let chunk: Int
+    let chunks: Int
+
+    init(_ request: UploadRequest) {
+        key = GuidKey(request)
+        chunk = request.chunk
+        chunks = request.chunks
+    }
+
+    init?(_ form: RequestForm, owner: String, settings: IntakeSettings) {
+        func number(_ name: String) -> Int? { (try? form.text(name)).flatMap { $0 }.flatMap(decimalNumber) }
+        guard let guid = try? form.nonEmpty("guid"), let md5 = try? form.nonEmpty("md5"),
+            let guid = try? UploadRequest.checkedGuid(guid), let md5 = try? checkedMD5(md5),
+            let chunks = number("chunks"), let chunk = number("chunk"), chunk < chunks, chunks <= settings.chunksLimit
+        else { return nil }
+        key = GuidKey(owner: owner, md5: md5, guid: guid)
+        self.chunk = chunk
+        self.chunks = chunks
     }
 }
 

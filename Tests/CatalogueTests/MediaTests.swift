@@ -90,7 +90,7 @@ import TestSupport
         #expect(try fixture.count("media") == 0)
         // The same content comes again: the number of its job is another one, so that the old claim is of no use.
         for garbage in try fixture.catalogue.garbage(limit: 9) { try fixture.catalogue.forget(garbage) }
-        try fixture.catalogue.forgetRefusals(owner: "", md5: video.md5)
+        try fixture.catalogue.forgetRefusals(owner: "", md5: video.md5, guid: nil)
         try fixture.record("a", content: 1)
         #expect(try fixture.claim()?.id != job.id)
         #expect(try !fixture.catalogue.heartbeat(job, lease: 100, progress: 0, standsStill: false, now: 2000))

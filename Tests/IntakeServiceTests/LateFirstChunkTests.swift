@@ -118,7 +118,7 @@ import Uploads
             let call = Call(slow, .uploadFile, site.service)
             let form = try site.service.readForm(call)
             let request = try UploadRequest(form, owner: "", settings: call.settings)
-            site.service.guidRequests.begin(request, call)
+            site.service.guidRequests.begin(GuidKey(request), call)
             #expect(reason(try site.send(page.request(1))) == "quota")
             call.answer(Failure.length)
         }

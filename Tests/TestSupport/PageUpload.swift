@@ -90,10 +90,10 @@ package struct PageUpload: Sendable {
     }
 
     /// The question which chunks of the unfinished upload are there.
-    package func chunksRequest() -> SentRequest {
+    package func chunksRequest(_ fields: [(String, String)] = []) -> SentRequest {
         .form(
             "/service/upload/determine_chunk_exist",
-            [("md5", md5), ("size", "\(content.count)"), ("chunks", "\(chunks)")], owner: owner)
+            [("md5", md5), ("size", "\(content.count)"), ("chunks", "\(chunks)")] + fields, owner: owner)
     }
 
     /// A page-load number followed by a file's number.

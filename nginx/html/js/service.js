@@ -106,27 +106,28 @@ export async function existingVideo({ md5, size }, signal) {
 /**
  * Which chunks of an unfinished upload the server has.
  *
- * @param {{md5: string, size: number, chunks: number, chunkLength: number}} upload size and length of a chunk in bytes
+ * @param {{guid: string, md5: string, size: number, chunks: number, chunkLength: number}} upload size and length of a chunk
+ *     in bytes; the guid may begin anew if it was refused
  * @param {AbortSignal} signal
  * @returns {Promise<?Set<number>>} their numbers, from 0; null if no such upload is under way
  * @throws as `ask`
  */
-export async function receivedChunks({ md5, size, chunks, chunkLength }, signal) {
-    const reply = await ask('determine_chunk_exist', { md5, size, chunks, chunk_size: chunkLength }, signal);
+export async function receivedChunks({ guid, md5, size, chunks, chunkLength }, signal) {
+    const reply = await ask('determine_chunk_exist', { guid, md5, size, chunks, chunk_size: chunkLength }, signal);
     return reply.code === 1 ? numbers(reply.data?.received ?? '') : null;
 }
 
 /**
  * Whether the server has a chunk of an unfinished upload. For a reply that does not come.
  *
- * @param {{md5: string, size: number, chunks: number, chunkLength: number, chunk: number}} upload as above, and which
+ * @param {{guid: string, md5: string, size: number, chunks: number, chunkLength: number, chunk: number}} upload as above, and which
  *     chunk, from 0
  * @param {AbortSignal} signal
  * @returns {Promise<boolean>} false also if it does not say
  */
-export async function hasChunk({ md5, size, chunks, chunkLength, chunk }, signal) {
+export async function hasChunk({ guid, md5, size, chunks, chunkLength, chunk }, signal) {
     try {
-        const form = { md5, size, chunks, chunk_size: chunkLength, chunk };
+        const form = { guid, md5, size, chunks, chunk_size: chunkLength, chunk };
         const reply = await ask('determine_chunk_exist', form, signal, ARRIVAL_LIMIT);
         return reply.data?.exist === 1;
     } catch {

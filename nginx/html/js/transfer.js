@@ -163,7 +163,7 @@ export class Transfer {
         upload.begin();
         upload.isAsking = true;
         upload.changed();
-        const { file: { size }, md5, chunks, chunkLength } = upload;
+        const { file: { size }, guid, md5, chunks, chunkLength } = upload;
 
         // Later on it may be there by another page, or by an upload of the same content.
         if (!this.#isNew || this.#rounds > 1) {
@@ -173,7 +173,7 @@ export class Transfer {
             this.#isNew = true;
         }
         const before = new Set(upload.stored);
-        const received = chunks > 1 ? await receivedChunks({ md5, size, chunks, chunkLength }, signal) : null;
+        const received = chunks > 1 ? await receivedChunks({ guid, md5, size, chunks, chunkLength }, signal) : null;
         if (signal.aborted) return;
         this.#answered();
         // What has arrived meanwhile, the answer may not tell.
@@ -190,7 +190,7 @@ export class Transfer {
 
     async #send(chunk, signal) {
         const upload = this.#upload;
-        const { file: { size }, md5, chunks, chunkLength } = upload;
+        const { file: { size }, guid, md5, chunks, chunkLength } = upload;
         const { limit, isReadFirst } = this.#pace;
         // The time without a connection does not count.
         if (upload.backoff.failures > 0) upload.meter.reset();
@@ -207,7 +207,7 @@ export class Transfer {
                     upload.sending.set(chunk, sent);
                     upload.changed(true);
                 },
-                hasArrived: async () => chunks > 1 && hasChunk({ md5, size, chunks, chunkLength, chunk }, signal),
+                hasArrived: async () => chunks > 1 && hasChunk({ guid, md5, size, chunks, chunkLength, chunk }, signal),
             });
             if (signal.aborted) return;
             if (reply.code === 1) return this.#finish('done', reply.data);
