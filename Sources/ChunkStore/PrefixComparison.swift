@@ -21,10 +21,34 @@ package final class PrefixComparison: @unchecked Sendable {
     /// What waits until it is no further behind than so many bytes.
     private var waiting: [(lag: Int, body: @Sendable () -> Void)] = []
 
-    package init(_ file: StoredFile, with others: [StoredFile]) {
+    /// How far a comparison has come whose files are closed.
+    package struct State: Sendable {
+        fileprivate let same: [Int]
+        /// Bytes that are compared.
+        package let position: Int
+    }
+
+    /// - Parameter state: how far another comparison of the same files has come, whose bytes have not changed since.
+    package init(_ file: StoredFile, with others: [StoredFile], from state: State? = nil) {
         self.file = file
         self.others = others
-        same = Array(others.indices)
+        same = state?.same ?? Array(others.indices)
+        position = state?.position ?? 0
+        target = position
+    }
+
+    /// Stops for good, because the files are to be closed.
+    ///
+    /// - Returns: from where another comparison of them can go on.
+    package func suspend() -> State {
+        condition.withLock {
+            defer {
+                // What the queue does for it counts no more.
+                generation += 1
+                (position, target) = (0, 0)
+            }
+            return State(same: same, position: position)
+        }
     }
 
     /// The first `count` bytes of the file are there.

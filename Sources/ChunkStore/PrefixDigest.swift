@@ -19,8 +19,35 @@ package final class PrefixDigest: @unchecked Sendable {
     private var isRunning = false
     private var failure: SystemError?
 
-    package init(_ file: StoredFile) {
+    /// How far a digest has come whose file is closed.
+    package struct State: Sendable {
+        fileprivate let digest: MD5Digest
+        /// Bytes that are digested.
+        package let position: Int
+        fileprivate let dropped: Int
+    }
+
+    /// - Parameter state: how far another digest of the file has come, whose bytes have not changed since.
+    package init(_ file: StoredFile, from state: State? = nil) {
         self.file = file
+        guard let state else { return }
+        (digest, position, target, dropped) = (state.digest, state.position, state.position, state.dropped)
+    }
+
+    /// Stops for good, because the file is to be closed.
+    ///
+    /// - Returns: from where another digest of the file can go on; `nil` if that is the beginning.
+    package func suspend() -> State? {
+        condition.withLock {
+            let isUsable = failure == nil && position > 0
+            defer {
+                // What the queue does for it counts no more.
+                generation += 1
+                target = 0
+                begin()
+            }
+            return isUsable ? State(digest: digest, position: position, dropped: dropped) : nil
+        }
     }
 
     /// The first `count` bytes of the file are there.

@@ -26,6 +26,7 @@ final class ActiveUpload: @unchecked Sendable {
     struct Comparison: Sendable {
         /// The videos' files, in the order in which they are compared.
         let paths: [String]
+        let files: [StoredFile]
         let prefix: PrefixComparison
     }
 
@@ -133,14 +134,21 @@ extension ActiveUpload {
         locked { lastUseNumber = number }
     }
 
-    /// Whether no request is under way.
-    var isIdle: Bool { locked { progress.requests == 0 } }
+    /// Whether no request is under way, and no completion, which may go on without one.
+    var isIdle: Bool { locked { isIdleNow } }
 
-    /// Gives the file back, unless a request still needs it; it goes with the last one then.
-    func close() {
-        locked {
-            if progress.requests == 0 { target = nil }
+    private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
+
+    /// Gives the file back, unless it is in use; it goes with the last use then.
+    ///
+    /// - Returns: how far its digest has come.
+    func close() -> FollowedPrefix? {
+        let (closed, chunks) = locked { () -> (Target?, [Int: StoredChunk]) in
+            guard isIdleNow else { return (nil, [:]) }
+            defer { target = nil }
+            return (target, self.chunks)
         }
+        return closed.flatMap { FollowedPrefix(closing: $0, chunks: chunks) }
     }
 
     /// The whole file's size in bytes; `nil` as long as only the last chunk can tell it.

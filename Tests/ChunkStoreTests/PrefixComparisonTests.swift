@@ -48,6 +48,21 @@ import TestSupport
         #expect(comparison.finish(content.count) == [0])
     }
 
+    @Test("a comparison goes on from where a suspended one was, without what that has read")
+    func suspended() throws {
+        let content = videoBytes(2_000_000)
+        let mine = try file(content)
+        var other = content
+        other[5] ^= 1
+        let others = [try file(other), try file(content)]
+        let first = PrefixComparison(mine, with: others)
+        #expect(first.finish(1_000_000) == [1])
+        let state = first.suspend()
+        try mine.write([content[10] ^ 1], at: 10)
+        #expect(PrefixComparison(mine, with: others, from: state).finish(content.count) == [1])
+        #expect(PrefixComparison(mine, with: others).finish(content.count) == [])
+    }
+
     @Test("what is not behind does not wait, what is behind is told when it is not any more")
     func behind() throws {
         let content = videoBytes(20_000_000)

@@ -37,7 +37,8 @@ import Testing
         }
         for chunk in 0..<3 {
             for page in pages { #expect(try site.send(page.request(chunk)).code == (chunk < 2 ? 2 : 1)) }
-            #expect(try site.openUploadFiles() <= 4)
+            // The digest, or what ends a completion, may just be letting one go.
+            #expect(try eventually { try site.openUploadFiles() <= 4 })
         }
         for page in pages {
             let path = try #require(try site.send(page.request(0)).path)
