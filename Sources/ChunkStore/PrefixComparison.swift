@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Glibc
 import System
@@ -10,6 +11,8 @@ package final class PrefixComparison: @unchecked Sendable {
     // SAFETY: `condition` guards the variables.
     private let condition = NSCondition()
     private let file: StoredFile
+    /// Whose turn it takes.
+    fileprivate let client: String
     private let others: [StoredFile]
     /// Those of the others that have had the same bytes so far.
     private var same: [Int]
@@ -18,8 +21,7 @@ package final class PrefixComparison: @unchecked Sendable {
     private var generation = 0
     /// Whether the queue has it.
     private var isRunning = false
-    /// What waits until it is no further behind than so many bytes.
-    private var waiting: [(lag: Int, body: @Sendable () -> Void)] = []
+    private var waiters = LagWaiters()
 
     /// How far a comparison has come whose files are closed.
     package struct State: Sendable {
@@ -28,9 +30,12 @@ package final class PrefixComparison: @unchecked Sendable {
         package let position: Int
     }
 
-    /// - Parameter state: how far another comparison of the same files has come, whose bytes have not changed since.
-    package init(_ file: StoredFile, with others: [StoredFile], from state: State? = nil) {
+    /// - Parameters:
+    ///   - client: the files of one client share its turns.
+    ///   - state: how far another comparison of the same files has come, whose bytes have not changed since.
+    package init(_ file: StoredFile, with others: [StoredFile], client: String = "", from state: State? = nil) {
         self.file = file
+        self.client = client
         self.others = others
         same = state?.same ?? Array(others.indices)
         position = state?.position ?? 0
@@ -69,16 +74,25 @@ package final class PrefixComparison: @unchecked Sendable {
         }
     }
 
-    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be compared.
+    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be compared, or the time is up.
     ///
     /// - Returns: `false` if that is so already; `body` is not called then.
-    package func whenBehind(atMost lag: Int, _ body: @escaping @Sendable () -> Void) -> Bool {
-        condition.withLock {
-            guard isRunning, target - position > lag else { return false }
-            waiting.append((lag, body))
-            return true
+    package func whenBehind(
+        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
+        let number = condition.withLock {
+            isRunning && target - position > lag ? waiters.add(lag, body) : nil
         }
+        guard let number else { return false }
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
+            guard let self else { return }
+            condition.withLock { waiters.take(number) }?()
+        }
+        return true
     }
+
+    /// Bytes of memory that the comparisons of all files take at most to read.
+    package static let memoryLimit = ComparisonQueue.memoryLimit
 
     /// Waits until the first `count` bytes, all of which must be there, are compared.
     ///
@@ -122,11 +136,8 @@ extension PrefixComparison {
                 self.same = left
             }
             self.isRunning = position < target && !self.same.isEmpty
-            let behind = self.isRunning ? target - position : 0
-            let ready = waiting.filter { $0.lag >= behind }.map(\.body)
-            waiting.removeAll { $0.lag >= behind }
             condition.broadcast()
-            return (ready, self.isRunning)
+            return (waiters.take(left: self.isRunning ? target - position : 0), self.isRunning)
         }
         ready.forEach { $0() }
         return isRunning
@@ -151,10 +162,16 @@ extension PrefixComparison {
 
 /// The files that have bytes to compare, and the threads that do it: slow disks make them wait, not others' requests.
 private enum ComparisonQueue {
-    static let shared = StepQueue<PrefixComparison>(threadLimit: 4) { work($0) }
+    static let shared = StepQueue<PrefixComparison>(threadLimit: threadLimit, client: \.client) { work($0) }
+
+    /// Bytes that its threads read into.
+    static let memoryLimit = threadLimit * bufferSize
+
+    private static let threadLimit = 4
+    private static let bufferSize = 2 * StoredFile.pieceSize
 
     private static func work(_ queue: StepQueue<PrefixComparison>) -> Never {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * StoredFile.pieceSize, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 4096)
         while true { queue.putBack(queue.take(atMost: 1).filter { $0.proceed(buffer) }) }
     }
 }

@@ -43,6 +43,7 @@ final class ActiveUpload: @unchecked Sendable {
         let call: Call
         let request: UploadRequest
         let number: Int
+        let place: HeldCalls.Place
     }
 
     let record: Upload
@@ -289,6 +290,16 @@ extension ActiveUpload {
         }
     }
 
+    /// Whether all chunks are there.
+    var isWhole: Bool { locked { progress.received.missing == 0 } }
+
+    /// Whether its chunks have to be compared with their checksums before it can be opened.
+    ///
+    /// - Parameter bootID: of the machine.
+    func isInDoubt(bootID: String) -> Bool {
+        record.bootID != bootID && record.received > 0 && locked { target == nil }
+    }
+
     /// Whether it has a chunk.
     var hasChunks: Bool { locked { progress.received.count > 0 } }
 
@@ -304,8 +315,8 @@ extension ActiveUpload {
 extension ActiveUpload {
     /// What a call does next once its chunk is stored.
     enum Step {
-        /// It is to have the file completed, for which it waits as others do; nobody else will.
-        case complete(Int)
+        /// It is to have the file completed, for which it waits as others do, unless too many do; nobody else will.
+        case complete(Int?)
         /// It waits for the completion, under a number for `expire`.
         case held(Int)
         /// Code 2; `partialReplyWritten` follows.
@@ -314,26 +325,31 @@ extension ActiveUpload {
         case over(Outcome)
     }
 
-    func decide(_ call: Call, _ request: UploadRequest) -> Step {
+    /// - Parameter place: where the call is held, if it has to be; it may not for long if there is none.
+    func decide(_ call: Call, _ request: UploadRequest, _ place: () -> HeldCalls.Place?) -> Step {
         locked {
             if let failure = refused[request.guid], progress.received.missing > 0 {
                 awaitPartialReplies()
                 return .over(.failed(failure))
             }
             switch progress.decide() {
-            case .complete: return .complete(hold(call, request))
+            case .complete: return .complete(hold(call, request, place()))
             case .partial: return .partial
             case .over(let outcome):
                 awaitPartialReplies()
                 return .over(outcome)
-            case .hold: return .held(hold(call, request))
+            case .hold:
+                if let number = hold(call, request, place()) { return .held(number) }
+                if case .partial = progress.expire() { return .partial }
+                return .over(.failed(.completing))
             }
         }
     }
 
-    private func hold(_ call: Call, _ request: UploadRequest) -> Int {
+    private func hold(_ call: Call, _ request: UploadRequest, _ place: HeldCalls.Place?) -> Int? {
+        guard let place else { return nil }
         heldCount += 1
-        held.append(Held(call: call, request: request, number: heldCount))
+        held.append(Held(call: call, request: request, number: heldCount, place: place))
         return heldCount
     }
 

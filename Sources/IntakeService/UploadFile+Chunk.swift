@@ -6,11 +6,6 @@ import Uploads
 
 /// upload_file, storing a chunk: claim, lock, write, sync, record.
 extension IntakeService {
-    /// So many bytes may wait for the digest before a request has to.
-    private static let digestLag = 16 * 1024 * 1024
-    /// Seconds that a request waits for the digest at most: its thread is one of those that all clients share.
-    private static let digestPatience = 0.5
-
     /// What became of a request's chunk.
     enum Storing {
         /// Its bytes and its record are where the durability setting wants them, by this request or an earlier one.
@@ -39,7 +34,6 @@ extension IntakeService {
         defer { if !isKept { upload.release(chunk) } }
 
         let recorded = try write(request, content, from: sender, to: target.file, range, in: upload)
-        if case .now = recorded { target.digest.wait(lag: Self.digestLag, within: Self.digestPatience) }
         target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
         case .before:
@@ -151,7 +145,7 @@ extension IntakeService {
             if isNew || record.bootID != bootID { followed = nil }
             if followed?.holds(for: file, chunks: chunks) == false { followed = nil }
             let target = ActiveUpload.Target(
-                file: file, digest: PrefixDigest(file, from: followed?.digest),
+                file: file, digest: PrefixDigest(file, client: record.client, from: followed?.digest),
                 comparison: try comparison(file, record, followed))
             guard isNew else { return (target, try verified(chunks, of: upload, in: file)) }
             // There was none: because it is a video by now, for example.
@@ -176,7 +170,8 @@ extension IntakeService {
         let files = opened.map(\.file)
         return ActiveUpload.Comparison(
             paths: opened.map(\.path), files: files,
-            prefix: PrefixComparison(file, with: files, from: followed?.comparison(with: files)))
+            prefix: PrefixComparison(
+                file, with: files, client: record.client, from: followed?.comparison(with: files)))
     }
 
     /// Those files that are there with their size.

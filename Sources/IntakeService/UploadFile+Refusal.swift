@@ -35,9 +35,10 @@ extension IntakeService {
     func hold(
         _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, _ refusal: Refusal
     ) -> Bool {
+        guard let place = heldBodies.place(for: call.client) else { return false }
         let first = HeldFirstChunk(
-            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal)
-        guard let replaced = guidRequests.hold(first) else { return false }
+            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal, place: place)
+        let replaced = guidRequests.hold(first)
         if let before = replaced.before { before.call.answer(.kept(before.refusal, before.call.settings)) }
         DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
             guard let late = self.guidRequests.takeHeld(replaced.number) else { return }
