@@ -106,7 +106,7 @@ package struct Garbage: Equatable, Sendable {
 }
 
 /// A chunk whose bytes are stored.
-package struct StoredChunk: Equatable, Sendable {
+package struct StoredChunk: Hashable, Sendable {
     /// Its number, from 0.
     package let number: Int
     /// Bytes.

@@ -9,7 +9,7 @@ import System
 /// lockstep, which is several times faster than one after the other (see `MD5Digest.update`).
 enum DigestQueue {
     /// Each file is in it until there is nothing more to do.
-    static let shared = StepQueue<PrefixDigest>(threadLimit: threadLimit) { work($0) }
+    static let shared = StepQueue<PrefixDigest>(threadLimit: threadLimit, client: \.client) { work($0) }
 
     /// Bytes that its threads read into.
     static let memoryLimit = threadLimit * bufferSize

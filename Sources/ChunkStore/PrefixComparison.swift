@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Glibc
 import System
@@ -10,6 +11,8 @@ package final class PrefixComparison: @unchecked Sendable {
     // SAFETY: `condition` guards the variables.
     private let condition = NSCondition()
     private let file: StoredFile
+    /// Whose turn it takes.
+    fileprivate let client: String
     private let others: [StoredFile]
     /// Those of the others that have had the same bytes so far.
     private var same: [Int]
@@ -18,13 +21,39 @@ package final class PrefixComparison: @unchecked Sendable {
     private var generation = 0
     /// Whether the queue has it.
     private var isRunning = false
-    /// What waits until it is no further behind than so many bytes.
-    private var waiting: [(lag: Int, body: @Sendable () -> Void)] = []
+    private var waiters = LagWaiters()
 
-    package init(_ file: StoredFile, with others: [StoredFile]) {
+    /// How far a comparison has come whose files are closed.
+    package struct State: Sendable {
+        fileprivate let same: [Int]
+        /// Bytes that are compared.
+        package let position: Int
+    }
+
+    /// - Parameters:
+    ///   - client: the files of one client share its turns.
+    ///   - state: how far another comparison of the same files has come, whose bytes have not changed since.
+    package init(_ file: StoredFile, with others: [StoredFile], client: String = "", from state: State? = nil) {
         self.file = file
+        self.client = client
         self.others = others
-        same = Array(others.indices)
+        same = state?.same ?? Array(others.indices)
+        position = state?.position ?? 0
+        target = position
+    }
+
+    /// Stops for good, because the files are to be closed.
+    ///
+    /// - Returns: from where another comparison of them can go on.
+    package func suspend() -> State {
+        condition.withLock {
+            defer {
+                // What the queue does for it counts no more.
+                generation += 1
+                (position, target) = (0, 0)
+            }
+            return State(same: same, position: position)
+        }
     }
 
     /// The first `count` bytes of the file are there.
@@ -45,16 +74,25 @@ package final class PrefixComparison: @unchecked Sendable {
         }
     }
 
-    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be compared.
+    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be compared, or the time is up.
     ///
     /// - Returns: `false` if that is so already; `body` is not called then.
-    package func whenBehind(atMost lag: Int, _ body: @escaping @Sendable () -> Void) -> Bool {
-        condition.withLock {
-            guard isRunning, target - position > lag else { return false }
-            waiting.append((lag, body))
-            return true
+    package func whenBehind(
+        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
+        let number = condition.withLock {
+            isRunning && target - position > lag ? waiters.add(lag, body) : nil
         }
+        guard let number else { return false }
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
+            guard let self else { return }
+            condition.withLock { waiters.take(number) }?()
+        }
+        return true
     }
+
+    /// Bytes of memory that the comparisons of all files take at most to read.
+    package static let memoryLimit = ComparisonQueue.memoryLimit
 
     /// Waits until the first `count` bytes, all of which must be there, are compared.
     ///
@@ -98,11 +136,8 @@ extension PrefixComparison {
                 self.same = left
             }
             self.isRunning = position < target && !self.same.isEmpty
-            let behind = self.isRunning ? target - position : 0
-            let ready = waiting.filter { $0.lag >= behind }.map(\.body)
-            waiting.removeAll { $0.lag >= behind }
             condition.broadcast()
-            return (ready, self.isRunning)
+            return (waiters.take(left: self.isRunning ? target - position : 0), self.isRunning)
         }
         ready.forEach { $0() }
         return isRunning
@@ -127,10 +162,16 @@ extension PrefixComparison {
 
 /// The files that have bytes to compare, and the threads that do it: slow disks make them wait, not others' requests.
 private enum ComparisonQueue {
-    static let shared = StepQueue<PrefixComparison>(threadLimit: 4) { work($0) }
+    static let shared = StepQueue<PrefixComparison>(threadLimit: threadLimit, client: \.client) { work($0) }
+
+    /// Bytes that its threads read into.
+    static let memoryLimit = threadLimit * bufferSize
+
+    private static let threadLimit = 4
+    private static let bufferSize = 2 * StoredFile.pieceSize
 
     private static func work(_ queue: StepQueue<PrefixComparison>) -> Never {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * StoredFile.pieceSize, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 4096)
         while true { queue.putBack(queue.take(atMost: 1).filter { $0.proceed(buffer) }) }
     }
 }

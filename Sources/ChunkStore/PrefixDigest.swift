@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import System
 
@@ -9,6 +10,8 @@ package final class PrefixDigest: @unchecked Sendable {
     // SAFETY: `condition` guards every variable. The queue's thread works on a copy of `digest`.
     private let condition = NSCondition()
     let file: StoredFile
+    /// Whose turn it takes.
+    let client: String
     private var digest = MD5Digest()
     private var position = 0
     private var target = 0
@@ -18,9 +21,40 @@ package final class PrefixDigest: @unchecked Sendable {
     /// Whether the queue has it.
     private var isRunning = false
     private var failure: SystemError?
+    private var waiters = LagWaiters()
 
-    package init(_ file: StoredFile) {
+    /// How far a digest has come whose file is closed.
+    package struct State: Sendable {
+        fileprivate let digest: MD5Digest
+        /// Bytes that are digested.
+        package let position: Int
+        fileprivate let dropped: Int
+    }
+
+    /// - Parameters:
+    ///   - client: the files of one client share its turns.
+    ///   - state: how far another digest of the file has come, whose bytes have not changed since.
+    package init(_ file: StoredFile, client: String = "", from state: State? = nil) {
         self.file = file
+        self.client = client
+        guard let state else { return }
+        (digest, position, target, dropped) = (state.digest, state.position, state.position, state.dropped)
+    }
+
+    /// Stops for good, because the file is to be closed.
+    ///
+    /// - Returns: from where another digest of the file can go on; `nil` if that is the beginning.
+    package func suspend() -> State? {
+        condition.withLock {
+            let isUsable = failure == nil && position > 0
+            defer {
+                // What the queue does for it counts no more.
+                generation += 1
+                target = 0
+                begin()
+            }
+            return isUsable ? State(digest: digest, position: position, dropped: dropped) : nil
+        }
     }
 
     /// The first `count` bytes of the file are there.
@@ -43,15 +77,22 @@ package final class PrefixDigest: @unchecked Sendable {
         }
     }
 
-    /// Waits until at most `lag` bytes of what is there are still to be read: keeps the uploads from running away
-    /// from the processor, which would make the last request pay.
+    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be read, or the time is up:
+    /// keeps the uploads from running away from the processor, which would make the last request pay.
     ///
-    /// - Parameter seconds: how long to wait at most.
-    package func wait(lag: Int, within seconds: Double = .infinity) {
-        let end = Date(timeIntervalSinceNow: min(seconds, 1e9))
-        condition.withLock {
-            while isRunning && target - position > lag, condition.wait(until: end) {}
+    /// - Returns: `false` if that is so already; `body` is not called then.
+    package func whenBehind(
+        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
+        let number = condition.withLock {
+            isRunning && target - position > lag ? waiters.add(lag, body) : nil
         }
+        guard let number else { return false }
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
+            guard let self else { return }
+            condition.withLock { waiters.take(number) }?()
+        }
+        return true
     }
 
     /// Lets the page cache forget what has been read, so that one big upload does not push out everything else, and the
@@ -126,7 +167,7 @@ extension PrefixDigest {
     ///
     /// - Returns: whether there is more to do. If not, the queue no longer has it.
     func proceed(_ job: Job, by count: Int, failure: SystemError?) -> Bool {
-        condition.withLock {
+        let (ready, isRunning) = condition.withLock { () -> ([@Sendable () -> Void], Bool) in
             if job.generation != generation {
                 begin()
             } else if let failure {
@@ -135,9 +176,11 @@ extension PrefixDigest {
                 digest = job.digest
                 position += count
             }
-            isRunning = position < target && self.failure == nil
+            self.isRunning = position < target && self.failure == nil
             condition.broadcast()
-            return isRunning
+            return (waiters.take(left: self.isRunning ? target - position : 0), self.isRunning)
         }
+        ready.forEach { $0() }
+        return isRunning
     }
 }

@@ -22,6 +22,23 @@ package final class StoredFile: Sendable {
         Int(try descriptor.status().st_size)
     }
 
+    /// What is another after each write to the file, and for each file.
+    package struct Version: Equatable, Sendable {
+        private let inode: UInt64
+        private let length: Int
+        private let seconds: Int
+        private let nanoseconds: Int
+
+        fileprivate init(_ status: stat) {
+            inode = UInt64(status.st_ino)
+            length = Int(status.st_size)
+            (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
+        }
+    }
+
+    /// The file's version. Two writes within a tick of the kernel's clock, 10 ms at most, may leave the same one.
+    package func version() throws(SystemError) -> Version { Version(try descriptor.status()) }
+
     /// Writes what there is of the source at `offset`.
     ///
     /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because

@@ -26,6 +26,7 @@ final class ActiveUpload: @unchecked Sendable {
     struct Comparison: Sendable {
         /// The videos' files, in the order in which they are compared.
         let paths: [String]
+        let files: [StoredFile]
         let prefix: PrefixComparison
     }
 
@@ -42,6 +43,7 @@ final class ActiveUpload: @unchecked Sendable {
         let call: Call
         let request: UploadRequest
         let number: Int
+        let place: HeldCalls.Place
     }
 
     let record: Upload
@@ -133,14 +135,21 @@ extension ActiveUpload {
         locked { lastUseNumber = number }
     }
 
-    /// Whether no request is under way.
-    var isIdle: Bool { locked { progress.requests == 0 } }
+    /// Whether no request is under way, and no completion, which may go on without one.
+    var isIdle: Bool { locked { isIdleNow } }
 
-    /// Gives the file back, unless a request still needs it; it goes with the last one then.
-    func close() {
-        locked {
-            if progress.requests == 0 { target = nil }
+    private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
+
+    /// Gives the file back, unless it is in use; it goes with the last use then.
+    ///
+    /// - Returns: how far its digest has come.
+    func close() -> FollowedPrefix? {
+        let (closed, chunks) = locked { () -> (Target?, [Int: StoredChunk]) in
+            guard isIdleNow else { return (nil, [:]) }
+            defer { target = nil }
+            return (target, self.chunks)
         }
+        return closed.flatMap { FollowedPrefix(closing: $0, chunks: chunks) }
     }
 
     /// The whole file's size in bytes; `nil` as long as only the last chunk can tell it.
@@ -281,6 +290,16 @@ extension ActiveUpload {
         }
     }
 
+    /// Whether all chunks are there.
+    var isWhole: Bool { locked { progress.received.missing == 0 } }
+
+    /// Whether its chunks have to be compared with their checksums before it can be opened.
+    ///
+    /// - Parameter bootID: of the machine.
+    func isInDoubt(bootID: String) -> Bool {
+        record.bootID != bootID && record.received > 0 && locked { target == nil }
+    }
+
     /// Whether it has a chunk.
     var hasChunks: Bool { locked { progress.received.count > 0 } }
 
@@ -296,8 +315,8 @@ extension ActiveUpload {
 extension ActiveUpload {
     /// What a call does next once its chunk is stored.
     enum Step {
-        /// It is to have the file completed, for which it waits as others do; nobody else will.
-        case complete(Int)
+        /// It is to have the file completed, for which it waits as others do, unless too many do; nobody else will.
+        case complete(Int?)
         /// It waits for the completion, under a number for `expire`.
         case held(Int)
         /// Code 2; `partialReplyWritten` follows.
@@ -306,26 +325,31 @@ extension ActiveUpload {
         case over(Outcome)
     }
 
-    func decide(_ call: Call, _ request: UploadRequest) -> Step {
+    /// - Parameter place: where the call is held, if it has to be; it may not for long if there is none.
+    func decide(_ call: Call, _ request: UploadRequest, _ place: () -> HeldCalls.Place?) -> Step {
         locked {
             if let failure = refused[request.guid], progress.received.missing > 0 {
                 awaitPartialReplies()
                 return .over(.failed(failure))
             }
             switch progress.decide() {
-            case .complete: return .complete(hold(call, request))
+            case .complete: return .complete(hold(call, request, place()))
             case .partial: return .partial
             case .over(let outcome):
                 awaitPartialReplies()
                 return .over(outcome)
-            case .hold: return .held(hold(call, request))
+            case .hold:
+                if let number = hold(call, request, place()) { return .held(number) }
+                if case .partial = progress.expire() { return .partial }
+                return .over(.failed(.completing))
             }
         }
     }
 
-    private func hold(_ call: Call, _ request: UploadRequest) -> Int {
+    private func hold(_ call: Call, _ request: UploadRequest, _ place: HeldCalls.Place?) -> Int? {
+        guard let place else { return nil }
         heldCount += 1
-        held.append(Held(call: call, request: request, number: heldCount))
+        held.append(Held(call: call, request: request, number: heldCount, place: place))
         return heldCount
     }
 

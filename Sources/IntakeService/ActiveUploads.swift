@@ -6,12 +6,18 @@ import Uploads
 /// The unfinished uploads that this process works on, by key. Thread-safe.
 ///
 /// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
-/// expired. So do those that were touched longest ago where there are too many, of which none is in use: their number follows
-/// from the descriptors that the process may have, and their chunks from the memory.
+/// expired. So do some where there are too many: of the client that has the most, those that were touched longest ago, none of
+/// which is in use. Their number follows from the descriptors that the process may have, and their chunks from the memory.
+/// How far the digest of a closed one has come is kept.
 final class ActiveUploads: @unchecked Sendable {
     // SAFETY: the cache is thread-safe; `lock` makes one step of a look and what follows from it.
     private let lock = NSLock()
     private let uploads: Cache<UploadKey, ActiveUpload>
+    /// Of those that are closed, by upload.
+    let followed: Cache<Int64, FollowedPrefix>
+
+    /// How many of them are kept: more than there are unfinished uploads by default.
+    static let followedLimit = 8192
 
     private static let idleTime = Duration.seconds(300)
     /// How many there are at most, but for those that are in use.
@@ -24,10 +30,16 @@ final class ActiveUploads: @unchecked Sendable {
     init(limit: Int, ticker: Ticker) {
         self.limit = limit
         do {
+            let followed = Cache(
+                try CacheConfiguration<Int64, FollowedPrefix>(bound: .maximumSize(Self.followedLimit)))
+            self.followed = followed
             uploads = Cache(
                 try CacheConfiguration(
                     expireAfterAccess: Self.idleTime, recordsStatistics: true, ticker: ticker,
-                    removalListener: { $0.value.close() }))
+                    removalListener: { removal in
+                        let upload = removal.value
+                        if let prefix = upload.close() { followed.put(upload.record.id, prefix) }
+                    }))
         } catch {
             preconditionFailure("a constant configuration: \(error)")
         }
@@ -68,6 +80,7 @@ final class ActiveUploads: @unchecked Sendable {
     /// Forgets an upload that is over.
     func remove(_ upload: ActiveUpload) {
         remove(upload) { _ in true }
+        followed.invalidate(upload.record.id)
     }
 
     /// Forgets an upload that has no chunk and no request. Returns whether it was so.
@@ -75,7 +88,13 @@ final class ActiveUploads: @unchecked Sendable {
         remove(upload, if: \.isUnused)
     }
 
-    /// Gives an upload's file back if no request is under way; the next one opens it again.
+    /// How far the digest of an upload has come that was closed; kept no longer.
+    func takeFollowed(_ id: Int64) -> FollowedPrefix? {
+        defer { followed.invalidate(id) }
+        return followed.getIfPresent(id)
+    }
+
+    /// Gives an upload's file back if it is not in use; the next request opens it again.
     func close(_ upload: ActiveUpload) {
         remove(upload, if: \.isIdle)
     }
@@ -85,8 +104,7 @@ final class ActiveUploads: @unchecked Sendable {
         ids.isEmpty ? [] : uploads.snapshot().values.filter { ids.contains($0.record.id) }
     }
 
-    /// Gives the file back of the upload that was touched longest ago and that no request is using. Returns `false` if there
-    /// is none.
+    /// Gives the file back of an upload that is not in use. Returns `false` if there is none.
     func closeIdle() -> Bool { lock.withLock { evict(1) > 0 } }
 
     /// Brings the number of uploads, and of their chunks, below their limits.
@@ -101,10 +119,17 @@ final class ActiveUploads: @unchecked Sendable {
         }
     }
 
-    /// Forgets so many of those that were touched longest ago, as far as they are idle. Returns how many it were.
+    /// Forgets so many as far as they are idle, first of the client that has the most. Returns how many it were.
     private func evict(_ count: Int) -> Int {
-        let idle = uploads.snapshot().values.filter(\.isIdle).sorted { $0.lastUse < $1.lastUse }.prefix(count)
-        for upload in idle { uploads.invalidate(upload.record.key) }
+        let all = uploads.snapshot().values.map { (upload: $0, use: $0.lastUse) }.sorted { $0.use > $1.use }
+        // The place of each among those of its client, the one touched last being the first.
+        var places: [String: Int] = [:]
+        let ranked = all.map { upload, use in
+            places[upload.record.client, default: 0] += 1
+            return (upload: upload, place: places[upload.record.client]!, use: use)
+        }
+        let idle = ranked.filter(\.upload.isIdle).sorted { ($1.place, $0.use) < ($0.place, $1.use) }.prefix(count)
+        for entry in idle { uploads.invalidate(entry.upload.record.key) }
         return idle.count
     }
 
@@ -116,6 +141,7 @@ final class ActiveUploads: @unchecked Sendable {
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
         for upload in with(ids: ids) { remove(upload) }
+        followed.invalidateAll(ids)
     }
 
     /// A guid is no alias of these uploads any more.

@@ -134,7 +134,7 @@ extension IntakeService {
             } catch {
                 throw .recordNotSaved(cause: error.description)
             }
-            compare(verified, with: known, &same)
+            compare(verified, with: known, &same, client: upload.record.client)
             atStep(.compared)
             let name: Name
             if let path = known.first(where: { same[$0] == true }) {
@@ -194,10 +194,13 @@ extension IntakeService {
     }
 
     /// Compares the upload's bytes with those files that they were not compared with.
-    private func compare(_ verified: Verified, with known: [String], _ same: inout [String: Bool]) {
+    private func compare(
+        _ verified: Verified, with known: [String], _ same: inout [String: Bool], client: String
+    ) {
         let files = openedKnown(known.filter { same[$0] == nil }, size: verified.size)
         guard !files.isEmpty else { return }
-        let equal = Set(PrefixComparison(verified.file, with: files.map(\.file)).finish(verified.size))
+        let comparison = PrefixComparison(verified.file, with: files.map(\.file), client: client)
+        let equal = Set(comparison.finish(verified.size))
         for (index, file) in files.enumerated() { same[file.path] = equal.contains(index) }
     }
 

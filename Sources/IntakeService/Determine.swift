@@ -33,7 +33,7 @@ extension IntakeService {
         return call.format.existing(copy)
     }
 
-    func determineChunkExist(_ call: Call) throws(Failure) -> Reply {
+    func determineChunkExist(_ call: Call) throws(Failure) {
         let form = try readForm(call)
         guard let text = try form.nonEmpty("md5") else { throw .missingMD5 }
         let md5 = try checkedMD5(text)
@@ -57,34 +57,50 @@ extension IntakeService {
         try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5, guid: guid))
         let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
-        guard let received = try received(key, usual: call.settings.chunkSize) else { return call.format.noUpload }
-        if let number { return call.format.chunk(exists: received.contains(number)) }
-        return call.format.chunks(chunks, received: received.ranges)
+        let found = try unfinished(key)
+        let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
+        if doubtful.isEmpty { return call.answer(reply(call, key, number, found)) }
+        // Nothing in doubt is reported, and all of it has to be read: not on a thread that is there for all clients.
+        guard let place = held.place(for: call.client) else { throw .inDoubt }
+        answer(call, .inDoubt, after: call.settings.completionTime)
+        completions.submit(client: call.client.description) {
+            defer { withExtendedLifetime(place) {} }
+            for upload in doubtful {
+                self.takeUp(upload) { self.completions.submit(client: upload.client, $0) }
+            }
+            do throws(Failure) {
+                let found = try self.unfinished(key).filter { $0.upload.bootID == self.bootID }
+                call.answer(self.reply(call, key, number, found))
+            } catch {
+                call.answer(error)
+            }
+        }
+    }
+
+    /// What is there of a file, or whether one chunk is.
+    private func reply(_ call: Call, _ key: UploadKey, _ chunk: Int?, _ found: [Unfinished]) -> Reply {
+        guard let received = received(found, key, usual: call.settings.chunkSize) else { return call.format.noUpload }
+        if let chunk { return call.format.chunk(exists: received.contains(chunk)) }
+        return call.format.chunks(key.chunks, received: received.ranges)
     }
 
     /// Uploads of one file, with chunks of different lengths, that are looked at.
     private static let uploadsLookedAt = 8
 
-    /// The chunks that a page need not send, `nil` if no upload with this key is under way.
+    private typealias Unfinished = (upload: Upload, chunks: [StoredChunk])
+
+    /// The uploads with this key that are under way; without a chunk size, those of the file.
+    private func unfinished(_ key: UploadKey) throws(Failure) -> [Unfinished] {
+        try recording(catalogue.unfinishedUploads(key, expiry: expiry, limit: Self.uploadsLookedAt)).filter {
+            $0.upload.state == .open
+        }
+    }
+
+    /// The chunks that a page need not send, `nil` if no upload is under way.
     ///
-    /// - Parameters:
-    ///   - key: without a chunk size, that of any upload of the file.
-    ///   - usual: the chunk size of most pages: that of the page which does not say its own.
-    private func received(_ key: UploadKey, usual: Int) throws(Failure) -> ChunkSet? {
-        func look() throws(Failure) -> [(upload: Upload, chunks: [StoredChunk])] {
-            try recording(catalogue.unfinishedUploads(key, expiry: expiry, limit: Self.uploadsLookedAt)).filter {
-                $0.upload.state == .open
-            }
-        }
-        var found = try look()
-        // Nothing in doubt is reported.
-        let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
-        if !doubtful.isEmpty {
-            for upload in doubtful {
-                takeUp(upload) { completions.submit(client: upload.client, $0) }
-            }
-            found = try look().filter { $0.upload.bootID == bootID }
-        }
+    /// - Parameter usual: the chunk size of most pages: that of the page which does not say its own.
+    private func received(_ found: [Unfinished], _ key: UploadKey, usual: Int) -> ChunkSet? {
+        var found = found
         if let theirs = found.first(where: { $0.upload.key.chunkSize == usual }) { found = [theirs] }
         guard !found.isEmpty else { return nil }
         // Which of several it is, nobody knows: what all of them have is in the right one, whichever that is.

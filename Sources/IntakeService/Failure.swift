@@ -62,6 +62,8 @@ extension Failure {
     static let unplaced = Failure(.retry, cause: "no other chunk has told the chunk size yet")
     /// The file is being completed, and that takes longer than a reply may wait.
     static let completing = Failure(.retry, cause: "the file is still being completed")
+    /// What is there of the upload is being read, to see whether a reboot has left it as it was.
+    static let inDoubt = Failure(.retry, cause: "the chunks are still being compared with their checksums")
     /// The content does not have the md5 that was sent.
     static let md5 = Failure(.md5)
     /// What there was of the upload is gone.

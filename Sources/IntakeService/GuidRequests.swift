@@ -10,10 +10,10 @@ struct HeldFirstChunk: Sendable {
     let content: Content
     let isVideo: Bool?
     let refusal: Refusal
+    let place: HeldCalls.Place
 }
 
-/// The requests of upload_file that are under way, by guid, and the first chunks that are held: at most one of a guid, and
-/// so many of a client and in all.
+/// The requests of upload_file that are under way, by guid, and the first chunks that are held: at most one of a guid.
 ///
 /// One lock guards all; nothing is answered or stored under it. Thread-safe.
 final class GuidRequests: Sendable {
@@ -27,9 +27,6 @@ final class GuidRequests: Sendable {
         var held: [GuidKey: Held] = [:]
         var lastNumber = 0
     }
-
-    private static let limit = 256
-    private static let clientLimit = 16
 
     private let state: Locked<State> = Locked(State())
 
@@ -51,18 +48,11 @@ final class GuidRequests: Sendable {
 
     /// Holds a first chunk.
     ///
-    /// - Returns: its number, and the one of the same guid that was held before and is to be answered now; `nil` if there are
-    ///   too many.
-    func hold(_ first: HeldFirstChunk) -> (number: Int, before: HeldFirstChunk?)? {
+    /// - Returns: its number, and the one of the same guid that was held before and is to be answered now.
+    func hold(_ first: HeldFirstChunk) -> (number: Int, before: HeldFirstChunk?) {
         let key = GuidKey(first.request)
         return state.withLock { state in
             let before = state.held[key]
-            if before == nil {
-                let own = state.held.values.count { $0.first.call.client == first.call.client }
-                guard state.held.count < Self.limit, own < Self.clientLimit || !first.call.client.isKnown else {
-                    return nil
-                }
-            }
             state.lastNumber += 1
             state.held[key] = Held(first: first, number: state.lastNumber)
             return (state.lastNumber, before?.first)

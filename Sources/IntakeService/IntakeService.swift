@@ -37,8 +37,12 @@ package final class IntakeService: Sendable {
     let durability: Durability
     /// Files whose durations are found out.
     let probes: ProbeQueue
-    /// Files are completed beside the threads of requests.
+    /// Files are completed beside the threads of requests, and so are those looked through that a reboot has put in doubt.
     let completions: WorkPool
+    /// Calls that wait without a thread and without their bodies.
+    let held = HeldCalls(limit: ResourceLimits.heldCalls, clientLimit: ResourceLimits.heldCalls / 2)
+    /// Those that keep their bodies.
+    let heldBodies = HeldCalls(limit: ResourceLimits.heldBodies, clientLimit: ResourceLimits.heldBodies / 4)
     /// Is told of each step, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
@@ -136,7 +140,7 @@ package final class IntakeService: Sendable {
             switch action {
             case .uploadFile: try uploadFile(call)
             case .determineVideoExist: call.answer(try determineVideoExist(call))
-            case .determineChunkExist: call.answer(try determineChunkExist(call))
+            case .determineChunkExist: try determineChunkExist(call)
             case .listClass: call.answer(try listClass(call))
             case .videoInfo: call.answer(try videoInfo(call))
             case .play: call.answer(try playPage(call))

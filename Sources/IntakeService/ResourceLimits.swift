@@ -56,14 +56,28 @@ extension ResourceLimits {
     private static let bytesOfUpload = 8 * 1024
     /// Bytes of the program itself: its code and tables, and what the allocator keeps for its threads.
     private static let program = 96 << 20
-    /// Bytes of a thread: its stack, and a request's text, twice, because a query and a body are merged.
-    private static let bytesOfThread = (1 << 20) + 2 * FormReader.textLimit + 4 * StoredFile.pieceSize
+    /// Bytes of a thread: its stack, and what it reads into.
+    private static let bytesOfThread = (1 << 20) + 4 * StoredFile.pieceSize
+    /// Bytes of a request on a thread: its text, twice, because a query and a body are merged.
+    private static let bytesOfText = 2 * FormReader.textLimit
+    /// Calls that are held without a thread, and those that are held with their bodies.
+    static let heldCalls = 1024
+    static let heldBodies = 64
+    /// Bytes of a held call: its parameters, at most 64 KiB as they come and as they are kept, and libfcgi's buffers.
+    private static let bytesOfCall = 160 << 10
+    /// Bytes of what is kept of the digest of an upload whose file is closed.
+    private static let bytesOfFollowed = 1024
 
     /// Bytes that the responder takes at most.
     package var memory: Int {
-        let requests = threads * (memoryBodyLimit + Self.bytesOfThread)
-        let uploads = openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
-        let digests = PrefixDigest.memoryLimit
-        return Self.program + requests + uploads + digests + SQLiteCatalogue.memoryLimit + KnownVideos.memoryLimit
+        let requests = threads * (memoryBodyLimit + Self.bytesOfThread + Self.bytesOfText)
+        let held =
+            Self.heldCalls * Self.bytesOfCall + Self.heldBodies * (memoryBodyLimit + Self.bytesOfCall)
+        let uploads =
+            openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
+            + ActiveUploads.followedLimit * Self.bytesOfFollowed
+        let work =
+            completions * Self.bytesOfThread + PrefixDigest.memoryLimit + PrefixComparison.memoryLimit
+        return Self.program + requests + held + uploads + work + SQLiteCatalogue.memoryLimit + KnownVideos.memoryLimit
     }
 }

@@ -6,11 +6,6 @@ import Uploads
 
 /// upload_file, storing a chunk: claim, lock, write, sync, record.
 extension IntakeService {
-    /// So many bytes may wait for the digest before a request has to.
-    private static let digestLag = 16 * 1024 * 1024
-    /// Seconds that a request waits for the digest at most: its thread is one of those that all clients share.
-    private static let digestPatience = 0.5
-
     /// What became of a request's chunk.
     enum Storing {
         /// Its bytes and its record are where the durability setting wants them, by this request or an earlier one.
@@ -39,7 +34,6 @@ extension IntakeService {
         defer { if !isKept { upload.release(chunk) } }
 
         let recorded = try write(request, content, from: sender, to: target.file, range, in: upload)
-        if case .now = recorded { target.digest.wait(lag: Self.digestLag, within: Self.digestPatience) }
         target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
         switch recorded {
         case .before:
@@ -146,8 +140,13 @@ extension IntakeService {
         return try upload.target { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
             let (file, isNew) = try storing(store.makeUpload(record.id))
+            var followed = uploads.takeFollowed(record.id)
+            // Nothing is known of bytes that are in doubt.
+            if isNew || record.bootID != bootID { followed = nil }
+            if followed?.holds(for: file, chunks: chunks) == false { followed = nil }
             let target = ActiveUpload.Target(
-                file: file, digest: PrefixDigest(file), comparison: try comparison(file, record))
+                file: file, digest: PrefixDigest(file, client: record.client, from: followed?.digest),
+                comparison: try comparison(file, record, followed))
             guard isNew else { return (target, try verified(chunks, of: upload, in: file)) }
             // There was none: because it is a video by now, for example.
             guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
@@ -161,13 +160,18 @@ extension IntakeService {
     }
 
     /// With the videos that the owner has of the same content, if there are any.
-    private func comparison(_ file: StoredFile, _ record: Upload) throws(Failure) -> ActiveUpload.Comparison? {
+    private func comparison(
+        _ file: StoredFile, _ record: Upload, _ followed: FollowedPrefix?
+    ) throws(Failure) -> ActiveUpload.Comparison? {
         guard record.isKnown, let size = record.key.size else { return nil }
         let known = try recording(catalogue.knownFiles(owner: record.key.owner, md5: record.key.md5, size: size))
-        let files = openedKnown(known, size: size)
-        if files.isEmpty { return nil }
+        let opened = openedKnown(known, size: size)
+        if opened.isEmpty { return nil }
+        let files = opened.map(\.file)
         return ActiveUpload.Comparison(
-            paths: files.map(\.path), prefix: PrefixComparison(file, with: files.map(\.file)))
+            paths: opened.map(\.path), files: files,
+            prefix: PrefixComparison(
+                file, with: files, client: record.client, from: followed?.comparison(with: files)))
     }
 
     /// Those files that are there with their size.

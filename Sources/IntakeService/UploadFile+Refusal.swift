@@ -36,12 +36,14 @@ extension IntakeService {
     func hold(
         _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, _ refusal: Refusal
     ) -> Bool {
+        guard let place = heldBodies.place(for: call.client) else { return false }
         let first = HeldFirstChunk(
-            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal)
-        guard let replaced = guidRequests.hold(first) else { return false }
-        if let before = replaced.before { before.call.answer(.kept(before.refusal, before.call.settings)) }
+            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal, place: place)
+        // What follows later keeps neither of the two: their places are free with their answers.
+        let (number, before) = guidRequests.hold(first)
+        if let before { before.call.answer(.kept(before.refusal, before.call.settings)) }
         DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
-            guard let late = self.guidRequests.takeHeld(replaced.number) else { return }
+            guard let late = self.guidRequests.takeHeld(number) else { return }
             late.call.answer(.kept(late.refusal, late.call.settings))
         }
         return true

@@ -43,6 +43,7 @@ extension IntakeService {
                 case .sealed(let video):
                     return call.answer(request, complete: video)
                 case .unfinished(let upload):
+                    if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
                     if try take(request, content, in: upload, call) { return }
                 case .refused(let refusal):
                     if hold(request, content, call, isVideo: isVideo, refusal) { return }
@@ -56,8 +57,32 @@ extension IntakeService {
         }
     }
 
-    /// So many bytes may wait to be compared before a reply has to.
-    private static let comparisonLag = 16 * 1024 * 1024
+    /// Stores the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of requests,
+    /// which are there for all clients.
+    private func takeAside(
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
+    ) throws(Failure) {
+        guard let place = heldBodies.place(for: call.client) else {
+            upload.end()
+            throw .inDoubt
+        }
+        answer(call, .inDoubt, after: call.settings.completionTime)
+        completions.submit(client: call.client.description) {
+            defer { withExtendedLifetime(place) {} }
+            do throws(Failure) {
+                if try self.take(request, content, in: upload, call) { return }
+                throw .notStored(cause: "the upload ended in another process")
+            } catch {
+                self.refuseIfFinal(request, call, error)
+                call.answer(error)
+            }
+        }
+    }
+
+    /// Answers a call that still waits after so many seconds. What it has begun goes on.
+    func answer(_ call: Call, _ failure: Failure, after seconds: Double) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak call] in call?.answer(failure) }
+    }
 
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
     private func take(
@@ -67,11 +92,7 @@ extension IntakeService {
         do throws(Failure) {
             switch try store(request, content, in: upload, call) {
             case .stored:
-                // A page whose bytes are compared with others goes no faster than that; no thread waits for it.
-                let isBehind = upload.currentTarget?.comparison?.prefix.whenBehind(atMost: Self.comparisonLag) {
-                    DispatchQueue.global().async { self.proceed(upload, call, request) }
-                }
-                if isBehind != true { proceed(upload, call, request) }
+                proceedInStep(upload, call, request)
             case .over(let outcome):
                 upload.end()
                 answer(call, request, outcome)
@@ -194,11 +215,36 @@ extension IntakeService {
 // MARK: - Reply
 
 extension IntakeService {
+    /// So many bytes may wait to be digested or compared before a reply has to, and for so many seconds at most.
+    private static let lag = 16 * 1024 * 1024
+    private static let lagPatience = 10.0
+
+    /// Goes on when digest and comparison are not far behind: a page goes no faster than they do. No thread waits for it.
+    private func proceedInStep(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+        // What is whole is waited for by its completion; where too many wait, another one has to later.
+        guard !upload.isWhole, let target = upload.currentTarget, let place = held.place(for: call.client) else {
+            return proceed(upload, call, request)
+        }
+        let goOn = { @Sendable in
+            DispatchQueue.global().async {
+                withExtendedLifetime(place) { self.proceed(upload, call, request) }
+            }
+        }
+        if target.digest.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { return }
+        // If both are, the next chunk waits for the other.
+        if target.comparison?.prefix.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) == true { return }
+        proceed(upload, call, request)
+    }
+
     /// Completes the file, answers, or lets the call wait for another to complete it.
     private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
-        switch upload.decide(call, request) {
+        switch upload.decide(call, request, { held.place(for: call.client) }) {
         case .complete(let number):
             startCompletion(upload, draft(request, call.settings, of: upload))
+            guard let number else {
+                upload.end()
+                return call.answer(Failure.completing)
+            }
             // Most are done by then, and nothing of them is kept.
             let time = call.settings.completionTime
             let soon = min(time, Self.soon)

@@ -115,6 +115,11 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         return .partial
     }
 
+    /// Whether the file is being completed, or waits for it.
+    package var isCompleting: Bool {
+        if case .completing = phase { true } else { false }
+    }
+
     /// Whether the file is whole and nobody completes it yet; the caller does then.
     package mutating func takeCompletion() -> Bool {
         guard case .open = phase, received.missing == 0, writing.isEmpty else { return false }

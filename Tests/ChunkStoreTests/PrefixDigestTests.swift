@@ -78,6 +78,34 @@ import Testing
         }
     }
 
+    @Test("a digest goes on from where a suspended one was, without what that has read", arguments: [1, 64, 2_999_999])
+    func suspended(position: Int) throws {
+        let content = videoBytes(3_000_000)
+        let (file, directory) = try file(content)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let first = PrefixDigest(file)
+        first.advance(to: position)
+        first.wait(lag: 0)
+        let state = try #require(first.suspend())
+        #expect(state.position == position)
+        // Had it been read again, this would tell.
+        try file.write([UInt8](repeating: 0, count: position), at: 0)
+        #expect(try PrefixDigest(file, from: state).finish(content.count) == md5Hex(content))
+        #expect(PrefixDigest(file).suspend() == nil)
+    }
+
+    @Test("one that is suspended in the middle of its work has read no more than it says", arguments: 0..<20)
+    func suspendedInTheMiddle(round: Int) throws {
+        let content = videoBytes(6_000_000)
+        let (file, directory) = try file(content)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let first = PrefixDigest(file)
+        first.advance(to: content.count)
+        usleep(UInt32(round * 300))
+        let second = PrefixDigest(file, from: first.suspend())
+        #expect(try second.finish(content.count) == md5Hex(content))
+    }
+
     @Test("files that are digested at once do not mix", arguments: [2, 3, 8, 9, 30])
     func together(files: Int) throws {
         let contents = (0..<files).map {

@@ -84,6 +84,44 @@ extension EndToEnd {
             print("\(mode): 64 descriptors, \(open) open at the end, \(again) chunks came again")
         }
 
+        /// Bodies in memory, calls that wait and questions, all at once.
+        @Test func underPressureItTakesLessThanItSaysAndTheUnitGivesMore() throws {
+            let site = try NginxSite(.stream, flags: ["--threads", "32", "--hold-time", "4000"])
+            defer { site.stop() }
+            let before = try site.peakMemory()
+            let chunks = 4
+            let pages = (0..<40).map { number -> PageUpload in
+                var page = PageUpload(content: SampleFile(size: chunks << 20).bytes)
+                page.chunkSize = 1 << 20
+                page.address = "127.0.0.\(2 + number % 8)"
+                return page
+            }
+            let underWay = Atomic(pages.count * chunks)
+            let codes = try onThreads(pages.count * chunks + 4) { index -> Int? in
+                guard index < pages.count * chunks else {
+                    while underWay.load(ordering: .relaxed) > 0 { _ = try site.send(pages[0].chunksRequest()) }
+                    return nil
+                }
+                defer { underWay.subtract(1, ordering: .relaxed) }
+                // Sent at once they overlap, and those that leave at most two missing wait for the last one.
+                let chunk = index % chunks
+                if chunk == chunks - 1 { sleep(2) }
+                return try site.send(pages[index / chunks].request(chunk)).code
+            }
+            let waited = codes.count { $0 == 1 } - pages.count
+            #expect(waited > 0 && codes.count { $0 == 2 } + waited == pages.count * (chunks - 1))
+
+            let peak = try site.peakMemory()
+            let status = try site.run(["status", "--socket", site.socketPath, "--reserve", "0"]).output
+            let stated = try #require(status.firstMatch(of: /at most ([0-9.]+)([MG]) by the settings/), "\(status)")
+            let limit = try #require(Double(stated.1)) * (stated.2 == "G" ? 1024 : 1)
+            #expect(peak > before && peak < limit)
+            let unit = textOfFile(NginxSite.repository.path + "/nginx/systemd/video-intake.service")
+            let given = try #require(unit.firstMatch(of: /MemoryMax=([0-9]+)G/).flatMap { Double($0.1) })
+            #expect(given * 1024 > limit)
+            print("\(waited) calls waited; MiB: \(before) before, \(peak) at most, \(limit) stated")
+        }
+
         /// Sends so many uploads of 3 chunks of 100 KB, each over 3 connections. Returns their last codes.
         private func smallUploads(_ count: Int, clients: Int, to site: NginxSite) throws -> [Int?] {
             let next = Atomic(0)
@@ -142,6 +180,15 @@ extension SampleFile {
             bytes(start..<min(size, start + 1 << 21)).withUnsafeBytes { digest.update($0) }
         }
         return digest.finish()
+    }
+}
+
+extension NginxSite {
+    /// The most memory that the responder has had, in MiB.
+    fileprivate func peakMemory() throws -> Double {
+        let status = textOfFile("/proc/\(responder.id)/status")
+        let line = try #require(status.firstMatch(of: /VmHWM:\s+([0-9]+) kB/))
+        return Double(line.1)! / 1024
     }
 }
 

@@ -1,7 +1,8 @@
 import Foundation
-import IntakeService
 import TestSupport
 import Testing
+
+@testable import IntakeService
 
 /// What the service may take of the machine.
 @Suite struct ResourceLimitsTests {
@@ -24,7 +25,7 @@ import Testing
         #expect(ResourceLimits(threads: 64, descriptors: 16384).memory > usual.memory)
         var large = usual
         large.memoryBodyLimit += 1 << 20
-        #expect(large.memory == usual.memory + 32 << 20)
+        #expect(large.memory == usual.memory + (32 + ResourceLimits.heldBodies) << 20)
     }
 
     @Test("more unfinished uploads than there may be open files go on, each from where it was")
@@ -37,7 +38,8 @@ import Testing
         }
         for chunk in 0..<3 {
             for page in pages { #expect(try site.send(page.request(chunk)).code == (chunk < 2 ? 2 : 1)) }
-            #expect(try site.openUploadFiles() <= 4)
+            // The digest, or what ends a completion, may just be letting one go.
+            #expect(try eventually { try site.openUploadFiles() <= 4 })
         }
         for page in pages {
             let path = try #require(try site.send(page.request(0)).path)
