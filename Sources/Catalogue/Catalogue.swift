@@ -160,10 +160,11 @@ package protocol Catalogue: Sendable {
     ///   - duration: seconds; `nil` if it is found out later, with `setDuration`.
     ///   - known: the files of this content with which the upload's bytes were compared.
     ///   - uploadTime: now, by `clock`.
-    ///   - isPublished: whether the file is there; asked while no deletion can take it away.
+    ///   - isPublished: whether the file is there; asked while no deletion can take it away. `isOwners`: all records that
+    ///     point to it are of the upload's owner and content, or there is none.
     func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        uploadTime: Int64, isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String, _ isOwners: Bool) -> Bool
     ) throws(CatalogueError) -> Sealing
 
     /// The files of the videos whose duration was not asked for yet, the oldest first.

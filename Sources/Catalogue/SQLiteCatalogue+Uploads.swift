@@ -180,7 +180,7 @@ extension SQLiteCatalogue {
 
     package func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        uploadTime: Int64, isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String, _ isOwners: Bool) -> Bool
     ) throws(CatalogueError) -> Sealing {
         try write(durably: true) { db in
             guard
@@ -196,8 +196,12 @@ extension SQLiteCatalogue {
                 return .unknownFiles
             }
             let same = try db.videos(ofFile: draft.path, limit: 1).first
+            let isShared =
+                try db.row(
+                    "SELECT 1 FROM video_info WHERE path = ? AND (owner, md5, size) <> (?, ?, ?)",
+                    [draft.path, owner, md5, size]) != nil
             guard same.map({ $0.md5 == md5 && $0.size == size }) ?? (row["path"] == draft.path),
-                try !db.isGarbage(draft.path), isPublished(draft.path)
+                try !db.isGarbage(draft.path), isPublished(draft.path, !isShared)
             else { return .pathLost }
             // Another video was inserted with this number by SQL since the upload began.
             if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }

@@ -43,6 +43,9 @@ package protocol ChunkStore: Sendable {
     /// - Returns: `false` if other content has that name.
     func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool
 
+    /// Whether this very file has a published name, and not another one with the same bytes.
+    func isPublished(_ file: StoredFile, as path: String) -> Bool
+
     /// Makes the directories above a published name; theirs survive power loss when this returns.
     func makeDirectories(above path: String) throws(SystemError)
 

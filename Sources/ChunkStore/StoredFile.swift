@@ -22,6 +22,11 @@ package final class StoredFile: Sendable {
         Int(try descriptor.status().st_size)
     }
 
+    /// How many names the file has.
+    package func names() throws(SystemError) -> Int {
+        Int(try descriptor.status().st_nlink)
+    }
+
     /// Writes what there is of the source at `offset`.
     ///
     /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because

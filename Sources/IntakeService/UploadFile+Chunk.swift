@@ -80,6 +80,8 @@ extension IntakeService {
         guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
         if let stored = upload.stored(chunk: chunk) {
             if stored.length == range.count, try storing(file.matches(content, at: range.lowerBound)) { return .before }
+            // They may be a video's already: its record may have been committed though that seemed to fail.
+            guard try storing(file.names()) == 1 else { throw .notStored(cause: "the file is about to be a video's") }
             noteReplaced(chunk, of: upload, by: sender)
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
@@ -120,7 +122,7 @@ extension IntakeService {
     }
 
     /// Makes what was written survive power loss, together with what others write to the same file.
-    private func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+    func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
         do throws(SystemError) {
             try upload.syncs.submit(file)
         } catch {
@@ -167,7 +169,7 @@ extension IntakeService {
         let files = openedKnown(known, size: size)
         if files.isEmpty { return nil }
         return ActiveUpload.Comparison(
-            paths: files.map(\.path), prefix: PrefixComparison(file, with: files.map(\.file)))
+            files: files, prefix: PrefixComparison(file, with: files.map(\.file)))
     }
 
     /// Those files that are there with their size.

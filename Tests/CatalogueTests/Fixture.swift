@@ -76,7 +76,7 @@ final class Fixture {
         return try catalogue.seal(
             upload: id, as: draft, size: 100, duration: duration, knowing: known ?? Set(files), now: now,
             uploadTime: now
-        ) { _ in isPublished }
+        ) { _, _ in isPublished }
     }
 
     /// The path of a video that `record` makes.
@@ -100,7 +100,7 @@ final class Fixture {
         let sealing = try catalogue.seal(
             upload: upload.id, as: draft, size: 100, duration: duration, knowing: Set(known), now: now,
             uploadTime: now
-        ) { _ in true }
+        ) { _, _ in true }
         guard case .sealed(let video, _) = sealing else { throw CatalogueError(.failed, "\(sealing)") }
         return video
     }

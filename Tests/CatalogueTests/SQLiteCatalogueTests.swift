@@ -239,7 +239,7 @@ private let (first, second) = (
         func seal(isPublished: Bool = true) throws -> Sealing {
             try catalogue.seal(
                 upload: begin().id, as: draft, size: 100, duration: nil, knowing: [], now: 10, uploadTime: 10
-            ) { _ in isPublished }
+            ) { _, _ in isPublished }
         }
         guard case .pathLost = try seal() else { throw CatalogueError(.failed, "sealed") }
         var isMoved = false

@@ -45,7 +45,7 @@ final class Outbox: Sendable {
             case .sealed(let video, _) = try catalogue.seal(
                 upload: upload.id,
                 as: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), size: 100,
-                duration: 1.5, knowing: [], now: now, uploadTime: now, isPublished: { _ in true }),
+                duration: 1.5, knowing: [], now: now, uploadTime: now, isPublished: { _, _ in true }),
             let job = try catalogue.claimJob(worker: "w", lease: 100, now: now)
         else { throw CatalogueError(.failed, "no new video") }
         if isReady { _ = try catalogue.finishJob(job, media: MediaFacts(), duration: nil, now: now) }
