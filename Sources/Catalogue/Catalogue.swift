@@ -86,10 +86,13 @@ package protocol Catalogue: Sendable {
         _ key: UploadKey, expiry: UploadExpiry, limit: Int
     ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])]
 
-    /// Refuses a guid, which is no alias of an unfinished upload any more.
+    /// Refuses a guid for want of room, unless an unfinished upload that it is an alias of has a recorded chunk. It is no
+    /// alias of any more.
     ///
-    /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store.
-    func refuse(_ refusal: Refusal) throws(CatalogueError) -> [ExpiredUpload]
+    /// - Parameter whenRefused: is called in the transaction, before the guid is no alias any more.
+    /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store. `nil` if the guid is
+    ///   not refused.
+    func refuse(_ refusal: Refusal, whenRefused: () -> Void) throws(CatalogueError) -> [ExpiredUpload]?
 
     /// Forgets the refusals of all guids that stand for this content.
     func forgetRefusals(owner: String, md5: String) throws(CatalogueError)
@@ -99,12 +102,15 @@ package protocol Catalogue: Sendable {
     ///
     /// - Parameters:
     ///   - bytes: how many.
-    ///   - room, unrecorded: as in `UploadTerms`.
+    ///   - room: as in `UploadTerms`.
     func makeRoom(
-        for bytes: Int, of upload: Upload, room: Int, unrecorded: Int, now: Int64
+        for bytes: Int, of upload: Upload, room: () -> DiskRoom, now: Int64
     ) throws(CatalogueError) -> RoomMade
 
-    /// Whether bytes of uploads that are gone may still be on their way off the disk.
+    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
+    func promisedBytes() throws(CatalogueError) -> Int
+
+    /// Whether bytes of uploads or videos that are gone may still be on their way off the disk.
     func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
 
     /// All uploads that are open, by number.

@@ -209,6 +209,8 @@ extension SQLiteCatalogue {
             let others = try db.sealOthers(
                 than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: uploadTime)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
+            // Its own bytes go, unless they are those that a lost file becomes.
+            if same != nil { try db.noteFreed(size, now: uploadTime) }
             let video = try record(
                 videoID, client: row["client"], owner: owner, md5: md5, draft, size: size,
                 duration: same?.duration ?? duration, now: now, in: db)
@@ -281,7 +283,7 @@ extension Database {
         Refusal(
             owner: key.owner, md5: key.md5, guid: guid, reason: reason, hasFirst: isFirst,
             overlaps: terms.overlaps, otherChunk: isFirst ? 0 : terms.chunk, client: terms.client, time: now,
-            isRecorded: key.chunks > 1 && terms.room > 0)
+            isRecorded: key.chunks > 1 && terms.room().free > 0)
     }
 
     /// Ends the client's other unfinished uploads of the content that an upload has become a video of.

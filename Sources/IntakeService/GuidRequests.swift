@@ -60,8 +60,9 @@ final class GuidRequests: Sendable {
         return state.withLock { state in
             let before = state.held[key]
             if before == nil {
-                let own = state.held.values.count { $0.first.call.client == first.call.client }
-                guard state.held.count < Self.limit, own < Self.clientLimit || !first.call.client.isKnown else {
+                let client = first.call.client
+                let own = state.held.values.count { $0.first.call.client == client }
+                guard state.held.count < Self.limit, own < client.limit(Self.clientLimit, of: Self.limit) else {
                     return nil
                 }
             }

@@ -44,8 +44,7 @@ extension IntakeService {
             }
             throw .notStored(cause: "the upload ended in another process")
         } catch {
-            refuseIfFinal(request, call, error)
-            throw error
+            throw refuseIfFinal(request, call, error)
         }
     }
 
@@ -125,9 +124,8 @@ extension IntakeService {
         let overlaps = guidRequests.overlap(request)
         func currentTerms() throws(Failure) -> UploadTerms {
             UploadTerms(
-                client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
-                unrecorded: unrecorded.load(ordering: .relaxed), beginsAnew: beginsAnew, chunk: request.chunk,
-                overlaps: overlaps, isJoined: isJoined,
+                client: call.client, limits: settings.uploadLimits, room: try diskRoom(\.forUploads),
+                beginsAnew: beginsAnew, chunk: request.chunk, overlaps: overlaps, isJoined: isJoined,
                 refusal: isVideo == false ? FailureReason.container.rawValue : nil,
                 permit: recordRate.permit(for: call.client))
         }
@@ -176,8 +174,8 @@ extension IntakeService {
             retire(expired, .expired)
             throw .diskFullForNow
         case .unfinished(let record, let expired, let left):
-            noteEvicted(expired, for: call.client)
-            retire(expired, .expired)
+            promisedBytes.forget()
+            retire(expired, .expired, for: call.client)
             if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
             return .unfinished(uploads.begin(record, guid: request.guid))
         }

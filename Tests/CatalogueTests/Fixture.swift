@@ -45,8 +45,9 @@ final class Fixture {
             key, isFirst: isFirst, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil),
             bootID: "boot",
             terms: UploadTerms(
-                client: client ?? Client(owner: key.owner, address: ""), limits: limits, room: room,
-                unrecorded: unrecorded, beginsAnew: beginsAnew, refusal: refusal, permit: permit),
+                client: client ?? Client(owner: key.owner, address: ""), limits: limits,
+                room: { DiskRoom(free: room, coming: unrecorded) }, beginsAnew: beginsAnew, refusal: refusal,
+                permit: permit),
             expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }
 

@@ -39,7 +39,7 @@ final class Outbox: Sendable {
             UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 1, chunkSize: 100), isFirst: true,
             draft: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), bootID: "",
             terms: UploadTerms(
-                client: .unknown, limits: UploadLimits(total: 1000, perClient: 1000), room: .max),
+                client: .unknown, limits: UploadLimits(total: 1000, perClient: 1000), room: { DiskRoom(free: .max) }),
             expiry: UploadExpiry(now: now, lifetime: now))
         guard case .unfinished(let upload, _, _) = start,
             case .sealed(let video, _) = try catalogue.seal(
