@@ -86,10 +86,13 @@ package protocol Catalogue: Sendable {
         _ key: UploadKey, expiry: UploadExpiry, limit: Int
     ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])]
 
-    /// Refuses a guid, which is no alias of an unfinished upload any more.
+    /// Refuses a guid for want of room, unless an unfinished upload that it is an alias of has a recorded chunk. It is no
+    /// alias of any more.
     ///
-    /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store.
-    func refuse(_ refusal: Refusal) throws(CatalogueError) -> [ExpiredUpload]
+    /// - Parameter whenRefused: is called in the transaction, before the guid is no alias any more.
+    /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store. `nil` if the guid is
+    ///   not refused.
+    func refuse(_ refusal: Refusal, whenRefused: () -> Void) throws(CatalogueError) -> [ExpiredUpload]?
 
     /// Forgets the refusal of a guid that stands for this content, or of all of them.
     ///
@@ -101,12 +104,15 @@ package protocol Catalogue: Sendable {
     ///
     /// - Parameters:
     ///   - bytes: how many.
-    ///   - room, unrecorded: as in `UploadTerms`.
+    ///   - room: as in `UploadTerms`.
     func makeRoom(
-        for bytes: Int, of upload: Upload, room: Int, unrecorded: Int, now: Int64
+        for bytes: Int, of upload: Upload, room: () -> DiskRoom, now: Int64
     ) throws(CatalogueError) -> RoomMade
 
-    /// Whether bytes of uploads that are gone may still be on their way off the disk.
+    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
+    func promisedBytes() throws(CatalogueError) -> Int
+
+    /// Whether bytes of uploads or videos that are gone may still be on their way off the disk.
     func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
 
     /// All uploads that are open, by number.
@@ -162,10 +168,11 @@ package protocol Catalogue: Sendable {
     ///   - duration: seconds; `nil` if it is found out later, with `setDuration`.
     ///   - known: the files of this content with which the upload's bytes were compared.
     ///   - uploadTime: now, by `clock`.
-    ///   - isPublished: whether the file is there; asked while no deletion can take it away.
+    ///   - isPublished: whether the file is there; asked while no deletion can take it away. `isOwners`: all records that
+    ///     point to it are of the upload's owner and content, or there is none.
     func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        uploadTime: Int64, isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String, _ isOwners: Bool) -> Bool
     ) throws(CatalogueError) -> Sealing
 
     /// The files of the videos whose duration was not asked for yet, the oldest first.

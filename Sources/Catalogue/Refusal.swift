@@ -56,8 +56,8 @@ package struct Refusal: Equatable, Sendable {
     /// Whether a request with another chunk than the first tells what is not known yet.
     package func isNews(_ terms: UploadTerms) -> Bool { otherChunk == 0 || terms.overlaps && !overlaps }
 
-    /// Guids of one client that are refused at most; the oldest are forgotten first. The client that is not known is limited
-    /// by `limit` alone.
+    /// Guids of one client that are refused at most; the oldest are forgotten first. Of clients that cannot be told apart it
+    /// is half of `limit`.
     package static let clientLimit = 2000
     /// Guids that are refused at most. The client with the most loses its oldest first.
     package static let limit = 20_000

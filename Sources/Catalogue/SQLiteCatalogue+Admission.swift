@@ -4,8 +4,16 @@ import Uploads
 // MARK: - Refusals
 
 extension SQLiteCatalogue {
-    package func refuse(_ refusal: Refusal) throws(CatalogueError) -> [ExpiredUpload] {
-        try write { db in try db.refuse(refusal) }
+    package func refuse(
+        _ refusal: Refusal, whenRefused: () -> Void = {}
+    ) throws(CatalogueError) -> [ExpiredUpload]? {
+        try write { db in
+            // Want of room or share does not end what has chunks; what is wrong with a chunk does.
+            let isForWant = [Refusal.quota, Refusal.diskFull].contains(refusal.reason)
+            guard try !isForWant || !db.hasChunks(refusal) else { return nil }
+            whenRefused()
+            return try db.refuse(refusal)
+        }
     }
 
     package func forgetRefusals(owner: String, md5: String, guid: String?) throws(CatalogueError) {
@@ -63,6 +71,15 @@ extension Database {
             """, [terms.overlaps, terms.chunk, refusal.owner, refusal.md5, refusal.guid])
     }
 
+    /// Whether an open upload that the guid is an alias of has a recorded chunk.
+    fileprivate func hasChunks(_ refusal: Refusal) throws -> Bool {
+        try row(
+            """
+            SELECT 1 FROM upload JOIN upload_guid g USING (upload_id)
+            WHERE g.guid = ? AND owner = ? AND md5 = ? AND state = 'open' AND received > 0
+            """, [refusal.guid, refusal.owner, refusal.md5]) != nil
+    }
+
     /// Refuses a guid, which is no alias of an open upload any more.
     ///
     /// - Returns: the uploads that had no other alias, and are gone.
@@ -75,13 +92,15 @@ extension Database {
             RETURNING upload_id
             """, [refusal.guid, refusal.owner, refusal.md5])
         return try uploads.compactMap { guid in
-            try row(
+            let gone = try row(
                 """
                 DELETE FROM upload WHERE upload_id = ?
                     AND NOT EXISTS (SELECT 1 FROM upload_guid g WHERE g.upload_id = upload.upload_id)
-                RETURNING upload_id, path
-                """, [guid[0] as Int64]
-            ).map { ExpiredUpload(id: $0[0], path: $0[1]) }
+                RETURNING upload_id, path, received_bytes
+                """, [guid[0] as Int64])
+            guard let gone else { return nil }
+            try noteFreed(gone[2], now: refusal.time)
+            return ExpiredUpload(id: gone[0], path: gone[1])
         }
     }
 
@@ -112,7 +131,8 @@ extension Database {
                 """, [client, count])
         }
         let own: Int = try row("SELECT count(*) FROM refusal WHERE client = ?", [client])![0]
-        if !client.isEmpty, own > Refusal.clientLimit { try forget(own - Refusal.clientLimit, of: client) }
+        let limit = Client(recorded: client).limit(Refusal.clientLimit, of: Refusal.limit)
+        if own > limit { try forget(own - limit, of: client) }
         var excess = try row("SELECT count(*) FROM refusal")![0] - Refusal.limit
         while excess > 0 {
             let most = try rows(
@@ -228,7 +248,6 @@ extension Database {
 // MARK: - Admission
 
 extension SQLiteCatalogue {
-    /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
     package func promisedBytes() throws(CatalogueError) -> Int {
         try read { db in try db.promisedBytes() }
     }
@@ -236,11 +255,15 @@ extension SQLiteCatalogue {
 
 extension Database {
     /// Bytes of an open upload that count against the room from its first chunk on.
-    fileprivate static let heldBytes = "iif(is_known, received_bytes, max(ifnull(size, 0), received_bytes))"
+    fileprivate static let heldBytes = "iif(is_known, received_bytes, ifnull(size, received_bytes))"
+
+    /// Bytes of it that are still to come. One that an older version began has all of them on the disk, and says that it has
+    /// received them; some are received once more.
+    fileprivate static let comingBytes = "max(\(heldBytes) - received_bytes, 0)"
 
     /// Bytes that are still to come for open uploads.
     func promisedBytes() throws -> Int {
-        try row("SELECT ifnull(sum(\(Self.heldBytes) - received_bytes), 0) FROM upload WHERE state = 'open'")![0]
+        try row("SELECT ifnull(sum(\(Self.comingBytes)), 0) FROM upload WHERE state = 'open'")![0]
     }
 
     /// Adds what clients hold.
@@ -260,33 +283,33 @@ extension Database {
     /// - Parameter bytes: what it promises to bring.
     func admit(_ terms: UploadTerms, bytes: Int, now: Int64) throws -> Admittance {
         try admit(
-            Admission.Request(client: terms.client, bytes: bytes), room: terms.room, unrecorded: terms.unrecorded,
-            limits: terms.limits, now: now)
+            Admission.Request(client: terms.client, bytes: bytes), room: terms.room(), limits: terms.limits, now: now)
     }
 
     fileprivate func admit(
-        _ request: Admission.Request, room: Int, unrecorded: Int, limits: UploadLimits, now: Int64
+        _ request: Admission.Request, room disk: DiskRoom, limits: UploadLimits, now: Int64
     ) throws -> Admittance {
         let (totals, promised) = try totals(for: request.client)
-        let room = room - promised
+        let room = disk.free - promised
         var holdings: [(upload: Admission.Holding, path: String)]?
         func verdict(room: Int) throws -> Admission.Verdict {
-            if let verdict = Admission.verdict(request, room: room, limits: limits, totals: totals) { return verdict }
-            if holdings == nil { holdings = try self.holdings(now: now) }
-            return Admission.verdict(request, room: room, limits: limits, holdings: holdings!.map(\.upload))
+            try Admission.verdict(request, room: room, limits: limits, totals: totals) {
+                if holdings == nil { holdings = try self.holdings(now: now) }
+                return holdings!.map(\.upload)
+            }
         }
         switch try verdict(room: room) {
         case .admitted(let evicted):
             if evicted.isEmpty { return .admitted([]) }
             let gone = Set(evicted)
             let uploads = (holdings ?? []).filter { gone.contains($0.upload.upload) }.map {
-                ExpiredUpload(id: $0.upload.upload, path: $0.path)
+                ExpiredUpload(id: $0.upload.upload, path: $0.path, isEvicted: true)
             }
             try retire(uploads, reason: Refusal.expired, now: now)
             return .admitted(uploads)
         case .refused(let reason):
             // What is on its way off the disk is no room yet. But for it the answer may be another one in a moment.
-            let coming = try freedBytes(now: now) + unrecorded
+            let coming = try freedBytes(now: now) + disk.coming
             if coming > 0, case .admitted = try verdict(room: room + coming) {
                 return .refused(reason, comesFree: true)
             }
@@ -301,9 +324,9 @@ extension Database {
             SELECT ifnull(sum(uploads), 0), ifnull(sum(bytes), 0), count(*),
                 ifnull(max(iif(client = ?1, uploads, 0)), 0), ifnull(max(iif(client = ?1, bytes, 0)), 0),
                 ifnull(max(iif(client = ?1, 0, uploads)), 0), ifnull(max(iif(client = ?1, 0, bytes)), 0),
-                ifnull(sum(bytes - received), 0)
+                ifnull(sum(coming), 0)
             FROM (
-                SELECT client, count(*) AS uploads, sum(\(Self.heldBytes)) AS bytes, sum(received_bytes) AS received
+                SELECT client, count(*) AS uploads, sum(\(Self.heldBytes)) AS bytes, sum(\(Self.comingBytes)) AS coming
                 FROM upload WHERE state = 'open' GROUP BY client)
             """, [client.description])!
         var totals = Admission.Totals()
@@ -339,14 +362,14 @@ enum Admittance {
 // MARK: - What is on its way off the disk
 
 extension UploadTerms {
-    /// Seconds after which the bytes of an upload that is gone are off the disk: its file is unlinked at once, and closed by
-    /// the last request that is writing to it.
+    /// Seconds after which the bytes of an upload or a video that is gone are off the disk: its file is unlinked at once, and
+    /// closed by the last request that uses it.
     static let freeingTime: Int64 = 5
 }
 
 extension Database {
-    /// The bytes of uploads that are gone stay on the disk for a moment, while they are promised and held no more. In the
-    /// catalogue, because another process may be the one that removes them.
+    /// The bytes of uploads and videos that are gone stay on the disk for a moment, while they are promised and held no
+    /// more. In the catalogue, because another process may be the one that removes them.
     func noteFreed(_ bytes: Int, now: Int64) throws {
         guard bytes > 0 else { return }
         try run("DELETE FROM freed WHERE time NOT BETWEEN ? AND ?", [now - UploadTerms.freeingTime, now])
@@ -362,13 +385,11 @@ extension Database {
 
 extension SQLiteCatalogue {
     package func makeRoom(
-        for bytes: Int, of upload: Upload, room: Int, unrecorded: Int, now: Int64
+        for bytes: Int, of upload: Upload, room: () -> DiskRoom, now: Int64
     ) throws(CatalogueError) -> RoomMade {
-        // As long as there is room, no turn to write is needed.
-        if try promisedBytes() <= room - bytes { return .made(expired: []) }
-        return try write { db in
+        try write { db in
             let request = Admission.Request(client: Client(recorded: upload.client), bytes: bytes)
-            switch try db.admit(request, room: room, unrecorded: unrecorded, limits: .none, now: now) {
+            switch try db.admit(request, room: room(), limits: .none, now: now) {
             case .admitted(let evicted): return .made(expired: evicted)
             case .refused(let reason, let comesFree):
                 let chunk = try db.row("SELECT 1 FROM upload WHERE upload_id = ? AND received > 0", [upload.id])

@@ -185,7 +185,7 @@ extension SQLiteCatalogue {
 
     package func seal(
         upload id: Int64, as draft: VideoDraft, size: Int, duration: Double?, knowing known: Set<String>, now: Int64,
-        uploadTime: Int64, isPublished: (_ path: String) -> Bool
+        uploadTime: Int64, isPublished: (_ path: String, _ isOwners: Bool) -> Bool
     ) throws(CatalogueError) -> Sealing {
         try write(durably: true) { db in
             guard
@@ -201,8 +201,12 @@ extension SQLiteCatalogue {
                 return .unknownFiles
             }
             let same = try db.videos(ofFile: draft.path, limit: 1).first
+            let isShared =
+                try db.row(
+                    "SELECT 1 FROM video_info WHERE path = ? AND (owner, md5, size) <> (?, ?, ?)",
+                    [draft.path, owner, md5, size]) != nil
             guard same.map({ $0.md5 == md5 && $0.size == size }) ?? (row["path"] == draft.path),
-                try !db.isGarbage(draft.path), isPublished(draft.path)
+                try !db.isGarbage(draft.path), isPublished(draft.path, !isShared)
             else { return .pathLost }
             // Another video was inserted with this number by SQL since the upload began.
             if try db.isTaken(videoID: videoID) { videoID = try db.renumber(upload: id) }
@@ -210,6 +214,8 @@ extension SQLiteCatalogue {
             let others = try db.sealOthers(
                 than: id, as: videoID, owner: owner, md5: md5, size: size, client: row["client"], now: uploadTime)
             try db.run("DELETE FROM upload_chunk WHERE upload_id = ?", [id])
+            // Its own bytes go, unless they are those that a lost file becomes.
+            if same != nil { try db.noteFreed(size, now: uploadTime) }
             let video = try record(
                 videoID, client: row["client"], owner: owner, md5: md5, draft, size: size,
                 duration: same?.duration ?? duration, now: now, in: db)
@@ -282,7 +288,7 @@ extension Database {
         Refusal(
             owner: key.owner, md5: key.md5, guid: guid, reason: reason, hasFirst: isFirst,
             overlaps: terms.overlaps, otherChunk: isFirst ? 0 : terms.chunk, client: terms.client, time: now,
-            isRecorded: key.chunks > 1 && terms.room > 0)
+            isRecorded: key.chunks > 1 && terms.room().free > 0)
     }
 
     /// Ends the client's other unfinished uploads of the content that an upload has become a video of.

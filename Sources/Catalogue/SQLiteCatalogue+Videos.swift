@@ -71,6 +71,7 @@ extension SQLiteCatalogue {
             try db.run("DELETE FROM video_info WHERE video_id = ?", [id])
             try db.retireSealed(as: id, now: uploadTime)
             guard try db.videos(ofFile: video.path, limit: 1).isEmpty else { return [] }
+            try db.noteFreed(video.size, now: uploadTime)
             try db.run("DELETE FROM job WHERE path = ?", [video.path])
             try db.run("DELETE FROM media WHERE path = ?", [video.path])
             let directory = MediaFacts.directory(ofOriginal: video.path)

@@ -251,6 +251,8 @@ enum Schema {
         UPDATE upload SET update_time = 0 WHERE state = 'open' AND received = 0 AND chunk_size IS NULL;
         UPDATE upload SET received_bytes =
             (SELECT ifnull(sum(length), 0) FROM upload_chunk c WHERE c.upload_id = upload.upload_id);
+        -- Until now the disk was taken for the whole file at the first chunk: nothing more is to come of it.
+        UPDATE upload SET received_bytes = size WHERE state = 'open' AND received > 0 AND size > received_bytes;
 
         -- The length of all chunks but the last is part of what an upload is. NULL only of those that are to go.
         DROP INDEX upload_unfinished;
@@ -303,8 +305,8 @@ enum Schema {
         ALTER TABLE worker ADD COLUMN slots INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE worker ADD COLUMN memory INTEGER NOT NULL DEFAULT 0;
 
-        -- Bytes of uploads that are gone, by the second in which they went: they may still be on their way off the disk.
-        -- Only the last seconds.
+        -- Bytes of uploads and videos that are gone, by the second in which they went: they may still be on their way off
+        -- the disk. Only the last seconds.
         CREATE TABLE freed (
             time INTEGER PRIMARY KEY,
             bytes INTEGER NOT NULL

@@ -44,10 +44,13 @@ package struct ExpiredUpload: Equatable, Sendable {
     package let id: Int64
     /// What its video's file was to be called.
     package let path: String
+    /// It gave way to another client's.
+    package let isEvicted: Bool
 
-    package init(id: Int64, path: String) {
+    package init(id: Int64, path: String, isEvicted: Bool = false) {
         self.id = id
         self.path = path
+        self.isEvicted = isEvicted
     }
 }
 

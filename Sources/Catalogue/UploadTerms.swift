@@ -5,10 +5,8 @@ package struct UploadTerms: Sendable {
     /// For whom it counts.
     package let client: Client
     package let limits: UploadLimits
-    /// Bytes that are free above the reserve; what is promised to other uploads is in them.
-    package let room: Int
-    /// Bytes that have been written and may not be recorded yet: they are gone from `room`, and still promised.
-    package let unrecorded: Int
+    /// Asked in the transaction that decides: what is promised there is not promised to another one at the same time.
+    package let room: @Sendable () -> DiskRoom
     /// With the first chunk it may begin anew what is refused. Not so a request that was under way when it was refused.
     package let beginsAnew: Bool
     /// Its number.
@@ -23,19 +21,33 @@ package struct UploadTerms: Sendable {
     package let permit: RecordPermit
 
     package init(
-        client: Client, limits: UploadLimits, room: Int, unrecorded: Int = 0, beginsAnew: Bool = true, chunk: Int = 1,
-        overlaps: Bool = false, isJoined: Bool = false, refusal: String? = nil, permit: RecordPermit = .unlimited
+        client: Client, limits: UploadLimits, room: @escaping @Sendable () -> DiskRoom, beginsAnew: Bool = true,
+        chunk: Int = 1, overlaps: Bool = false, isJoined: Bool = false, refusal: String? = nil,
+        permit: RecordPermit = .unlimited
     ) {
         self.client = client
         self.limits = limits
         self.room = room
-        self.unrecorded = unrecorded
         self.beginsAnew = beginsAnew
         self.chunk = chunk
         self.overlaps = overlaps
         self.isJoined = isJoined
         self.refusal = refusal
         self.permit = permit
+    }
+}
+
+/// What a disk has for uploads.
+package struct DiskRoom: Sendable {
+    /// Bytes that are free above the reserve; what is promised to uploads is in them.
+    package let free: Int
+    /// Bytes that are taken and will be free in a moment, or that are taken and still promised too: those of request bodies,
+    /// and those that have been written and may not be recorded yet.
+    package let coming: Int
+
+    package init(free: Int, coming: Int = 0) {
+        self.free = free
+        self.coming = coming
     }
 }
 

@@ -22,6 +22,9 @@ package protocol ChunkStore: Sendable {
     /// Bytes that may still come before the reserve is touched.
     func room() throws(SystemError) -> Room
 
+    /// The same once more, quickly, without another look at the bodies: not more than there was.
+    func room(since earlier: Room) throws(SystemError) -> Room
+
     /// Checks that the reserve is free beside this many more bytes.
     ///
     /// - Parameter withBodies: whether it has to be free on the bodies' file system too, if that is another one.
@@ -42,6 +45,9 @@ package protocol ChunkStore: Sendable {
     /// Repeating it is harmless.
     /// - Returns: `false` if other content has that name.
     func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool
+
+    /// Whether this very file has a published name, and not another one with the same bytes.
+    func isPublished(_ file: StoredFile, as path: String) -> Bool
 
     /// Makes the directories above a published name; theirs survive power loss when this returns.
     func makeDirectories(above path: String) throws(SystemError)
@@ -110,10 +116,16 @@ package struct Room: Equatable, Sendable {
     package let data: Int
     /// Where request bodies are; `nil` where that is the same file system.
     package let body: Int?
+    /// Bytes where the videos are that bodies of requests under way take of `data`.
+    package let inBodies: Int
+    /// Bytes of the videos' file system that were free.
+    let free: Int
 
-    package init(data: Int, body: Int?) {
+    package init(data: Int, body: Int?, inBodies: Int = 0, free: Int = 0) {
         self.data = data
         self.body = body
+        self.inBodies = inBodies
+        self.free = free
     }
 }
 

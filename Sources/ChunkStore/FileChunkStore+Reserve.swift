@@ -56,14 +56,24 @@ extension FileChunkStore {
             // the room for everything else stays the same.
             let limit = reserve == .automatic ? min(bodiesLimit, data.total / 20) : 0
             let room = data.free - kept - limit
-            guard limit > 0, room < enough else { return Room(data: room, body: nil) }
-            return Room(data: room + min(limit, bytesInBodies), body: nil)
+            guard room < enough else { return Room(data: room, body: nil, inBodies: 0, free: data.free) }
+            let bodies = bytesInBodies
+            let kept = min(limit, bodies)
+            return Room(data: room + kept, body: nil, inBodies: bodies - kept, free: data.free)
         }
         // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %. Bodies
         // themselves are no reason to refuse an upload: where they leave no room, nginx says 409 to the next ones.
         let body = try Self.space(of: bodyFileSystem.descriptor)
         let room = body.free - min(kept, body.total / 20)
-        return Room(data: data.free - kept, body: room < 0 ? room + bytesInBodies : room)
+        return Room(
+            data: data.free - kept, body: room < 0 ? room + bytesInBodies : room, inBodies: 0, free: data.free)
+    }
+
+    package func room(since earlier: Room) throws(SystemError) -> Room {
+        // What has become free meanwhile may be a body's, whose room was counted already.
+        let free = try min(earlier.free, Self.space(of: directory).free)
+        return Room(
+            data: earlier.data - (earlier.free - free), body: earlier.body, inBodies: earlier.inBodies, free: free)
     }
 
     /// Bytes that the bodies of requests under way take.

@@ -203,6 +203,14 @@ extension FileChunkStore {
         return true
     }
 
+    package func isPublished(_ file: StoredFile, as path: String) -> Bool {
+        var named = stat()
+        guard fstatat(directory.number, path, &named, AT_SYMLINK_NOFOLLOW) == 0,
+            let status = try? file.descriptor.status()
+        else { return false }
+        return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
+    }
+
     package func makeDirectories(above path: String) throws(SystemError) { _ = try makeParents(of: path) }
 
     package func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError) {

@@ -39,6 +39,11 @@ package final class StoredFile: Sendable {
     /// The file's version. Two writes within a tick of the kernel's clock, 10 ms at most, may leave the same one.
     package func version() throws(SystemError) -> Version { Version(try descriptor.status()) }
 
+    /// How many names the file has.
+    package func names() throws(SystemError) -> Int {
+        Int(try descriptor.status().st_nlink)
+    }
+
     /// Writes what there is of the source at `offset`.
     ///
     /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because

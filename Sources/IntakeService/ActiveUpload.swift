@@ -25,8 +25,7 @@ final class ActiveUpload: @unchecked Sendable {
     /// Whether the file's bytes are those of videos that are there.
     struct Comparison: Sendable {
         /// The videos' files, in the order in which they are compared.
-        let paths: [String]
-        let files: [StoredFile]
+        let files: [(path: String, file: StoredFile)]
         let prefix: PrefixComparison
     }
 

@@ -43,7 +43,7 @@ extension IntakeService {
         if let video = try videoOfAnotherProcess(upload, target.file) { return video }
         let verified = try verify(upload, target, size: size)
         atStep(.verified)
-        let video = try seal(upload, draft, verified, same: sameFiles(target, size: size))
+        let video = try seal(upload, draft, verified, compared: comparedFiles(target, size: size))
         atStep(.sealed)
         // A name from an earlier attempt that the record did not get.
         if let own = try? store.openPublished(upload.record.draft.path), video.path != upload.record.draft.path,
@@ -108,12 +108,18 @@ extension IntakeService {
         return .md5
     }
 
-    /// Which videos' files were compared with the upload's, and whether each has the same bytes.
-    private func sameFiles(_ target: ActiveUpload.Target, size: Int) -> [String: Bool] {
-        guard let comparison = target.comparison else { return [:] }
+    /// A file of a video with the same content, as it was when the upload's bytes were compared with it.
+    private struct Compared {
+        let path: String
+        let file: StoredFile
+        let isSame: Bool
+    }
+
+    /// The files that the upload's bytes were compared with as they came.
+    private func comparedFiles(_ target: ActiveUpload.Target, size: Int) -> [Compared] {
+        guard let comparison = target.comparison else { return [] }
         let same = Set(comparison.prefix.finish(size))
-        return Dictionary(
-            uniqueKeysWithValues: comparison.paths.enumerated().map { ($1, same.contains($0)) })
+        return comparison.files.enumerated().map { Compared(path: $1.path, file: $1.file, isSame: same.contains($0)) }
     }
 
     /// Another file of the same content, or the path's loss, may come between two attempts; each is somebody else's doing.
@@ -121,12 +127,15 @@ extension IntakeService {
 
     /// Records the video: with the file of one that has the same bytes, or its own under a name of its own.
     ///
-    /// - Parameter same: whether the videos' files that are known already have the same bytes.
+    /// What is committed names the very file that was verified: the upload's own, or one whose bytes were compared with it.
+    /// A record whose file is lost gets the upload's in the transaction that commits, while no deletion can take the record.
     private func seal(
-        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified, same: [String: Bool]
+        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified, compared: [Compared]
     ) throws(Failure) -> Video {
         let key = upload.record.key
-        var same = same
+        var compared = compared
+        // Lost files that are not this owner's alone.
+        var strange: Set<String> = []
         for _ in 0..<Self.sealingAttempts {
             let known: [String]
             do throws(CatalogueError) {
@@ -134,49 +143,76 @@ extension IntakeService {
             } catch {
                 throw .recordNotSaved(cause: error.description)
             }
-            compare(verified, with: known, &same, client: upload.record.client)
+            let paths = Set(compared.map(\.path))
+            compared += compare(verified, with: known.filter { !paths.contains($0) }, client: upload.record.client)
             atStep(.compared)
             let name: Name
-            if let path = known.first(where: { same[$0] == true }) {
-                name = Name(draft: draft.at(path), isOwn: false)
-            } else if let path = try restore(upload, verified, known) {
-                // A record whose file is lost gets its file back.
-                name = Name(draft: draft.at(path), isOwn: false)
+            if let same = compared.first(where: { $0.isSame && known.contains($0.path) }) {
+                name = Name(draft: draft.at(same.path), file: .known(same.file))
+            } else if let path = known.first(where: { !strange.contains($0) && store.publishedLength($0) == nil }) {
+                name = Name(draft: draft.at(path), file: .lost)
             } else {
-                name = Name(draft: try publish(upload, verified.file, draft), isOwn: true)
+                name = Name(draft: try publish(upload, verified.file, draft), file: .own)
             }
             atStep(.published)
-            if let video = try seal(upload, name, verified, knowing: known) { return video }
-            same[name.draft.path] = nil
+            if let video = try seal(upload, name, verified, knowing: known, &strange) { return video }
+            compared.removeAll { $0.path == name.draft.path }
         }
         throw .notStored(cause: "the names that the video could have are taken")
     }
 
     /// What a video will be called.
     private struct Name {
+        enum File {
+            /// The upload's, published under this name.
+            case own
+            /// Another video's, with the same bytes.
+            case known(StoredFile)
+            /// Another video's, which is not there: it becomes the upload's.
+            case lost
+        }
+
         let draft: VideoDraft
-        /// Whether its file is the upload's.
-        let isOwn: Bool
+        let file: File
+
+        var isOwn: Bool { if case .own = file { true } else { false } }
     }
 
     /// Commits the record.
     ///
     /// - Returns: `nil` if the video cannot have the name any more, or is to be compared with more files.
     private func seal(
-        _ upload: ActiveUpload, _ name: Name, _ verified: Verified, knowing known: [String]
+        _ upload: ActiveUpload, _ name: Name, _ verified: Verified, knowing known: [String],
+        _ strange: inout Set<String>
     ) throws(Failure) -> Video? {
         let (draft, id) = (name.draft, upload.record.id)
+        // Not while nobody else can write to the catalogue.
+        if case .lost = name.file { try sync(upload, verified.file) }
+        var restored: Result<Bool, SystemError> = .success(true)
         let sealing: Sealing
         do throws(CatalogueError) {
             // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
             sealing = try catalogue.seal(
                 upload: id, as: draft, size: verified.size, duration: verified.duration, knowing: Set(known), now: now,
                 uploadTime: uploadTime
-            ) { isThere($0, size: verified.size) }
+            ) { path, isOwners in
+                switch name.file {
+                case .own: return store.isPublished(verified.file, as: path)
+                case .known(let file): return store.isPublished(file, as: path)
+                case .lost:
+                    guard isOwners else {
+                        strange.insert(path)
+                        return false
+                    }
+                    restored = Result { () throws(SystemError) in try store.publish(id, verified.file, as: path) }
+                    return (try? restored.get()) == true
+                }
+            }
         } catch {
             if error.isSyncFailure { noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
+        _ = try published(upload, restored)
         switch sealing {
         case .sealed(let video, let others):
             videos.noteRecorded(video)
@@ -193,27 +229,13 @@ extension IntakeService {
         }
     }
 
-    /// Compares the upload's bytes with those files that they were not compared with.
-    private func compare(
-        _ verified: Verified, with known: [String], _ same: inout [String: Bool], client: String
-    ) {
-        let files = openedKnown(known.filter { same[$0] == nil }, size: verified.size)
-        guard !files.isEmpty else { return }
+    /// Compares the upload's bytes with files of the same content, as far as they are there.
+    private func compare(_ verified: Verified, with paths: [String], client: String) -> [Compared] {
+        let files = openedKnown(paths, size: verified.size)
+        guard !files.isEmpty else { return [] }
         let comparison = PrefixComparison(verified.file, with: files.map(\.file), client: client)
-        let equal = Set(comparison.finish(verified.size))
-        for (index, file) in files.enumerated() { same[file.path] = equal.contains(index) }
-    }
-
-    /// Gives the file the name of a record of the same content whose own file is lost.
-    ///
-    /// - Returns: the name, `nil` if there is none such.
-    private func restore(
-        _ upload: ActiveUpload, _ verified: Verified, _ known: [String]
-    ) throws(Failure) -> String? {
-        for path in known where store.publishedLength(path) == nil {
-            if try publish(upload, verified.file, as: path) { return path }
-        }
-        return nil
+        let same = Set(comparison.finish(verified.size))
+        return files.enumerated().map { Compared(path: $1.path, file: $1.file, isSame: same.contains($0)) }
     }
 
     /// Gives the file its final name, the draft's or one like it, which the catalogue knows beforehand.
@@ -231,8 +253,14 @@ extension IntakeService {
 
     /// - Returns: `false` if other content has that name.
     private func publish(_ upload: ActiveUpload, _ file: StoredFile, as path: String) throws(Failure) -> Bool {
+        try published(
+            upload,
+            Result { () throws(SystemError) in try store.publish(upload.record.id, file, as: path) })
+    }
+
+    private func published(_ upload: ActiveUpload, _ result: Result<Bool, SystemError>) throws(Failure) -> Bool {
         do throws(SystemError) {
-            return try store.publish(upload.record.id, file, as: path)
+            return try result.get()
         } catch {
             if error.isSyncFailure { doubt(upload) }
             throw failure(error)

@@ -27,7 +27,7 @@ struct FollowedPrefix: Sendable {
         let digest = target.digest.suspend()
         let comparison = target.comparison.flatMap { comparison in
             let state = comparison.prefix.suspend()
-            return Self.versions(comparison.files).map { Comparison(files: $0, prefix: state) }
+            return Self.versions(comparison.files.map(\.file)).map { Comparison(files: $0, prefix: state) }
         }
         guard digest != nil || comparison != nil, let file = try? target.file.version() else { return nil }
         self.init(file: file, chunks: chunks.hashValue, digest: digest, comparison: comparison)

@@ -25,7 +25,7 @@ final class HeldCalls: Sendable {
 
     /// - Parameters:
     ///   - limit: how many in all.
-    ///   - clientLimit: how many of one client; clients that cannot be told apart have no limit of their own.
+    ///   - clientLimit: how many of one client; those that cannot be told apart have half of all, or as many if that is more.
     init(limit: Int, clientLimit: Int) {
         self.limit = limit
         self.clientLimit = clientLimit
@@ -35,7 +35,7 @@ final class HeldCalls: Sendable {
     func place(for client: Client) -> Place? {
         let isFree = counts.withLock { counts in
             let own = counts.clients[client] ?? 0
-            guard counts.all < limit, own < clientLimit || !client.isKnown else { return false }
+            guard counts.all < limit, own < client.limit(clientLimit, of: limit) else { return false }
             counts.all += 1
             counts.clients[client] = own + 1
             return true

@@ -20,6 +20,7 @@ package final class IntakeService: Sendable {
     let refusals: RefusalLog
     let proxies: ProxyWatch
     let recordRate: RecordRate
+    let promisedBytes: PromisedBytes
     let refusedGuids: RefusedGuids
     let guidRequests = GuidRequests()
     /// Of the program.
@@ -72,6 +73,7 @@ package final class IntakeService: Sendable {
         refusals = RefusalLog(clock: clock)
         proxies = ProxyWatch(ticker: ticker)
         recordRate = RecordRate(ticker: ticker)
+        promisedBytes = PromisedBytes(ticker: ticker)
         refusedGuids = RefusedGuids()
         self.clock = clock
         self.atStep = atStep

@@ -11,8 +11,9 @@ final class Metrics: Sendable {
     let completionSeconds = Histogram()
     let syncFailures = Atomic(0)
     let lostFiles = Atomic(0)
-    /// Uploads that gave way to those of other clients, or whose life was over when another began.
+    /// Unfinished uploads that gave way to those of other clients, and those whose life was over.
     let evictedUploads = Atomic(0)
+    let expiredUploads = Atomic(0)
 
     private let requests = Counters(count: Action.allCases.count * outcomes.count)
     private let lost: Locked<Set<String>> = Locked([])

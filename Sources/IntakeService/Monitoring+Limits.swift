@@ -23,9 +23,12 @@ extension IntakeService {
     /// What the process itself knows of limits.
     func addLimits(_ exposition: inout Exposition) {
         exposition.add(
-            "evicted_uploads_total", .counter,
-            "Unfinished uploads that gave way to those of other clients, or were found expired by a request.",
-            metrics.evictedUploads.load(ordering: .relaxed))
+            "ended_uploads_total", .counter,
+            "Unfinished uploads that gave way to those of other clients, and those whose life was over.",
+            [
+                ([("by", "eviction")], metrics.evictedUploads.load(ordering: .relaxed)),
+                ([("by", "expiry")], metrics.expiredUploads.load(ordering: .relaxed)),
+            ])
         let addresses = proxies.addresses
         exposition.add(
             "proxies_without_real_ip", .gauge,

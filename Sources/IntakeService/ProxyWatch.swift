@@ -10,7 +10,7 @@ import Uploads
 /// different X-Forwarded-For headers within the last 10 minutes. Requests from it then count for no client; those of all
 /// other addresses count as ever. A proxy of several clients does that at once, and one browser that makes up a header of
 /// its own never does. A client that makes up several takes its own address's share away, no one else's, and has it back 10
-/// minutes later. Thread-safe.
+/// minutes later; what then counts for no client has limits of its own (`Client.limit`). Thread-safe.
 final class ProxyWatch: Sendable {
     static let window: Int64 = 600
     static let evidence = 3

@@ -31,7 +31,7 @@ final class RefusedGuids: Sendable {
             state.refusals[key] = refusal
             state.clients[refusal.client, default: []].append(key)
             let own = state.clients[refusal.client]!
-            if refusal.client.isKnown, own.count > clientLimit { state.remove(own[0]) }
+            if own.count > refusal.client.limit(clientLimit, of: limit) { state.remove(own[0]) }
             if state.refusals.count > limit, let most = state.clients.values.max(by: { $0.count < $1.count }) {
                 state.remove(most[0])
             }

@@ -74,6 +74,8 @@ extension IntakeService {
         guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
         if let stored = upload.stored(chunk: chunk) {
             if stored.length == range.count, try storing(file.matches(content, at: range.lowerBound)) { return .before }
+            // They may be a video's already: its record may have been committed though that seemed to fail.
+            guard try storing(file.names()) == 1 else { throw .notStored(cause: "the file is about to be a video's") }
             noteReplaced(chunk, of: upload, by: sender)
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
@@ -114,7 +116,7 @@ extension IntakeService {
     }
 
     /// Makes what was written survive power loss, together with what others write to the same file.
-    private func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+    func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
         do throws(SystemError) {
             try upload.syncs.submit(file)
         } catch {
@@ -169,7 +171,7 @@ extension IntakeService {
         if opened.isEmpty { return nil }
         let files = opened.map(\.file)
         return ActiveUpload.Comparison(
-            paths: opened.map(\.path), files: files,
+            files: opened,
             prefix: PrefixComparison(
                 file, with: files, client: record.client, from: followed?.comparison(with: files)))
     }

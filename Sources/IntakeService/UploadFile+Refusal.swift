@@ -9,23 +9,31 @@ import Uploads
 /// chunks of the guid get the same, until it begins anew.
 extension IntakeService {
     /// Keeps a refusal in mind that is new and after which other chunks of the guid may come.
-    func refuseIfFinal(_ sent: SentChunk, _ call: Call, _ failure: Failure) {
+    ///
+    /// - Returns: what the request is told: to come again, if its upload has got a chunk meanwhile.
+    func refuseIfFinal(_ sent: SentChunk, _ call: Call, _ failure: Failure) -> Failure {
         let (key, reply) = (sent.key, failure.reply(call.settings.language))
-        guard !failure.isKept, sent.chunks > 1, reply.status == 200, reply.code == -3 || reply.code == -1 else { return }
+        guard !failure.isKept, sent.chunks > 1, reply.status == 200, reply.code == -3 || reply.code == -1 else {
+            return failure
+        }
         let hasRoom = (try? store.room()).map { $0.data > 0 } ?? false
-        var refusal = Refusal(
+        let refusal = Refusal(
             owner: key.owner, md5: key.md5, guid: key.guid, reason: failure.reason.rawValue,
             hasFirst: sent.chunk == 0, overlaps: guidRequests.overlap(key),
             otherChunk: sent.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
-        // Known before the guid is no alias any more: a chunk that comes meanwhile must not make it one again.
-        if refusal.isRecorded, let expired = try? catalogue.refuse(refusal) {
-            drop(key, failure)
-            retire(expired, failure)
-        } else {
-            refusal = refusal.unrecorded
-            refusedGuids.add(refusal)
-            drop(key, failure)
+        var expired: [ExpiredUpload]? = []
+        do throws(CatalogueError) {
+            expired = try catalogue.refuse(refusal) {
+                // Known before the guid is no alias any more: a chunk that comes meanwhile must not make it one again.
+                if !refusal.isRecorded { refusedGuids.add(refusal) }
+            }
+        } catch {
+            refusedGuids.add(refusal.unrecorded)
         }
+        guard let expired else { return .diskFullForNow }
+        drop(key, failure)
+        retire(expired, failure)
+        return failure
     }
 
     /// Seconds that a first chunk waits for another one that comes again with it.
@@ -76,15 +84,14 @@ extension IntakeService {
     func makeRoom(for length: Int, in upload: ActiveUpload) throws(Failure) {
         let record = upload.record
         guard record.isKnown || record.key.size == nil else { return }
+        // As long as there is room, nothing is added up and no turn to write is needed.
+        let promised = try recording(promisedBytes.value(catalogue))
+        if (try? store.checkRoom(for: promised + length, withBodies: false)) != nil { return }
         for attempt in 0... {
-            let room = try storing(store.room()).forUploads
-            let unrecorded = self.unrecorded.load(ordering: .relaxed)
-            switch try recording(
-                catalogue.makeRoom(for: length, of: record, room: room, unrecorded: unrecorded, now: uploadTime))
-            {
+            let room = try diskRoom(\.data)
+            switch try recording(catalogue.makeRoom(for: length, of: record, room: room, now: uploadTime)) {
             case .made(let expired):
-                noteEvicted(expired, for: Client(recorded: record.client))
-                return retire(expired, .expired)
+                return retire(expired, .expired, for: Client(recorded: record.client))
             case .none(_, _, comesFree: true) where attempt < Self.roomAttempts:
                 usleep(Self.roomPause)
             case .none(let reason, let hasChunks, let comesFree):
@@ -99,21 +106,42 @@ extension IntakeService {
     static let roomAttempts = 2
     static let roomPause: UInt32 = 50_000
 
+    /// What there is of the disk, to be asked in a transaction: only a quick look is left for then.
+    ///
+    /// - Parameter part: which bytes count.
+    func diskRoom(_ part: @escaping @Sendable (Room) -> Int) throws(Failure) -> @Sendable () -> DiskRoom {
+        let before = try storing(store.room())
+        return { [self] in
+            let room = (try? store.room(since: before)) ?? before
+            return DiskRoom(
+                free: part(room),
+                coming: part(before) - part(room) + room.inBodies + unrecorded.load(ordering: .relaxed))
+        }
+    }
+
     /// Ends uploads that the catalogue has forgotten: their requests under way get the failure, and their files go.
-    func retire(_ uploads: [ExpiredUpload], _ failure: Failure) {
+    ///
+    /// - Parameter client: to whose upload or chunk they gave way, if they did.
+    func retire(_ uploads: [ExpiredUpload], _ failure: Failure, for client: Client = .unknown) {
         if uploads.isEmpty { return }
+        if failure.reason == .expired { noteEnded(uploads, for: client) }
         let active = self.uploads.with(ids: Set(uploads.map(\.id)))
         remove(uploads)
         for upload in active { end(upload, .failed(failure)) }
     }
 
-    /// Uploads had to give way to a client's new one.
-    func noteEvicted(_ uploads: [ExpiredUpload], for client: Client) {
-        if uploads.isEmpty { return }
-        metrics.evictedUploads.add(uploads.count, ordering: .relaxed)
-        logger.notice(
-            "unfinished uploads gave way to that of another client",
-            metadata: ["uploads": "\(uploads.count)", "client": "\(client)"])
+    private func noteEnded(_ uploads: [ExpiredUpload], for client: Client) {
+        let evicted = uploads.count(where: \.isEvicted)
+        metrics.evictedUploads.add(evicted, ordering: .relaxed)
+        metrics.expiredUploads.add(uploads.count - evicted, ordering: .relaxed)
+        if evicted > 0 {
+            logger.notice(
+                "unfinished uploads gave way to that of another client",
+                metadata: ["uploads": "\(evicted)", "client": "\(client)"])
+        }
+        if uploads.count > evicted {
+            logger.debug("unfinished uploads have expired", metadata: ["uploads": "\(uploads.count - evicted)"])
+        }
     }
 }
 

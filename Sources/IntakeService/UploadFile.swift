@@ -20,8 +20,7 @@ extension IntakeService {
         do throws(Failure) {
             request = try UploadRequest(form, owner: call.owner, settings: call.settings)
         } catch {
-            if let chunk { refuseIfFinal(chunk, call, error) }
-            throw error
+            throw chunk.map { refuseIfFinal($0, call, error) } ?? error
         }
         call.note(request)
         guard let content = form.content else { throw .missingFile }
@@ -52,8 +51,7 @@ extension IntakeService {
             }
             throw .notStored(cause: "the upload ended in another process")
         } catch {
-            refuseIfFinal(SentChunk(request), call, error)
-            throw error
+            throw refuseIfFinal(SentChunk(request), call, error)
         }
     }
 
@@ -153,9 +151,8 @@ extension IntakeService {
         let overlaps = guidRequests.overlap(GuidKey(request))
         func currentTerms() throws(Failure) -> UploadTerms {
             UploadTerms(
-                client: call.client, limits: settings.uploadLimits, room: try storing(store.room()).forUploads,
-                unrecorded: unrecorded.load(ordering: .relaxed), beginsAnew: beginsAnew, chunk: request.chunk,
-                overlaps: overlaps, isJoined: isJoined,
+                client: call.client, limits: settings.uploadLimits, room: try diskRoom(\.forUploads),
+                beginsAnew: beginsAnew, chunk: request.chunk, overlaps: overlaps, isJoined: isJoined,
                 refusal: isVideo == false ? FailureReason.container.rawValue : nil,
                 permit: recordRate.permit(for: call.client))
         }
@@ -204,8 +201,8 @@ extension IntakeService {
             retire(expired, .expired)
             throw .diskFullForNow
         case .unfinished(let record, let expired, let left):
-            noteEvicted(expired, for: call.client)
-            retire(expired, .expired)
+            promisedBytes.forget()
+            retire(expired, .expired, for: call.client)
             if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
             return .unfinished(uploads.begin(record, guid: request.guid))
         }

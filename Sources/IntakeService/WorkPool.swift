@@ -1,4 +1,5 @@
 import Foundation
+import Uploads
 
 /// Runs work that may take long on threads of its own: only so many at once, and of one client only its share, so that the
 /// slow work of one client does not keep that of others waiting.
@@ -22,7 +23,7 @@ final class WorkPool: @unchecked Sendable {
 
     /// - Parameters:
     ///   - threadLimit: how much runs at once.
-    ///   - clientLimit: how much of one client; `""` stands for clients that cannot be told apart and has no limit.
+    ///   - clientLimit: how much of one client; `""` stands for clients that cannot be told apart, and has half of all.
     init(threadLimit: Int, clientLimit: Int) {
         self.threadLimit = threadLimit
         self.clientLimit = clientLimit
@@ -80,7 +81,8 @@ final class WorkPool: @unchecked Sendable {
         var best: (index: Int, running: Int)?
         for (index, work) in waiting.enumerated() {
             let count = running[work.client] ?? 0
-            guard work.client.isEmpty || count < clientLimit, count < best?.running ?? .max else { continue }
+            let limit = Client(recorded: work.client).limit(clientLimit, of: threadLimit)
+            guard count < limit, count < best?.running ?? .max else { continue }
             best = (index, count)
             if count == 0 { break }
         }

@@ -76,64 +76,58 @@ package enum Admission {
         case diskFull
     }
 
-    /// The same as `verdict` with all open uploads would say, where totals are enough for it; `nil` where the uploads decide.
-    ///
-    /// A client at its limit asks again and again, and each time all uploads would have to be looked at.
-    package static func verdict(
-        _ request: Request, room: Int, limits: UploadLimits, totals: Totals
-    ) -> Verdict? {
-        if request.client.isKnown, totals.ownUploads >= limits.perClient { return .refused(.quota) }
+    /// - Parameters:
+    ///   - room: bytes that are free beside what is promised to open uploads; less than none where the reserve is touched.
+    ///   - limits: how many uploads there may be.
+    ///   - totals: what clients hold.
+    ///   - holdings: all open uploads; asked for only where some may be taken. A client at its limit asks again and again.
+    package static func verdict<E: Error>(
+        _ request: Request, room: Int, limits: UploadLimits, totals: Totals, holdings: () throws(E) -> [Holding]
+    ) throws(E) -> Verdict {
+        if totals.ownUploads >= request.client.limit(limits.perClient, of: limits.total) { return .refused(.quota) }
         let clients = totals.clients + (totals.ownUploads == 0 ? 1 : 0)
-        func canTake(_ pool: Int, own: Int, asked: Int, most: Int) -> Bool {
-            own < share(of: pool, clients) && most > bound(pool, clients, own: own, asked: asked)
+        var taking: Taking?
+        func take(_ need: Int, _ share: () -> Share, _ size: (Holding) -> Int) throws(E) -> Bool {
+            guard need > 0 else { return true }
+            let share = share()
+            guard share.mayTake else { return false }
+            if taking == nil { taking = Taking(try holdings(), for: request.client) }
+            return taking!.free(need, above: share.bound, size: size)
         }
-        if totals.uploads >= limits.total {
-            let (own, most) = (totals.ownUploads, totals.othersUploads)
-            return canTake(limits.total, own: own, asked: 1, most: most) ? nil : .refused(.quota)
+        func number() -> Share {
+            Share(pool: limits.total, clients: clients, own: totals.ownUploads, asked: 1, most: totals.othersUploads)
         }
-        if request.bytes <= room { return .admitted(evicting: []) }
-        let pool = max(0, room + totals.bytes)
-        if canTake(pool, own: totals.ownBytes, asked: request.bytes, most: totals.othersBytes) { return nil }
-        return .refused(reason(request, pool: pool, own: totals.ownBytes, clients: clients))
+        func bytes() -> Share {
+            Share(
+                pool: max(0, room + totals.bytes), clients: clients, own: totals.ownBytes, asked: request.bytes,
+                most: totals.othersBytes)
+        }
+        guard try take(totals.uploads + 1 - limits.total, number, { _ in 1 }) else { return .refused(.quota) }
+        guard try take(request.bytes - room - (taking?.takenBytes ?? 0), bytes, \.bytes) else {
+            return .refused(bytes().isUsed ? .quota : .diskFull)
+        }
+        return .admitted(evicting: taking?.taken.map(\.upload) ?? [])
     }
+}
 
-    /// An equal share, above which nothing is taken for a client.
-    fileprivate static func share(of pool: Int, _ clients: Int) -> Int { (pool + clients - 1) / clients }
+/// What there is of uploads or of bytes, and the client that asks for some of it.
+private struct Share {
+    let pool: Int
+    /// How many clients hold something or ask.
+    let clients: Int
+    let own: Int
+    let asked: Int
+    /// The most that any other client holds.
+    let most: Int
 
     /// What a client may hold without having to give way.
-    fileprivate static func bound(_ pool: Int, _ clients: Int, own: Int, asked: Int) -> Int {
-        max(pool / clients, own + asked)
-    }
+    var bound: Int { max(pool / clients, own + asked) }
 
-    /// Why there is no room for a request.
-    private static func reason(_ request: Request, pool: Int, own: Int, clients: Int) -> Refusal {
-        let isShareUsed = own > 0 && own + request.bytes > pool / clients
-        return isShareUsed && clients > 1 ? .quota : .diskFull
-    }
+    /// Nothing is taken for a client that has an equal share, nor where nobody holds more than that.
+    var mayTake: Bool { own < (pool + clients - 1) / clients && most > bound }
 
-    /// - Parameters:
-    ///   - room: bytes that are free beside what is promised to `holdings`; less than none where the reserve is touched.
-    ///   - limits: how many uploads there may be. The client that is not known is not limited by `perClient`.
-    ///   - holdings: all open uploads.
-    package static func verdict(
-        _ request: Request, room: Int, limits: UploadLimits, holdings: [Holding]
-    ) -> Verdict {
-        let own = holdings.count { $0.client == request.client }
-        if request.client.isKnown, own >= limits.perClient { return .refused(.quota) }
-        var taking = Taking(holdings, for: request.client)
-        guard
-            taking.free(
-                holdings.count + 1 - limits.total, pool: limits.total, asked: 1, size: { _ in 1 })
-        else { return .refused(.quota) }
-        let held = holdings.reduce(0) { $0 + $1.bytes }
-        let pool = max(0, room + held)
-        guard taking.free(request.bytes - room - taking.takenBytes, pool: pool, asked: request.bytes, size: \.bytes)
-        else {
-            let own = holdings.reduce(0) { $1.client == request.client ? $0 + $1.bytes : $0 }
-            return .refused(reason(request, pool: pool, own: own, clients: taking.clients))
-        }
-        return .admitted(evicting: taking.taken.map(\.upload))
-    }
+    /// Whether it is its own share that the client has used up.
+    var isUsed: Bool { clients > 1 && own > 0 && own + asked > pool / clients }
 }
 
 /// How many unfinished uploads there may be.
@@ -155,8 +149,6 @@ package struct UploadLimits: Equatable, Sendable {
 /// The uploads that are taken for a request, one after the other.
 private struct Taking {
     private let asking: Client
-    /// How many clients hold something or ask.
-    let clients: Int
     private(set) var taken: [Admission.Holding] = []
     /// The uploads that are left, by client, in the order in which they are taken.
     private var left: [Client: [Admission.Holding]]
@@ -164,7 +156,6 @@ private struct Taking {
     init(_ holdings: [Admission.Holding], for asking: Client) {
         self.asking = asking
         left = Dictionary(grouping: holdings, by: \.client).mapValues { $0.sorted(by: Self.goesFirst) }
-        clients = left.count + (left[asking] == nil ? 1 : 0)
     }
 
     var takenBytes: Int { taken.reduce(0) { $0 + $1.bytes } }
@@ -179,16 +170,11 @@ private struct Taking {
     ///
     /// - Parameters:
     ///   - need: what is missing, of the unit that `size` counts in.
-    ///   - pool: all there is of it.
-    ///   - asked: what the asking client will hold besides.
+    ///   - bound: what a client may hold without having to give way.
     ///   - size: what an upload holds of it.
-    mutating func free(_ need: Int, pool: Int, asked: Int, size: (Admission.Holding) -> Int) -> Bool {
-        guard need > 0 else { return true }
+    mutating func free(_ need: Int, above bound: Int, size: (Admission.Holding) -> Int) -> Bool {
         var held = left.mapValues { $0.reduce(0) { $0 + size($1) } }
-        let own = held.removeValue(forKey: asking) ?? 0
-        // Otherwise the client's share is used up.
-        guard own < Admission.share(of: pool, clients) else { return false }
-        let bound = Admission.bound(pool, clients, own: own, asked: asked)
+        held[asking] = nil
         var free = 0
         // What would not free anything, or is about to be a video, stays.
         var queues = left.mapValues { $0.filter { size($0) > 0 && ($0.isIdle || !$0.isWhole) }[...] }

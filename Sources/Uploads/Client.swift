@@ -41,6 +41,10 @@ package struct Client: Sendable, CustomStringConvertible {
     }
 
     package var isKnown: Bool { !description.isEmpty }
+
+    /// How much it may have where a client may have `own` and all may have `total`. What cannot be told apart stands for many
+    /// clients, of which one must not take all that the others have: half of it.
+    package func limit(_ own: Int, of total: Int) -> Int { isKnown ? own : max(own, total / 2) }
 }
 
 extension Client: Hashable {

@@ -150,9 +150,13 @@ extension ServiceStatus {
         return probe + (workerWalls.map { ["ffmpeg kept in by: \(text($0.list))"] } ?? [])
     }
 
+    private var evictedUploads: Double? {
+        metrics?["ended_uploads_total"].first { $0.labels["by"] == "eviction" }?.value
+    }
+
     /// Who holds how much of what there may be.
     private func clients(_ figures: CatalogueFigures, _ limits: UploadLimits) -> String {
-        let evicted = metrics?.value("evicted_uploads_total").map { ", \(Int($0)) uploads gave way" } ?? ""
+        let evicted = evictedUploads.map { ", \(Int($0)) uploads gave way" } ?? ""
         return
             "\(figures.uploadClients) with unfinished uploads, at most \(limits.perClient) each and \(limits.total) in "
             + "all; the largest holds \(figures.largestUploads), or \(Self.bytes(figures.largestBytes)); "
@@ -225,7 +229,7 @@ extension ServiceStatus {
         object.add("largest_client_uploads", (figures?.largestUploads).map(Int64.init))
         object.add("largest_client_bytes", (figures?.largestBytes).map(Int64.init))
         object.add("refused_guids", (figures?.refusals).map(Int64.init))
-        object.add("evicted_uploads", metrics?.value("evicted_uploads_total"))
+        object.add("evicted_uploads", evictedUploads)
         object.add(
             "proxies_without_real_ip", (metrics?["proxy_without_real_ip"] ?? []).compactMap { $0.labels["address"] })
         var jobs = JSONObject()

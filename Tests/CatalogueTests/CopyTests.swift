@@ -69,7 +69,7 @@ import Uploads
 
         let catalogue = try SQLiteCatalogue(path: path)
         let left = try catalogue.openUploads().filter { $0.received > 0 }
-        #expect(left.map(\.id) == [1, 2] && left.map(\.receivedBytes) == [60, 60])
+        #expect(left.map(\.id) == [1, 2] && left.map(\.receivedBytes) == [100, 60])
         #expect(left.map(\.key.chunkSize) == [60, 60])
         #expect(try catalogue.chunks(ofUpload: 1).map(\.number) == [0])
         let refused = try DatabaseQueue(path: path).read {
@@ -88,6 +88,13 @@ import Uploads
         #expect(
             try catalogue.expireUploads(UploadExpiry(now: 2000, lifetime: 1001), isDryRun: false).unfinished.map(\.id)
                 == [3, 4, 5, 6])
+        // The disk was taken for all of it: nothing more is to come.
+        #expect(try catalogue.promisedBytes() == 0)
+        let last = ChunkRecord(
+            upload: 1, guid: "g1", chunk: StoredChunk(number: 1, length: 40, crc32c: 1), time: 2000)
+        #expect(try catalogue.record([last], durably: false) == [2])
+        #expect(try catalogue.promisedBytes() == 0)
+        #expect(try catalogue.figures().largestBytes == 160)
         #expect(try catalogue.damage() == [])
         #expect(try DatabaseQueue(path: path).read { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)
     }

@@ -45,8 +45,9 @@ final class Fixture {
             key, isFirst: isFirst, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil),
             bootID: "boot",
             terms: UploadTerms(
-                client: client ?? Client(owner: key.owner, address: ""), limits: limits, room: room,
-                unrecorded: unrecorded, beginsAnew: beginsAnew, refusal: refusal, permit: permit),
+                client: client ?? Client(owner: key.owner, address: ""), limits: limits,
+                room: { DiskRoom(free: room, coming: unrecorded) }, beginsAnew: beginsAnew, refusal: refusal,
+                permit: permit),
             expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }
 
@@ -76,7 +77,7 @@ final class Fixture {
         return try catalogue.seal(
             upload: id, as: draft, size: 100, duration: duration, knowing: known ?? Set(files), now: now,
             uploadTime: now
-        ) { _ in isPublished }
+        ) { _, _ in isPublished }
     }
 
     /// The path of a video that `record` makes.
@@ -100,7 +101,7 @@ final class Fixture {
         let sealing = try catalogue.seal(
             upload: upload.id, as: draft, size: 100, duration: duration, knowing: Set(known), now: now,
             uploadTime: now
-        ) { _ in true }
+        ) { _, _ in true }
         guard case .sealed(let video, _) = sealing else { throw CatalogueError(.failed, "\(sealing)") }
         return video
     }

@@ -123,6 +123,7 @@ private let (first, second) = (
         #expect(left == [one.id])
         _ = try fixture.record(second, two)
         guard case .otherChunkSize = try begin(60, isFirst: false) else { throw CatalogueError(.failed, "it goes on") }
+        try fixture.catalogue.noteFirstChunk(guid: "g", upload: two.id)
         guard case .unfinished(let again, _, let left) = try begin(60, isFirst: true) else {
             throw CatalogueError(.failed, "not begun")
         }
@@ -239,7 +240,7 @@ private let (first, second) = (
         func seal(isPublished: Bool = true) throws -> Sealing {
             try catalogue.seal(
                 upload: begin().id, as: draft, size: 100, duration: nil, knowing: [], now: 10, uploadTime: 10
-            ) { _ in isPublished }
+            ) { _, _ in isPublished }
         }
         guard case .pathLost = try seal() else { throw CatalogueError(.failed, "sealed") }
         var isMoved = false

@@ -217,6 +217,66 @@ import Uploads
         _ = try unfinished(try begin("g", isFirst: false))
     }
 
+    @Test("a guid whose upload has a recorded chunk is not refused for want of room; what goes with a refusal is freed")
+    func refusedMeanwhile() throws {
+        let fixture = try Fixture()
+        func refuse(_ guid: String, now: Int64 = 1000) throws {
+            _ = try fixture.catalogue.refuse(
+                Refusal(
+                    owner: "", md5: md5, guid: guid, reason: "disk-full", hasFirst: false, client: .unknown, time: now,
+                    isRecorded: true))
+        }
+        let upload = try unfinished(try fixture.start(key(100), guid: "g", isFirst: true, now: 1000, expiry: 0)).upload
+        // Another page's.
+        _ = try unfinished(try fixture.start(key(100), guid: "h", isFirst: true, now: 1000, expiry: 0))
+        try record(upload, [0], length: 40, now: 1000, fixture)
+        for guid in ["g", "h"] {
+            try refuse(guid)
+            #expect(
+                try unfinished(try fixture.start(key(100), guid: guid, now: 1000, expiry: 0)).upload.id == upload.id)
+        }
+        #expect(try fixture.count("refusal") == 0)
+        // Without a chunk it goes.
+        try fixture.catalogue.forget(chunk: 0, upload: upload.id)
+        try refuse("g")
+        #expect(try fixture.count("refusal") == 1 && fixture.count("upload") == 1)
+        try refuse("h")
+        #expect(try fixture.count("refusal") == 2 && fixture.count("upload") == 0)
+        // A first chunk that is no video takes along what others there are.
+        let bad = try unfinished(try fixture.start(key(100), guid: "bad", isFirst: true, now: 1010, expiry: 0)).upload
+        try record(bad, [1], length: 40, now: 1010, fixture)
+        #expect(try !fixture.catalogue.awaitsRoom(now: 1010))
+        _ = try fixture.start(key(100), guid: "bad", isFirst: true, now: 1010, expiry: 0, refusal: "container")
+        #expect(try fixture.count("upload") == 0 && fixture.catalogue.awaitsRoom(now: 1010))
+    }
+
+    @Test(
+        "clients that cannot be told apart have at most half of all refusals, and of all uploads, but for their limit")
+    func unknownClients() throws {
+        let fixture = try Fixture()
+        try fixture.execute(
+            """
+            WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < \(Refusal.limit / 2 - 1))
+            INSERT INTO refusal (owner, md5, guid, reason, first_came, client, create_time)
+            SELECT '', '\(md5)', 'g' || n, 'quota', 1, '', n FROM number
+            """)
+        for number in 0..<20 {
+            _ = try fixture.catalogue.refuse(
+                Refusal(
+                    owner: "", md5: md5, guid: "new\(number)", reason: "quota", hasFirst: true, client: .unknown,
+                    time: 30_000, isRecorded: true))
+        }
+        #expect(try fixture.count("refusal") == Refusal.limit / 2)
+        func begin(_ size: Int) throws -> Refusal? {
+            refusal(
+                try fixture.start(
+                    key(size), guid: "u\(size)", isFirst: true, now: 1000, expiry: 0,
+                    limits: UploadLimits(total: 6, perClient: 1)))
+        }
+        for size in 1...3 { #expect(try begin(size) == nil) }
+        #expect(try begin(4)?.reason == "quota")
+    }
+
     @Test("of one client only so many refusals are kept, the newest, and those of others stay")
     func refusalsOfOneClient() throws {
         let fixture = try Fixture()

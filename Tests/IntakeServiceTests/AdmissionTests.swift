@@ -40,7 +40,9 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
                 try attack(5)
             }
         }
-        #expect(try site.metrics()["evicted_uploads_total"] == "10")
+        #expect(try site.metrics()[#"ended_uploads_total{by="eviction"}"#] == "10")
+        #expect(try site.metrics()[#"ended_uploads_total{by="expiry"}"#] == "0")
+        let before = try site.metrics()["open_uploads"]
         #expect(try site.metrics()["largest_client_uploads"].flatMap { Int($0) } ?? 0 <= 100)
         #expect(try site.recordCount() == 10)
         #expect(site.incomingFiles().count <= 100 && !site.incomingFiles().isEmpty)
@@ -48,6 +50,21 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         _ = try site.service.sweep()
         #expect(site.incomingFiles().isEmpty)
         #expect(try site.metrics()["open_uploads"] == "0" && site.metrics()["upload_promised_bytes"] == "0")
+        #expect(try site.metrics()[#"ended_uploads_total{by="eviction"}"#] == "10")
+        #expect(try site.metrics()[#"ended_uploads_total{by="expiry"}"#] == before)
+    }
+
+    @Test("an upload whose life was over is not said to have given way")
+    func expired() throws {
+        let site = try InProcessSite()
+        let page = page()
+        #expect(try site.send(page.request(0)).code == 2)
+        site.clock.advance(by: 3601)
+        #expect(reason(try site.send(page.request(1))) == "expired")
+        #expect(try site.send(page.request(0)).code == 2)
+        #expect(try site.metrics()[#"ended_uploads_total{by="expiry"}"#] == "1")
+        #expect(try site.metrics()[#"ended_uploads_total{by="eviction"}"#] == "0")
+        #expect(site.log.lines.allSatisfy { !$0.message.contains("gave way") })
     }
 
     @Test("200 pages behind one address with ten files each: nothing is refused")
@@ -100,7 +117,8 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
                 draft: VideoDraft(name: "v", guid: "attacker\(number)", path: "upload/\(number).mp4", classID: nil),
                 bootID: "boot",
                 terms: UploadTerms(
-                    client: Client(owner: "", address: "198.51.100.66"), limits: .none, room: 1 << 61),
+                    client: Client(owner: "", address: "198.51.100.66"), limits: .none,
+                    room: { DiskRoom(free: 1 << 61) }),
                 expiry: UploadExpiry(now: site.catalogue.clock, lifetime: 3600))
             guard case .unfinished(let upload, _, _) = start else { return 0 }
             return upload.id
@@ -108,6 +126,8 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         for chunk in 1..<3 {
             let attacker = try attack(chunk)
             #expect(try site.catalogue.states(ofUploads: [attacker]) == [attacker: .open])
+            // What another process has admitted is known a second later.
+            site.clock.advance(by: 1)
             let reply = try site.send(honest.request(chunk))
             #expect(reply.code == (chunk < 2 ? 2 : 1), "\(reply)")
             #expect(try site.catalogue.states(ofUploads: [attacker]).isEmpty)

@@ -24,7 +24,7 @@ ALERT_LIMIT = 60
 METRICS = {f"video_intake_{name}" for name in """
     build_info start_time_seconds requests_total refusal_timestamp_seconds received_body_bytes_total
     open_uploads upload_received_bytes upload_promised_bytes
-    uploads_limit upload_clients largest_client_uploads largest_client_bytes refused_guids evicted_uploads_total
+    uploads_limit upload_clients largest_client_uploads largest_client_bytes refused_guids ended_uploads_total
     proxies_without_real_ip
     chunk_seconds_bucket chunk_seconds_sum chunk_seconds_count
     completion_seconds_bucket completion_seconds_sum completion_seconds_count

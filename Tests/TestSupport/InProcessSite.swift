@@ -46,16 +46,20 @@ package final class InProcessSite: Site {
 
     /// A service on a directory that is there already, which stays when it goes.
     package convenience init(
-        directory: URL, mode: BodyMode = .handOff, bootID: String,
-        _ change: (inout IntakeSettings) -> Void = { _ in }
+        directory: URL, mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0), bootID: String,
+        _ change: (inout IntakeSettings) -> Void = { _ in },
+        atStatement: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
-        try self.init(TemporaryDirectory(keeping: directory), mode, .bytes(0), Clock(), bootID: bootID, change)
+        try self.init(
+            TemporaryDirectory(keeping: directory), mode, reserve, Clock(), bootID: bootID, change,
+            atStatement: atStatement)
     }
 
     private init(
         _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
         bootID: String, limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void,
-        atStep: @escaping @Sendable (Step) -> Void = { _ in }
+        atStep: @escaping @Sendable (Step) -> Void = { _ in },
+        atStatement: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
         var settings = IntakeSettings()
         settings.bodyDirectory = directory.url.path + "/body"
@@ -74,6 +78,7 @@ package final class InProcessSite: Site {
                 if statement.contains("FROM video_info v") { lookups.add() }
                 if statement.contains("SET last = last WHERE") { trials.add() }
                 if statement.contains("refusal") { refusalLookups.add() }
+                atStatement(statement)
             }, hasRoom: { reserve.isFree(at: directory.url.path) })
         let store = try FileChunkStore(
             directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
@@ -92,12 +97,15 @@ package final class InProcessSite: Site {
     ///   - bootID: of the machine; another than this one's after a reboot.
     ///   - reserve: of the disk, which this one may not have.
     ///   - atStep: as the service has it.
+    ///   - atStatement: is told of each statement of its catalogue that is about to run.
     package func another(
         bootID: String? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
-        atStep: @escaping @Sendable (Step) -> Void = { _ in }
+        atStep: @escaping @Sendable (Step) -> Void = { _ in },
+        atStatement: @escaping @Sendable (String) -> Void = { _ in }
     ) throws -> InProcessSite {
         try InProcessSite(
-            directory, mode, reserve, clock, bootID: bootID ?? Self.firstBoot, { $0 = settings }, atStep: atStep)
+            directory, mode, reserve, clock, bootID: bootID ?? Self.firstBoot, { $0 = settings }, atStep: atStep,
+            atStatement: atStatement)
     }
 
     /// Recovers as `serve` does at its start, and waits for what it does beside serving.

@@ -39,13 +39,13 @@ final class Outbox: Sendable {
             UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 1, chunkSize: 100), isFirst: true,
             draft: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), bootID: "",
             terms: UploadTerms(
-                client: .unknown, limits: UploadLimits(total: 1000, perClient: 1000), room: .max),
+                client: .unknown, limits: UploadLimits(total: 1000, perClient: 1000), room: { DiskRoom(free: .max) }),
             expiry: UploadExpiry(now: now, lifetime: now))
         guard case .unfinished(let upload, _, _) = start,
             case .sealed(let video, _) = try catalogue.seal(
                 upload: upload.id,
                 as: VideoDraft(name: name, guid: digits, path: "upload/\(digits).mp4", classID: nil), size: 100,
-                duration: 1.5, knowing: [], now: now, uploadTime: now, isPublished: { _ in true }),
+                duration: 1.5, knowing: [], now: now, uploadTime: now, isPublished: { _, _ in true }),
             let job = try catalogue.claimJob(worker: "w", lease: 100, now: now)
         else { throw CatalogueError(.failed, "no new video") }
         if isReady { _ = try catalogue.finishJob(job, media: MediaFacts(), duration: nil, now: now) }

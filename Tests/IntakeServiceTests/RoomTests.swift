@@ -1,0 +1,215 @@
+import Catalogue
+import ChunkStore
+import Dispatch
+import Foundation
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+import Uploads
+
+@testable import IntakeService
+
+private let mebibyte = 1 << 20
+
+/// A file of three chunks of 1 MiB, sent from an address.
+private func page(_ address: String, sendsSize: Bool = true) -> PageUpload {
+    var page = PageUpload(content: videoBytes(3 * mebibyte))
+    page.chunkSize = mebibyte
+    page.address = address
+    if !sendsSize { page.overrides["size"] = .some(nil) }
+    return page
+}
+
+private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake-reason"] }
+
+/// When room is measured, and how often.
+@Suite struct RoomTests {
+    /// A file system of 64 MiB in memory, where nobody else writes.
+    private final class SmallDisk: Sendable {
+        let url: URL
+
+        init() throws {
+            url = try makeTemporaryDirectory()
+            try mount("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", url.path])
+        }
+
+        deinit {
+            try? mount("umount", ["--lazy", url.path])
+            try? FileManager.default.removeItem(at: url)
+        }
+
+        private func mount(_ name: String, _ arguments: [String]) throws {
+            let process = try Process.run(URL(fileURLWithPath: "/usr/bin/\(name)"), arguments: arguments)
+            process.waitUntilExit()
+            try #require(process.terminationStatus == 0)
+        }
+
+        var free: Int {
+            var status = statvfs()
+            return statvfs(url.path, &status) == 0 ? Int(status.f_bavail) * Int(status.f_frsize) : 0
+        }
+
+        /// Takes bytes of the disk until so many are free.
+        func fill(leaving bytes: Int) throws {
+            let path = url.path + "/filling\(UUID().uuidString)"
+            try Data(count: max(0, free - bytes)).write(to: URL(fileURLWithPath: path))
+        }
+    }
+
+    @Test("room is measured in the transaction that promises it", .enabled(if: geteuid() == 0, "only root can mount"))
+    func promise() throws {
+        let disk = try SmallDisk()
+        let hasWritten = Locked(false)
+        let arms = Locked(false)
+        let reserve = 8 * mebibyte
+        let site = try InProcessSite(
+            directory: disk.url, reserve: .bytes(reserve), bootID: "boot",
+            atStatement: { statement in
+                // The first of the transaction: whatever was measured before it is out of date.
+                guard statement.contains("state = 'sealed' AND update_time"), arms.withLock({ $0 }) else { return }
+                let isFirst = hasWritten.withLock { done in
+                    defer { done = true }
+                    return !done
+                }
+                if isFirst { try? disk.fill(leaving: reserve + 2 * mebibyte) }
+            })
+        #expect(try site.send(page("192.0.2.1").request(0)).code == 2)
+        try disk.fill(leaving: reserve + 8 * mebibyte)
+        arms.withLock { $0 = true }
+        // 3 MiB, beside the 2 MiB that are promised.
+        let reply = try site.send(page("192.0.2.1").request(0))
+        #expect(hasWritten.withLock { $0 })
+        #expect(reason(reply) == "disk-full", "\(reply)")
+        #expect(try site.metrics()["open_uploads"] == "1")
+    }
+
+    @Test(
+        "bodies that are on their way off the disk refuse nothing for good",
+        .enabled(if: geteuid() == 0, "only root can mount"), arguments: [true, false])
+    func bodies(sendsSize: Bool) throws {
+        let disk = try SmallDisk()
+        let reserve = 8 * mebibyte
+        let site = try InProcessSite(directory: disk.url, reserve: .bytes(reserve), bootID: "boot")
+        try disk.fill(leaving: reserve + 12 * mebibyte)
+        let body = disk.url.appendingPathComponent("body/0000000042")
+        try Data(count: 14 * mebibyte).write(to: body)
+        let page = page("192.0.2.1", sendsSize: sendsSize)
+        let refused = try site.send(page.request(0))
+        #expect(refused.status == 409 && reason(refused) == "disk-full", "\(refused)")
+        #expect(try site.count("refusal") == 0 && site.service.refusedGuids.count == 0)
+        try FileManager.default.removeItem(at: body)
+        #expect(try site.sendAll(page).code == 1)
+    }
+
+    @Test("a video that was deleted, or content that was there already, is on its way off the disk for a moment")
+    func deleted() throws {
+        let site = try InProcessSite()
+        let page = page("192.0.2.1")
+        _ = try site.sendAll(page)
+        #expect(try !site.catalogue.awaitsRoom(now: site.catalogue.clock))
+        var again = page
+        again.guid = PageUpload.newGuid()
+        _ = try site.sendAll(again)
+        #expect(try site.catalogue.awaitsRoom(now: site.catalogue.clock))
+        site.clock.advance(by: 10)
+        #expect(try !site.catalogue.awaitsRoom(now: site.catalogue.clock))
+        for video in try site.catalogue.videos(owner: nil, limit: 2) { _ = try site.service.deleteVideo(id: video.id) }
+        #expect(try site.catalogue.awaitsRoom(now: site.catalogue.clock))
+    }
+
+    @Test("a chunk is not refused for good while another process records the first one of its upload")
+    func recordedMeanwhile() throws {
+        let site = try InProcessSite()
+        let third = try site.another()
+        let page = page("192.0.2.1", sendsSize: false)
+        let isArmed = Locked(false)
+        let sent: Locked<ReceivedReply?> = Locked(nil)
+        let other = try site.another(
+            reserve: .bytes(1 << 60),
+            atStatement: { statement in
+                // Once it is found that the upload has no chunk, and before what follows from it.
+                if statement.contains("received > 0"), statement.contains("SELECT 1 FROM upload") {
+                    isArmed.withLock { $0 = true }
+                } else if statement.contains("BEGIN"), isArmed.withLock({ $0 }), sent.withLock({ $0 == nil }) {
+                    let reply = try? third.send(page.request(0))
+                    sent.withLock { $0 = reply }
+                }
+            })
+        // An upload without a chunk.
+        _ = try site.send(page.request(0))
+        try site.execute("DELETE FROM upload_chunk; UPDATE upload SET received = 0, received_bytes = 0")
+        let reply = try other.send(page.request(1))
+        #expect(sent.withLock { $0?.code } == 2)
+        #expect(reply.status == 409 && reason(reply) == "disk-full", "\(reply)")
+        #expect(try site.count("refusal") == 0 && other.service.refusedGuids.count == 0)
+        #expect(try third.send(page.request(1)).code == 2)
+        #expect(try third.send(page.request(2)).code == 1)
+    }
+
+    @Test("chunks that promised nothing add the promises up once a second, not each of them", arguments: [true, false])
+    func cost(isKnown: Bool) throws {
+        let sums = Atomic(0)
+        let first = try InProcessSite()
+        let site = try first.another(atStatement: { statement in
+            if statement.contains("sum("), statement.contains("FROM upload WHERE state = 'open'") {
+                sums.add(1, ordering: .relaxed)
+            }
+        })
+        var page = PageUpload(content: videoBytes(50 * 1000))
+        page.chunkSize = 1000
+        if isKnown {
+            _ = try first.sendAll(page)
+            page.guid = PageUpload.newGuid()
+        } else {
+            page.overrides["size"] = .some(nil)
+        }
+        for chunk in 0..<50 {
+            let before = sums.load(ordering: .relaxed)
+            let reply = try site.send(page.request(chunk))
+            #expect(reply.code == (chunk < 49 ? 2 : 1), "\(reply)")
+            // The last one of unknown size is looked up, as one that may begin an upload.
+            if chunk > 2, chunk < 49 { #expect(sums.load(ordering: .relaxed) == before, "chunk \(chunk)") }
+            if chunk == 25 {
+                site.clock.advance(by: 2)
+                let next = try site.send(page.request(chunk + 1))
+                #expect(next.code == 2)
+                #expect(sums.load(ordering: .relaxed) == before + 1)
+            }
+        }
+    }
+}
+
+/// What clients share that cannot be told apart.
+@Suite struct UnknownClientTests {
+    @Test("they have half of the threads at most, and others the rest")
+    func pool() {
+        let pool = WorkPool(threadLimit: 8, clientLimit: 1)
+        let mayEnd = DispatchSemaphore(value: 0)
+        let isRunning = Atomic(0)
+        for _ in 0..<20 {
+            pool.submit(client: "") {
+                isRunning.add(1, ordering: .sequentiallyConsistent)
+                mayEnd.wait()
+            }
+        }
+        let others = DispatchSemaphore(value: 0)
+        for number in 0..<4 { pool.submit(client: "c\(number)") { others.signal() } }
+        for _ in 0..<4 { #expect(others.wait(timeout: .now() + 10) == .success) }
+        #expect(eventually { isRunning.load(ordering: .sequentiallyConsistent) == 4 })
+        for _ in 0..<20 { mayEnd.signal() }
+        #expect(eventually { isRunning.load(ordering: .sequentiallyConsistent) == 20 })
+    }
+
+    @Test("of refusals without a row they have half at most")
+    func refusals() {
+        let guids = RefusedGuids(limit: 20, clientLimit: 2)
+        for number in 0..<30 {
+            guids.add(
+                Refusal(
+                    owner: "", md5: "m", guid: "\(number)", reason: "quota", hasFirst: true, client: .unknown, time: 1,
+                    isRecorded: false))
+        }
+        #expect(guids.count == 10)
+    }
+}
