@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Worker", "Catalogue", "ChunkStore", "Transcoding", "TestSupport", "Uploads",
+                "Worker", "Catalogue", "ChunkStore", "IntakeService", "Transcoding", "TestSupport", "Uploads",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

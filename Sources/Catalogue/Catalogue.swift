@@ -217,6 +217,9 @@ package protocol Catalogue: Sendable {
         worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
     ) throws(CatalogueError) -> Job?
 
+    /// Whether a job of a lane waits, of a client that has used less than that of a job that runs.
+    func hasWaiting(_ lane: Job.Lane, before job: Job, now: Int64) throws(CatalogueError) -> Bool
+
     /// Says that a job's worker lives, and how far it is.
     ///
     /// - Parameters:

@@ -38,6 +38,22 @@ extension SQLiteCatalogue {
         }
     }
 
+    package func hasWaiting(_ lane: Job.Lane, before job: Job, now: Int64) throws(CatalogueError) -> Bool {
+        try read { db in
+            guard let own: String = try db.row("SELECT client FROM job WHERE job_id = ?", [job.id])?["client"] else {
+                return false
+            }
+            let clients = try db.rows(
+                """
+                SELECT DISTINCT client FROM job j
+                WHERE state = 'queued' AND not_before NOT BETWEEN ? + 1 AND ? AND client <> ?
+                """ + lane.condition, [now, now + Job.longestDelay, own])
+            if clients.isEmpty { return false }
+            let uses = try db.uses(now: now)
+            return clients.contains { uses[$0["client"], default: 0] < uses[own, default: 0] }
+        }
+    }
+
     package func heartbeat(
         _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
     ) throws(CatalogueError) -> Bool {

@@ -84,6 +84,30 @@ struct ResultDirectory {
         return size
     }
 
+    /// Bytes of all files. What a tool changes meanwhile counts or not.
+    func size() throws(TranscodingError) -> Int {
+        try io { () throws(SystemError) in try Self.size(of: Descriptor(directory: path), depth: 0) }
+    }
+
+    private static func size(of directory: consuming Descriptor, depth: Int) throws(SystemError) -> Int {
+        var size = 0
+        let number = directory.number
+        for name in try directory.names() {
+            var status = stat()
+            guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: size += Int(status.st_size)
+            case S_IFDIR where depth < 8:
+                do throws(SystemError) {
+                    size += try Self.size(
+                        of: Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY), depth: depth + 1)
+                } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {}
+            default: break
+            }
+        }
+        return size
+    }
+
     /// Opens an entry of a directory without following a link or waiting for the other end of a pipe.
     private static func open(_ name: String, in directory: StoredFile) throws(TranscodingError) -> StoredFile {
         do throws(SystemError) {

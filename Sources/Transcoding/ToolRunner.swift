@@ -7,53 +7,81 @@ struct ToolRunner {
     /// The file that the tools read: an absolute path; `nil` if they make something of nothing.
     let source: String?
     /// Where the tools work, and all that they may write to.
-    let directory: String
+    let directory: ResultDirectory
     /// What they may use together.
     let watch: ToolWatch
     let isCancelled: () -> Bool
+    /// Told how many bytes a tool is about to write: before it begins, and while it runs how many are left, 0 at its end. Where
+    /// it says before that there is no room, the tool is not started.
+    var takeRoom: (Int) -> Bool = { _ in true }
 
     /// Runs a tool to its end. `receive` gets its standard output.
     ///
     /// - Parameters:
     ///   - seconds: of processor time: fewer than are left for the video, if the tool must not take all of them.
     ///   - outputLimit: bytes that it may write to standard output.
+    ///   - size: what it may write to files; `nil` for one that only reads.
     ///   - startsProcesses: whether the tool may start others.
     ///   - code: of the error if the tool does not end with 0 and does not tell why.
     func run(
-        _ command: [String], within seconds: Double = .infinity, outputLimit: Int = .max, startsProcesses: Bool = false,
-        otherwise code: TranscodingError.Code = .toolFailed, receive: (UnsafeRawBufferPointer) -> Void = { _ in }
+        _ command: [String], within seconds: Double = .infinity, outputLimit: Int = .max,
+        writing size: OutputSize? = nil,
+        startsProcesses: Bool = false, otherwise code: TranscodingError.Code = .toolFailed,
+        receive: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(TranscodingError) {
         let name = String(command[0].split(separator: "/").last ?? "")
+        var output: OutputWatch?
+        if let size {
+            guard takeRoom(size.room) else {
+                throw TranscodingError(.noSpace, "there is no room for the \(size.room) bytes that \(name) may write")
+            }
+            output = try OutputWatch(directory, limit: size.limit)
+        }
+        defer { if size != nil { _ = takeRoom(0) } }
         watch.begin(within: seconds)
         defer { watch.end() }
         var sandbox = sandbox(processorTime: watch.left(within: seconds))
         sandbox.startsProcesses = startsProcesses
+        if let size { sandbox.limits.fileSize = min(limits.fileSize, size.limit) }
         var verdict: String?
+        var excess: TranscodingError?
         let (outcome, complaints): (ChildProcess.Outcome, String)
         do throws(SystemError) {
-            let child = try ChildProcess(command, in: directory, sandbox)
+            let child = try ChildProcess(command, in: directory.path, sandbox)
             let process = child.process
             (outcome, complaints) = try child.wait(
                 until: .now + .seconds(limits.mostTime), outputLimit: outputLimit,
                 isCancelled: {
                     verdict = watch.verdict(process)
-                    return verdict != nil || isCancelled()
+                    if let size, let output {
+                        do throws(TranscodingError) {
+                            if try output.lookIfDue() { _ = takeRoom(max(0, size.room - output.written)) }
+                        } catch {
+                            excess = error
+                        }
+                    }
+                    return verdict != nil || excess != nil || isCancelled()
                 },
                 receive: { piece in
                     watch.noteOutput()
                     receive(piece)
                 })
         } catch {
-            let error = TranscodingError(error)
-            throw TranscodingError(error.code, "\(name): \(error.reason)")
+            throw TranscodingError(error).named(name)
         }
         switch outcome {
-        case .ended(.exit(0)): return
+        case .ended(.exit(0)):
+            do throws(TranscodingError) {
+                try output?.look()
+            } catch {
+                throw error.named(name)
+            }
         case .ended(let end): throw TranscodingError(name, end, output: complaints, otherwise: code)
         case .timeLimit: throw TranscodingError(.timeLimit, "\(name): it took longer than it may", output: complaints)
         case .outputLimit:
             throw TranscodingError(.unsupported, "\(name): more to tell than \(outputLimit) bytes", output: complaints)
         case .cancelled:
+            if let excess { throw excess.named(name) }
             if let verdict { throw TranscodingError(.timeLimit, "\(name): \(verdict)", output: complaints) }
             throw TranscodingError(.cancelled, "\(name): cancelled", output: complaints)
         }
@@ -73,7 +101,7 @@ struct ToolRunner {
     func sandbox(processorTime seconds: Double) -> Sandbox {
         var sandbox = Sandbox(walls: walls)
         if let source { sandbox.paths.append(Sandbox.Path(source, .read)) }
-        sandbox.paths.append(Sandbox.Path(directory, [.read, .write]))
+        sandbox.paths.append(Sandbox.Path(directory.path, [.read, .write]))
         sandbox.limits.addressSpace = limits.memory
         // All of a tool's processes together are watched here; this ends one that is not watched any more.
         sandbox.limits.processorTime = Int(min(seconds, 1e9).rounded(.up)) + 10
@@ -90,5 +118,12 @@ func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(Tran
         return try body()
     } catch {
         throw TranscodingError(error)
+    }
+}
+
+extension TranscodingError {
+    /// The same with the name of the tool.
+    fileprivate func named(_ tool: String) -> TranscodingError {
+        TranscodingError(code, "\(tool): \(reason)", output: output, isOverBudget: isOverBudget)
     }
 }

@@ -27,7 +27,7 @@ extension Transcoder {
 
     private func makeNothing(in directory: ResultDirectory) throws(TranscodingError) {
         let tools = ToolRunner(
-            limits: limits, walls: walls, source: nil, directory: directory.path, watch: ToolWatch(limits, limit: 60),
+            limits: limits, walls: walls, source: nil, directory: directory, watch: ToolWatch(limits, limit: 60),
             isCancelled: { false })
         let quality = TranscodingProfile.Rendition(height: 64, crf: 30, videoBitRate: 100_000, audioBitRate: 64_000)
         // Not lavfi, which makes pictures by itself but does not come with every ffmpeg.

@@ -31,12 +31,15 @@ package struct Transcoder: Sendable {
     ///     exists. What is there is removed first; after an error what is there is of no use.
     ///   - memory: bytes for each tool, if they are not those of the limits.
     ///   - accept: is told what the video costs before it is converted; `false` ends it with `cancelled`.
+    ///   - takeRoom: told how many bytes are about to be written: before each step, and how many are left of them while it
+    ///     runs, 0 at its end. `false` before a step ends it with `noSpace`.
     ///   - progress: gets a number from 0 to 1 that grows, on this thread.
     ///   - isPaused: asked as often; while it is so, the tools stand still.
     ///   - isCancelled: asked ten times a second on this thread while a tool runs.
     package func run(
         _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile, memory: Int? = nil,
-        accept: (TranscodingCost) -> Bool = { _ in true }, progress: @escaping (Double) -> Void,
+        accept: (TranscodingCost) -> Bool = { _ in true }, takeRoom: @escaping (Int) -> Bool = { _ in true },
+        progress: @escaping (Double) -> Void,
         isPaused: @escaping () -> Bool = { false }, isCancelled: @escaping () -> Bool
     ) throws(TranscodingError) -> TranscodingResult {
         let bytes = try source.length()
@@ -46,8 +49,8 @@ package struct Transcoder: Sendable {
         // Reading all of it counts too.
         let watch = ToolWatch(limits, limit: limits.readingTime(bytes), isPaused: isPaused)
         let tools = ToolRunner(
-            limits: limits, walls: walls, source: source.path, directory: directory.path, watch: watch,
-            isCancelled: isCancelled)
+            limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
+            isCancelled: isCancelled, takeRoom: takeRoom)
         var information = try MediaInformation.of(source, tools)
         if information.duration == nil { information.duration = try source.measureDuration(tools) }
         guard let duration = information.duration, duration > 0, duration <= limits.duration else {
@@ -63,7 +66,8 @@ package struct Transcoder: Sendable {
             limits.patience * cost.processorTime(profile.preset) * Double(1 + profile.commands.count)
 
         let job = TranscodingJob(
-            source: source, information: information, duration: duration, profile: profile, directory: directory,
+            source: source, information: information, cost: cost, duration: duration, profile: profile,
+            directory: directory,
             tools: tools, logger: logger, progress: progress)
         return try job.run()
     }

@@ -6,6 +6,8 @@ package struct TranscodingCost: Equatable, Sendable {
     package var pictures = 0
     /// Those of them that are decoded without another one.
     package var keyPictures = 0
+    /// Of the packets of the picture. A file may name the same bytes again and again, and they are decoded each time.
+    package var pictureBytes = 0
     /// Of the file.
     package let bytes: Int
     /// Pixels of the pictures that are encoded.
@@ -28,7 +30,7 @@ package struct TranscodingCost: Equatable, Sendable {
     /// What decoding costs, as a number of pixels of H.264.
     package var decoding: Double {
         let weighted = Double(pictures - keyPictures) + Self.keyWeight * Double(keyPictures)
-        return max(Double(size.pixels), Self.picturePixels) * weighted + Self.bytePixels * Double(bytes)
+        return max(Double(size.pixels), Self.picturePixels) * weighted + Self.bytePixels * Double(pictureBytes)
     }
 
     /// Seconds of processor time on a current server, without a profile's commands.
@@ -65,20 +67,28 @@ extension SourceFile {
     ) throws(TranscodingError) -> TranscodingCost {
         var cost = cost
         let limits = tools.limits
-        // A line for each: `K__` for a key picture, `___` for another one.
-        var isLineStart = true
+        // A line for each: `1234,K__` for a key picture of so many bytes, `1234,___` for another one.
+        var (size, isFlag) = (0, false)
         do throws(TranscodingError) {
             try tools.run(
-                ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", "packet=flags", "-of", "csv=p=0"]
-                    + arguments(sideLimit: limits.side),
+                ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", "packet=size,flags"]
+                    + ["-of", "csv=p=0"] + arguments(sideLimit: limits.side),
                 within: limits.readingTime(cost.bytes), otherwise: .unsupported
             ) { piece in
                 for byte in piece {
-                    if isLineStart, byte == UInt8(ascii: "K") || byte == UInt8(ascii: "_") {
+                    switch byte {
+                    case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                        // No packet has more: a demuxer counts in 32 bits.
+                        size = min(10 * size + Int(byte - UInt8(ascii: "0")), 1 << 31)
+                    case UInt8(ascii: ","): isFlag = true
+                    case UInt8(ascii: "\n"): (size, isFlag) = (0, false)
+                    default:
+                        guard isFlag else { continue }
                         cost.pictures += 1
+                        cost.pictureBytes += size
                         if byte == UInt8(ascii: "K") { cost.keyPictures += 1 }
+                        isFlag = false
                     }
-                    isLineStart = byte == UInt8(ascii: "\n")
                 }
                 if cost.decoding > limits.decoding { tools.watch.stop(because: "it is too much") }
             }
@@ -98,7 +108,7 @@ extension TranscodingCost {
         throw TranscodingError(
             .unsupported,
             "it is too much to decode: \(pictures) pictures or more of \(size) pixels, \(keyPictures) of them key "
-                + "pictures, in \(bytes) bytes, count as \(Self.text(decoding)) pixels; \(Self.text(limits.decoding)) are "
+                + "pictures, in \(pictureBytes) bytes, count as \(Self.text(decoding)) pixels; \(Self.text(limits.decoding)) are "
                 + "allowed", isOverBudget: true)
     }
 

@@ -58,7 +58,7 @@ extension TranscodingError {
         let (code, reason): (Code, String) =
             switch end {
             case .signal(SIGXCPU): (.timeLimit, "\(tool) used more processor time than it may")
-            case .signal(SIGXFSZ): (.toolFailed, "\(tool) wrote a file that is larger than it may be")
+            case .signal(SIGXFSZ): (.unsupported, "\(tool) wrote a file that is larger than it may be")
             // Not by this process, which would have thrown another error.
             case .signal(SIGKILL): (.memoryLimit, "\(tool) was killed, as the kernel does when memory runs out")
             case .signal(let number): (otherwise, "\(tool) was ended by signal \(number)")
@@ -72,7 +72,7 @@ extension TranscodingError {
             case .exit where says(Self.unsupportedPhrases): (.unsupported, "\(tool) cannot decode the file")
             case .exit(let status): (otherwise, "\(tool) ended with \(status)")
             }
-        self.init(code, reason, output: output)
+        self.init(code, reason, output: output, isOverBudget: end == .signal(SIGXFSZ))
     }
 
     private static let spacePhrases = ["No space left on device", "Disk quota exceeded"]

@@ -13,7 +13,10 @@ extension TranscodingJob {
         let result: TranscodingResult.MP4
         do throws(TranscodingError) {
             result = try makeMP4(copiesVideo: copiesVideo, copiesAudio: copiesAudio)
-        } catch  where (copiesVideo || copiesAudio) && (error.code == .toolFailed || error.code == .unsupported) {
+        } catch
+            where (copiesVideo || copiesAudio) && !error.isOverBudget
+            && (error.code == .toolFailed || error.code == .unsupported)
+        {
             // A stream that does not say what it is, or whose packets cannot be moved.
             logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
             result = try makeMP4(copiesVideo: false, copiesAudio: false)
@@ -35,7 +38,9 @@ extension TranscodingJob {
         }
         arguments += copiesAudio ? ["-c:a", "copy"] : FFmpeg.audio(profile.mp4)
         // The index first, so that a player can begin before it has the end.
-        try convert(for: .mp4, arguments + ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(path)"])
+        try convert(
+            for: .mp4, try outputSize(copiesVideo: copiesVideo, copiesAudio: copiesAudio),
+            arguments + ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(path)"])
 
         let made = try checkStreams(path, .mov, size: size, duration: duration)
         pictureDuration = made.video.end ?? pictureDuration
@@ -43,6 +48,21 @@ extension TranscodingJob {
             throw TranscodingError(.toolFailed, "\(path) has its index at the end")
         }
         return TranscodingResult.MP4(size: size, hasCopiedVideo: copiesVideo, hasCopiedAudio: copiesAudio)
+    }
+
+    /// - Throws: `unsupported` if the packets to be copied are far more than there are in the file.
+    private func outputSize(copiesVideo: Bool, copiesAudio: Bool) throws(TranscodingError) -> OutputSize {
+        let rate = (copiesVideo ? 0 : profile.mp4.videoBitRate) + (copiesAudio ? 0 : profile.mp4.audioBitRate)
+        let encoded = OutputSize.encoded(bitRate: rate, cost, duration: duration)
+        guard copiesVideo || copiesAudio else { return encoded }
+        let copied = OutputSize.copied(cost, duration: duration)
+        guard !copiesVideo || cost.pictureBytes <= copied.limit else {
+            throw TranscodingError(
+                .unsupported,
+                "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and "
+                    + "again", isOverBudget: true)
+        }
+        return copiesVideo && copiesAudio ? copied : copied + encoded
     }
 
     /// Whether `moov` comes before `mdat` among the boxes of the file (ISO/IEC 14496-12, section 4.2).

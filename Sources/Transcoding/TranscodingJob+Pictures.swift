@@ -25,7 +25,7 @@ extension TranscodingJob {
         ]
         for (place, choice) in attempts {
             try convert(
-                for: .poster, before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
+                for: .poster, .picture, before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
                 ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]
                     + jpeg(TranscodingResult.posterPath))
             if try isJPEG(TranscodingResult.posterPath) { return finish(.poster) }
@@ -47,7 +47,7 @@ extension TranscodingJob {
             "tpad=stop_mode=clone:stop=\(rows * thumbnails.columns)", "tile=\(thumbnails.columns)x\(rows)",
         ]
         try convert(
-            for: .thumbnails, before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
+            for: .thumbnails, .picture, before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
             ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", filters.joined(separator: ",")]
                 + jpeg(TranscodingResult.thumbnailsPath))
         guard try isJPEG(TranscodingResult.thumbnailsPath) else {

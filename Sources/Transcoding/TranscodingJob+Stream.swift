@@ -42,7 +42,9 @@ extension TranscodingJob {
                 "-y", "file:\(name)/\(Self.playlist)",
             ]
         }
-        try convert(for: .hls, ["-filter_complex", graph] + outputs)
+        let bitRate = renditions.reduce(0) { $0 + $1.0.videoBitRate + $1.0.audioBitRate }
+        try convert(
+            for: .hls, .encoded(bitRate: bitRate, cost, duration: duration), ["-filter_complex", graph] + outputs)
 
         var master = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
         var made: [TranscodingResult.Rendition] = []

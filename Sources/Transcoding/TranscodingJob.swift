@@ -4,6 +4,7 @@ import Logging
 final class TranscodingJob {
     let source: SourceFile
     let information: MediaInformation
+    let cost: TranscodingCost
     /// Seconds.
     let duration: Double
     /// Seconds up to the end of the last picture, as far as it is known.
@@ -15,11 +16,13 @@ final class TranscodingJob {
     private var meter: ProgressMeter
 
     init(
-        source: SourceFile, information: MediaInformation, duration: Double, profile: TranscodingProfile,
-        directory: ResultDirectory, tools: ToolRunner, logger: Logger, progress: @escaping (Double) -> Void
+        source: SourceFile, information: MediaInformation, cost: TranscodingCost, duration: Double,
+        profile: TranscodingProfile, directory: ResultDirectory, tools: ToolRunner, logger: Logger,
+        progress: @escaping (Double) -> Void
     ) {
         self.source = source
         self.information = information
+        self.cost = cost
         self.duration = duration
         pictureDuration = information.video.end ?? duration
         self.profile = profile
@@ -51,7 +54,7 @@ final class TranscodingJob {
         try tools.run(
             TranscodingCommand.fill(
                 command, with: ["input": source.path, "output": directory.path, "duration": "\(duration)"]),
-            startsProcesses: true)
+            writing: .command(tools.limits), startsProcesses: true)
         meter.finish(Self.commandWeight)
     }
 
@@ -91,15 +94,16 @@ final class TranscodingJob {
         meter.finish(Self.weight(of: output, information, profile))
     }
 
-    /// Runs ffmpeg on the source for an output.
+    /// Runs ffmpeg on the source for an output that has no more than so many bytes.
     func convert(
-        for output: TranscodingProfile.Output, before input: [String] = [], _ arguments: [String]
+        for output: TranscodingProfile.Output, _ size: OutputSize, before input: [String] = [], _ arguments: [String]
     ) throws(TranscodingError) {
         var reader = ProgressReader()
         let limits = tools.limits
         try tools.run(
             FFmpeg.command + ["-filter_complex_threads", "\(limits.threads)", "-filter_threads", "\(limits.threads)"]
-                + input + ["-threads", "\(limits.threads)"] + source.arguments(sideLimit: limits.side) + arguments
+                + input + ["-threads", "\(limits.threads)"] + source.arguments(sideLimit: limits.side) + arguments,
+            writing: size
         ) { piece in
             guard let seconds = reader.read(piece) else { return }
             meter.note(seconds / duration, of: Self.weight(of: output, information, profile))

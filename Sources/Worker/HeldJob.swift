@@ -9,7 +9,7 @@ final class HeldJob: @unchecked Sendable {
     enum Return {
         /// The disk has no room but the reserve.
         case noRoom
-        /// It is longer than the lane of short jobs is for.
+        /// It is longer than the lane of short jobs is for, or than others are to wait for.
         case tooLong
     }
 
@@ -81,11 +81,13 @@ final class HeldJob: @unchecked Sendable {
     }
 }
 
-/// The jobs that this process has. Thread-safe.
+/// The jobs that this process has, and the room they are promised. Thread-safe.
 final class HeldJobs: @unchecked Sendable {
-    // SAFETY: `lock` guards `jobs`.
+    // SAFETY: `lock` guards the variables.
     private let lock = NSLock()
     private var jobs: [Int64: HeldJob] = [:]
+    /// Bytes that the tools of each job are about to write.
+    private var promises: [Int64: Int] = [:]
 
     var all: [HeldJob] { lock.withLock { Array(jobs.values) } }
 
@@ -99,7 +101,30 @@ final class HeldJobs: @unchecked Sendable {
 
     func remove(_ held: HeldJob) {
         lock.withLock {
-            if jobs[held.job.id] === held { jobs[held.job.id] = nil }
+            guard jobs[held.job.id] === held else { return }
+            jobs[held.job.id] = nil
+            promises[held.job.id] = nil
+        }
+    }
+
+    /// Bytes that the tools of all jobs are about to write.
+    var promised: Int { lock.withLock { promises.values.reduce(0, +) } }
+
+    /// Promises a job room for so many bytes, instead of what it has been promised.
+    ///
+    /// - Parameter hasRoom: whether there is room for so many bytes; what others are promised is among them.
+    /// - Returns: whether there is. Fewer bytes than before are promised in any case.
+    func promise(_ bytes: Int, to held: HeldJob, hasRoom: (Int) -> Bool) -> Bool {
+        lock.withLock {
+            let id = held.job.id
+            if let before = promises[id], bytes <= before {
+                promises[id] = bytes
+                return true
+            }
+            promises[id] = nil
+            guard hasRoom(promises.values.reduce(bytes, +)) else { return false }
+            promises[id] = bytes
+            return true
         }
     }
 }

@@ -7,7 +7,8 @@ import Uploads
 
 /// One job, from its file to its record.
 extension TranscodingWorker {
-    /// What the lane of short jobs is for: pixels to decode, a minute of 1920x1080 at 60/s, and seconds on the clock.
+    /// What the lane of short jobs is for: pixels to decode, a minute of 1920x1080 at 60/s, and seconds on the clock. Where
+    /// another client waits for the lane that has used less, they are `sharedShortTime`.
     private static let shortDecoding = 8e9
     private static let shortTime = 600.0
 
@@ -26,6 +27,7 @@ extension TranscodingWorker {
                     if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
                     return held.isToReturn == nil
                 },
+                takeRoom: { [self] in takeRoom($0, for: held) },
                 progress: { held.note(progress: $0) }, isPaused: { held.standsStillSince != nil },
                 isCancelled: { [uptime] in
                     if held.lane == .short, uptime() - held.start > Self.shortTime {

@@ -8,7 +8,8 @@ import Transcoding
 /// Takes jobs from the catalogue, of each client in turn, and does them, several at a time.
 ///
 /// One more thread takes a job that is expected to be short while all others have one: it does not wait for long ones. The
-/// price is one more ffmpeg at nice 19. A job that is longer than expected is given back to the others.
+/// price is one more ffmpeg at nice 19. A job that is longer than expected is given back to the others, and soon so where
+/// another client waits for the lane.
 ///
 /// One more takes a job of a client that has none while another one has run for ten minutes: then that one's tools stand still
 /// for as long, in memory, and the two go on in turns. To end the long one instead would lose what it has done, again and
@@ -33,6 +34,17 @@ package final class TranscodingWorker: Sendable {
 
     /// Seconds between two looks for a job, when there was none.
     private static let pollInterval = 1.0
+    /// Bytes above the reserve with which no job begins and one that runs is given back: what encoders write from one look at
+    /// the room to the next, and until they have ended. A copy, which is faster, has room for all of it before it begins.
+    private static let roomMargin = 32 << 20
+    /// Seconds between two looks at the room while jobs run, and how fast it may go: at a gigabyte a second nothing has used up
+    /// all that is left by the next look.
+    private static let roomIntervals = 0.05...2.0
+    private static let roomSpeed = 1e9
+    /// Seconds after which a job in the lane of short ones makes way for a client that has used less. A client's videos of a
+    /// minute that take much longer to convert, one after the other, would keep the lane from all others; 20 s are twice what 10 s
+    /// of a telephone's video take, and let one that comes be ready within a minute.
+    private static let sharedShortTime = 20.0
 
     /// - Parameters:
     ///   - now: seconds since 1970.
@@ -79,6 +91,9 @@ package final class TranscodingWorker: Sendable {
         }
         let ended = StopSignal()
         group.notify(queue: .global()) { ended.stop() }
+        Thread.detachNewThread {
+            while ended.wait(self.makeRoom()) {}
+        }
         // The last jobs keep their leases while they end.
         let interval = min(2, Double(settings.lease) / 4)
         var heartbeat: Int64 = 0
@@ -91,7 +106,7 @@ package final class TranscodingWorker: Sendable {
                 renew(job, &noRenewal)
                 turn()
             }
-            makeRoom()
+            shareShortLane()
             takeTurns()
         } while ended.wait(interval)
         do throws(CatalogueError) {
@@ -131,13 +146,37 @@ package final class TranscodingWorker: Sendable {
 
     /// Has the job that began last given back when there is no room but the reserve, one after the other: the results of the
     /// others may still fit.
-    private func makeRoom() {
-        do throws(SystemError) {
-            try store.checkRoom(for: 0)
-        } catch {
-            let jobs = held.all
-            guard error.isDiskFull, !jobs.contains(where: { $0.isToReturn != nil }) else { return }
+    ///
+    /// - Returns: seconds until the next look.
+    private func makeRoom() -> Double {
+        let jobs = held.all
+        guard !jobs.isEmpty, let room = try? store.room().data else { return Self.roomIntervals.upperBound / 4 }
+        if room < Self.roomMargin, !jobs.contains(where: { $0.isToReturn != nil }) {
             jobs.max { $0.start < $1.start }?.giveBack(because: .noRoom)
+        }
+        let seconds = Double(room) / Self.roomSpeed
+        return min(max(seconds, Self.roomIntervals.lowerBound), Self.roomIntervals.upperBound)
+    }
+
+    /// Whether there is room for what a job is about to write and for what others are promised.
+    func takeRoom(_ bytes: Int, for job: HeldJob) -> Bool {
+        held.promise(bytes, to: job) { bytes in
+            do throws(SystemError) {
+                try store.checkRoom(for: bytes + Self.roomMargin)
+            } catch {
+                return !error.isDiskFull
+            }
+            return true
+        }
+    }
+
+    /// Has the job in the lane of short ones given back that another client waits for.
+    private func shareShortLane() {
+        for job in held.all where job.lane == .short && uptime() - job.start > Self.sharedShortTime {
+            // What cannot be found out now is asked again soon.
+            if (try? catalogue.hasWaiting(.short, before: job.job, now: now())) == true {
+                job.giveBack(because: .tooLong)
+            }
         }
     }
 
@@ -182,7 +221,7 @@ package final class TranscodingWorker: Sendable {
     /// Does a job. Returns `false` if there is none, or none that may begin now.
     private func doNextJob(_ lane: Job.Lane, until stop: StopSignal, _ complaint: inout Complaint) throws -> Bool {
         guard isOpen(lane) else { return false }
-        try store.checkRoom(for: 0)
+        try store.checkRoom(for: held.promised + Self.roomMargin)
         let memory = lane == .short ? shortMemory : memory
         var bytes = min(memory.total, WorkerSettings.toolMemory(jobs: settings.jobs, memory: settings.memory))
         guard memory.take(bytes) else {

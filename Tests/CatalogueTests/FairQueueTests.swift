@@ -137,6 +137,32 @@ import Testing
         #expect(try Set((0..<3).map { _ in try queue.claim()?.id }).count == 3)
     }
 
+    @Test("a job in a lane is waited for by a client that has used less, not by its own or by one that has used more")
+    func waiting() throws {
+        let queue = try Queue()
+        try queue.add("greedy")
+        #expect(try queue.doNext(seconds: 200) == "greedy")
+        try queue.add("a")
+        let job = try #require(try queue.claim(.short))
+        for _ in 0..<30 {
+            queue.now += 2
+            _ = try queue.fixture.catalogue.heartbeat(job, lease: 60, progress: 0, standsStill: false, now: queue.now)
+        }
+        func isWaitedFor(_ lane: Job.Lane = .short) throws -> Bool {
+            try queue.fixture.catalogue.hasWaiting(lane, before: job, now: queue.now)
+        }
+        try queue.add("a")
+        try queue.add("greedy")
+        #expect(try !isWaitedFor())
+        let large = try queue.add("b", size: 300 << 20)
+        // It is not for this lane.
+        #expect(try !isWaitedFor() && isWaitedFor(.any))
+        try queue.fixture.execute("UPDATE job SET size = 1, not_before = \(queue.now + 60) WHERE job_id = \(large)")
+        #expect(try !isWaitedFor())
+        queue.now += 60
+        #expect(try isWaitedFor())
+    }
+
     @Test("a turn is for a client none of whose jobs runs")
     func turnLane() throws {
         let queue = try Queue()

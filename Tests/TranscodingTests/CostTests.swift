@@ -15,6 +15,7 @@ import Testing
             size: PictureSize(width: width, height: height), bytes: Int(megabits * 1e6 / 8 * hours * 3600))
         cost.pictures = Int(rate * hours * 3600)
         cost.keyPictures = Int(hours * 3600 / keyInterval)
+        cost.pictureBytes = cost.bytes
         return cost
     }
 
@@ -57,11 +58,8 @@ import Testing
         }
     }
 
-    @Test("packets are counted as they are in the file, and key pictures among them")
-    func count() throws {
-        let workshop = try Workshop()
-        let file = try workshop.makeVideo(
-            "a.mp4", seconds: 4, ["-c:v", "libx264", "-g", "10", "-sc_threshold", "0", "-preset", "ultrafast"])
+    /// What a file costs, without converting it.
+    private func cost(of file: String, in workshop: Workshop) throws -> TranscodingCost {
         var seen: TranscodingCost?
         do throws(TranscodingError) {
             _ = try Transcoder(limits: TranscodingLimits(), logger: .init(label: "test")).run(
@@ -74,11 +72,41 @@ import Testing
         } catch {
             #expect(error.code == .cancelled)
         }
-        let cost = try #require(seen)
+        return try #require(seen)
+    }
+
+    @Test("packets are counted as they are in the file, and key pictures among them")
+    func count() throws {
+        let workshop = try Workshop()
+        let file = try workshop.makeVideo(
+            "a.mp4", seconds: 4, ["-c:v", "libx264", "-g", "10", "-sc_threshold", "0", "-preset", "ultrafast"])
+        let cost = try cost(of: file, in: workshop)
+        let packets = try Workshop.command(
+            ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=size", "-of", "csv=p=0", file])
+        #expect(
+            cost.pictureBytes == packets.split(separator: "\n").reduce(0) { $0 + (Int($1) ?? 0) }
+                && cost.pictureBytes > 0 && cost.pictureBytes < cost.bytes)
         #expect(cost.pictures == 100 && cost.keyPictures == 10 && cost.size == PictureSize(width: 320, height: 180))
         // Once for the MP4, once for the one quality of the stream.
         #expect(cost.encodedPixels == 2 * 100 * 320 * 180)
         #expect(!workshop.exists("work/video.mp4"))
+    }
+
+    @Test("the same bytes count each time that they are decoded")
+    func repeated() throws {
+        let workshop = try Workshop()
+        let (content, pictureBytes) = try HostileVideo.oneKeyPicture(width: 320, height: 180, samples: 3000)
+        let file = workshop.path("repeated.mp4")
+        try Data(content).write(to: URL(fileURLWithPath: file))
+        let cost = try cost(of: file, in: workshop)
+        #expect(cost.pictures == 3000 && cost.keyPictures == 3000)
+        #expect(cost.pictureBytes == 3000 * pictureBytes && cost.pictureBytes > 100 * cost.bytes)
+        // 14,900 times a picture of 320x312 that has 650 KB as JPEG 2000: nothing by its pixels or by the bytes of the file,
+        // minutes by what is decoded. A minute of 1080p is for the lane of short jobs.
+        var film = TranscodingCost(size: PictureSize(width: 320, height: 312), bytes: 709_000)
+        (film.pictures, film.keyPictures, film.pictureBytes) = (14_900, 14_900, 14_900 * 650_000)
+        #expect(film.decoding > 80e9)
+        #expect(self.cost(1920, 1080, rate: 60, hours: 1.0 / 60, keyInterval: 2, megabits: 20).decoding < 10e9)
     }
 
     @Test("the budget of processor time grows with the pictures, their pixels and what is encoded of them")

@@ -149,7 +149,7 @@ typealias Child = System.ChildProcess
             (.exit(1), "x264 [error]: malloc of size 3133440 failed", .memoryLimit),
             (.exit(127), "ffprobe: error while loading shared libraries: l.so: failed to map segment", .memoryLimit),
             (.exit(255), "Exiting normally, received signal 24.", .timeLimit), (.signal(SIGXCPU), "", .timeLimit),
-            (.signal(SIGXFSZ), "", .toolFailed), (.signal(SIGKILL), "", .memoryLimit),
+            (.signal(SIGXFSZ), "", .unsupported), (.signal(SIGKILL), "", .memoryLimit),
             (.signal(SIGSEGV), "", .unsupported), (.exit(1), "", .unsupported),
         ])
     func codes(end: Child.End, output: String, code: TranscodingError.Code) {

@@ -102,6 +102,117 @@ import Transcoding
         worker.stop()
     }
 
+    @Test("a job in the lane of short ones soon makes way for a client that has used less, not for its own client")
+    func sharedLane() throws {
+        let shop = try Shop()
+        shop.settings.profile.outputs = [.poster]
+        shop.settings.profile.commands = [["sh", "-c", "case {duration} in 3*) sleep 300 ;; esac"]]
+        func upload(_ client: String, seconds: Double) throws -> Int64 {
+            let id = try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: seconds))
+            try shop.execute("UPDATE job SET client = '\(client)' WHERE path = '\(shop.video(id).path)'")
+            return id
+        }
+        let long = try upload("a", seconds: 3)
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.job(long).progress > 0 })
+        let inLane = try upload("a", seconds: 3)
+        #expect(shop.waitUntil { try shop.job(inLane).progress > 0 })
+        let own = try upload("a", seconds: 1)
+        usleep(25_000_000)
+        #expect(try shop.job(inLane).state == .running && shop.job(own).state == .queued)
+        let other = try upload("b", seconds: 1)
+        let start = ContinuousClock.now
+        #expect(shop.waitUntil { try shop.video(other).state == .ready })
+        print("ready after", ContinuousClock.now - start)
+        // It has cost nothing, and is not for that lane any more.
+        #expect(shop.waitUntil { try shop.video(own).state == .ready })
+        let job = try shop.job(inLane)
+        #expect(job.state == .queued && job.claims == 1 && job.attempts == 0 && job.error == nil)
+        #expect(try shop.job(long).state == .running)
+        worker.stop()
+    }
+
+    @Test("room is promised to one job at a time, and given back with it")
+    func promises() throws {
+        let shop = try Shop()
+        for _ in 0..<2 { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 0.2)) }
+        let jobs = HeldJobs()
+        let held = try (0..<2).map { _ in
+            let job = try #require(try shop.catalogue.claimJob(worker: "test", lease: 60, now: shop.now()))
+            return HeldJob(job, lane: .any, lease: 60, uptime: 0)
+        }
+        held.forEach(jobs.insert)
+        var asked: [Int] = []
+        func promise(_ bytes: Int, _ index: Int) -> Bool {
+            jobs.promise(bytes, to: held[index]) {
+                asked.append($0)
+                return $0 <= 100
+            }
+        }
+        #expect(promise(60, 0) && !promise(50, 1) && jobs.promised == 60)
+        // What it has written is no longer to come.
+        #expect(promise(20, 0) && promise(50, 1) && jobs.promised == 70)
+        #expect(asked == [60, 110, 70])
+        jobs.remove(held[0])
+        #expect(jobs.promised == 50 && promise(100, 0) == false && promise(0, 1) && promise(100, 0))
+    }
+
+    @Test(
+        "a copy that there is no room for is not begun, and the reserve stays free",
+        .enabled(if: geteuid() == 0, "only root can mount"))
+    func copyWithoutRoom() throws {
+        let disk = try makeTemporaryDirectory().resolvingSymlinksInPath()
+        func command(_ words: String...) throws -> Bool {
+            try ChildProcess.run(words[0], Array(words.dropFirst()), within: 120).end == .exit(0)
+        }
+        #expect(try command("mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", disk.path))
+        defer {
+            _ = try? command("umount", "--lazy", disk.path)
+            try? FileManager.default.removeItem(at: disk)
+        }
+        let shop = try Shop(disk: disk)
+        shop.settings.profile.outputs = [.mp4]
+        let file = disk.appendingPathComponent("noise.mp4")
+        #expect(
+            try command(
+                "ffmpeg", "-nostdin", "-v", "error", "-f", "rawvideo", "-video_size", "1280x720", "-pix_fmt", "yuv420p",
+                "-framerate", "25", "-i", "/dev/urandom", "-frames:v", "60", "-c:v", "libx264", "-qp", "4", "-preset",
+                "ultrafast", file.path))
+        let content = Array(try Data(contentsOf: file))
+        try FileManager.default.removeItem(at: file)
+        #expect(content.count > 64 << 20)
+        let id = try shop.upload(PageUpload(fileName: "noise.mp4", content: content))
+        @Sendable func free() -> Int {
+            var status = statvfs()
+            #expect(statvfs(disk.path, &status) == 0)
+            return Int(status.f_bavail * status.f_frsize)
+        }
+        // Above the reserve there is less than the copy has.
+        let reserve = 100 << 20
+        let ballast = Glibc.open(shop.path("ballast-of-test"), O_WRONLY | O_CREAT, 0o600)
+        #expect(posix_fallocate(ballast, 0, off_t(free() - reserve - content.count + 1 << 20)) == 0)
+        let (lowest, isOver) = (Locked(Int.max), Locked(false))
+        let watcher = Thread {
+            while !isOver.withLock(\.self) {
+                let now = free()
+                lowest.withLock { $0 = min($0, now) }
+                usleep(2000)
+            }
+        }
+        let worker = try shop.startWorker(reserve: .bytes(reserve))
+        watcher.start()
+        defer { isOver.withLock { $0 = true } }
+        #expect(shop.waitUntil { try shop.job(id).state == .queued && shop.job(id).claims > 0 })
+        #expect(try shop.job(id).errorCode == "noSpace" && shop.job(id).attempts == 0)
+        #expect(lowest.withLock(\.self) >= reserve, "\(lowest.withLock(\.self)) of \(reserve)")
+        #expect(ftruncate(ballast, 0) == 0)
+        close(ballast)
+        try shop.execute("UPDATE job SET not_before = 0")
+        #expect(shop.waitUntil { try shop.video(id).state == .ready })
+        #expect(lowest.withLock(\.self) >= reserve, "\(lowest.withLock(\.self)) of \(reserve)")
+        worker.stop()
+    }
+
     @Test("a job of another client has its turn when one has run for its time, and both go on where they were")
     func turns() throws {
         let shop = try Shop()

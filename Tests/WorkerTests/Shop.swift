@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import GRDB
 import Glibc
+import IntakeService
 import Testing
 import TestSupport
 import Transcoding
@@ -18,12 +19,14 @@ final class Shop {
     var limits = TranscodingLimits()
     private let log = LogRecord()
 
-    init() throws {
-        site = try InProcessSite {
-            $0.queuesTranscoding = true
-            $0.bodyLimit = 256 << 20
-            $0.webhookURL = "http://127.0.0.1:9/"
+    /// - Parameter disk: a directory to be in, which stays; `nil` for one of its own.
+    init(disk: URL? = nil) throws {
+        let change = { (settings: inout IntakeSettings) in
+            settings.queuesTranscoding = true
+            settings.bodyLimit = 256 << 20
+            settings.webhookURL = "http://127.0.0.1:9/"
         }
+        site = try disk.map { try InProcessSite(directory: $0, bootID: "first", change) } ?? InProcessSite(change)
         directory = site.dataDirectory.resolvingSymlinksInPath().path
         settings = WorkerSettings(name: "test", jobs: 1, workDirectory: directory + "/transcoding")
         settings.lease = 2
