@@ -65,11 +65,12 @@ async def begins_many(client, draw, world):
 async def fills(client, draw, world):
     """Real bytes, as many as it gets in, never the last chunk."""
     async def start():
-        video = Video(f"fills {draw.random()}", 64 * MIB)
+        chunks = draw.choice([32, 8, 2])
+        video = Video(f"fills {draw.random()}", chunks * 2 * MIB)
         guid, md5 = world.guid(draw), random_md5(draw)
-        for chunk in range(31):
+        for chunk in range(chunks - 1):
             reply = await attempt(client.upload(
-                fields(guid, md5, video.size, 32, chunk), video.piece(chunk * 2 * MIB, 2 * MIB)))
+                fields(guid, md5, video.size, chunks, chunk), video.piece(chunk * 2 * MIB, 2 * MIB)))
             if reply is None or reply.code < 0:
                 break
             await asyncio.sleep(world.pause)
