@@ -31,6 +31,8 @@ class Page:
         self.chunks = max(1, -(-video.size // chunk_size))
         self.waiting = [chunk for chunk in range(self.chunks) if chunk not in self.has] or [self.chunks - 1]
         self.acknowledged = set()
+        # Requests without a reply.
+        self.lost_replies = 0
         self.last = None
         # Those with HTTP 200: (chunk, when it was sent, reply).
         self.replies = []
@@ -77,8 +79,8 @@ class Page:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         outcome = await self.judge()
-        # What was left, or broken off, lives on in the server.
-        if outcome == "stored" or not self.acknowledged:
+        # What was left, or broken off, lives on in the server; what was sent and not answered may.
+        if outcome == "stored" or not (self.acknowledged or self.lost_replies):
             world.announced[self.client.address].pop(key, None)
         world.outcomes[outcome] += 1
         return outcome
@@ -162,6 +164,7 @@ class Page:
                     self.waiting.clear()
                     return None
             except Reset as error:
+                self.lost_replies += 1
                 answer = error
             if time.monotonic() > deadline if self.retries is None else attempt == self.retries:
                 self.gave_up = answer

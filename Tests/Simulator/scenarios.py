@@ -471,7 +471,7 @@ async def slow_disk(options):
     site = Site(options.directory, 2 * size + 400 * MIB, 100 * MIB, disk=disk)
     world = World("slow-disk", options.seed, options.seconds, options.soak, site, 4000)
     world.memory_bounds = {}
-    video = Video(f"slow {world.seed}", size + 4711)
+    video = Video(f"slow {world.seed}", size - 4711)
     video.md5
     await world.begin()
     oracle, guids = world.oracle, world.guids_of(world.draw("slow-disk"))

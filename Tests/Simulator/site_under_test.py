@@ -189,8 +189,9 @@ class Site:
         try:
             output, _ = await asyncio.wait_for(asyncio.shield(reading), kill_after or limit)
         except TimeoutError:
+            # Not `process.kill`: that takes away the exit status of one that has just ended.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
             output, _ = await reading
             if kill_after is None:
                 output += f"\n(did not end within {limit} s)".encode()
