@@ -107,6 +107,9 @@ package protocol Catalogue: Sendable {
     /// Whether bytes of uploads that are gone may still be on their way off the disk.
     func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
 
+    /// So many bytes of uploads that are gone are off the disk.
+    func noteRemoved(bytes: Int) throws(CatalogueError)
+
     /// All uploads that are open, by number.
     func openUploads() throws(CatalogueError) -> [Upload]
 

@@ -44,10 +44,13 @@ package struct ExpiredUpload: Equatable, Sendable {
     package let id: Int64
     /// What its video's file was to be called.
     package let path: String
+    /// Its bytes that the catalogue counts as on their way off the disk, until `noteRemoved`.
+    package let bytes: Int
 
-    package init(id: Int64, path: String) {
+    package init(id: Int64, path: String, bytes: Int = 0) {
         self.id = id
         self.path = path
+        self.bytes = bytes
     }
 }
 

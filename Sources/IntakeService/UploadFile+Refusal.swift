@@ -101,6 +101,7 @@ extension IntakeService {
         let active = self.uploads.with(ids: Set(uploads.map(\.id)))
         remove(uploads)
         for upload in active { end(upload, .failed(failure)) }
+        try? catalogue.noteRemoved(bytes: uploads.reduce(0) { $0 + $1.bytes })
     }
 
     /// Uploads had to give way to a client's new one.
