@@ -158,7 +158,7 @@ import Uploads
         #expect(try unfinished(try start(50, "carol", now: 1007, room: 100)).expired.isEmpty)
     }
 
-    @Test("those who come while others give way take no more than is missing, and nothing from clients below their share")
+    @Test("who comes while others give way takes no more than is missing, and nothing from clients below their share")
     func arrivals() throws {
         let fixture = try Fixture()
         // 100 bytes, all of them of one client, and on the disk until they are removed.

@@ -113,8 +113,11 @@ class World:
 
 
 async def cancel(tasks):
-    for task in tasks:
-        task.cancel()
+    # More than once: `asyncio.wait_for` of Python 3.11 loses a cancellation that comes when its time is up.
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, (Reset, asyncio.CancelledError)):
             raise result
