@@ -86,8 +86,8 @@ package protocol Catalogue: Sendable {
         _ key: UploadKey, expiry: UploadExpiry, limit: Int
     ) throws(CatalogueError) -> [(upload: Upload, chunks: [StoredChunk])]
 
-    /// Refuses a guid for want of room, unless an unfinished upload that it is an alias of has a recorded chunk. It is no
-    /// alias of any more.
+    /// Refuses a guid, which is no alias of an unfinished upload any more; not for want of room or share where such an upload
+    /// has a recorded chunk.
     ///
     /// - Parameter whenRefused: is called in the transaction, before the guid is no alias any more.
     /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store. `nil` if the guid is
@@ -114,6 +114,9 @@ package protocol Catalogue: Sendable {
 
     /// Whether bytes of uploads or videos that are gone may still be on their way off the disk.
     func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
+
+    /// So many bytes of uploads that are gone are off the disk.
+    func noteRemoved(bytes: Int) throws(CatalogueError)
 
     /// All uploads that are open, by number.
     func openUploads() throws(CatalogueError) -> [Upload]

@@ -100,7 +100,7 @@ extension Database {
                 """, [guid[0] as Int64])
             guard let gone else { return nil }
             try noteFreed(gone[2], now: refusal.time)
-            return ExpiredUpload(id: gone[0], path: gone[1])
+            return ExpiredUpload(id: gone[0], path: gone[1], bytes: gone[2])
         }
     }
 
@@ -298,19 +298,24 @@ extension Database {
                 return holdings!.map(\.upload)
             }
         }
-        switch try verdict(room: room) {
+        // What is on its way off the disk is promised already to those for whom it gave way. Without it each request that
+        // comes meanwhile would take it once more, and as shares would shrink, in the end from clients below theirs.
+        let whole = try room + freedBytes(now: now) + disk.unrecorded
+        switch try verdict(room: whole) {
         case .admitted(let evicted):
-            if evicted.isEmpty { return .admitted([]) }
+            if evicted.isEmpty {
+                // It is no room yet.
+                return request.bytes <= room ? .admitted([]) : .refused(.diskFull, comesFree: true)
+            }
             let gone = Set(evicted)
             let uploads = (holdings ?? []).filter { gone.contains($0.upload.upload) }.map {
-                ExpiredUpload(id: $0.upload.upload, path: $0.path, isEvicted: true)
+                ExpiredUpload(id: $0.upload.upload, path: $0.path, bytes: $0.upload.received, isEvicted: true)
             }
             try retire(uploads, reason: Refusal.expired, now: now)
             return .admitted(uploads)
         case .refused(let reason):
-            // What is on its way off the disk is no room yet. But for it the answer may be another one in a moment.
-            let coming = try freedBytes(now: now) + disk.coming
-            if coming > 0, case .admitted = try verdict(room: room + coming) {
+            // But for what is on its way off the disk the answer may be another one in a moment.
+            if disk.coming > 0, case .admitted = try verdict(room: whole + disk.coming) {
                 return .refused(reason, comesFree: true)
             }
             return .refused(reason, comesFree: false)
@@ -400,5 +405,16 @@ extension SQLiteCatalogue {
 
     package func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool {
         try read { db in try db.freedBytes(now: now) > 0 }
+    }
+
+    package func noteRemoved(bytes: Int) throws(CatalogueError) {
+        guard bytes > 0 else { return }
+        try write { db in
+            try db.run(
+                """
+                UPDATE freed SET bytes = bytes - ?1 WHERE time = (
+                    SELECT time FROM freed WHERE bytes >= ?1 ORDER BY time DESC LIMIT 1)
+                """, [bytes])
+        }
     }
 }

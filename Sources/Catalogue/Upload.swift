@@ -44,12 +44,15 @@ package struct ExpiredUpload: Equatable, Sendable {
     package let id: Int64
     /// What its video's file was to be called.
     package let path: String
+    /// Its bytes that the catalogue counts as on their way off the disk, until `noteRemoved`.
+    package let bytes: Int
     /// It gave way to another client's.
     package let isEvicted: Bool
 
-    package init(id: Int64, path: String, isEvicted: Bool = false) {
+    package init(id: Int64, path: String, bytes: Int = 0, isEvicted: Bool = false) {
         self.id = id
         self.path = path
+        self.bytes = bytes
         self.isEvicted = isEvicted
     }
 }

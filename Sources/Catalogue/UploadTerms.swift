@@ -41,13 +41,15 @@ package struct UploadTerms: Sendable {
 package struct DiskRoom: Sendable {
     /// Bytes that are free above the reserve; what is promised to uploads is in them.
     package let free: Int
-    /// Bytes that are taken and will be free in a moment, or that are taken and still promised too: those of request bodies,
-    /// and those that have been written and may not be recorded yet.
+    /// Bytes that are taken and will be free in a moment: those of request bodies.
     package let coming: Int
+    /// Bytes that have been written and may not be recorded yet: taken, and still promised too.
+    package let unrecorded: Int
 
-    package init(free: Int, coming: Int = 0) {
+    package init(free: Int, coming: Int = 0, unrecorded: Int = 0) {
         self.free = free
         self.coming = coming
+        self.unrecorded = unrecorded
     }
 }
 

@@ -92,8 +92,8 @@ package protocol ChunkStore: Sendable {
 
     /// Puts a file that belongs to no upload out of the way, where an operator finds it.
     ///
-    /// - Returns: its new place, relative to the store.
-    func setAside(_ file: IncomingFile) throws(SystemError) -> String
+    /// - Returns: its new place, relative to the store; `nil` if another process has taken it away meanwhile.
+    func setAside(_ file: IncomingFile) throws(SystemError) -> String?
 
     /// An anonymous file for a body that does not come as a file; gone when closed.
     func makeSpool() throws(SystemError) -> StoredFile

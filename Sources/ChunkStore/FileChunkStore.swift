@@ -127,11 +127,11 @@ extension FileChunkStore {
         return files
     }
 
-    package func setAside(_ file: IncomingFile) throws(SystemError) -> String {
+    package func setAside(_ file: IncomingFile) throws(SystemError) -> String? {
         try deleting { () throws(SystemError) in try moveAside(file) }
     }
 
-    private func moveAside(_ file: IncomingFile) throws(SystemError) -> String {
+    private func moveAside(_ file: IncomingFile) throws(SystemError) -> String? {
         try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
         let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
         for attempt in 0... {
@@ -141,6 +141,8 @@ extension FileChunkStore {
                 _ = try SystemError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
             } catch  where error.code == EEXIST {
                 continue
+            } catch  where error.code == ENOENT {
+                return nil
             }
             unlinkat(incoming.number, file.name, 0)
             return "\(Self.setAsideDirectory)/\(name)"

@@ -188,11 +188,12 @@ extension Check {
 
     private mutating func checkOrphans(_ published: [PublishedFile]) throws {
         let unfinished = Set(try service.store.incomingFiles().map(\.inode))
-        let garbage = try garbage()
         for file in published where file.changeTime < service.now - Self.settlingTime {
             // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
             if unfinished.contains(file.inode) { continue }
-            guard try !service.catalogue.hasVideo(atPath: file.path), !garbage.contains(file.path) else { continue }
+            // In this order: a deletion turns the record into garbage, and then takes the file away.
+            guard try !service.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
+            else { continue }
             guard (try? service.store.openPublished(file.path)) != nil else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
         }
@@ -207,10 +208,11 @@ extension Check {
         try service.store.forEachTranscoded { path, changeTime in
             if changeTime < limit { found.append(path) }
         }
-        let garbage = try garbage()
-        for path in found where !garbage.contains(path) {
+        for path in found {
+            // In this order, as with files.
             guard let original = MediaFacts.original(ofDirectory: path),
-                try !service.catalogue.hasVideo(atPath: original)
+                try !service.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
+                (try? service.store.openPublished(path)) != nil
             else { continue }
             add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
             if isRepairing { try remove(path, madeOf: original) }
@@ -240,7 +242,8 @@ extension Check {
         for upload in try service.catalogue.openUploads() where upload.received > 0 {
             report.uploads += 1
             let chunks = try service.catalogue.chunks(ofUpload: upload.id)
-            guard files[upload.id] != nil else {
+            // One that has begun meanwhile is not in the list.
+            guard files[upload.id] != nil || (try? service.store.openUpload(upload.id)) != nil else {
                 try lose(chunks, of: upload, .file, "its file is not there")
                 continue
             }

@@ -97,13 +97,13 @@ extension IntakeService {
                 report.finished.add(file.occupied)
                 if !isDryRun { store.removeUpload(id) }
             } else if file.changeTime < time - Self.orphanAge {
-                report.setAside.add(file.occupied)
                 if !isDryRun {
-                    let place = try store.setAside(file)
+                    guard let place = try store.setAside(file) else { continue }
                     logger.warning(
                         "a file that belongs to no upload was set aside",
                         metadata: ["file": "incoming/\(file.name)", "to": "\(place)", "bytes": "\(file.length)"])
                 }
+                report.setAside.add(file.occupied)
             }
         }
         report.garbage = try removeGarbage(isDryRun: isDryRun)

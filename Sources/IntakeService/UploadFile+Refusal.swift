@@ -114,8 +114,8 @@ extension IntakeService {
         return { [self] in
             let room = (try? store.room(since: before)) ?? before
             return DiskRoom(
-                free: part(room),
-                coming: part(before) - part(room) + room.inBodies + unrecorded.load(ordering: .relaxed))
+                free: part(room), coming: part(before) - part(room) + room.inBodies,
+                unrecorded: unrecorded.load(ordering: .relaxed))
         }
     }
 
@@ -128,6 +128,7 @@ extension IntakeService {
         let active = self.uploads.with(ids: Set(uploads.map(\.id)))
         remove(uploads)
         for upload in active { end(upload, .failed(failure)) }
+        try? catalogue.noteRemoved(bytes: uploads.reduce(0) { $0 + $1.bytes })
     }
 
     private func noteEnded(_ uploads: [ExpiredUpload], for client: Client) {

@@ -71,8 +71,7 @@ extension IntakeService {
                 if try self.take(request, content, in: upload, call) { return }
                 throw .notStored(cause: "the upload ended in another process")
             } catch {
-                self.refuseIfFinal(request, call, error)
-                call.answer(error)
+                call.answer(self.refuseIfFinal(SentChunk(request), call, error))
             }
         }
     }

@@ -46,7 +46,7 @@ final class Fixture {
             bootID: "boot",
             terms: UploadTerms(
                 client: client ?? Client(owner: key.owner, address: ""), limits: limits,
-                room: { DiskRoom(free: room, coming: unrecorded) }, beginsAnew: beginsAnew, refusal: refusal,
+                room: { DiskRoom(free: room, unrecorded: unrecorded) }, beginsAnew: beginsAnew, refusal: refusal,
                 permit: permit),
             expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }

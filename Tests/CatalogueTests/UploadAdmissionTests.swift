@@ -158,6 +158,33 @@ import Uploads
         #expect(try unfinished(try start(50, "carol", now: 1007, room: 100)).expired.isEmpty)
     }
 
+    @Test("who comes while others give way takes no more than is missing, and nothing from clients below their share")
+    func arrivals() throws {
+        let fixture = try Fixture()
+        // 100 bytes, all of them of one client, and on the disk until they are removed.
+        var large: [Int64] = []
+        for number in 0..<10 {
+            let key = key(10, owner: "large", chunks: number + 2)
+            let start = try fixture.start(key, guid: "a\(number)", isFirst: true, now: 1000, expiry: 0, room: 100)
+            let upload = try unfinished(start).upload
+            try record(upload, [0], now: 1000, fixture)
+            large.append(upload.id)
+        }
+        for (number, owner) in ["bob", "carol", "dave", "erin", "frank"].enumerated() {
+            let key = key(13 - number, owner: owner)
+            let gone = try unfinished(
+                try fixture.start(key, guid: owner, isFirst: true, now: 1000, expiry: 0, room: 0)
+            ).expired
+            // 13, 12, 11, 10 and 9 bytes are missing, of which 7, 5, 4 and 4 are left over by the one before.
+            #expect(gone == Array(large.prefix(number == 0 ? 2 : 1)), "\(owner)")
+            large.removeFirst(gone.count)
+        }
+        #expect(try fixture.count("upload") == 9)
+        #expect(try fixture.catalogue.awaitsRoom(now: 1000))
+        try fixture.catalogue.noteRemoved(bytes: 60)
+        #expect(try !fixture.catalogue.awaitsRoom(now: 1000))
+    }
+
     @Test("the lives that are over end a hundred at a time, unless they are only counted")
     func batches() throws {
         let fixture = try Fixture()

@@ -94,6 +94,8 @@ private final class Fixture {
             let files = try fixture.store.incomingFiles()
             #expect(files.map(\.upload) == [9] && files.map(\.length) == [3])
             #expect(try fixture.store.setAside(files[0]) == place)
+            // Another process has found it, too.
+            #expect(try fixture.store.setAside(files[0]) == nil)
             #expect(try fixture.contents(place) == Array(text.utf8))
         }
         #expect(try fixture.store.incomingFiles().isEmpty)

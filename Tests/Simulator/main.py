@@ -38,6 +38,9 @@ def run(name, seed, seconds, arguments):
     site = None
     try:
         world = asyncio.run(scenarios.run(name, Options(directory, seed, seconds, arguments.soak)))
+        if world is None:
+            shutil.rmtree(directory)
+            return 0
         site = world.site
     except BaseException:
         print(f"FAIL {name}, seed {seed}: the logs are in {directory}/log", flush=True)

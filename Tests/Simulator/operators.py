@@ -34,6 +34,14 @@ async def delete(world, records, kill_after=None):
             "`video delete` works", "an operator", f"videos {[record.number for record in records]}: exit code {code}: {output[-600:]}")
 
 
+async def expire(world):
+    """Removes unfinished uploads, as if no chunk had come for longer than they live."""
+    world.site.change("UPDATE upload SET update_time = 1 WHERE state = 'open'")
+    code, output = await world.site.command("gc")
+    if code != 0:
+        world.oracle.breaks("`gc` works", "an operator", f"exit code {code}: {output[-600:]}")
+
+
 async def cleans(world, draw):
     """`gc`, `check --repair` and `status` at any time."""
     while True:

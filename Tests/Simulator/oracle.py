@@ -14,6 +14,8 @@ from wire import Reset
 
 # What a file, a transaction or a sample of the disk may be off by.
 DISK_SLACK = 12 * MIB
+# Reasons for which a server that has too many clients refuses one of them.
+CROWDED = ("quota", "disk-full", "expired", "unavailable")
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Oracle:
     notes: Counter = field(default_factory=Counter)
     # Of replies: (action, code, reason).
     replies: Counter = field(default_factory=Counter)
+    # By address: replies whose reason is one of CROWDED.
+    crowded_out: Counter = field(default_factory=Counter)
     lowest_free: int = 1 << 62
     # Bytes of memory, and descriptors.
     highest: dict = field(default_factory=dict)
@@ -60,8 +64,9 @@ class Oracle:
     def note(self, what):
         self.notes[what] += 1
 
-    def count(self, action, reply):
+    def count(self, address, action, reply):
         self.replies[action, reply.code, reply.reason] += 1
+        self.crowded_out[address] += reply.code < 0 and reply.reason in CROWDED
         if reply.status == 500 or reply.reason == "internal":
             self.breaks("no request ends with HTTP 500", action, str(reply))
         elif reply.status == 200 and reply.code == 0 and action != "list_class":
@@ -148,6 +153,37 @@ class Oracle:
         if world.site.room_of_uploads() - DISK_SLACK < clients * sum(held.values()):
             return False
         return len(held) <= world.uploads_limit // clients
+
+    def check_no_refusals(self, addresses):
+        for address in addresses:
+            if count := self.crowded_out[address]:
+                self.breaks("nothing is refused to a client within its share", address, f"{count} requests were refused")
+
+    async def watch_share(self, address, pages, doing):
+        """
+        Of what the disk has for unfinished uploads, this address never holds more than an equal share, or than the others, whose pages these
+        are, leave over. What has no record any more counts for it as well.
+        """
+        site, high = self.world.site, 0
+        while True:
+            await asyncio.sleep(0.1)
+            begun = [page for page in pages if page.acknowledged and page.last.code == 2]
+            room = site.room_of_uploads()
+            held = site.bytes_of_uploads(address)
+            room = max(room, site.room_of_uploads())
+            # An upload that was completed meanwhile has taken room, and asks for none.
+            asked = sum(page.video.size for page in begun if page.last.code == 2)
+            if asked == 0:
+                continue
+            bound = max(room // len(self.world.announced), room - asked)
+            high = high + 1 if held > bound + DISK_SLACK else 0
+            name = f"MiB of {address}, {doing}, beside others"
+            self.notes[name] = max(self.notes[name], held // MIB)
+            if high == 2:
+                self.breaks(
+                    "a client keeps to its share when others ask", address,
+                    f"{held // MIB} MiB on the disk; room {room // MIB} MiB for {len(self.world.announced)} clients, "
+                    f"others ask for {asked // MIB} MiB")
 
     def was_deleted(self, page):
         """Whether a video of the page's content was deleted since the page began, or may have been."""
@@ -276,7 +312,9 @@ class Oracle:
             if after.get(labels, 0) - before.get(labels, 0) != count:
                 self.breaks("counters in /metrics agree", "/metrics", f"{labels} grew by "
                             f"{after.get(labels, 0) - before.get(labels, 0)} in place of {count}")
-        parts = sum(1 for _ in (site.data / "incoming").glob("*")) if (site.data / "incoming").exists() else 0
+        # A crash may leave the file of one that has given way.
+        recorded = {f"{number}.part" for number, in site.select("SELECT upload_id FROM upload WHERE state = 'open'")}
+        parts = sum(path.name in recorded for path in (site.data / "incoming").glob("*"))
         uploads = after.get("open_uploads")
         if uploads is None or uploads < parts:
             self.breaks("counters in /metrics agree", "/metrics", f"open_uploads {uploads}, files of uploads {parts}")

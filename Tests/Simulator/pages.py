@@ -17,19 +17,22 @@ class Page:
     is, and the reply that arrives last decides.
 
     `asks`: determine_video_exist, beside the first chunks. `leaves_after`: chunks after which it is closed. `has`: chunks that it need
-    not send. `pace`: seconds that each chunk takes. `doubles`: share of chunks that it sends twice at once.
+    not send. `pace`: seconds that each chunk takes. `doubles`: share of chunks that it sends twice at once. `retries`: how often it sends a
+    chunk again, if that is what ends its patience: twice is what WebUploader does.
     """
 
     def __init__(self, world, client, video, guid, chunk_size, *, name=None, asks=True, tells_size=True, leaves_after=None,
-                 has=(), pace=0, doubles=0, may_be_spoiled=False, threads=3, patience=PATIENCE):
+                 has=(), pace=0, doubles=0, may_be_spoiled=False, threads=3, patience=PATIENCE, retries=None):
         self.world, self.client, self.video, self.guid, self.chunk_size = world, client, video, guid, chunk_size
         self.name = name or f"{video.name}.mp4"
         self.asks, self.tells_size, self.leaves_after = asks, tells_size, leaves_after
         self.has, self.pace, self.doubles = set(has), pace, doubles
-        self.may_be_spoiled, self.threads, self.patience = may_be_spoiled, threads, patience
+        self.may_be_spoiled, self.threads, self.patience, self.retries = may_be_spoiled, threads, patience, retries
         self.chunks = max(1, -(-video.size // chunk_size))
         self.waiting = [chunk for chunk in range(self.chunks) if chunk not in self.has] or [self.chunks - 1]
         self.acknowledged = set()
+        # Requests without a reply.
+        self.lost_replies = 0
         self.last = None
         # Those with HTTP 200: (chunk, when it was sent, reply).
         self.replies = []
@@ -76,8 +79,8 @@ class Page:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         outcome = await self.judge()
-        # What was left, or broken off, lives on in the server.
-        if outcome == "stored" or not self.acknowledged:
+        # What was left, or broken off, lives on in the server; what was sent and not answered may.
+        if outcome == "stored" or not (self.acknowledged or self.lost_replies):
             world.announced[self.client.address].pop(key, None)
         world.outcomes[outcome] += 1
         return outcome
@@ -161,8 +164,9 @@ class Page:
                     self.waiting.clear()
                     return None
             except Reset as error:
+                self.lost_replies += 1
                 answer = error
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline if self.retries is None else attempt == self.retries:
                 self.gave_up = answer
                 self.waiting.clear()
                 return None

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import operators
 import strangers
-from content import Video
+from content import File, Video, one_picture, ten_seconds
 from oracle import Oracle
 from pages import Page, instant, resume
-from site_under_test import KIB, MIB, Site
+from site_under_test import KIB, MIB, Site, occupied
+from slow_disk import SlowDisk
 from wire import Client, Reset
 
 
@@ -112,8 +113,11 @@ class World:
 
 
 async def cancel(tasks):
-    for task in tasks:
-        task.cancel()
+    # More than once: `asyncio.wait_for` of Python 3.11 loses a cancellation that comes when its time is up.
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=1)
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, (Reset, asyncio.CancelledError)):
             raise result
@@ -216,8 +220,8 @@ async def attacker(options):
     """Ten honest pages beside one address at full speed, in every way that takes room or numbers: none is refused."""
     big = options.soak
     size = 64 * MIB if big else 6 * MIB
-    disk = 3000 * MIB if big else 400 * MIB
-    site = Site(options.directory, disk, 100 * MIB)
+    # Room for eleven times as much, and a third more: at full speed one address fills it before the others come.
+    site = Site(options.directory, 100 * MIB + 15 * size + 30 * MIB, 100 * MIB)
     world = World("attacker", options.seed, options.seconds, options.soak, site, 4000, pause=0)
     world.honest = [f"127.0.3.{number}" for number in range(1, 11)]
     await world.begin()
@@ -228,17 +232,26 @@ async def attacker(options):
         world.announced[address]
         spawn(attacking, way(world.client(address), world.draw(way.__name__), world), way.__name__)
         await asyncio.sleep(15 if big else 1)
-        honest = []
+        honest, pages = [], []
         for client in world.honest:
             draw = world.draw(f"{client} {number}")
             video = Video(f"attacked {world.seed} {client} {number}", size + draw.randrange(KIB))
             page = Page(world, world.client(client), video, world.guid(draw), 2 * MIB if big else 512 * KIB, patience=60)
+            pages.append(page)
             spawn(honest, page.run(), f"{client} beside {way.__name__}")
+        spawn(attacking, world.oracle.watch_share(address, pages, way.__name__), "share")
         try:
             await world.finish(honest, 300, "an honest page")
         finally:
             await cancel(attacking)
+        for task in honest:
+            if not task.cancelled() and task.result() != "stored":
+                world.oracle.breaks("an honest page beside an attacker has its file stored", task.get_name(), task.result())
+        # 409, after which the page tries again while room is made for it.
+        world.oracle.notes["replies by which honest pages were put off"] = sum(world.oracle.crowded_out[address] for address in world.honest)
         await operators.delete(world, world.oracle.living())
+        # Each way has the whole disk and all numbers to take.
+        await operators.expire(world)
     await world.end(rows=30_000)
     return world
 
@@ -308,10 +321,7 @@ async def office(options):
     tasks = [asyncio.create_task(page(number), name=f"page {number}") for number in range(200 if options.soak else 30)]
     await world.finish(tasks, 600, "the office")
     await world.end()
-    refused = sum(count for (_, code, reason), count in world.oracle.replies.items()
-                  if code < 0 and reason in ("quota", "disk-full", "expired", "unavailable"))
-    if refused:
-        world.oracle.breaks("an office is one client and does not notice", client.address, f"{refused} requests were refused")
+    world.oracle.check_no_refusals([client.address])
     return world
 
 
@@ -458,14 +468,96 @@ async def probed(world, client, draw):
     world.oracle.breaks("an honest video's duration becomes known", client.address, "not within 50 s")
 
 
+async def slow_disk(options):
+    """
+    A duplicate on a disk that reads 30 MB/s and writes 30: its bytes are compared with those of the video, which are not in memory. Each
+    request ends within the page's time, and with two retries the page has its file.
+    """
+    if missing := SlowDisk.missing():
+        print(f"   skipped: {missing}")
+        return None
+    size = 2048 * MIB if options.soak else 96 * MIB
+    disk = SlowDisk(options.directory / "disk", 2 * size + 400 * MIB)
+    site = Site(options.directory, 2 * size + 400 * MIB, 100 * MIB, disk=disk)
+    world = World("slow-disk", options.seed, options.seconds, options.soak, site, 4000)
+    world.memory_bounds = {}
+    video = Video(f"slow {world.seed}", size - 4711)
+    video.md5
+    await world.begin()
+    oracle, guids = world.oracle, world.guids_of(world.draw("slow-disk"))
+    world.honest = ["127.0.12.1", "127.0.12.2"]
+    first, second = (Page(world, world.client(address), video, next(guids), 2 * MIB, asks=False, retries=2) for address in world.honest)
+    await first.run()
+    site.forget_files()
+    disk.limit(30_000_000)
+    second.began = time.monotonic()
+    uploading = asyncio.create_task(second.run())
+    while not uploading.done() and second.gave_up is None and (second.last is None or second.last.code == 2):
+        await asyncio.sleep(0.1)
+    oracle.notes["MiB of the duplicate"] = size // MIB
+    oracle.notes["seconds it took"] = round(time.monotonic() - second.began)
+    oracle.notes["seconds of the longest request that was not refused"] = round(
+        max((reply.arrived - sent for _, sent, reply in second.replies), default=0))
+    # What is looked at from here on takes no longer than it must.
+    disk.limit(0)
+    await uploading
+    if len({record.path for record in oracle.living()}) != 1 or occupied(site.data / "upload") > 1.5 * size:
+        oracle.breaks("a duplicate takes no room", "the disk", f"{occupied(site.data / 'upload') // MIB} MiB; {oracle.living()}")
+    await world.end()
+    return world
+
+
+async def pictures(options):
+    """Ten small files of one address that are hours of work for the worker, then a video of 10 s of another address."""
+    site = Site(options.directory, 400 * MIB, 50 * MIB, {"PROFILE": ""}, transcodes=True)
+    world = World("pictures", options.seed, options.seconds, options.soak, site, 4000)
+    draw = world.draw("pictures")
+    guids = world.guids_of(draw)
+    bombs = [File(f"bomb {number}", one_picture(8192, 43_000, draw.randbytes(16))) for number in range(10)]
+    honest = File("honest", ten_seconds(draw.randbytes(16)))
+    await world.begin()
+    oracle = world.oracle
+    for bomb in bombs:
+        await Page(world, world.client("127.0.13.1"), bomb, next(guids), 2 * MIB, asks=False).run()
+    page = Page(world, world.client("127.0.13.2"), honest, next(guids), 2 * MIB, asks=False)
+    await page.run()
+    number = page.last.data.get("video_id")
+    began = time.monotonic()
+
+    def jobs():
+        return site.select("SELECT state, attempts, error FROM job")
+
+    state = None
+    # A minute on a machine of its own.
+    while state != "ready" and time.monotonic() < began + 600:
+        await asyncio.sleep(0.2)
+        with contextlib.suppress(Reset):
+            state = (await page.client.ask("video_info", video_id=number)).data.get("state")
+    oracle.notes["seconds until the honest video was ready"] = round(time.monotonic() - began)
+    if state != "ready":
+        oracle.breaks("an honest video does not wait for bombs", page.who, f"{state} after 600 s: {jobs()}")
+    # Each is refused, or gives its slot up within 10 minutes.
+    while any(state in ("queued", "running") for state, _, _ in jobs()) and time.monotonic() < began + 6000:
+        await asyncio.sleep(0.5)
+    oracle.notes["seconds until no job was left"] = round(time.monotonic() - began)
+    for state, attempts, error in jobs():
+        oracle.note(f"jobs {state} after {attempts} attempts: {(error or '')[-120:]}")
+        if state not in ("done", "failed"):
+            oracle.breaks("no file holds a slot for hours", "the worker", f"{state} after {attempts} attempts")
+    await world.end()
+    return world
+
+
 ALL = {
     "mix": mix, "attacker": attacker, "full-disk": full_disk, "deletions": deletions, "descriptors": descriptors, "bombs": bombs,
-    "office": office,
+    "office": office, "slow-disk": slow_disk, "pictures": pictures,
 }
 
 
 async def run(name, options):
     world = await ALL[name](options)
+    if world is None:
+        return None
     await world.site.close()
     for client in world.clients.values():
         client.close()

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -39,23 +40,28 @@ def occupied(path):
 class Site:
     """
     `size`: bytes of the disk. `reserve`: free bytes that uploads leave. `settings`: more of them, by their names. `descriptors`: limit
-    of the responder. The responder inherits its listening socket, as from systemd: connections wait while it is started again.
+    of the responder. `disk`: see slow_disk.py, in place of one in memory. The responder inherits its listening socket, as from systemd:
+    connections wait while it is started again.
     """
 
-    def __init__(self, directory, size, reserve, settings=None, descriptors=1024, transcodes=False):
+    def __init__(self, directory, size, reserve, settings=None, descriptors=1024, transcodes=False, disk=None):
         self.directory = directory
         self.data = directory / "data"
         self.size = size
         self.reserve = reserve
         self.descriptors = descriptors
         self.transcodes = transcodes
+        self.disk = disk
         self.port = free_port()
         self.processes = {}
         self.starts = 0
         for path in (self.data, directory / "log", directory / "nginx/temporary"):
             path.mkdir(parents=True)
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755,nr_inodes=200k", "simulator", self.data], check=True)
+        if disk is not None:
+            disk.mount(self.data)
+        else:
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755,nr_inodes=200k", "simulator", self.data], check=True)
         (self.data / "body").mkdir()
         self.write_configuration()
         (directory / "profile.json").write_text(PROFILE)
@@ -167,8 +173,10 @@ class Site:
         os.chdir("/")
         for _ in range(50):
             if subprocess.run(["umount", self.data], capture_output=True).returncode == 0:
-                return
+                break
             await asyncio.sleep(0.1)
+        if self.disk is not None:
+            self.disk.close()
 
     # -- Commands --
 
@@ -181,12 +189,21 @@ class Site:
         try:
             output, _ = await asyncio.wait_for(asyncio.shield(reading), kill_after or limit)
         except TimeoutError:
+            # Not `process.kill`: that takes away the exit status of one that has just ended.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
             output, _ = await reading
             if kill_after is None:
                 output += f"\n(did not end within {limit} s)".encode()
         return process.returncode, output.decode(errors="replace")
+
+    def forget_files(self):
+        """Writes all stored files back, and takes them out of memory."""
+        for path in (self.data / "upload").rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     # -- What can be seen from outside --
 
@@ -198,6 +215,26 @@ class Site:
     @property
     def bodies(self):
         return occupied(self.data / "body")
+
+    def bytes_of_uploads(self, client):
+        """Bytes of the disk that unfinished uploads of this client take; what has no record counts too."""
+        sizes = {}
+        for path in (self.data / "incoming").iterdir():
+            with contextlib.suppress(OSError):
+                sizes[path.stem] = path.lstat().st_blocks * 512
+        for number, in self.select("SELECT upload_id FROM upload WHERE client <> ?", client):
+            sizes.pop(str(number), None)
+        return sum(sizes.values())
+
+    def select(self, statement, *values):
+        """Rows of the catalogue."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data}/video-intake.db?mode=ro", uri=True, timeout=60)) as catalogue:
+            return catalogue.execute(statement, values).fetchall()
+
+    def change(self, statement, *values):
+        """Changes the catalogue, as another process beside the responder."""
+        with contextlib.closing(sqlite3.connect(self.data / "video-intake.db", timeout=60)) as catalogue, catalogue:
+            catalogue.execute(statement, values)
 
     def room_of_uploads(self):
         """Bytes that unfinished uploads may have, all together: what neither the reserve nor anything else takes."""

@@ -67,8 +67,8 @@ class Client:
     def __init__(self, port, address, count=None):
         self.port = port
         self.address = address
-        # Called with the action and the reply of each request that has one.
-        self.count = count or (lambda action, reply: None)
+        # Called with the address, the action and the reply of each request that has one.
+        self.count = count or (lambda address, action, reply: None)
         self.idle = []
 
     async def connect(self):
@@ -86,7 +86,7 @@ class Client:
         head = (b"POST /service/upload/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
                 % (action.encode(), kind, len(body)))
         reply = await self.exchange(head, body, pace, cut)
-        self.count(action, reply)
+        self.count(self.address, action, reply)
         return reply
 
     async def get(self, path, digest=None):
