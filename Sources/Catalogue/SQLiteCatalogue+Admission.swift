@@ -84,13 +84,18 @@ extension Database {
     ///
     /// - Returns: the uploads that had no other alias, and are gone.
     func refuse(_ refusal: Refusal) throws -> [ExpiredUpload] {
-        if refusal.isRecorded { try insert(refusal) }
         let uploads = try rows(
             """
             DELETE FROM upload_guid WHERE guid = ? AND upload_id IN (
                 SELECT upload_id FROM upload WHERE owner = ? AND md5 = ? AND state = 'open')
-            RETURNING upload_id
+            RETURNING upload_id, first_came, overlapped
             """, [refusal.guid, refusal.owner, refusal.md5])
+        if refusal.isRecorded {
+            var refusal = refusal
+            refusal.hasFirst = uploads.contains { $0[1] } || refusal.hasFirst
+            refusal.overlaps = uploads.contains { $0[2] } || refusal.overlaps
+            try insert(refusal)
+        }
         return try uploads.compactMap { guid in
             let gone = try row(
                 """

@@ -37,6 +37,9 @@ package protocol ChunkStore: Sendable {
     /// Bytes of a published video, without opening it; `nil` if there is no such file.
     func publishedLength(_ path: String) -> Int?
 
+    /// Whether there is something with this name: a video, or the directory of what was made of one.
+    func hasPublished(_ path: String) -> Bool
+
     /// Opens a published video for reading.
     func openPublished(_ path: String) throws(SystemError) -> StoredFile
 

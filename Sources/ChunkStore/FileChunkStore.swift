@@ -178,6 +178,11 @@ extension FileChunkStore {
         return Int(status.st_size)
     }
 
+    package func hasPublished(_ path: String) -> Bool {
+        var status = stat()
+        return fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
     package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
         // A pipe that somebody has made there is not waited for.
         let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))

@@ -194,7 +194,7 @@ extension Check {
             // In this order: a deletion turns the record into garbage, and then takes the file away.
             guard try !service.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
             else { continue }
-            guard (try? service.store.openPublished(file.path)) != nil else { continue }
+            guard service.store.hasPublished(file.path) else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
         }
     }
@@ -212,7 +212,7 @@ extension Check {
             // In this order, as with files.
             guard let original = MediaFacts.original(ofDirectory: path),
                 try !service.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
-                (try? service.store.openPublished(path)) != nil
+                service.store.hasPublished(path)
             else { continue }
             add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
             if isRepairing { try remove(path, madeOf: original) }
