@@ -57,11 +57,24 @@ extension IntakeService {
         try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5, guid: guid))
         let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
+        // Thousands of rows may have to be read: not on a thread that is there for all clients.
+        guard let place = held.place(for: call.client) else { throw .unavailable }
+        questions.submit(client: call.client.description) {
+            do throws(Failure) {
+                try self.determineChunkExist(call, key, chunk: number, place)
+            } catch {
+                call.answer(error)
+            }
+        }
+    }
+
+    private func determineChunkExist(
+        _ call: Call, _ key: UploadKey, chunk number: Int?, _ place: HeldCalls.Place
+    ) throws(Failure) {
         let found = try unfinished(key)
         let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
         if doubtful.isEmpty { return call.answer(reply(call, key, number, found)) }
-        // Nothing in doubt is reported, and all of it has to be read: not on a thread that is there for all clients.
-        guard let place = held.place(for: call.client) else { throw .inDoubt }
+        // Nothing in doubt is reported, and all of it has to be read.
         answer(call, .inDoubt, after: call.settings.completionTime)
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }

@@ -40,6 +40,8 @@ package final class IntakeService: Sendable {
     let probes: ProbeQueue
     /// Files are completed beside the threads of requests, and so are those looked through that a reboot has put in doubt.
     let completions: WorkPool
+    /// determine_chunk_exist, in turns by client.
+    let questions = WorkPool(threadLimit: ResourceLimits.questions, clientLimit: ResourceLimits.questions / 2)
     /// Calls that wait without a thread and without their bodies.
     let held = HeldCalls(limit: ResourceLimits.heldCalls, clientLimit: ResourceLimits.heldCalls / 2)
     /// Those that keep their bodies.

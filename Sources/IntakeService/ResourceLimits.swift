@@ -62,6 +62,8 @@ extension ResourceLimits {
     private static let bytesOfText = 2 * FormReader.textLimit
     /// Calls that are held without a thread, and those that are held with their bodies.
     static let heldCalls = 1024
+    /// Threads of determine_chunk_exist: fewer than the catalogue has connections that read.
+    static let questions = 2
     static let heldBodies = 64
     /// Bytes of a held call: its parameters, at most 64 KiB as they come and as they are kept, and libfcgi's buffers.
     private static let bytesOfCall = 160 << 10
@@ -77,7 +79,8 @@ extension ResourceLimits {
             openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
             + ActiveUploads.followedLimit * Self.bytesOfFollowed
         let work =
-            completions * Self.bytesOfThread + PrefixDigest.memoryLimit + PrefixComparison.memoryLimit
+            (completions + Self.questions) * Self.bytesOfThread + PrefixDigest.memoryLimit
+            + PrefixComparison.memoryLimit
         return Self.program + requests + held + uploads + work + SQLiteCatalogue.memoryLimit + KnownVideos.memoryLimit
     }
 }

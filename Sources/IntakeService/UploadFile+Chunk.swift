@@ -110,7 +110,8 @@ extension IntakeService {
         let chunk = StoredChunk(
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
         let record = ChunkRecord(
-            upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(GuidKey(request)), chunk: chunk,
+            upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(GuidKey(request)),
+            chunk: chunk,
             time: uploadTime)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }

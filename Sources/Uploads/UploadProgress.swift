@@ -127,12 +127,15 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         return true
     }
 
-    /// What a held request does when its time is up: it goes on waiting while another completes the file.
+    /// What a held request does when its time is up: it goes on waiting while another completes the file, or while all that is
+    /// missing is being written. A page that rewrites a chunk which was there already must not turn another page's last reply
+    /// into code 2.
     package mutating func expire() -> Decision {
-        if case .open = phase {
+        if case .open = phase, received.missing > writing.count(where: { !received.contains($0) }) {
             partialReplies += 1
             return .partial
         }
+        if case .open = phase { return .hold }
         return decide()
     }
 

@@ -85,6 +85,20 @@ extension UploadProgress.Claim {
         #expect(upload.expire().name == "hold")
     }
 
+    @Test("a held request goes on waiting while all that is missing is being written")
+    func expiryBesideWriting() {
+        var upload = progress(chunks: 3, received: [0, 1])
+        upload.begin()
+        upload.begin()
+        // Another page rewrites a chunk while the last one comes.
+        #expect(upload.claim(0).name == "compare")
+        upload.replace(0)
+        #expect(bring(2, to: &upload).name == "hold")
+        #expect(upload.expire().name == "hold")
+        upload.release(0)
+        #expect(upload.expire().name == "partial")
+    }
+
     @Test("a completion that could not be recorded can be taken up by a later request")
     func reopened() {
         var upload = progress(chunks: 1)
