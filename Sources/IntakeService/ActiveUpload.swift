@@ -57,6 +57,8 @@ final class ActiveUpload: @unchecked Sendable {
     private let condition = NSCondition()
     private var progress: UploadProgress<Outcome>
     /// Its aliases that are known here, the oldest first.
+    /// When a code-2 reply was last written.
+    private var lastPartialReply: ContinuousClock.Instant?
     private var guids: [String] = []
     /// The aliases that are refused: their chunks are not taken, and those under way get the refusal.
     private var refused: [String: Failure] = [:]
@@ -396,6 +398,7 @@ extension ActiveUpload {
     func partialReplyWritten() {
         locked {
             progress.partialReplyWritten()
+            lastPartialReply = .now
             condition.broadcast()
         }
     }
@@ -405,7 +408,17 @@ extension ActiveUpload {
         // A reply fits the socket's buffer; the bound is for a web server that does not read.
         let bound = Date(timeIntervalSinceNow: 5)
         while progress.partialReplies > 0, condition.wait(until: bound) {}
+        // Two connections have no order in the web server: the other reply gets a moment to pass through it. Most
+        // completions take longer anyway.
+        if let lastPartialReply {
+            let passed = (ContinuousClock.now - lastPartialReply) / .seconds(1)
+            let end = Date(timeIntervalSinceNow: Self.passingTime - passed)
+            while end.timeIntervalSinceNow > 0, condition.wait(until: end) {}
+        }
     }
+
+    /// Seconds that a reply takes from here to its page, but for the network.
+    private static let passingTime = 0.005
 
     /// Ends the completion, waits until the code-2 replies under way are written, and returns who waited for it.
     ///

@@ -64,6 +64,7 @@ struct Arrival: Sendable {
     let reply: ReceivedReply
     /// Whether the request was sent when a reply with code 1 had come already.
     let followsCompletion: Bool
+    var time = ContinuousClock.now
 }
 
 extension [Arrival] {
@@ -96,10 +97,11 @@ extension PageUpload {
             }) {
                 let current = try connection ?? HTTPConnection(port: port)
                 let reply = try current.send(request(chunk), isKept: true)
+                let time = ContinuousClock.now
                 connection = current.isKept ? current : nil
                 // Before this thread sends again, so the order is the one in which a page hears of them.
                 state.withLock {
-                    $0.arrivals.append(Arrival(chunk: chunk, reply: reply, followsCompletion: follows))
+                    $0.arrivals.append(Arrival(chunk: chunk, reply: reply, followsCompletion: follows, time: time))
                 }
             }
         }
