@@ -166,6 +166,8 @@ extension InProcessSite {
         let one = page(chunks: 12)
         var other = one
         other.guid = PageUpload.newGuid()
+        // Both pages have begun: one that begins when the other's file is complete has an upload of its own.
+        for page in [one, other] { #expect(try site.send(page.request(0)).code == 2) }
         let requests = (0..<12).flatMap { [one.request($0), one.request($0), other.request($0)] }.shuffled()
         let replies = try requests.map { try site.start($0) }.map { try $0.wait() }
         #expect(replies.allSatisfy { $0.code == 1 || $0.code == 2 }, "\(replies)")
