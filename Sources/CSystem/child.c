@@ -323,7 +323,11 @@ static _Noreturn void run(struct prepared *prepared) {
     die_with_parent(prepared->parent);
     // The last steps: the limits hold for this code as well.
     for (size_t index = 0; index < child->limit_count; index++) {
-        struct rlimit limit = {child->limits[index].soft, child->limits[index].hard};
+        struct rlimit limit = {child->limits[index].soft, child->limits[index].hard}, now;
+        // Where less is allowed already it stays so: to raise a hard limit is a right that is gone.
+        check(getrlimit(child->limits[index].resource, &now), STEP_LIMIT);
+        if (limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
+        if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
         check(setrlimit(child->limits[index].resource, &limit), STEP_LIMIT);
     }
     if (child->walls & VI_WALL_FILTER) {

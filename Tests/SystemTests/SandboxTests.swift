@@ -106,9 +106,18 @@ import Testing
     @Test("a wall that cannot be had is an error that names it")
     func impossible() throws {
         var sandbox = Sandbox()
-        sandbox.limits.openFiles = 1 << 40
+        sandbox.paths.append(.init("/" + String(repeating: "a", count: 300), .read))
         let error = #expect(throws: SystemError.self) { try run(["true"], sandbox) }
-        #expect(error?.operation == "prlimit" && error?.code == EPERM)
+        #expect(error?.operation == "open" && error?.code == ENAMETOOLONG)
+    }
+
+    @Test("a limit above what this process may have stays at that")
+    func limitAbove() throws {
+        var limit = rlimit()
+        try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+        var sandbox = Sandbox.forShells
+        sandbox.limits.openFiles = Int(limit.rlim_max) + 1
+        #expect(try run(["sh", "-c", "ulimit -Hn"], sandbox).output == "\(limit.rlim_max)\n")
     }
 
     @Test("a tree of any depth and any names is removed, and what a link in it points to is not")
