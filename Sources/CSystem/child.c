@@ -328,6 +328,10 @@ static _Noreturn void run(struct prepared *prepared) {
         check(getrlimit(child->limits[index].resource, &now), STEP_LIMIT);
         if (limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
         if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(child->limits[index].resource, &limit) == 0) continue;
+        // No kernel refuses to lower a hard limit; valgrind does, for descriptors.
+        if (errno != EPERM) fail(STEP_LIMIT);
+        limit.rlim_max = now.rlim_max;
         check(setrlimit(child->limits[index].resource, &limit), STEP_LIMIT);
     }
     if (child->walls & VI_WALL_FILTER) {
