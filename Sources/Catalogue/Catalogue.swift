@@ -115,7 +115,7 @@ package protocol Catalogue: Sendable {
     /// Whether bytes of uploads or videos that are gone may still be on their way off the disk.
     func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
 
-    /// So many bytes of uploads that are gone are off the disk.
+    /// Notes that bytes of ended uploads are off the disk: they count as on their way no more.
     func noteRemoved(bytes: Int) throws(CatalogueError)
 
     /// All uploads that are open, by number.

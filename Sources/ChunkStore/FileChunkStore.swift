@@ -184,7 +184,7 @@ extension FileChunkStore {
     }
 
     package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
-        // A pipe that somebody has made there is not waited for.
+        // Opening a pipe would wait for its writer.
         let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
         guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
             throw SystemError("open \(path)", code: EINVAL)

@@ -11,7 +11,7 @@ struct LagWaiters {
         return lastNumber
     }
 
-    /// Takes those that need not wait any more where so many bytes are left to read.
+    /// Takes the waiters whose lag, in bytes, is reached.
     mutating func take(left: Int) -> [@Sendable () -> Void] {
         defer { waiting.removeAll { $0.lag >= left } }
         return waiting.filter { $0.lag >= left }.map(\.body)

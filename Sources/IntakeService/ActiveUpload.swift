@@ -316,7 +316,7 @@ extension ActiveUpload {
 extension ActiveUpload {
     /// What a call does next once its chunk is stored.
     enum Step {
-        /// It is to have the file completed, for which it waits as others do, unless too many do; nobody else will.
+        /// The caller completes the file, and its call waits for that unless too many are held.
         case complete(Int?)
         /// It waits for the completion, under a number for `expire`.
         case held(Int)

@@ -119,7 +119,7 @@ final class ActiveUploads: @unchecked Sendable {
         }
     }
 
-    /// Forgets so many as far as they are idle, first of the client that has the most. Returns how many it were.
+    /// Forgets up to `count` idle uploads, first those of the client that has the most. Returns how many were forgotten.
     private func evict(_ count: Int) -> Int {
         let all = uploads.snapshot().values.map { (upload: $0, use: $0.lastUse) }.sorted { $0.use > $1.use }
         // The place of each among those of its client, the one touched last being the first.
