@@ -172,16 +172,17 @@ extension FileChunkStore {
 
 extension FileChunkStore {
     package func publishedLength(_ path: String) -> Int? {
-        var status = stat()
-        guard fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
-        else { return nil }
+        guard let status = status(of: path), status.st_mode & S_IFMT == S_IFREG else { return nil }
         return Int(status.st_size)
     }
 
-    package func hasPublished(_ path: String) -> Bool {
+    /// What has a published name, itself where it is a link; `nil` if nothing has.
+    private func status(of path: String) -> stat? {
         var status = stat()
-        return fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0
+        return fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
     }
+
+    package func hasPublished(_ path: String) -> Bool { status(of: path) != nil }
 
     package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
         // Opening a pipe would wait for its writer.
@@ -211,10 +212,7 @@ extension FileChunkStore {
     }
 
     package func isPublished(_ file: StoredFile, as path: String) -> Bool {
-        var named = stat()
-        guard fstatat(directory.number, path, &named, AT_SYMLINK_NOFOLLOW) == 0,
-            let status = try? file.descriptor.status()
-        else { return false }
+        guard let named = status(of: path), let status = try? file.descriptor.status() else { return false }
         return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
     }
 

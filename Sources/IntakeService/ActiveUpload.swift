@@ -56,9 +56,9 @@ final class ActiveUpload: @unchecked Sendable {
     // SAFETY: `condition` guards every variable below.
     private let condition = NSCondition()
     private var progress: UploadProgress<Outcome>
-    /// Its aliases that are known here, the oldest first.
     /// When a code-2 reply was last written.
     private var lastPartialReply: ContinuousClock.Instant?
+    /// Its aliases that are known here, the oldest first.
     private var guids: [String] = []
     /// The aliases that are refused: their chunks are not taken, and those under way get the refusal.
     private var refused: [String: Failure] = [:]

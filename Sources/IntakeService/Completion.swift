@@ -186,7 +186,7 @@ extension IntakeService {
         _ strange: inout Set<String>
     ) throws(Failure) -> Video? {
         let (draft, id) = (name.draft, upload.record.id)
-        // Not while nobody else can write to the catalogue.
+        // Before the transaction, which keeps all others from writing.
         if case .lost = name.file { try sync(upload, verified.file) }
         var restored: Result<Bool, SystemError> = .success(true)
         let sealing: Sealing

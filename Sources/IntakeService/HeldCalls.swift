@@ -1,7 +1,7 @@
 import System
 import Uploads
 
-/// How many calls are held without a thread: no more than so many in all, and of one client.
+/// Counts the calls that are held without a thread, and bounds them in all and for each client.
 ///
 /// Thread-safe: one lock guards the counts.
 final class HeldCalls: Sendable {

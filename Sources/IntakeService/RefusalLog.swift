@@ -1,7 +1,7 @@
 import System
 
-/// Which of many like refusals are logged: of each reason only so many in some time, with how many there were since the last
-/// line. Without a bound a client that sends nonsense fills the disk of the log.
+/// Limits the log lines of refusals for each reason and interval; a line has the number since the last one.
+/// Without a bound a client that sends nonsense fills the disk of the log.
 ///
 /// Thread-safe.
 final class RefusalLog: Sendable {

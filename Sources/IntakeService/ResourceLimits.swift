@@ -62,9 +62,9 @@ extension ResourceLimits {
     private static let bytesOfText = 2 * FormReader.textLimit
     /// Calls that are held without a thread, and those that are held with their bodies.
     static let heldCalls = 1024
+    static let heldBodies = 64
     /// Threads of determine_chunk_exist: fewer than the catalogue has connections that read.
     static let questions = 2
-    static let heldBodies = 64
     /// Bytes of a held call: its parameters, at most 64 KiB as they come and as they are kept, and libfcgi's buffers.
     private static let bytesOfCall = 160 << 10
     /// Bytes of what is kept of the digest of an upload whose file is closed.

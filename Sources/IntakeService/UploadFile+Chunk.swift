@@ -111,8 +111,7 @@ extension IntakeService {
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
         let record = ChunkRecord(
             upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(GuidKey(request)),
-            chunk: chunk,
-            time: uploadTime)
+            chunk: chunk, time: uploadTime)
         return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
     }
 

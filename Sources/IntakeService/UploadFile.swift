@@ -76,7 +76,7 @@ extension IntakeService {
         }
     }
 
-    /// Answers a call that still waits after so many seconds. What it has begun goes on.
+    /// Answers a call that still waits when the time, in seconds, is over. What it has begun goes on.
     func answer(_ call: Call, _ failure: Failure, after seconds: Double) {
         DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak call] in call?.answer(failure) }
     }
@@ -211,7 +211,7 @@ extension IntakeService {
 // MARK: - Reply
 
 extension IntakeService {
-    /// So many bytes may wait to be digested or compared before a reply has to, and for so many seconds at most.
+    /// Bytes that may wait to be digested or compared before a reply waits for them, and for how many seconds at most.
     private static let lag = 16 * 1024 * 1024
     private static let lagPatience = 10.0
 

@@ -131,12 +131,10 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// missing is being written. A page that rewrites a chunk which was there already must not turn another page's last reply
     /// into code 2.
     package mutating func expire() -> Decision {
-        if case .open = phase, received.missing > writing.count(where: { !received.contains($0) }) {
-            partialReplies += 1
-            return .partial
-        }
-        if case .open = phase { return .hold }
-        return decide()
+        guard case .open = phase else { return decide() }
+        guard received.missing > writing.count(where: { !received.contains($0) }) else { return .hold }
+        partialReplies += 1
+        return .partial
     }
 
     package mutating func partialReplyWritten() {
