@@ -26,6 +26,9 @@
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man3/memmem.3.html
 extern void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length);
 
+// Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/fallocate.2.html
+extern int fallocate(int descriptor, int mode, off_t offset, off_t length);
+
 // Hidden without _GNU_SOURCE: https://man7.org/linux/man-pages/man2/sync_file_range.2.html
 extern int sync_file_range(int descriptor, off_t offset, off_t length, unsigned int flags);
 

@@ -20,8 +20,9 @@ struct RequestHead {
         }
         var cut: [String: [UInt8]] = [:]
         for (name, value) in pairs.reversed() {
-            let text = String(decoding: parameters[name], as: UTF8.self)
-            cut[text] = parameters[value].contains(0) ? Array(parameters[value]) : nil
+            let isCut = parameters.withUnsafeBufferPointer { $0[value].contains(0) }
+            guard isCut || !cut.isEmpty else { continue }
+            cut[String(decoding: parameters[name], as: UTF8.self)] = isCut ? Array(parameters[value]) : nil
         }
         return RequestHead(requestId: requestId, parameters: parameters, cut: cut)
     }

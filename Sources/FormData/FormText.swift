@@ -4,7 +4,7 @@ package enum FormText {
     ///
     /// Nothing is repaired: two names of other bytes would become the same one, and GBK would be stored as something else.
     package static func read(_ bytes: some Sequence<UInt8>) -> String? {
-        guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains(0) else { return nil }
-        return text
+        guard var text = String(validating: bytes, as: UTF8.self) else { return nil }
+        return text.withUTF8 { $0.contains(0) } ? nil : text
     }
 }

@@ -333,7 +333,7 @@ extension ActiveUpload {
                 awaitPartialReplies()
                 return .over(.failed(failure))
             }
-            switch progress.decide() {
+            switch progress.decide(held: held.count) {
             case .complete: return .complete(hold(call, request, place()))
             case .partial: return .partial
             case .over(let outcome):

@@ -14,21 +14,24 @@ final class Call: Sendable {
     /// What this request goes by, whatever is changed meanwhile.
     let settings: IntakeSettings
     let format: ReplyFormat
-    /// For whom it counts.
-    let client: Client
     private let service: IntakeService
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
-    private let upload: Locked<(guid: String, chunk: Int, read: Duration)?> = Locked(nil)
-    private let video: Locked<Video?> = Locked(nil)
-    private let ending: Locked<(@Sendable () -> Void)?> = Locked(nil)
+    private let notes: Locked<Notes> = Locked(Notes())
+
+    /// What becomes known of a request on its way.
+    private struct Notes {
+        var upload: (guid: String, chunk: Int, read: Duration)?
+        var video: Video?
+        var ending: (@Sendable () -> Void)?
+        var client: Client?
+    }
 
     init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
         self.exchange = exchange
         self.action = action
         self.service = service
         (settings, format) = service.currentSettings
-        client = service.client(of: exchange)
     }
 
     deinit {
@@ -38,21 +41,31 @@ final class Call: Sendable {
     /// Whose uploads these are, as nginx says; `""` for the one shared owner.
     var owner: String { exchange.owner }
 
+    /// For whom it counts. Found out when it is first asked for: most questions are the same for all.
+    var client: Client {
+        notes.withLock { notes in
+            if let client = notes.client { return client }
+            let client = service.client(of: exchange)
+            notes.client = client
+            return client
+        }
+    }
+
     /// Where the request comes from, as nginx says; `""` if it does not.
     var address: String { exchange.parameter("REMOTE_ADDR") ?? "" }
 
     /// Says what was read of a request for an upload.
     func note(_ request: UploadRequest) {
         let read = ContinuousClock.now - started
-        upload.withLock { $0 = (request.guid, request.chunk, read) }
+        notes.withLock { $0.upload = (request.guid, request.chunk, read) }
     }
 
     /// Calls `body` when it is about to be answered.
-    func beforeAnswer(_ body: @escaping @Sendable () -> Void) { ending.withLock { $0 = body } }
+    func beforeAnswer(_ body: @escaping @Sendable () -> Void) { notes.withLock { $0.ending = body } }
 
     /// Answers a request whose file has become a video.
     func answer(_ request: UploadRequest, complete video: Video) {
-        self.video.withLock { $0 = video }
+        notes.withLock { $0.video = video }
         answer(format.complete(request, video))
     }
 
@@ -63,7 +76,7 @@ final class Call: Sendable {
 
     private func answer(_ reply: Reply, _ failure: Failure?) {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        ending.withLock { $0.take() }?()
+        notes.withLock { $0.ending.take() }?()
         // Before the reply: who has it finds its request counted.
         service.metrics.count(action, reply, after: ContinuousClock.now - started)
         let isWritten = exchange.send(reply)
@@ -100,15 +113,15 @@ extension Call {
         if let refused {
             if refused > 1 || level == .warning { line["refused"] = "\(refused)" }
             line["client"] = "\(client)"
-            if let upload = upload.withLock({ $0 }) { line["guid"] = "\(upload.guid)" }
+            if let upload = notes.withLock({ $0.upload }) { line["guid"] = "\(upload.guid)" }
         }
         if let cause = failure?.cause { line["cause"] = "\(cause)" }
-        if let video = video.withLock({ $0 }) {
+        if let video = notes.withLock({ $0.video }) {
             line["video_id"] = "\(video.id)"
             line["path"] = "\(video.path)"
         }
         if !isWritten { line["lost"] = "the client or nginx closed the connection" }
-        if isSlow, let upload = upload.withLock({ $0 }) {
+        if isSlow, let upload = notes.withLock({ $0.upload }) {
             line["guid"] = "\(upload.guid)"
             line["chunk"] = "\(upload.chunk)"
             line["read_ms"] = "\(Self.milliseconds(upload.read))"

@@ -44,6 +44,7 @@ final class ProxyWatch: Sendable {
 
     /// - Parameter forwardedFor: the header X-Forwarded-For, as nginx got it.
     func look(at address: String, forwardedFor: String) -> Finding {
+        if forwardedFor.isEmpty, state.withLock({ $0.headers.isEmpty }) { return .client }
         guard let parsed = IPAddress(address), parsed.unmapped.isOfPrivateNetwork else { return .client }
         let now = ticker.now() / 1_000_000_000
         let key = parsed.unmapped.description

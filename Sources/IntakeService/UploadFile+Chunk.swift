@@ -86,6 +86,7 @@ extension IntakeService {
         // Until they are recorded these bytes are both taken and promised.
         unrecorded.add(range.count, ordering: .relaxed)
         defer { unrecorded.subtract(range.count, ordering: .relaxed) }
+        try storing(file.allocate(range))
         try storing(file.write(content, at: range.lowerBound))
         if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
         return try record(request, in: upload)

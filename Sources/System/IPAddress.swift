@@ -26,7 +26,7 @@ package struct IPAddress: Equatable, Sendable, CustomStringConvertible {
 
     /// The address that a text like `127.0.0.1` or `::1` stands for.
     package init?(_ text: String) {
-        let isVersion6 = text.contains(":")
+        let isVersion6 = text.utf8.contains(UInt8(ascii: ":"))
         var bytes = [UInt8](repeating: 0, count: isVersion6 ? 16 : 4)
         guard inet_pton(isVersion6 ? AF_INET6 : AF_INET, text, &bytes) == 1 else { return nil }
         self.bytes = bytes

@@ -22,8 +22,9 @@ package struct Client: Sendable, CustomStringConvertible {
     package init(owner: String, address: String) {
         if !owner.isEmpty {
             self.init(recorded: "owner:" + owner)
-        } else if let address = IPAddress(address) {
-            self.init(address.unmapped)
+        } else if let parsed = IPAddress(address) {
+            // Of version 4 only one spelling is read.
+            if parsed.bytes.count == 4 { self.init(recorded: address) } else { self.init(parsed.unmapped) }
         } else {
             self = .unknown
         }
@@ -54,6 +55,7 @@ extension Client: Hashable {
     }
 
     package func hash(into hasher: inout Hasher) {
-        for byte in description.utf8 { hasher.combine(byte) }
+        var text = description
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

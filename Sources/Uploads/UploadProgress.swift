@@ -51,8 +51,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     package private(set) var phase = Phase.open
     package private(set) var received: ChunkSet
-    /// Requests of this upload have been under way at the same time.
-    package private(set) var overlapping = false
+    /// The most requests of this upload that were under way at the same time.
+    package private(set) var mostRequests = 0
     /// Code-2 replies that are being written.
     package private(set) var partialReplies = 0
     /// Requests under way.
@@ -66,7 +66,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// A request of this upload begins.
     package mutating func begin() {
         requests += 1
-        if requests > 1 { overlapping = true }
+        mostRequests = max(mostRequests, requests)
     }
 
     /// A request of this upload is going to be answered now: what the client sends when it has the answer does not
@@ -103,14 +103,19 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// What a request that has stored its chunk does next.
-    package mutating func decide() -> Decision {
+    ///
+    /// It waits for what is missing only while there may be a connection that brings it: a page that waits for replies on
+    /// all of its connections sends nothing.
+    /// - Parameter held: requests that wait already.
+    package mutating func decide(held: Int = 0) -> Decision {
         switch phase {
         case .completed(let outcome), .failed(let outcome): return .over(outcome)
         case .completing: return .hold
         case .open: break
         }
         if takeCompletion() { return .complete }
-        if overlapping && received.missing <= Self.nearlyWhole { return .hold }
+        let mayCome = held + 1 < mostRequests || isWritingWhatIsMissing
+        if received.missing <= Self.nearlyWhole && mostRequests > 1 && mayCome { return .hold }
         partialReplies += 1
         return .partial
     }
@@ -132,9 +137,13 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// into code 2.
     package mutating func expire() -> Decision {
         guard case .open = phase else { return decide() }
-        guard received.missing > writing.count(where: { !received.contains($0) }) else { return .hold }
+        if isWritingWhatIsMissing { return .hold }
         partialReplies += 1
         return .partial
+    }
+
+    private var isWritingWhatIsMissing: Bool {
+        received.missing <= writing.count { !received.contains($0) }
     }
 
     package mutating func partialReplyWritten() {
