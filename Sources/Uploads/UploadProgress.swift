@@ -104,8 +104,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     /// What a request that has stored its chunk does next.
     ///
-    /// It waits for what is missing only while there may be a connection that brings it: a page that waits for replies on
-    /// all of its connections sends nothing.
+    /// Near the end it waits for what is missing. But where several were stored before the first of them was decided on, a page
+    /// could wait for replies on all of its connections, and nothing would come: one of them is answered then.
     /// - Parameter held: requests that wait already.
     package mutating func decide(held: Int = 0) -> Decision {
         switch phase {
@@ -114,7 +114,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         case .open: break
         }
         if takeCompletion() { return .complete }
-        let mayCome = held + 1 < mostRequests || isWritingWhatIsMissing
+        let mayCome =
+            held <= Self.nearlyWhole - received.missing || held + 1 < mostRequests || isWritingWhatIsMissing
         if received.missing <= Self.nearlyWhole && mostRequests > 1 && mayCome { return .hold }
         partialReplies += 1
         return .partial

@@ -43,7 +43,7 @@ extension UploadProgress.Claim {
         #expect(bring(7 - missingAfter, to: &upload).name == expected)
     }
 
-    @Test("a request that would leave its page without a connection is not held", arguments: 2...4)
+    @Test("a request that would leave its page without a connection is not held", arguments: 3...5)
     func lastConnection(connections: Int) {
         var upload = progress(chunks: 8, received: Array(0..<7 - connections))
         for _ in 0..<connections { upload.begin() }
