@@ -104,7 +104,7 @@ package struct Backup {
             throw BackupError("\(directory) is in the data directory, and would be lost with it: name one elsewhere")
         }
         let lock = try Descriptor(directory: unfinished)
-        guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
+        guard try lock.lock(LOCK_EX) else {
             throw BackupError("another backup to \(directory) is under way")
         }
         return lock

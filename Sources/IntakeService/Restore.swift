@@ -94,7 +94,7 @@ package struct Restore {
     /// The backup, which nobody goes on with meanwhile.
     private func openBackup() throws -> Descriptor {
         let backup = try Descriptor(directory: directory)
-        guard flock(backup.number, LOCK_SH | LOCK_NB) == 0 else { throw BackupError("\(directory) is being written") }
+        guard try backup.lock(LOCK_SH) else { throw BackupError("\(directory) is being written") }
         return backup
     }
 

@@ -44,6 +44,20 @@ package struct Descriptor: ~Copyable, Sendable {
         return status
     }
 
+    /// Takes the lock of the file or directory, `LOCK_EX` or `LOCK_SH`. It goes with the last descriptor of this opening: that of
+    /// a child too, which this process has started and which has not become its program yet. So it is waited for a little.
+    ///
+    /// - Returns: `false` if another process has it.
+    package func lock(_ kind: Int32) throws(SystemError) -> Bool {
+        let deadline = ContinuousClock.now + .seconds(1)
+        while flock(number, kind | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw SystemError("flock", code: errno) }
+            if ContinuousClock.now >= deadline { return false }
+            usleep(10_000)
+        }
+        return true
+    }
+
     /// Makes the file's bytes and what is needed to find them survive power loss.
     package func syncData() throws(SystemError) {
         _ = try SystemError.check("fdatasync") { fdatasync(number) }
