@@ -291,8 +291,8 @@ extension ActiveUpload {
         }
     }
 
-    /// Whether all chunks are there.
-    var isWhole: Bool { locked { progress.received.missing == 0 } }
+    /// Whether a request that is under way now may be one that waits for the last chunks.
+    var isNearlyWhole: Bool { locked { progress.isNearlyWhole } }
 
     /// Whether its chunks have to be compared with their checksums before it can be opened.
     ///
@@ -333,7 +333,7 @@ extension ActiveUpload {
                 awaitPartialReplies()
                 return .over(.failed(failure))
             }
-            switch progress.decide(held: held.count) {
+            switch progress.decide() {
             case .complete: return .complete(hold(call, request, place()))
             case .partial: return .partial
             case .over(let outcome):

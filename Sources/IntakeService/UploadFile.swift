@@ -217,8 +217,9 @@ extension IntakeService {
 
     /// Goes on when digest and comparison are not far behind: a page goes no faster than they do. No thread waits for it.
     private func proceedInStep(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
-        // What is whole is waited for by its completion; where too many wait, another one has to later.
-        guard !upload.isWhole, let target = upload.currentTarget, let place = held.place(for: call.client) else {
+        // At the end the completion waits. Where the requests that bring the last chunks but one all waited here, they would
+        // then wait for the last one, which their page sends when it has a reply. Where too many wait, another one has to later.
+        guard !upload.isNearlyWhole, let target = upload.currentTarget, let place = held.place(for: call.client) else {
             return proceed(upload, call, request)
         }
         let goOn = { @Sendable in

@@ -51,8 +51,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     package private(set) var phase = Phase.open
     package private(set) var received: ChunkSet
-    /// The most requests of this upload that were under way at the same time.
-    package private(set) var mostRequests = 0
+    /// Requests of this upload have been under way at the same time.
+    package private(set) var overlapping = false
     /// Code-2 replies that are being written.
     package private(set) var partialReplies = 0
     /// Requests under way.
@@ -66,7 +66,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// A request of this upload begins.
     package mutating func begin() {
         requests += 1
-        mostRequests = max(mostRequests, requests)
+        if requests > 1 { overlapping = true }
     }
 
     /// A request of this upload is going to be answered now: what the client sends when it has the answer does not
@@ -103,20 +103,14 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// What a request that has stored its chunk does next.
-    ///
-    /// Near the end it waits for what is missing. But where several were stored before the first of them was decided on, a page
-    /// could wait for replies on all of its connections, and nothing would come: one of them is answered then.
-    /// - Parameter held: requests that wait already.
-    package mutating func decide(held: Int = 0) -> Decision {
+    package mutating func decide() -> Decision {
         switch phase {
         case .completed(let outcome), .failed(let outcome): return .over(outcome)
         case .completing: return .hold
         case .open: break
         }
         if takeCompletion() { return .complete }
-        let mayCome =
-            held <= Self.nearlyWhole - received.missing || held + 1 < mostRequests || isWritingWhatIsMissing
-        if received.missing <= Self.nearlyWhole && mostRequests > 1 && mayCome { return .hold }
+        if overlapping && received.missing <= Self.nearlyWhole { return .hold }
         partialReplies += 1
         return .partial
     }
@@ -138,13 +132,9 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// into code 2.
     package mutating func expire() -> Decision {
         guard case .open = phase else { return decide() }
-        if isWritingWhatIsMissing { return .hold }
+        guard received.missing > writing.count(where: { !received.contains($0) }) else { return .hold }
         partialReplies += 1
         return .partial
-    }
-
-    private var isWritingWhatIsMissing: Bool {
-        received.missing <= writing.count { !received.contains($0) }
     }
 
     package mutating func partialReplyWritten() {
@@ -155,6 +145,9 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     package mutating func finish(_ phase: Phase) {
         self.phase = phase
     }
+
+    /// Whether a request that is under way now may be one that waits for the last chunks.
+    package var isNearlyWhole: Bool { received.missing <= Self.nearlyWhole + requests }
 
     /// How many chunks can be recorded by requests here: those that count, and those that are being written, which may
     /// be recorded already. If more are, another process stores some too.
