@@ -46,7 +46,7 @@ package final class StoredFile: Sendable {
 
     /// Gives a range its place on the disk before it is written, as far as the file system can. The file becomes as long.
     ///
-    /// In one step it takes less than a third of what it takes page by page: 0.15 s of the processor for 1 GiB (ext4).
+    /// For 1 GiB, writing takes 0.36 s of the processor then, and 0.51 s where each page is given its own place (ext4).
     package func allocate(_ range: Range<Int>) throws(SystemError) {
         do throws(SystemError) {
             _ = try SystemError.check("fallocate") {
