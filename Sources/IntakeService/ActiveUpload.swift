@@ -141,6 +141,9 @@ extension ActiveUpload {
 
     private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
 
+    /// Whether its file has no name any more.
+    var isRemoved: Bool { (try? currentTarget?.file.names()) == 0 }
+
     /// Gives the file back, unless it is in use; it goes with the last use then.
     ///
     /// - Returns: how far its digest has come.

@@ -126,6 +126,10 @@ extension IntakeService {
         }
     }
 
+    /// Gives back the room of uploads that another process has ended; a quick look, to be called every few seconds. Those
+    /// that are admitted count on it after `UploadTerms.freeingTime`.
+    package func closeRemovedFiles() { uploads.closeRemoved() }
+
     /// Removes the files of uploads that the catalogue has forgotten, and the names that they got for videos which were
     /// never recorded.
     func remove(_ expired: [ExpiredUpload]) {

@@ -2,8 +2,9 @@
 ///
 /// As long as there is room, all of it is anybody's. When room or number runs out, the client that holds most gives way
 /// to one that holds less, until all who hold or ask have equal shares. Two rules make that come to an end: an upload is
-/// only taken from a client that holds more than an equal share, and only if it holds more than the asking one would
-/// then. So the largest holdings only shrink, and no two clients take the same room from each other in turns.
+/// only taken from a client that holds more than an equal share, and only if it holds clearly more than the asking one
+/// would then. So the largest holdings only shrink, no two clients take the same room from each other in turns, and none of
+/// many with equal files is ended half-way for the next one.
 package enum Admission {
     /// Seconds without a new chunk after which an upload is the first to give way.
     package static let idleTime: Int64 = 600
@@ -120,8 +121,8 @@ private struct Share {
     /// The most that any other client holds.
     let most: Int
 
-    /// What a client may hold without having to give way.
-    var bound: Int { max(pool / clients, own + asked) }
+    /// What a client may hold without having to give way: at least an eighth of what is asked more than the asking one would.
+    var bound: Int { max(pool / clients, own + asked + asked / 8) }
 
     /// Nothing is taken for a client that has an equal share, nor where nobody holds more than that.
     var mayTake: Bool { own < (pool + clients - 1) / clients && most > bound }

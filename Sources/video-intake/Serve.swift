@@ -27,6 +27,9 @@ struct Serve: ParsableCommand {
     /// Seconds between two sweeps.
     private static let sweepInterval = 600
 
+    /// Seconds between two looks for files that another process has removed.
+    private static let closeInterval = 2
+
     func run() throws {
         let signals = ProcessSignals.block()
         let supervisor = Supervisor()
@@ -70,6 +73,10 @@ struct Serve: ParsableCommand {
         sweep.schedule(deadline: .now(), repeating: .seconds(Self.sweepInterval))
         sweep.setEventHandler { Self.sweep(service, logger) }
         sweep.resume()
+        let close = DispatchSource.makeTimerSource()
+        close.schedule(deadline: .now(), repeating: .seconds(Self.closeInterval))
+        close.setEventHandler { service.closeRemovedFiles() }
+        close.resume()
 
         var running = RunningSettings(settings, options, logger, level)
         let signal = signals.waitForStop { supervisor.reload { running.reload { service.reload($0.intake) } } }

@@ -62,6 +62,17 @@ extension InProcessSite {
         #expect(site.service.uploads.with(ids: [3, 4, 5, 6]).count == 4)
     }
 
+    /// While it is open its bytes take room, which those that are admitted count on.
+    @Test("an upload that another process has ended gives its file back")
+    func removedByAnother() throws {
+        let site = try InProcessSite()
+        for number in 1...2 { #expect(try site.send(page("198.51.100.\(number)").request(0)).code == 2) }
+        let store = try FileChunkStore(directory: site.dataDirectory.path, reserve: .bytes(0))
+        store.removeUpload(1)
+        site.service.closeRemovedFiles()
+        #expect(site.service.uploads.with(ids: [1, 2]).map(\.record.id) == [2])
+    }
+
     /// The bytes behind the digest are changed under its hands: had they been read again, their md5 would be wrong.
     @Test("an upload that was closed goes on without reading again what its digest has read")
     func goesOn() throws {

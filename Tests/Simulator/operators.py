@@ -40,6 +40,13 @@ async def expire(world):
     code, output = await world.site.command("gc")
     if code != 0:
         world.oracle.breaks("`gc` works", "an operator", f"exit code {code}: {output[-600:]}")
+    # The responder may have the files open.
+    for _ in range(100):
+        if (held := world.site.bytes_without_name) < 32 * MIB:
+            break
+        await asyncio.sleep(0.1)
+    else:
+        world.oracle.breaks("what `gc` removed is off the disk within 10 s", "an operator", f"{held // MIB} MiB are in use and have no name")
 
 
 async def cleans(world, draw):

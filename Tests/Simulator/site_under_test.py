@@ -213,6 +213,12 @@ class Site:
         return status.f_bavail * status.f_frsize
 
     @property
+    def bytes_without_name(self):
+        """Bytes that the small disk has in use, but for those of files that can be seen."""
+        status = os.statvfs(self.data)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize - occupied(self.data)
+
+    @property
     def bodies(self):
         return occupied(self.data / "body")
 

@@ -56,6 +56,13 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
         }
     }
 
+    @Test("none of many with equal files is ended half-way for the next one, whose file is some bytes smaller")
+    func equals() {
+        let nine = (1...9).map { holding(Int64($0), $0, 6400 + $0) }
+        #expect(verdict(10, 6399, room: 1000, nine) == .refused(.diskFull))
+        #expect(verdict(10, 5000, room: 1000, nine) == .admitted(evicting: [9]))
+    }
+
     @Test("while there is room one client may have all of it")
     func room() {
         #expect(verdict(1, 100, room: 100, [holding(1, 1, 900)]) == .admitted(evicting: []))
@@ -185,7 +192,7 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
                 if !isShort, ownBytes * sharing < pool {
                     let takeable = Set(holdings.map(\.client)).subtracting([client(asking)]).reduce(0) { sum, one in
                         var its = held(one, in: holdings).bytes
-                        let bound = max(pool / sharing, ownBytes + bytes)
+                        let bound = max(pool / sharing, ownBytes + bytes + bytes / 8)
                         var freed = 0
                         let queue = holdings.filter {
                             $0.client == one && $0.bytes > 0 && (!$0.isWhole || $0.idle >= Admission.idleTime)
