@@ -25,7 +25,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
     /// start at the same time take turns by a lock (flock) on the directory, so one of them gets `inUse`.
     ///
     /// - Parameter backlog: connections that may wait to be accepted; the kernel's net.core.somaxconn limits it.
-    package static func bind(path: String, backlog: Int32 = 1024) throws(ListeningSocketError) -> ListeningSocket {
+    package static func bind(path: String, backlog: Int32 = 4096) throws(ListeningSocketError) -> ListeningSocket {
         var address = sockaddr_un()
         guard !path.utf8.contains(0), vi_unix_address(&address, path) == 0 else { throw .unusablePath(path) }
         let directory = try lockDirectory(of: path)

@@ -78,7 +78,8 @@ class Site:
         # By a short name: that of a socket has at most 107 bytes.
         os.chdir(directory)
         self.socket.bind("video-intake.sock")
-        self.socket.listen(511)
+        # As video-intake.socket does.
+        self.socket.listen(4096)
 
     def write_configuration(self):
         nginx = self.directory / "nginx"
