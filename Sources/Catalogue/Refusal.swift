@@ -7,7 +7,7 @@ package struct Refusal: Equatable, Sendable {
     /// The content that it stands for: two page loads may have the same guid.
     package let md5: String
     package let guid: String
-    /// As `X-Intake-Reason` says it.
+    /// As `X-Intake-Reason` says it; where more is said of it, that comes behind a space.
     package let reason: String
     /// The first chunk has come once already: the next one begins anew.
     package var hasFirst: Bool

@@ -34,6 +34,15 @@ extension FileChunkStore {
         return true
     }
 
+    /// The first of the directories of a store in `directory` that is a symbolic link. No file is opened or published through
+    /// one: what is opened is what has the name. `directory` itself may be a link.
+    package static func linkedDirectory(in directory: String) -> String? {
+        ["incoming", "upload", "upload/mp4", setAsideDirectory, trashDirectory].lazy.map { "\(directory)/\($0)" }.first {
+            var status = stat()
+            return lstat($0, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+        }
+    }
+
     /// No upload has this number.
     private static let selfTestUpload: Int64 = 0
     private static let selfTestDirectory = "upload/self-test"

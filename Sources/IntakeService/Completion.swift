@@ -24,7 +24,7 @@ extension IntakeService {
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
             case .md5, .expired, .container:
-                try? catalogue.discard(upload: upload.record.id, reason: error.reason.rawValue, now: uploadTime)
+                try? catalogue.discard(upload: upload.record.id, reason: error.recorded, now: uploadTime)
                 end(upload, outcome)
             default:
                 // Everything is still there, and a later request may have more luck.
@@ -83,12 +83,10 @@ extension IntakeService {
         let file = target.file
         // A last chunk that told the size may have been longer before it came again.
         if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
-        let head = try storing(Content.file(file, 0..<size).prefix(Container.signatureLength))
-        let settings = settings
-        let container = Container.of(head, allowed: settings.extensions)
+        let head = FileHead(try storing(Content.file(file, 0..<size).prefix(FileHead.length)))
         let md5 = try storing(target.digest.finish(size))
         guard md5 == upload.record.key.md5 else { throw refusedMD5(upload, size: size, computed: md5) }
-        guard let container else { throw .container(settings) }
+        guard let container = head.container else { throw .container(OtherContent(head)) }
         // Only the reply to a whole file tells the duration.
         let isWhole = upload.record.key.chunks == 0
         let path = store.path(ofUpload: upload.record.id)

@@ -39,8 +39,8 @@ extension IntakeService {
         } else {
             do throws(SystemError) {
                 let file = try store.openPublished(path)
-                let head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
-                if let container = Container.of(head, allowed: settings.extensions) {
+                let head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
+                if let container = head.container {
                     duration = try probe(container, store.path(ofPublished: path), within: 20, niceness: 19) ?? 0
                 }
             } catch {

@@ -3,6 +3,7 @@ import ChunkStore
 import FormData
 import Logging
 import System
+import Uploads
 
 /// A request that fails: why, and what is particular about it. `FailureReason` is the table of all there are.
 struct Failure: Error, Sendable {
@@ -19,12 +20,15 @@ struct Failure: Error, Sendable {
     let isToComeAgain: Bool
     /// One more header of the reply.
     let header: (name: String, value: String)?
+    /// What the file is that is no video.
+    let other: OtherContent?
 
     private init(
         _ reason: FailureReason, _ detail: Text? = nil, cause: String? = nil, isError: Bool = false,
         isToComeAgain: Bool = false,
         isKept: Bool = false,
-        header: (name: String, value: String)? = nil
+        header: (name: String, value: String)? = nil,
+        other: OtherContent? = nil
     ) {
         self.reason = reason
         self.detail = detail
@@ -33,7 +37,11 @@ struct Failure: Error, Sendable {
         self.isToComeAgain = isToComeAgain
         self.isKept = isKept
         self.header = header
+        self.other = other
     }
+
+    /// The reason as a refusal keeps it, from which `kept` makes the same failure.
+    var recorded: String { [reason.rawValue, other?.rawValue].compactMap(\.self).joined(separator: " ") }
 
     func reply(_ language: Language) -> Reply {
         let row = reason.row
@@ -97,21 +105,25 @@ extension Failure {
         Failure(.fileExtension, allowed(settings))
     }
 
-    /// The first bytes are not those of an allowed container.
-    static func container(_ settings: IntakeSettings) -> Failure {
-        Failure(.container, allowed(settings))
+    /// The first bytes are those of no video that can be opened.
+    static func container(_ other: OtherContent) -> Failure {
+        Failure(.container, other.text, other: other)
     }
 
     /// What the chunks of a refused guid get, until it begins anew.
     static func kept(_ refusal: Refusal, _ settings: IntakeSettings) -> Failure {
-        let reason = FailureReason(rawValue: refusal.reason) ?? .expired
+        let words = refusal.reason.split(separator: " ").map(String.init)
+        let reason = words.first.flatMap(FailureReason.init(rawValue:)) ?? .expired
+        var other: OtherContent?
+        if reason == .container { other = words.dropFirst().first.flatMap(OtherContent.init(rawValue:)) ?? .unknown }
         let detail: Text? =
             switch reason {
-            case .container, .fileExtension: allowed(settings)
+            case .container: other?.text
+            case .fileExtension: allowed(settings)
             case .malformed, .missingParameter: Text("(之前的分片)", "(in an earlier chunk)")
             default: nil
             }
-        return Failure(reason, detail, isKept: true)
+        return Failure(reason, detail, isKept: true, other: other)
     }
 
     private static func allowed(_ settings: IntakeSettings) -> Text {
@@ -167,6 +179,32 @@ extension Failure {
             return
         }
         self = Failure(.formLimit, Text("\(chinese) (\(english))", english))
+    }
+}
+
+// MARK: - Contents
+
+extension OtherContent {
+    /// What a message says that the content is.
+    var text: Text {
+        switch self {
+        case .zeros: Text("全部是 0(下载不完整的文件常常这样)", "nothing but zeros, as in a file that was not downloaded completely")
+        case .image: Text("是图片", "a picture")
+        case .pdf: Text("是 PDF 文档", "a PDF document")
+        case .zip: Text("是 ZIP 压缩包或 Office 文档", "a ZIP archive or an Office document")
+        case .archive: Text("是压缩包", "an archive")
+        case .document: Text("是 Office 文档", "an Office document")
+        case .sound: Text("是音频,没有画面", "sound without pictures")
+        case .playlist: Text("是播放列表(如 m3u8),不含视频本身", "a playlist like m3u8, without the video itself")
+        case .program: Text("是程序", "a program")
+        case .webPage: Text("是网页", "a web page")
+        case .text: Text("是文本", "text")
+        case .fragment: Text("是视频的一个分段,缺少开头", "a piece of a video without its beginning")
+        case .elementaryStream: Text("是没有封装的视频流", "a stream of pictures without a container")
+        case .realMedia: Text("是 RealMedia 视频(rm、rmvb)", "a RealMedia video (rm, rmvb)")
+        case .otherVideo: Text("是不支持的音视频格式", "sound or video of another kind")
+        case .unknown: Text("无法识别", "of an unknown kind")
+        }
     }
 }
 

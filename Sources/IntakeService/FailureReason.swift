@@ -58,7 +58,9 @@ package enum FailureReason: String, CaseIterable, Sendable {
         case .fileExtension:
             Row(-3, 200, "上传文件出错!msg:只支持 {} 格式的视频 (file extension)", "Upload failed: only {} videos are taken")
         case .container:
-            Row(-3, 200, "上传文件出错!msg:文件内容不是 {} 格式的视频 (container)", "Upload failed: the content is no {} video")
+            Row(
+                -3, 200, "上传文件出错!msg:文件内容{},支持的视频:MP4/MOV、AVI、FLV、MKV/WebM、TS、MPEG、WMV (container)",
+                "Upload failed: the content is {}; it must be an MP4/MOV, AVI, FLV, MKV/WebM, TS, MPEG or WMV video")
         case .diskFull:
             Row(
                 -3, 200, "上传文件出错!msg:服务器存储空间不足,请联系管理员 (disk full)",

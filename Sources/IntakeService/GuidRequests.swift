@@ -8,7 +8,7 @@ struct HeldFirstChunk: Sendable {
     let call: Call
     let request: UploadRequest
     let content: Content
-    let isVideo: Bool?
+    let other: OtherContent?
     let refusal: Refusal
     let place: HeldCalls.Place
 }

@@ -18,7 +18,7 @@ extension IntakeService {
         }
         let hasRoom = (try? store.room()).map { $0.data > 0 } ?? false
         let refusal = Refusal(
-            owner: key.owner, md5: key.md5, guid: key.guid, reason: failure.reason.rawValue,
+            owner: key.owner, md5: key.md5, guid: key.guid, reason: failure.recorded,
             hasFirst: sent.chunk == 0, overlaps: guidRequests.overlap(key),
             otherChunk: sent.chunk, client: call.client, time: uploadTime, isRecorded: hasRoom)
         var expired: [ExpiredUpload]? = []
@@ -42,11 +42,11 @@ extension IntakeService {
     /// Holds a first chunk that may begin anew what is refused, or be one whose reply was lost. If its page begins anew it
     /// sends the other chunks again too, and the next one tells. Returns `false` if it cannot be held.
     func hold(
-        _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, _ refusal: Refusal
+        _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, _ refusal: Refusal
     ) -> Bool {
         guard let place = heldBodies.place(for: call.client) else { return false }
         let first = HeldFirstChunk(
-            call: call, request: request, content: content, isVideo: isVideo, refusal: refusal, place: place)
+            call: call, request: request, content: content, other: other, refusal: refusal, place: place)
         // What follows later keeps neither of the two: their places are free with their answers.
         let (number, before) = guidRequests.hold(first)
         if let before { before.call.answer(.kept(before.refusal, before.call.settings)) }
@@ -63,7 +63,7 @@ extension IntakeService {
         do throws(Failure) {
             // A page that goes on in the middle of the file does not begin anew.
             guard request.chunk <= first.refusal.otherChunk else { throw .kept(first.refusal, first.call.settings) }
-            try process(first.request, first.content, first.call, isVideo: first.isVideo, isJoined: true)
+            try process(first.request, first.content, first.call, other: first.other, isJoined: true)
         } catch {
             first.call.answer(error)
         }

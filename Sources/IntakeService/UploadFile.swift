@@ -24,28 +24,30 @@ extension IntakeService {
         }
         call.note(request)
         guard let content = form.content else { throw .missingFile }
-        let isVideo = try beginsLikeVideo(request, content, call.settings)
+        let other = try otherContent(request, content)
         join(request)
-        try process(request, content, call, isVideo: isVideo)
+        try process(request, content, call, other: other)
     }
 
     /// Stores and answers a checked request.
     ///
-    /// - Parameter isJoined: it was held until another chunk came.
+    /// - Parameters:
+    ///   - other: what its file is, if that is no video.
+    ///   - isJoined: it was held until another chunk came.
     func process(
-        _ request: UploadRequest, _ content: Content, _ call: Call, isVideo: Bool?, isJoined: Bool = false
+        _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false
     ) throws(Failure) {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
             for attempt in 0..<3 {
-                switch try begin(request, call, isVideo: isVideo, attempt: attempt, isJoined: isJoined) {
+                switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
                 case .sealed(let video):
                     return call.answer(request, complete: video)
                 case .unfinished(let upload):
                     if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
                     if try take(request, content, in: upload, call) { return }
                 case .refused(let refusal):
-                    if hold(request, content, call, isVideo: isVideo, refusal) { return }
+                    if hold(request, content, call, other: other, refusal) { return }
                     throw .kept(refusal, call.settings)
                 }
             }
@@ -111,15 +113,13 @@ extension IntakeService {
         }
     }
 
-    /// Whether a first chunk begins like a video; `nil` if it cannot tell.
-    private func beginsLikeVideo(
-        _ request: UploadRequest, _ content: Content, _ settings: IntakeSettings
-    ) throws(Failure) -> Bool? {
+    /// What the file is that a first chunk begins; `nil` if it may be a video.
+    private func otherContent(_ request: UploadRequest, _ content: Content) throws(Failure) -> OtherContent? {
         guard request.chunk == 0 else { return nil }
-        let head = try storing(content.prefix(Container.signatureLength))
-        if Container.of(head, allowed: settings.extensions) != nil { return true }
+        let head = FileHead(try storing(content.prefix(FileHead.length)))
         // The first chunk of several may be shorter than what decides; the completion looks again.
-        return head.count < Container.signatureLength && request.chunks > 1 ? nil : false
+        guard head.container == nil, head.isWhole || request.chunks <= 1 else { return nil }
+        return OtherContent(head)
     }
 }
 
@@ -137,12 +137,12 @@ extension IntakeService {
     ///
     /// - Parameter attempt: 0 for the first look. A refusal that came meanwhile is for this very request.
     private func begin(
-        _ request: UploadRequest, _ call: Call, isVideo: Bool?, attempt: Int, isJoined: Bool
+        _ request: UploadRequest, _ call: Call, other: OtherContent?, attempt: Int, isJoined: Bool
     ) throws(Failure) -> Beginning {
         let settings = call.settings
-        if isVideo == false {
+        if let other {
             // Nothing will follow a whole file that is no video, so it needs no state.
-            if request.chunks <= 1 { throw .container(settings) }
+            if request.chunks <= 1 { throw .container(other) }
         } else if let upload = uploads.begin(request.key, guid: request.guid) {
             return .unfinished(upload)
         }
@@ -152,11 +152,11 @@ extension IntakeService {
             UploadTerms(
                 client: call.client, limits: settings.uploadLimits, room: try diskRoom(\.forUploads),
                 beginsAnew: beginsAnew, chunk: request.chunk, overlaps: overlaps, isJoined: isJoined,
-                refusal: isVideo == false ? FailureReason.container.rawValue : nil,
+                refusal: other.map { Failure.container($0).recorded },
                 permit: recordRate.permit(for: call.client))
         }
         func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
-            let mayBegin = request.chunk == 0 && refusal.hasFirst && beginsAnew && isVideo != false
+            let mayBegin = request.chunk == 0 && refusal.hasFirst && beginsAnew && other == nil
             if mayBegin, !isJoined, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
             // One more chunk that the page takes for stored: a first one that waits cannot begin anew without it.
             if request.chunk > 0, let first = guidRequests.takeHeld(of: request) {
@@ -193,7 +193,7 @@ extension IntakeService {
         case .refused(let refusal, let expired):
             let failure = Failure.kept(refusal, settings)
             drop(GuidKey(request), failure)
-            retire(expired, isVideo == false ? failure : .expired)
+            retire(expired, other == nil ? .expired : failure)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
             return try kept(refusal)
         case .awaitsRoom(let expired):

@@ -7,11 +7,11 @@ package struct SourceFile: Sendable {
     /// ffmpeg's names of the demuxers that may be used: those of the containers that can be uploaded, and the one for
     /// looking at what was made.
     package enum Demuxer: String, CaseIterable, Sendable {
-        case mov, avi, flv, matroska, mpegts, mpeg
+        case mov, avi, flv, matroska, mpegts, mpeg, asf
         case hls
 
         /// Whether every packet has the time it is shown at, without which it cannot be moved to another container.
-        var hasTimestamps: Bool { self != .avi && self != .mpeg }
+        var hasTimestamps: Bool { self != .avi && self != .mpeg && self != .asf }
     }
 
     /// An absolute path of ours.

@@ -56,15 +56,14 @@ extension TranscodingWorker {
     private struct Lost: Error {}
 
     private func source(of job: Job) throws(TranscodingError) -> SourceFile {
-        let head: [UInt8]
+        let head: FileHead
         do throws(SystemError) {
             let file = try store.openPublished(job.path)
-            head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
+            head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
         } catch {
             throw TranscodingError(error)
         }
-        guard let container = Container.of(head, allowed: Container.fileExtensions),
-            let demuxer = SourceFile.Demuxer(rawValue: container.demuxer)
+        guard let container = head.container, let demuxer = SourceFile.Demuxer(rawValue: container.demuxer)
         else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
         return SourceFile(path: store.path(ofPublished: job.path), demuxer: demuxer)
     }

@@ -16,6 +16,15 @@ struct SelfTest {
 
     /// The store's calls, on the data directory and if wanted on that of the bodies, which is made if it is missing.
     func tryStore(withBodies: Bool) throws {
+        if let link = FileChunkStore.linkedDirectory(in: settings.dataDirectory) {
+            complain(
+                """
+                self-test: \(link) is a symbolic link, and no file is reached through one. Make it a directory again, and \
+                mount the other disk, or a directory of it (mount --bind), at \(settings.dataDirectory) as a whole: all of it \
+                must be one file system
+                """)
+            throw ExitCode(64)
+        }
         let body = withBodies ? settings.intake.bodyDirectory : nil
         do {
             if let body { try Settings.makeDirectory(body, mode: 0o700) }
