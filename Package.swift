@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
-        .testTarget(name: "UploadsTests", dependencies: ["Uploads"]),
+        .testTarget(name: "UploadsTests", dependencies: ["Uploads", "TestSupport"]),
         .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "System", "TestSupport"]),
         .testTarget(
@@ -115,7 +115,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ChunkStore", "IntakeService", "System", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "ChunkStore", "IntakeService", "System", "TestSupport", "Uploads",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -37,7 +37,8 @@ extension FileChunkStore {
     /// The first of the directories of a store in `directory` that is a symbolic link. No file is opened or published through
     /// one: what is opened is what has the name. `directory` itself may be a link.
     package static func linkedDirectory(in directory: String) -> String? {
-        ["incoming", "upload", "upload/mp4", setAsideDirectory, trashDirectory].lazy.map { "\(directory)/\($0)" }.first {
+        ["incoming", "upload", "upload/mp4", setAsideDirectory, trashDirectory].lazy.map { "\(directory)/\($0)" }.first
+        {
             var status = stat()
             return lstat($0, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
         }

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TestSupport
+import Uploads
 
 extension EndToEnd {
     /// The shipped files in places where an operator puts them.
@@ -70,6 +71,21 @@ extension EndToEnd {
             let upload = "\(nginx)/\(NginxFiles.snippet("upload"))"
             try change(NginxFiles.snippet("upload") + ".dpkg-dist", "")
             #expect(try check().errors.contains(": its own is beside it: mv \(upload).dpkg-dist \(upload)\n"))
+        }
+
+        /// Whatever may be uploaded has a type, and the page to play it knows whether a browser can.
+        @Test func knowEveryExtensionThatCanBeAllowed() throws {
+            let site = try NginxSite(.handOff, flags: ["--extensions", Container.fileExtensions.joined(separator: ",")])
+            defer { site.stop() }
+            for name in Container.fileExtensions {
+                let page = PageUpload(fileName: "video.\(name)", content: videoBytes(2000))
+                let path = try #require(try site.send(page.request()).path)
+                let type = try site.send(SentRequest(method: "GET", "/\(path)")).headers["content-type"]
+                #expect(type?.hasPrefix("video/") == true, "\(name): \(type ?? "none")")
+            }
+            let player = textOfFile("\(Self.repository)/nginx/html/play/player.js")
+            let table = try #require(player.firstMatch(of: /const PLAYS = \{([^}]*)\}/)).output.1
+            #expect(table.matches(of: /(\w+)'?:/).map { String($0.output.1) } == Container.fileExtensions)
         }
 
         /// The application that has all other addresses lets in whoever it is asked about.

@@ -140,6 +140,28 @@ extension EndToEnd {
             #expect(result.end == .exit(64) && result.errors.contains("(EXDEV)"), "\(result)")
         }
 
+        @Test(arguments: ["serve", "worker"], ["incoming", "upload", "upload/mp4", "trash"])
+        func aLinkInPlaceOfADirectoryIsRefusedWithWhatToDo(command: String, name: String) throws {
+            let (files, other) = (FileManager.default, directory.path + "/other")
+            try files.createDirectory(atPath: other, withIntermediateDirectories: false)
+            if name.contains("/") { try files.createDirectory(atPath: data + "/upload", withIntermediateDirectories: true) }
+            try? files.removeItem(atPath: "\(data)/\(name)")
+            try files.createSymbolicLink(atPath: "\(data)/\(name)", withDestinationPath: other)
+            let result = try start(command)
+            #expect(result.end == .exit(64), "\(result)")
+            let sentence = "\(data)/\(name) is a symbolic link, and no file is reached through one. "
+            #expect(result.errors.contains(sentence) && result.errors.contains("mount --bind"), "\(result.errors)")
+            #expect(try files.contentsOfDirectory(atPath: other) == [])
+        }
+
+        /// The data directory itself may be one.
+        @Test(arguments: ["serve", "worker"]) func aLinkToTheDataDirectoryWorks(command: String) throws {
+            try FileManager.default.moveItem(atPath: data, toPath: data + ".other")
+            try FileManager.default.createSymbolicLink(atPath: data, withDestinationPath: data + ".other")
+            let result = try start(command)
+            #expect(result.end == nil, "\(result)")
+        }
+
         @Test func withoutFfprobeServeOnlyWarnsAndAWorkerRefuses() throws {
             let bin = directory.path + "/bin"
             try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: false)

@@ -140,6 +140,28 @@ extension EndToEnd {
             #expect(worker.stop() == .exit(0))
         }
 
+        /// As downloaders and recorders name them.
+        @Test func aVideoUnderTheNameOfAnotherKindBecomesReady() throws {
+            let site = try TranscodingSite()
+            let worker = try site.site.startWorker()
+            let files: [(sample: ContainerSample, name: String, type: String)] = [
+                (.transportStream, "stream.mp4", "video/mp4"), (.cutTransportStream, "cut.mp4", "video/mp4"),
+                (.stypFirst, "segments.mp4", "video/mp4"), (.freeFirst, "free.mp4", "video/mp4"),
+                (.matroska, "film.mp4", "video/mp4"), (.asf, "old.avi", "video/x-msvideo"),
+                (.mp4, "phone.flv", "video/x-flv"),
+            ]
+            for (sample, name, type) in files {
+                let content = try sample.bytes
+                let id = try site.upload(PageUpload(fileName: name, content: content))
+                let ready = try #require(site.wait(for: id, state: "ready"), "\(name)\n\(site.site.workerLog)")
+                let original = try site.get(try #require(ready["video_url"] as? String))
+                #expect(original.headers["content-type"] == type && original.body == content, "\(name)")
+                let probe = try Probe(try site.file(ready, "mp4_url"))
+                #expect(probe.codecs == ["h264", "aac"] && abs(probe.duration - 2) < 0.3, "\(name): \(probe)")
+            }
+            #expect(worker.stop() == .exit(0))
+        }
+
         @Test func whatCannotBeDecodedFailsAndTheQueueGoesOn() throws {
             let site = try TranscodingSite()
             let bad = try site.upload(PageUpload(content: videoBytes(100_000)))

@@ -212,10 +212,10 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
     func noVideos() throws {
         let site = try InProcessSite()
         for number in 0..<Refusal.clientLimit + 10 {
-            var bad = page("198.51.100.66", 3000, chunkSize: 2000)
+            var bad = page("198.51.100.66", 15_000, chunkSize: 10_000)
             bad.guid = "bad\(number)"
             #expect(
-                reason(try site.send(bad.chunkRequest(0, bytes: [UInt8](repeating: 7, count: 2000)))) == "container")
+                reason(try site.send(bad.chunkRequest(0, bytes: [UInt8](repeating: 7, count: 10_000)))) == "container")
         }
         #expect(try site.count("upload") == 0 && site.count("upload_guid") == 0)
         #expect(try site.count("refusal") == Refusal.clientLimit)

@@ -62,7 +62,8 @@ import TestSupport
         ),
         (
             { PageUpload(content: [UInt8](repeating: 7, count: 2000)).request() },
-            "Upload failed: the content is no mp4, flv video"
+            "Upload failed: the content is of an unknown kind; it must be an MP4/MOV, AVI, FLV, MKV/WebM, TS, MPEG or "
+                + "WMV video"
         ),
         ({ SentRequest("/service/upload/list_class") }, "ok"),
         ({ PageUpload(content: videoBytes(2000)).determineRequest() }, "There is no such video"),

@@ -1,8 +1,11 @@
 import { SeekBar } from './seek-bar.js';
 import { loadThumbnails } from './thumbnails.js';
 
-/** File types that no browser plays. */
-const UNPLAYABLE = ['avi', 'flv'];
+/** Whether some browser plays files with an extension: all that can be uploaded. */
+const PLAYS = {
+    '3gp': true, asf: false, avi: false, flv: false, m2ts: false, m4v: true, mkv: true, mov: true, mp4: true, mpeg: false,
+    mpg: false, mts: false, ts: false, vob: false, webm: true, wmv: false,
+};
 
 const HLS = 'application/vnd.apple.mpegurl';
 
@@ -87,7 +90,7 @@ export class Player {
         this.#sources = [
             this.#video.canPlayType(HLS) && info.hls_url,
             info.mp4_url,
-            !UNPLAYABLE.includes(type) && info.video_url,
+            PLAYS[type] !== false && info.video_url,
         ].filter(Boolean);
         this.#video.hidden = this.#sources.length === 0;
         if (this.#video.hidden) {
