@@ -30,12 +30,16 @@ extension FileHead {
     /// A pack at the beginning.
     var isMPEGPS: Bool { packLength(at: 0) != nil }
 
-    /// A pack further on, with what has to follow it. Recorders begin in the middle of one; a VCD's file has a head.
-    var hasPack: Bool {
-        bytes.indices.contains { offset in
-            guard bytes[offset] == 0, let length = packLength(at: offset) else { return false }
-            return has([0, 0, 1], at: offset + length)
-                && bytes.count > offset + length + 3 && bytes[offset + length + 3] >= 0xB9
+    /// Pack headers and packets, three in a row, further on: recorders begin in the middle of one, and some write few pack
+    /// headers.
+    var hasPackets: Bool {
+        bytes.indices.contains { first in
+            var offset = first
+            for _ in 0..<2 {
+                guard let length = packLength(at: offset) ?? packetLength(at: offset) else { return false }
+                offset += length
+            }
+            return packLength(at: offset) ?? packetLength(at: offset) != nil
         }
     }
 
@@ -44,6 +48,15 @@ extension FileHead {
         guard has([0, 0, 1, 0xBA], at: offset), bytes.count > offset + 13 else { return nil }
         if bytes[offset + 4] & 0xC0 == 0x40 { return 14 + Int(bytes[offset + 13] & 7) }
         return bytes[offset + 4] & 0xF0 == 0x20 ? 12 : nil
+    }
+
+    /// The bytes of the packet, of any stream, that starts at `offset`.
+    private func packetLength(at offset: Int) -> Int? {
+        guard has([0, 0, 1], at: offset), let length = number(at: offset + 4, bytes: 2), bytes[offset + 3] >= 0xBB
+        else {
+            return nil
+        }
+        return 6 + Int(length)
     }
 
     /// A stream of H.264, H.265 or MPEG pictures without a container: a start code, and a unit that may be the first.

@@ -31,7 +31,7 @@ package struct FileHead: Sendable {
         if isMPEGPS { return .mpegPS }
         // Recorders begin in the middle of a packet, and some sites put a small picture before the first one.
         if isMPEGTS(from: 0..<bytes.count) { return .mpegTS }
-        if hasPack { return .mpegPS }
+        if hasPackets { return .mpegPS }
         return nil
     }
 

@@ -75,7 +75,8 @@ extension EndToEnd {
 
         /// Whatever may be uploaded has a type, and the page to play it knows whether a browser can.
         @Test func knowEveryExtensionThatCanBeAllowed() throws {
-            let site = try NginxSite(.handOff, flags: ["--extensions", Container.fileExtensions.joined(separator: ",")])
+            let all = Container.fileExtensions.joined(separator: ",")
+            let site = try NginxSite(.handOff, flags: ["--extensions", all])
             defer { site.stop() }
             for name in Container.fileExtensions {
                 let page = PageUpload(fileName: "video.\(name)", content: videoBytes(2000))

@@ -144,7 +144,9 @@ extension EndToEnd {
         func aLinkInPlaceOfADirectoryIsRefusedWithWhatToDo(command: String, name: String) throws {
             let (files, other) = (FileManager.default, directory.path + "/other")
             try files.createDirectory(atPath: other, withIntermediateDirectories: false)
-            if name.contains("/") { try files.createDirectory(atPath: data + "/upload", withIntermediateDirectories: true) }
+            if name.contains("/") {
+                try files.createDirectory(atPath: data + "/upload", withIntermediateDirectories: true)
+            }
             try? files.removeItem(atPath: "\(data)/\(name)")
             try files.createSymbolicLink(atPath: "\(data)/\(name)", withDestinationPath: other)
             let result = try start(command)

@@ -13,7 +13,7 @@ import Uploads
     ]
 
     @Test("every form of every kind is told", arguments: ContainerSample.allCases)
-    func container(sample: ContainerSample) throws {
+    func kind(sample: ContainerSample) throws {
         #expect(FileHead(try sample.bytes).container == Self.kinds[sample] ?? .mp4)
     }
 
@@ -37,7 +37,8 @@ import Uploads
         (.elementaryStream, "MPEG-4", ["-an", "-c:v", "mpeg4", "-f", "m4v"]),
     ]
 
-    @Test("what ffmpeg makes that is no such file is named", arguments: others.indices) func other(index: Int) throws {
+    @Test("what ffmpeg makes that is no such file is named", arguments: others.indices)
+    func namesMade(index: Int) throws {
         let (content, name, arguments) = Self.others[index]
         let head = FileHead(try ContainerSample.ffmpeg(arguments))
         #expect(head.container == nil && OtherContent(head) == content, "\(name)")
@@ -62,7 +63,7 @@ import Uploads
             (.text, [UInt8](repeating: 0x47, count: 8192)),
         ]
 
-    @Test("what is written by hand is named", arguments: written.indices) func written(index: Int) {
+    @Test("what is written by hand is named", arguments: written.indices) func namesWritten(index: Int) {
         let (content, bytes) = Self.written[index]
         let head = FileHead(bytes)
         #expect(head.container == nil && OtherContent(head) == content, "\(String(decoding: bytes, as: UTF8.self))")
@@ -99,8 +100,7 @@ import Uploads
     @Test("a file that could be two kinds is the one that stands at a fixed place")
     func polyglots() throws {
         let packets = try ContainerSample.transportStream.bytes
-        let box: [UInt8] = [0, 0, 8, 0] + Array("free".utf8)
-        #expect(FileHead(box + packets).container == .mp4)
+        #expect(FileHead([0, 0, 0, 12] + Array("ftypisom".utf8) + packets).container == .mp4)
         #expect(FileHead(Array("RIFF0000AVI ".utf8) + packets).container == .avi)
         #expect(FileHead(Array("#EXTM3U\n".utf8) + packets).container == .mpegTS)
     }
@@ -117,7 +117,8 @@ import Uploads
             #expect(head.container == nil, "seed \(seed)")
         }
         // Beginnings of every kind, cut off and with bytes changed; sizes that are wrong lead nowhere.
-        let heads = try ContainerSample.allCases.map { Array(try $0.bytes.prefix(FileHead.length)) }
+        let heads =
+            try ContainerSample.allCases.map { Array(try $0.bytes.prefix(FileHead.length)) }
             + Self.written.map(\.bytes)
         for head in heads {
             for _ in 0..<40 {

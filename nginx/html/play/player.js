@@ -3,8 +3,8 @@ import { loadThumbnails } from './thumbnails.js';
 
 /** Whether some browser plays files with an extension: all that can be uploaded. */
 const PLAYS = {
-    '3gp': true, asf: false, avi: false, flv: false, m2ts: false, m4v: true, mkv: true, mov: true, mp4: true, mpeg: false,
-    mpg: false, mts: false, ts: false, vob: false, webm: true, wmv: false,
+    '3gp': true, asf: false, avi: false, flv: false, m2ts: false, m4v: true, mkv: true, mov: true, mp4: true,
+    mpeg: false, mpg: false, mts: false, ts: false, vob: false, webm: true, wmv: false,
 };
 
 const HLS = 'application/vnd.apple.mpegurl';
