@@ -188,7 +188,8 @@ extension OtherContent {
     /// What a message says that the content is.
     var text: Text {
         switch self {
-        case .zeros: Text("全部是 0(下载不完整的文件常常这样)", "nothing but zeros, as in a file that was not downloaded completely")
+        case .zeros:
+            Text("开头全是 0,可能没有下载完整", "nothing but zeros at first, as of a file that was not downloaded completely")
         case .image: Text("是图片", "a picture")
         case .pdf: Text("是 PDF 文档", "a PDF document")
         case .zip: Text("是 ZIP 压缩包或 Office 文档", "a ZIP archive or an Office document")
