@@ -160,7 +160,9 @@ package protocol Catalogue: Sendable {
     func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool
 
     /// Forgets an unfinished upload and its chunks; its guids are refused from now on.
-    func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError)
+    ///
+    /// - Returns: its bytes that count as on their way off the disk, until `noteRemoved`.
+    func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) -> Int
 
     /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
     ///

@@ -44,6 +44,9 @@ package struct Refusal: Equatable, Sendable {
             otherChunk: otherChunk, client: client, time: time, isRecorded: false)
     }
 
+    /// Whether it is for want of room or of a share, and not for what is wrong with the upload.
+    var isForWant: Bool { ["quota", Self.diskFull].contains(String(reason.prefix { $0 != " " })) }
+
     /// Whether a request with the first chunk ends it.
     package func ends(_ terms: UploadTerms) -> Bool {
         hasFirst && terms.beginsAnew && (terms.isJoined || !isInDoubt(overlaps: terms.overlaps))
@@ -63,6 +66,6 @@ package struct Refusal: Equatable, Sendable {
     package static let limit = 20_000
 
     package static let expired = "expired"
-    package static let quota = "quota"
+    package static func quota(_ limit: QuotaLimit) -> String { "quota \(limit.rawValue)" }
     package static let diskFull = "disk-full"
 }

@@ -9,8 +9,7 @@ extension SQLiteCatalogue {
     ) throws(CatalogueError) -> [ExpiredUpload]? {
         try write { db in
             // Want of room or share does not end what has chunks; what is wrong with a chunk does.
-            let isForWant = [Refusal.quota, Refusal.diskFull].contains(refusal.reason)
-            guard try !isForWant || !db.hasChunks(refusal) else { return nil }
+            guard try !refusal.isForWant || !db.hasChunks(refusal) else { return nil }
             whenRefused()
             return try db.refuse(refusal)
         }
@@ -176,7 +175,9 @@ extension Database {
                 """, [reason, now, upload.id])
             clients.formUnion(guids.map { $0[0] })
             let bytes: Int? =
-                try row("DELETE FROM upload WHERE upload_id = ? RETURNING received_bytes", [upload.id])?[0]
+                try row(
+                    "DELETE FROM upload WHERE upload_id = ? RETURNING iif(state = 'open', received_bytes, 0)",
+                    [upload.id])?[0]
             freed += bytes ?? 0
         }
         for client in clients { try boundRefusals(of: client) }
@@ -241,12 +242,12 @@ extension Database {
     fileprivate func openUploads(over expiry: UploadExpiry, limit: Int) throws -> [ExpiredUpload] {
         var chunks = 0
         return try rows(
-            "SELECT upload_id, path, received FROM upload WHERE state = 'open' AND " + UploadExpiry.isOver
-                + " ORDER BY upload_id LIMIT ?", expiry.arguments + [limit]
+            "SELECT upload_id, path, received, received_bytes FROM upload WHERE state = 'open' AND "
+                + UploadExpiry.isOver + " ORDER BY upload_id LIMIT ?", expiry.arguments + [limit]
         ).enumerated().prefix { index, row in
             chunks += row[2]
             return index == 0 || limit == .max || chunks <= Self.chunkBatch
-        }.map { _, row in ExpiredUpload(id: row[0], path: row[1]) }
+        }.map { _, row in ExpiredUpload(id: row[0], path: row[1], bytes: row[3]) }
     }
 }
 
@@ -314,7 +315,9 @@ extension Database {
             }
             let gone = Set(evicted)
             let uploads = (holdings ?? []).filter { gone.contains($0.upload.upload) }.map {
-                ExpiredUpload(id: $0.upload.upload, path: $0.path, bytes: $0.upload.received, isEvicted: true)
+                ExpiredUpload(
+                    id: $0.upload.upload, path: $0.path, bytes: $0.upload.received,
+                    evictedClient: $0.upload.client.description)
             }
             try retire(uploads, reason: Refusal.expired, now: now)
             return .admitted(uploads)

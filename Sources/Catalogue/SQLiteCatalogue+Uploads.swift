@@ -51,12 +51,16 @@ extension SQLiteCatalogue {
             let promised = known == nil ? key.size ?? 0 : 0
             let admittance =
                 try terms.permit.isGiven()
-                ? db.admit(terms, bytes: promised, now: now) : .refused(.quota, comesFree: false)
+                ? db.admit(terms, bytes: promised, now: now) : .refused(.quota(.records), comesFree: false)
             switch admittance {
             case .refused(_, comesFree: true):
                 return .awaitsRoom(expired: expired)
             case .refused(let reason, comesFree: false):
-                let reason = reason == .quota ? Refusal.quota : Refusal.diskFull
+                let reason =
+                    switch reason {
+                    case .quota(let limit): Refusal.quota(limit)
+                    case .diskFull: Refusal.diskFull
+                    }
                 let refusal = db.refusal(key, guid: draft.guid, reason, isFirst: isFirst, terms, now: now)
                 if refusal.isRecorded { try db.insert(refusal) }
                 return .refused(refusal, expired: expired)
@@ -176,10 +180,13 @@ extension SQLiteCatalogue {
         }
     }
 
-    package func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) {
+    package func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) -> Int {
         try deleting { db in
-            guard try db.row("SELECT 1 FROM upload WHERE upload_id = ? AND state = 'open'", [id]) != nil else { return }
+            let bytes: Int? = try db.row(
+                "SELECT received_bytes FROM upload WHERE upload_id = ? AND state = 'open'", [id])?[0]
+            guard let bytes else { return 0 }
             try db.retire([ExpiredUpload(id: id, path: "")], reason: reason, now: now)
+            return bytes
         }
     }
 
@@ -310,7 +317,7 @@ extension Database {
             """, [video, now, md5, owner, size, client, id, id]
         ).map { row in
             try noteFreed(row[2], now: now)
-            return ExpiredUpload(id: row[0], path: row[1])
+            return ExpiredUpload(id: row[0], path: row[1], bytes: row[2])
         }
         for other in others { try run("DELETE FROM upload_chunk WHERE upload_id = ?", [other.id]) }
         try run(

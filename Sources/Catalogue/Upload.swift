@@ -46,14 +46,16 @@ package struct ExpiredUpload: Equatable, Sendable {
     package let path: String
     /// Its bytes that the catalogue counts as on their way off the disk, until `noteRemoved`.
     package let bytes: Int
-    /// It gave way to another client's.
-    package let isEvicted: Bool
+    /// Whose it was, if it gave way to another client's.
+    package let evictedClient: String?
 
-    package init(id: Int64, path: String, bytes: Int = 0, isEvicted: Bool = false) {
+    package var isEvicted: Bool { evictedClient != nil }
+
+    package init(id: Int64, path: String, bytes: Int = 0, evictedClient: String? = nil) {
         self.id = id
         self.path = path
         self.bytes = bytes
-        self.isEvicted = isEvicted
+        self.evictedClient = evictedClient
     }
 }
 

@@ -141,8 +141,12 @@ extension ActiveUpload {
 
     private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
 
-    /// Whether its file has no name any more.
-    var isRemoved: Bool { (try? currentTarget?.file.names()) == 0 }
+    /// Whether its file has no name any more, or that of a video that it is compared with.
+    var hasRemovedFile: Bool {
+        guard let target = currentTarget else { return false }
+        let files = [target.file] + (target.comparison?.files.map(\.file) ?? [])
+        return files.contains { (try? $0.names()) == 0 }
+    }
 
     /// Gives the file back, unless it is in use; it goes with the last use then.
     ///

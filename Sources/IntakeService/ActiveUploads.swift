@@ -149,9 +149,10 @@ final class ActiveUploads: @unchecked Sendable {
         for upload in with(ids: ids) { upload.removeGuid(guid) }
     }
 
-    /// Gives back the files that another process has removed: they take room of the disk as long as they are open.
+    /// Gives back the files that another process has removed, of uploads and of videos that they are compared with: they take
+    /// room of the disk as long as they are open.
     func closeRemoved() {
-        for upload in uploads.snapshot().values where upload.isRemoved { close(upload) }
+        for upload in uploads.snapshot().values where upload.hasRemovedFile { close(upload) }
     }
 
     /// Gives back the files of uploads that nobody has touched for a while.

@@ -104,7 +104,9 @@ package struct Backup {
             throw BackupError("\(directory) is in the data directory, and would be lost with it: name one elsewhere")
         }
         let lock = try Descriptor(directory: unfinished)
-        guard try lock.lock(LOCK_EX) else {
+        // One that was under way may have ended while its lock was waited for, and has renamed the directory.
+        var status = stat()
+        guard try lock.lock(LOCK_EX), try stat(unfinished, &status) == 0 && status.st_ino == lock.status().st_ino else {
             throw BackupError("another backup to \(directory) is under way")
         }
         return lock

@@ -23,6 +23,8 @@ final class Call: Sendable {
     private struct Notes {
         var upload: (guid: String, chunk: Int, read: Duration)?
         var video: Video?
+        /// It had its file before.
+        var isRepeated = false
         var ending: (@Sendable () -> Void)?
         var client: Client?
     }
@@ -64,8 +66,10 @@ final class Call: Sendable {
     func beforeAnswer(_ body: @escaping @Sendable () -> Void) { notes.withLock { $0.ending = body } }
 
     /// Answers a request whose file has become a video.
-    func answer(_ request: UploadRequest, complete video: Video) {
-        notes.withLock { $0.video = video }
+    ///
+    /// - Parameter isRepeated: by an earlier request.
+    func answer(_ request: UploadRequest, complete video: Video, isRepeated: Bool = false) {
+        notes.withLock { ($0.video, $0.isRepeated) = (video, isRepeated) }
         answer(format.complete(request, video))
     }
 
@@ -96,9 +100,13 @@ extension Call {
         let elapsed = ContinuousClock.now - started
         var level = level(reply, failure)
         var refused: Int?
-        if let reason = reply.reason, level < .error, level > .debug {
+        if let reason = reply.reason, level > .debug {
             refused = service.refusals.note(reason)
-            if refused == nil { level = .debug } else if RefusalLog.reasons.contains(reason) { level = .warning }
+            if refused == nil {
+                level = .debug
+            } else if RefusalLog.reasons.contains(reason) {
+                level = max(level, .warning)
+            }
         }
         let isSlow = settings.slowTime > 0 && elapsed >= .seconds(settings.slowTime)
         if isSlow { level = max(level, .warning) }
@@ -110,6 +118,7 @@ extension Call {
             "bytes": "\(exchange.contentLength ?? 0)", "ms": "\(Self.milliseconds(elapsed))",
         ]
         if let reason = reply.reason { line["reason"] = "\(reason.rawValue)" }
+        if reply.reason == .quota, let limit = failure?.about { line["limit"] = "\(limit)" }
         if let refused {
             if refused > 1 || level == .warning { line["refused"] = "\(refused)" }
             line["client"] = "\(client)"
@@ -134,7 +143,8 @@ extension Call {
     private func level(_ reply: Reply, _ failure: Failure?) -> Logger.Level {
         if failure?.isError == true { return .error }
         if action == .healthz { return .debug }
-        return reply.code < 0 || action == .uploadFile && reply.code == 1 ? .info : .debug
+        if reply.code < 0 { return .info }
+        return action == .uploadFile && reply.code == 1 && !notes.withLock(\.isRepeated) ? .info : .debug
     }
 
     private static func milliseconds(_ duration: Duration) -> Double {

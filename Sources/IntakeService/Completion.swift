@@ -15,8 +15,9 @@ extension IntakeService {
     /// - Parameter draft: what the video will be called.
     func complete(_ upload: ActiveUpload, _ draft: VideoDraft) -> ActiveUpload.Outcome {
         do throws(Failure) {
-            let video = try verifyAndSeal(upload, draft)
+            let (video, bytes) = try verifyAndSeal(upload, draft)
             end(upload, .complete(video))
+            try? catalogue.noteRemoved(bytes: bytes)
             if video.duration == nil { probes.add(video.path, client: upload.record.client, self) }
             return .complete(video)
         } catch {
@@ -24,8 +25,9 @@ extension IntakeService {
             let outcome = ActiveUpload.Outcome.failed(error)
             switch error.reason {
             case .md5, .expired, .container:
-                try? catalogue.discard(upload: upload.record.id, reason: error.recorded, now: uploadTime)
+                let bytes = try? catalogue.discard(upload: upload.record.id, reason: error.recorded, now: uploadTime)
                 end(upload, outcome)
+                try? catalogue.noteRemoved(bytes: bytes ?? 0)
             default:
                 // Everything is still there, and a later request may have more luck.
                 end(upload, outcome, reopens: true)
@@ -34,13 +36,16 @@ extension IntakeService {
         }
     }
 
-    private func verifyAndSeal(_ upload: ActiveUpload, _ draft: VideoDraft) throws(Failure) -> Video {
+    /// - Returns: also the bytes of its own that are no video's, because those of another one are the same.
+    private func verifyAndSeal(
+        _ upload: ActiveUpload, _ draft: VideoDraft
+    ) throws(Failure) -> (Video, removed: Int) {
         guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
         guard let target = upload.currentTarget else { throw .notStored(cause: "the upload is not open") }
         // No other process writes to it or completes it from here on until it is a video.
         try storing(target.file.lock(within: Self.lockPatience))
         defer { target.file.unlock() }
-        if let video = try videoOfAnotherProcess(upload, target.file) { return video }
+        if let video = try videoOfAnotherProcess(upload, target.file) { return (video, 0) }
         let verified = try verify(upload, target, size: size)
         atStep(.verified)
         let video = try seal(upload, draft, verified, compared: comparedFiles(target, size: size))
@@ -52,7 +57,7 @@ extension IntakeService {
             withdraw(upload.record.draft.path)
         }
         store.removeUpload(upload.record.id)
-        return video
+        return (video, (try? target.file.names()) == 0 ? size : 0)
     }
 
     /// The video, if another process has completed the upload.
@@ -217,6 +222,7 @@ extension IntakeService {
             if name.isOwn, video.path != draft.path { withdraw(draft.path) }
             for other in uploads.with(ids: Set(others.map(\.id))) { settle(other) }
             remove(others)
+            try? catalogue.noteRemoved(bytes: others.reduce(0) { $0 + $1.bytes })
             return video
         case .gone:
             if name.isOwn { withdraw(draft.path) }
@@ -240,7 +246,10 @@ extension IntakeService {
     private func publish(
         _ upload: ActiveUpload, _ file: StoredFile, _ draft: VideoDraft
     ) throws(Failure) -> VideoDraft {
-        for path in [draft.path, Self.alternative(to: draft.path, videoID: upload.record.videoID)] {
+        // Others know what numbers come next; what is random nobody can have taken.
+        let id = "\(upload.record.videoID)"
+        let suffixes = ["", "-\(id)", "-\(id)-\(RandomPart.make())"]
+        for path in suffixes.map({ Self.path(draft.path, with: $0) }) {
             let draft = draft.at(path)
             guard try recording(catalogue.setDraft(draft, upload: upload.record.id)) else { continue }
             atStep(.named)
@@ -296,10 +305,10 @@ extension IntakeService {
             classID: request.classID)
     }
 
-    /// The path that a video gets whose own is taken by other content: `-<video_id>` before the dot.
-    private static func alternative(to path: String, videoID: Int64) -> String {
+    /// The path with this before the dot.
+    private static func path(_ path: String, with suffix: String) -> String {
         let dot = path.lastIndex(of: ".")!
-        return "\(path[..<dot])-\(videoID)\(path[dot...])"
+        return "\(path[..<dot])\(suffix)\(path[dot...])"
     }
 }
 

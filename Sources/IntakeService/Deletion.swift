@@ -39,6 +39,9 @@ extension IntakeService {
                 deleted.left.append((item.path, error.description))
             }
         }
+        if !garbage.isEmpty, !deleted.left.contains(where: { $0.path == video.path }) {
+            try? catalogue.noteRemoved(bytes: video.size)
+        }
         return deleted
     }
 

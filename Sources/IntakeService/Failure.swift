@@ -20,15 +20,16 @@ struct Failure: Error, Sendable {
     let isToComeAgain: Bool
     /// One more header of the reply.
     let header: (name: String, value: String)?
-    /// What the file is that is no video.
-    let other: OtherContent?
+    /// What it is about, where that is one of a list: what the file is that is no video, an `OtherContent`, or which limit is
+    /// reached, a `QuotaLimit`.
+    let about: String?
 
     private init(
         _ reason: FailureReason, _ detail: Text? = nil, cause: String? = nil, isError: Bool = false,
         isToComeAgain: Bool = false,
         isKept: Bool = false,
         header: (name: String, value: String)? = nil,
-        other: OtherContent? = nil
+        about: String? = nil
     ) {
         self.reason = reason
         self.detail = detail
@@ -37,11 +38,11 @@ struct Failure: Error, Sendable {
         self.isToComeAgain = isToComeAgain
         self.isKept = isKept
         self.header = header
-        self.other = other
+        self.about = about
     }
 
     /// The reason as a refusal keeps it, from which `kept` makes the same failure.
-    var recorded: String { [reason.rawValue, other?.rawValue].compactMap(\.self).joined(separator: " ") }
+    var recorded: String { [reason.rawValue, about].compactMap(\.self).joined(separator: " ") }
 
     func reply(_ language: Language) -> Reply {
         let row = reason.row
@@ -65,9 +66,11 @@ extension Failure {
     /// The same for an upload that has chunks, or may have: they stay, and this one is to come again. WebUploader would take
     /// HTTP 200 for stored.
     static let diskFullForNow = Failure(.diskFull, isToComeAgain: true)
-    static let quota = Failure(.quota)
+    static func quota(_ limit: QuotaLimit) -> Failure { Failure(.quota, limit.text, about: limit.rawValue) }
     /// Nothing tells yet where a chunk belongs.
     static let unplaced = Failure(.retry, cause: "no other chunk has told the chunk size yet")
+    /// What there was of the upload is gone before one of its chunks was stored: nothing that its page relies on.
+    static let beginsAnew = Failure(.retry, cause: "the upload has ended before its first chunk was stored")
     /// The file is being completed, and that takes longer than a reply may wait.
     static let completing = Failure(.retry, cause: "the file is still being completed")
     /// What is there of the upload is being read, to see whether a reboot has left it as it was.
@@ -107,23 +110,28 @@ extension Failure {
 
     /// The first bytes are those of no video that can be opened.
     static func container(_ other: OtherContent) -> Failure {
-        Failure(.container, other.text, other: other)
+        Failure(.container, other.text, about: other.rawValue)
     }
 
     /// What the chunks of a refused guid get, until it begins anew.
     static func kept(_ refusal: Refusal, _ settings: IntakeSettings) -> Failure {
         let words = refusal.reason.split(separator: " ").map(String.init)
-        let reason = words.first.flatMap(FailureReason.init(rawValue:)) ?? .expired
-        var other: OtherContent?
-        if reason == .container { other = words.dropFirst().first.flatMap(OtherContent.init(rawValue:)) ?? .unknown }
-        let detail: Text? =
-            switch reason {
-            case .container: other?.text
-            case .fileExtension: allowed(settings)
-            case .malformed, .missingParameter: Text("(之前的分片)", "(in an earlier chunk)")
-            default: nil
-            }
-        return Failure(reason, detail, isKept: true, other: other)
+        let about = words.dropFirst().first
+        switch words.first.flatMap(FailureReason.init(rawValue:)) ?? .expired {
+        case .container:
+            let other = about.flatMap(OtherContent.init(rawValue:)) ?? .unknown
+            return Failure(.container, other.text, isKept: true, about: other.rawValue)
+        case .quota:
+            // An older version did not say which.
+            let limit = about.flatMap(QuotaLimit.init(rawValue:)) ?? .uploads
+            return Failure(.quota, limit.text, isKept: true, about: limit.rawValue)
+        case .fileExtension:
+            return Failure(.fileExtension, allowed(settings), isKept: true)
+        case let reason where [.malformed, .missingParameter].contains(reason):
+            return Failure(reason, Text("(之前的分片)", "(in an earlier chunk)"), isKept: true)
+        case let reason:
+            return Failure(reason, isKept: true)
+        }
     }
 
     private static func allowed(_ settings: IntakeSettings) -> Text {
@@ -153,7 +161,7 @@ extension Failure {
         self =
             switch error.reason {
             case .diskFull: .diskFull
-            case .quota: .quota
+            case .quota: .quota(.records)
             case .incompatible, .failed: .notStored(cause: error.description)
             }
     }
@@ -205,6 +213,17 @@ extension OtherContent {
         case .realMedia: Text("是 RealMedia 视频(rm、rmvb)", "a RealMedia video (rm, rmvb)")
         case .otherVideo: Text("是不支持的音视频格式", "sound or video of another kind")
         case .unknown: Text("无法识别", "of an unknown kind")
+        }
+    }
+}
+
+extension QuotaLimit {
+    /// What a message says that there is too much of.
+    var text: Text {
+        switch self {
+        case .uploads, .client: Text("未完成的上传过多", "too many unfinished uploads")
+        case .room: Text("未完成的上传占用空间过多", "unfinished uploads take too much room")
+        case .records: Text("短时间内新增视频过多", "too many new videos in a short time")
         }
     }
 }

@@ -67,8 +67,8 @@ package enum FailureReason: String, CaseIterable, Sendable {
                 "Upload failed: the server has no room left; tell its administrator")
         case .quota:
             Row(
-                -3, 200, "上传文件出错!msg:未完成的上传过多,请稍后再试 (too many uploads)",
-                "Upload failed: too many unfinished uploads; try again later")
+                -3, 200, "上传文件出错!msg:{},请稍后再试 (too many uploads)",
+                "Upload failed: {}; try again later")
         case .md5:
             Row(
                 -3, 200, "上传文件出错!msg:文件内容与 md5 不一致,请重新上传 (md5)",

@@ -17,7 +17,11 @@ package final class IntakeService: Sendable {
     let metrics: Metrics
     /// Bytes that requests are writing and have not recorded yet.
     let unrecorded = Atomic(0)
+    /// A request waits for room.
+    let waitsForRoom = Atomic(false)
     let refusals: RefusalLog
+    /// Of chunks that came again with other bytes.
+    let replacements: LineLimit
     let proxies: ProxyWatch
     let recordRate: RecordRate
     let promisedBytes: PromisedBytes
@@ -73,6 +77,7 @@ package final class IntakeService: Sendable {
         self.version = version
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
+        replacements = LineLimit(clock: clock)
         proxies = ProxyWatch(ticker: ticker)
         recordRate = RecordRate(ticker: ticker)
         promisedBytes = PromisedBytes(ticker: ticker)
@@ -111,6 +116,9 @@ package final class IntakeService: Sendable {
 
     /// Says that the service is about to end, so that a load balancer sends requests elsewhere. They are served still.
     package func beginStopping() { isStoppingNow.store(true, ordering: .relaxed) }
+
+    /// All requests are answered: says what no line has told of yet.
+    package func stopped() { logRefusals(all: true) }
 
     var isStopping: Bool { isStoppingNow.load(ordering: .relaxed) }
 

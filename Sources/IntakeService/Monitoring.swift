@@ -158,7 +158,9 @@ package enum Readiness: String, Sendable {
             }
         return self == .ok
             ? Reply(code: 1, message: message[language], data: data)
-            : Reply(status: 503, code: -2, message: message[language], data: data, reason: .unavailable)
+            : Reply(
+                status: 503, code: -2, message: message[language], data: data,
+                reason: self == .diskFull ? .diskFull : .unavailable)
     }
 }
 

@@ -61,8 +61,8 @@ final class ProxyWatch: Sendable {
             state.headers[key] = headers.isEmpty ? nil : headers
             if state.headers.count > limit { state.forgetOldest() }
             guard headers.count >= Self.evidence else { return .client }
-            if state.told.count > limit { state.told = [] }
-            return .proxy(isNew: state.told.insert(key).inserted)
+            // Where there are more, /metrics tells of them.
+            return .proxy(isNew: state.told.count < limit && state.told.insert(key).inserted)
         }
     }
 

@@ -50,9 +50,14 @@ final class RefusalLog: Sendable {
     }
 
     /// The refusals that no line has told of yet though one is due.
-    func overdue() -> [(reason: FailureReason, refused: Int)] {
+    ///
+    /// - Parameter all: also those for which none is due.
+    func overdue(all: Bool = false) -> [(reason: FailureReason, refused: Int)] {
         counts.withLock { counts in
-            FailureReason.allCases.compactMap { reason in take(reason, &counts).map { (reason, $0) } }
+            FailureReason.allCases.compactMap { reason in
+                if all { counts[reason]?.start = nil }
+                return take(reason, &counts).map { (reason, $0) }
+            }
         }
     }
 

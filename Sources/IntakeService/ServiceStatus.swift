@@ -1,6 +1,7 @@
 import Catalogue
 import ChunkStore
 import System
+import Uploads
 
 /// How a site does, from what can be seen of it: what `status` shows, and what needs somebody's attention.
 package struct ServiceStatus: Sendable {
@@ -28,7 +29,7 @@ package struct ServiceStatus: Sendable {
     package let version: String
     package let responder: Responder
     package let catalogue: Known<CatalogueFigures>
-    package let room: Known<Room>
+    private let roomBySettings: Known<Room>
     /// Whether videos are queued for transcoding.
     package let queuesTranscoding: Bool
     /// Which of several sites on the machine it is, `""` for the only one.
@@ -43,7 +44,7 @@ package struct ServiceStatus: Sendable {
         self.version = version
         self.responder = responder
         self.catalogue = catalogue
-        self.room = room
+        roomBySettings = room
         self.queuesTranscoding = queuesTranscoding
         self.site = site
         self.now = now
@@ -52,9 +53,26 @@ package struct ServiceStatus: Sendable {
     /// What systemd calls the responder, or the worker.
     private func unit(_ name: String) -> String { site.isEmpty ? name : "\(name)@\(site)" }
 
+    /// Bytes above the reserve: as the responder has them, or else as the settings of this command have them.
+    package var room: Known<Room> {
+        func bytes(_ fileSystem: String) -> Int? {
+            metrics?["free_bytes_above_reserve"].first { $0.labels["file_system"] == fileSystem }.map { Int($0.value) }
+        }
+        return bytes("data").map { .value(Room(data: $0, body: bytes("body"))) } ?? roomBySettings
+    }
+
     /// What the responder says, if it does.
     package var metrics: MetricSamples? {
         if case .answers(let samples) = responder { samples } else { nil }
+    }
+
+    /// What there may be of unfinished uploads, as the responder has it.
+    package var uploadLimits: UploadLimits? {
+        func limit(_ of: String) -> Int? {
+            metrics?["uploads_limit"].first { $0.labels["of"] == of }.map { Int($0.value) }
+        }
+        guard let total = limit("all"), let perClient = limit("client") else { return nil }
+        return UploadLimits(total: total, perClient: perClient)
     }
 
     /// What keeps ffprobe in, of the responder: what each wall is made of.

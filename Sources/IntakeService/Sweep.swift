@@ -112,14 +112,15 @@ extension IntakeService {
         uploads.cleanUp()
         if !isDryRun {
             store.restoreBallast()
-            logRefusals()
         }
         return report
     }
 
-    /// Refusals of the end of a rush, after which no other one came.
-    private func logRefusals() {
-        for (reason, refused) in refusals.overdue() {
+    /// Refusals of the end of a rush, after which no other one came; to be called every few seconds.
+    ///
+    /// - Parameter all: also those whose minute is not over.
+    package func logRefusals(all: Bool = false) {
+        for (reason, refused) in refusals.overdue(all: all) {
             logger.log(
                 level: RefusalLog.reasons.contains(reason) ? .warning : .info, "requests were refused",
                 metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])

@@ -96,11 +96,12 @@ extension IntakeService {
     private func noteReplaced(_ chunk: Int, of upload: ActiveUpload, by sender: ActiveUpload.Sender) {
         let before = upload.sender(ofChunk: chunk)
         if let before, before.guid == sender.guid { return }
+        guard let count = replacements.take() else { return }
         logger.notice(
             "a chunk came again with other bytes, from another page",
             metadata: [
                 "upload": "\(upload.record.id)", "chunk": "\(chunk)", "from": "\(sender)",
-                "before": "\(before?.description ?? "unknown")",
+                "before": "\(before?.description ?? "unknown")", "times": "\(count)",
             ])
     }
 

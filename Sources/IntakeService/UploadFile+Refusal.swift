@@ -92,11 +92,11 @@ extension IntakeService {
             switch try recording(catalogue.makeRoom(for: length, of: record, room: room, now: uploadTime)) {
             case .made(let expired):
                 return retire(expired, .expired, for: Client(recorded: record.client))
-            case .none(_, _, comesFree: true) where attempt < Self.roomAttempts:
-                usleep(Self.roomPause)
+            case .none(_, _, comesFree: true) where attempt < Self.roomAttempts && waitForRoom(): continue
             case .none(let reason, let hasChunks, let comesFree):
                 if hasChunks || comesFree { throw .diskFullForNow }
-                throw reason == .quota ? .quota : .diskFull
+                if case .quota(let limit) = reason { throw .quota(limit) }
+                throw .diskFull
             }
         }
     }
@@ -104,7 +104,16 @@ extension IntakeService {
     /// How often a request asks again for room that is on its way off the disk, and after how many microseconds. Most of it
     /// is there at once; a request thread is not held for the rest, which the page waits for.
     static let roomAttempts = 2
-    static let roomPause: UInt32 = 50_000
+    private static let roomPause: UInt32 = 50_000
+
+    /// Waits a moment for it. Returns `false` at once if another request does so: threads are for all clients.
+    func waitForRoom() -> Bool {
+        guard waitsForRoom.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
+        else { return false }
+        usleep(Self.roomPause)
+        waitsForRoom.store(false, ordering: .releasing)
+        return true
+    }
 
     /// What there is of the disk, to be asked in a transaction: only a quick look is left for then.
     ///
@@ -127,7 +136,9 @@ extension IntakeService {
         if failure.reason == .expired { noteEnded(uploads, for: client) }
         let active = self.uploads.with(ids: Set(uploads.map(\.id)))
         remove(uploads)
-        for upload in active { end(upload, .failed(failure)) }
+        for upload in active {
+            end(upload, .failed(upload.hasChunks || failure.reason != .expired ? failure : .beginsAnew))
+        }
         try? catalogue.noteRemoved(bytes: uploads.reduce(0) { $0 + $1.bytes })
     }
 
@@ -138,7 +149,10 @@ extension IntakeService {
         if evicted > 0 {
             logger.notice(
                 "unfinished uploads gave way to that of another client",
-                metadata: ["uploads": "\(evicted)", "client": "\(client)"])
+                metadata: [
+                    "uploads": "\(evicted)", "client": "\(client)",
+                    "from": "\(Set(uploads.compactMap(\.evictedClient)).sorted().prefix(5).joined(separator: ", "))",
+                ])
         }
         if uploads.count > evicted {
             logger.debug("unfinished uploads have expired", metadata: ["uploads": "\(uploads.count - evicted)"])

@@ -42,7 +42,7 @@ extension IntakeService {
             for attempt in 0..<3 {
                 switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
                 case .sealed(let video):
-                    return call.answer(request, complete: video)
+                    return call.answer(request, complete: video, isRepeated: true)
                 case .unfinished(let upload):
                     if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
                     if try take(request, content, in: upload, call) { return }
@@ -180,7 +180,7 @@ extension IntakeService {
         for _ in 0..<Self.roomAttempts {
             guard case .awaitsRoom(let expired) = started else { break }
             retire(expired, .expired)
-            usleep(Self.roomPause)
+            guard waitForRoom() else { throw .diskFullForNow }
             started = try start(on: currentTerms())
         }
         switch started {
@@ -311,7 +311,7 @@ extension IntakeService {
             outcome = .complete(video)
         } else if let states = try? catalogue.states(ofUploads: [id]), states[id] != .open {
             // Evicted, or its video is deleted already.
-            outcome = .failed(.expired)
+            outcome = .failed(upload.hasChunks ? .expired : .beginsAnew)
         } else {
             return
         }

@@ -2,9 +2,10 @@
 ///
 /// As long as there is room, all of it is anybody's. When room or number runs out, the client that holds most gives way
 /// to one that holds less, until all who hold or ask have equal shares. Two rules make that come to an end: an upload is
-/// only taken from a client that holds more than an equal share, and only if it holds clearly more than the asking one
-/// would then. So the largest holdings only shrink, no two clients take the same room from each other in turns, and none of
-/// many with equal files is ended half-way for the next one.
+/// only taken from a client that holds more than an equal share, and only if it holds more than the asking one would then:
+/// by an eighth of what is asked, where the asking one would hold more than an equal share itself. So the largest holdings
+/// only shrink, no two clients take the same room from each other in turns, and where none of many with equal files can
+/// have all of it, none is ended half-way for the next one.
 package enum Admission {
     /// Seconds without a new chunk after which an upload is the first to give way.
     package static let idleTime: Int64 = 600
@@ -71,8 +72,7 @@ package enum Admission {
     }
 
     package enum Refusal: Equatable, Sendable {
-        /// The client's own share is used up, or there are as many uploads as there may be and none can be taken.
-        case quota
+        case quota(QuotaLimit)
         /// There is no room, and none can be taken.
         case diskFull
     }
@@ -85,7 +85,9 @@ package enum Admission {
     package static func verdict<E: Error>(
         _ request: Request, room: Int, limits: UploadLimits, totals: Totals, holdings: () throws(E) -> [Holding]
     ) throws(E) -> Verdict {
-        if totals.ownUploads >= request.client.limit(limits.perClient, of: limits.total) { return .refused(.quota) }
+        if totals.ownUploads >= request.client.limit(limits.perClient, of: limits.total) {
+            return .refused(.quota(.client))
+        }
         let clients = totals.clients + (totals.ownUploads == 0 ? 1 : 0)
         var taking: Taking?
         func take(_ need: Int, _ share: () -> Share, _ size: (Holding) -> Int) throws(E) -> Bool {
@@ -103,12 +105,24 @@ package enum Admission {
                 pool: max(0, room + totals.bytes), clients: clients, own: totals.ownBytes, asked: request.bytes,
                 most: totals.othersBytes)
         }
-        guard try take(totals.uploads + 1 - limits.total, number, { _ in 1 }) else { return .refused(.quota) }
+        guard try take(totals.uploads + 1 - limits.total, number, { _ in 1 }) else { return .refused(.quota(.uploads)) }
         guard try take(request.bytes - room - (taking?.takenBytes ?? 0), bytes, \.bytes) else {
-            return .refused(bytes().isUsed ? .quota : .diskFull)
+            return .refused(bytes().isUsed ? .quota(.room) : .diskFull)
         }
         return .admitted(evicting: taking?.taken.map(\.upload) ?? [])
     }
+}
+
+/// What a client has had enough of when it is refused for its quota.
+package enum QuotaLimit: String, CaseIterable, Sendable {
+    /// There are as many unfinished uploads as there may be, and none can be taken from another client.
+    case uploads
+    /// It has as many unfinished uploads as one client may have.
+    case client
+    /// Its share of the room.
+    case room
+    /// New videos in a short time.
+    case records
 }
 
 /// What there is of uploads or of bytes, and the client that asks for some of it.
@@ -121,8 +135,12 @@ private struct Share {
     /// The most that any other client holds.
     let most: Int
 
-    /// What a client may hold without having to give way: at least an eighth of what is asked more than the asking one would.
-    var bound: Int { max(pool / clients, own + asked + asked / 8) }
+    /// What a client may hold without having to give way.
+    var bound: Int {
+        let equal = pool / clients
+        let then = own + asked
+        return then <= equal ? equal : then + asked / 8
+    }
 
     /// Nothing is taken for a client that has an equal share, nor where nobody holds more than that.
     var mayTake: Bool { own < (pool + clients - 1) / clients && most > bound }

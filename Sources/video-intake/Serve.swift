@@ -27,7 +27,7 @@ struct Serve: ParsableCommand {
     /// Seconds between two sweeps.
     private static let sweepInterval = 600
 
-    /// Seconds between two looks for files that another process has removed.
+    /// Seconds between two looks for files that another process has removed, and for refusals that no line told of.
     private static let closeInterval = 2
 
     func run() throws {
@@ -75,7 +75,10 @@ struct Serve: ParsableCommand {
         sweep.resume()
         let close = DispatchSource.makeTimerSource()
         close.schedule(deadline: .now(), repeating: .seconds(Self.closeInterval))
-        close.setEventHandler { service.closeRemovedFiles() }
+        close.setEventHandler {
+            service.closeRemovedFiles()
+            service.logRefusals()
+        }
         close.resume()
 
         var running = RunningSettings(settings, options, logger, level)
@@ -91,6 +94,7 @@ struct Serve: ParsableCommand {
             complain("requests were still running after \(Int(Self.grace)) s")
             throw ExitCode(1)
         }
+        service.stopped()
         logger.notice("stopped")
     }
 

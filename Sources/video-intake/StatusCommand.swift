@@ -129,7 +129,7 @@ extension ServiceStatus {
                     : "\(figures.openUploads) unfinished, \(Self.bytes(figures.receivedBytes)) received, "
                         + "\(Self.bytes(figures.promisedBytes)) to come"
             ),
-            ("clients", clients(figures, output.settings.intake.uploadLimits)),
+            ("clients", clients(figures, uploadLimits ?? output.settings.intake.uploadLimits)),
             ("jobs", jobs + waiting),
             ("workers", workers.isEmpty ? "none" : workers.joined(separator: "\n")),
             ("events", "\(figures.eventsPending) to be delivered, \(figures.eventsGivenUp) given up ever\(pending)"),
@@ -222,7 +222,7 @@ extension ServiceStatus {
         object.add("open_uploads", (figures?.openUploads).map(Int64.init))
         object.add("upload_received_bytes", (figures?.receivedBytes).map(Int64.init))
         object.add("upload_promised_bytes", (figures?.promisedBytes).map(Int64.init))
-        let limits = settings.intake.uploadLimits
+        let limits = uploadLimits ?? settings.intake.uploadLimits
         object.add("uploads_limit", Int64(limits.total))
         object.add("client_uploads_limit", Int64(limits.perClient))
         object.add("upload_clients", (figures?.uploadClients).map(Int64.init))

@@ -38,14 +38,17 @@ extension EndToEnd {
             #expect(object["attention"] as? [String] == [])
             #expect((object["responder"] as? [String: Any])?["version"] as? String == "0.3.0")
 
-            // A check is told of, and a disk at its reserve says what to do.
+            // A check is told of. The room is what the responder has by its settings, not by those of this command.
             #expect(try site.run(["check"]).end == .exit(0))
+            let checked = try status(site, "--reserve", "1024G", "--uploads-limit", "7")
+            #expect(checked.end == .exit(0) && checked.output.contains(", 0 findings left"), "\(checked)")
+            #expect(checked.output.contains("and 4000 in all"), "\(checked)")
+
+            // A disk at its reserve says what to do.
+            site.responder.stop()
             let full = try status(site, "--reserve", "1024G")
-            #expect(full.end == .exit(1) && full.output.contains(", 0 findings left"), "\(full)")
             let last = full.output.split(separator: "\n").last ?? ""
             #expect(last.hasPrefix("the disk is at its reserve: new uploads are refused; delete videos"), "\(last)")
-
-            site.responder.stop()
             let silent = try status(site)
             #expect(silent.end == .exit(1) && silent.output.contains("1 unfinished"), "\(silent)")
             #expect(silent.output.contains("does not answer: \(site.socketPath): "), "\(silent)")

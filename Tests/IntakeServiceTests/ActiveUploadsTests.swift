@@ -73,6 +73,24 @@ extension InProcessSite {
         #expect(site.service.uploads.with(ids: [1, 2]).map(\.record.id) == [2])
     }
 
+    @Test("an upload of the content of a video that was deleted gives the video's file back")
+    func comparedWithRemoved() throws {
+        let site = try InProcessSite()
+        let first = page("198.51.100.1")
+        #expect(try site.sendAll(first).code == 1)
+        var again = first
+        again.guid = PageUpload.newGuid()
+        #expect(try site.send(again.request(0)).code == 2)
+        let upload = try #require(site.catalogue.openUploads().first)
+        site.service.closeRemovedFiles()
+        #expect(site.service.uploads.with(ids: [upload.id]).count == 1)
+        let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
+        _ = try site.another().service.deleteVideo(id: video.id)
+        site.service.closeRemovedFiles()
+        #expect(site.service.uploads.with(ids: [upload.id]).isEmpty)
+        #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
+    }
+
     /// The bytes behind the digest are changed under its hands: had they been read again, their md5 would be wrong.
     @Test("an upload that was closed goes on without reading again what its digest has read")
     func goesOn() throws {

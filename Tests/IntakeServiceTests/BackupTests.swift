@@ -3,6 +3,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import IntakeService
+import System
 import Testing
 import TestSupport
 
@@ -103,6 +104,24 @@ private final class Shop {
         var status = stat()
         #expect(stat("\(shop.backup)/\(shop.videos[0].path)", &status) == 0 && status.st_nlink == 2)
         #expect(try shop.files(shop.directory.path).allSatisfy { !$0.contains("unfinished") && !$0.hasSuffix(".new") })
+    }
+
+    @Test("of several backups to one directory at the same time one is made, and the others say so", arguments: 0..<4)
+    func atOnce(_: Int) throws {
+        nonisolated(unsafe) let shop = try Shop()
+        let messages = Locked([String]())
+        DispatchQueue.concurrentPerform(iterations: 3) { _ in
+            do {
+                _ = try shop.backUp()
+                messages.withLock { $0.append("made") }
+            } catch {
+                messages.withLock { $0.append("\(error)") }
+            }
+        }
+        let ends = messages.withLock(\.self)
+        #expect(ends.contains("made"))
+        #expect(ends.allSatisfy { $0 == "made" || $0.contains("is under way") || $0.contains("already") }, "\(ends)")
+        #expect(try shop.files(shop.backup) == shop.expected(shop.videos))
     }
 
     @Test("a backup that was interrupted goes on without what was deleted since, with its directories")

@@ -130,6 +130,24 @@ extension InProcessSite {
 
     // MARK: Rule 4
 
+    @Test("names that others have taken beforehand keep no file out")
+    func takenNames() throws {
+        let site = try InProcessSite()
+        func page(_ name: String) -> PageUpload {
+            var page = PageUpload(fileName: name, content: videoBytes(2000))
+            page.extraFields = [("keepFileName", "1")]
+            return page
+        }
+        #expect(try site.send(page("movie.mp4").request()).code == 1)
+        for number in 2..<9 { #expect(try site.send(page("movie-\(number + 8).mp4").request()).code == 1) }
+        for _ in 0..<4 {
+            let late = page("movie.mp4")
+            let reply = try site.send(late.request())
+            #expect(reply.code == 1, "\(reply)")
+            #expect(try site.storedBytes(reply.path!) == late.content)
+        }
+    }
+
     @Test("rule 4: the video_id is allocated when the upload starts and is in every reply")
     func videoIDFromTheStart() throws {
         let site = try InProcessSite()

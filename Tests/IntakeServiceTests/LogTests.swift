@@ -42,12 +42,12 @@ import TestSupport
         func lines() -> [LogRecord.Line] { site.log.lines.filter { $0.values["reason"] == "extension" } }
         #expect(lines().count == 60 && lines().allSatisfy { $0.level == .info && $0.values["refused"] == nil })
         site.clock.advance(by: 61)
-        _ = try site.service.sweep()
+        site.service.logRefusals()
         #expect(lines().count == 61 && lines().last?.values["refused"] == "40" && lines().last?.level == .info)
         #expect(try site.metrics()[#"requests_total{action="upload_file",code="-3",reason="extension"}"#] == "100")
     }
 
-    @Test("a full disk is one warning a minute, with a count, and the rest of a rush is told by the sweep")
+    @Test("a full disk is one warning a minute, with a count; the rest is told a minute later, or at the stop")
     func diskFull() throws {
         let site = try InProcessSite(reserve: .bytes(1 << 50))
         for _ in 0..<10 { #expect(try site.send(Self.page().request(0)).code == -3) }
@@ -56,9 +56,30 @@ import TestSupport
         #expect(warnings().first?.values["reason"] == "disk-full")
         #expect(site.log.lines.count == 1)
         site.clock.advance(by: 61)
-        _ = try site.service.sweep()
+        site.service.logRefusals()
         #expect(warnings().map { $0.values["refused"] } == ["1", "9"])
         #expect(warnings().last?.values["reason"] == "disk-full")
+        #expect(try site.send(Self.page().request(0)).code == -3)
+        site.service.logRefusals()
+        #expect(warnings().count == 2)
+        site.service.stopped()
+        #expect(warnings().map { $0.values["refused"] } == ["1", "9", "1"])
+    }
+
+    @Test("a finished file that is sent again and again, and a chunk that two pages replace by turns, bring few lines")
+    func repeats() throws {
+        let site = try InProcessSite()
+        let whole = PageUpload(content: videoBytes(2000))
+        for _ in 0..<50 { #expect(try site.send(whole.request()).code == 1) }
+        #expect(eventually { site.log.lines.count { $0.values["code"] == "1" } == 1 })
+        var pages = [Self.page(), Self.page()]
+        pages[1].md5 = pages[0].md5
+        for number in 0..<50 { #expect(try site.send(pages[number % 2].request(1)).code == 2) }
+        let lines = site.log.lines.filter { $0.values["before"] != nil }
+        #expect(lines.count == 10 && lines.allSatisfy { $0.values["times"] == "1" })
+        site.clock.advance(by: 61)
+        #expect(try site.send(pages[0].request(1)).code == 2)
+        #expect(site.log.lines.filter { $0.values["before"] != nil }.last?.values["times"] == "40")
     }
 
     @Test("an upload that is refused for number is a warning too")
@@ -68,6 +89,7 @@ import TestSupport
         for page in pages { #expect(try site.send(page.request(0)).code == -3) }
         #expect(site.log.lines.map(\.level) == [.warning])
         let values = site.log.lines.first?.values ?? [:]
+        #expect(values["limit"] == "uploads")
         #expect(values["reason"] == "quota" && values["client"] == "192.0.2.1" && values["guid"] == pages[0].guid)
         #expect(try site.metrics()[#"refusal_timestamp_seconds{reason="quota"}"#] == "\(site.clock.now)")
         #expect(try site.metrics()[#"refusal_timestamp_seconds{reason="disk-full"}"#] == "0")

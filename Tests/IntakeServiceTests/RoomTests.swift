@@ -102,20 +102,53 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         #expect(try site.sendAll(page).code == 1)
     }
 
-    @Test("a video that was deleted, or content that was there already, is on its way off the disk for a moment")
-    func deleted() throws {
+    /// Else who is admitted meanwhile waits for room that is there, and takes none from others.
+    @Test("bytes that are gone are on their way off the disk until their file is removed, and no longer")
+    func removed() throws {
         let site = try InProcessSite()
-        let page = page("192.0.2.1")
-        _ = try site.sendAll(page)
-        #expect(try !site.catalogue.awaitsRoom(now: site.catalogue.clock))
-        var again = page
+        @Sendable func awaits() throws -> Bool { try site.catalogue.awaitsRoom(now: site.catalogue.clock) }
+        let first = page("192.0.2.1")
+        _ = try site.sendAll(first)
+        #expect(try !awaits())
+        // Content that is there already.
+        var again = first
         again.guid = PageUpload.newGuid()
-        _ = try site.sendAll(again)
-        #expect(try site.catalogue.awaitsRoom(now: site.catalogue.clock))
-        site.clock.advance(by: 10)
-        #expect(try !site.catalogue.awaitsRoom(now: site.catalogue.clock))
-        for video in try site.catalogue.videos(owner: nil, limit: 2) { _ = try site.service.deleteVideo(id: video.id) }
-        #expect(try site.catalogue.awaitsRoom(now: site.catalogue.clock))
+        #expect(try site.sendAll(again).code == 1)
+        #expect(eventually { (try? awaits()) == false })
+        // Another md5.
+        var wrong = PageUpload(content: videoBytes(299_999))
+        (wrong.chunkSize, wrong.md5) = (100_000, md5Hex([1]))
+        #expect(reason(try site.sendAll(wrong)) == "md5")
+        #expect(eventually { (try? awaits()) == false })
+        // A deletion, while it is under way and after it.
+        let seen = Locked(false)
+        let other = try site.another(atStep: { step in
+            if step == .recordDeleted, (try? awaits()) == true { seen.withLock { $0 = true } }
+        })
+        for video in try site.catalogue.videos(owner: nil, limit: 9) {
+            _ = try other.service.deleteVideo(id: video.id)
+        }
+        #expect(seen.withLock { $0 })
+        #expect(try !awaits())
+        // The end of a life.
+        #expect(try site.send(page("192.0.2.1").request(0)).code == 2)
+        site.clock.advance(by: 3601)
+        #expect(try site.service.sweep().expiredUploads == 1)
+        #expect(try !awaits())
+    }
+
+    @Test("one request at a time waits for room, so that the others keep their threads")
+    func waiting() throws {
+        let site = try InProcessSite()
+        let count = Locked(0)
+        let start = ContinuousClock.now
+        DispatchQueue.concurrentPerform(iterations: 16) { _ in
+            if site.service.waitForRoom() { count.withLock { $0 += 1 } }
+        }
+        #expect(count.withLock { $0 } >= 1)
+        // 16 after each other would take 0.8 s.
+        #expect(ContinuousClock.now - start < .milliseconds(50 * count.withLock { $0 } + 400))
+        #expect(site.service.waitForRoom())
     }
 
     @Test("a chunk is not refused for good while another process records the first one of its upload")

@@ -61,6 +61,8 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
         let nine = (1...9).map { holding(Int64($0), $0, 6400 + $0) }
         #expect(verdict(10, 6399, room: 1000, nine) == .refused(.diskFull))
         #expect(verdict(10, 5000, room: 1000, nine) == .admitted(evicting: [9]))
+        // Who has less than an equal share gets what others have above it.
+        #expect(verdict(2, 49, room: 40, [holding(1, 1, 60)]) == .admitted(evicting: [1]))
     }
 
     @Test("while there is room one client may have all of it")
@@ -101,7 +103,7 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
     @Test("a client whose share is used up is told so; one with nothing is told that there is no room")
     func reasons() {
         let holdings = [holding(1, 1, 50), holding(2, 2, 50)]
-        #expect(verdict(1, 10, room: 0, holdings) == .refused(.quota))
+        #expect(verdict(1, 10, room: 0, holdings) == .refused(.quota(.room)))
         #expect(verdict(3, 90, room: 0, holdings) == .refused(.diskFull))
         #expect(verdict(3, 10, room: 0, holdings) == .admitted(evicting: [1]))
     }
@@ -113,17 +115,17 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
             holding(1, 1, 1, received: 3), holding(2, 1, 9, received: 2), holding(3, 1, 1), holding(4, 2, 900),
         ]
         #expect(verdict(3, 1, room: 1000, holdings, limits: limits) == .admitted(evicting: [3]))
-        #expect(verdict(1, 1, room: 1000, holdings, limits: limits) == .refused(.quota))
+        #expect(verdict(1, 1, room: 1000, holdings, limits: limits) == .refused(.quota(.uploads)))
         #expect(verdict(2, 1, room: 1000, holdings, limits: limits) == .admitted(evicting: [3]))
         let equal = [holding(1, 1, 1), holding(2, 2, 1), holding(3, 3, 1), holding(4, 4, 1)]
-        #expect(verdict(5, 1, room: 1000, equal, limits: limits) == .refused(.quota))
+        #expect(verdict(5, 1, room: 1000, equal, limits: limits) == .refused(.quota(.uploads)))
     }
 
     @Test("one client may have so many, one that is not known half of all")
     func perClient() {
         let limits = UploadLimits(total: 100, perClient: 2)
         let holdings = [holding(1, 1, 1), holding(2, 1, 1)]
-        #expect(verdict(1, 1, room: 1000, holdings, limits: limits) == .refused(.quota))
+        #expect(verdict(1, 1, room: 1000, holdings, limits: limits) == .refused(.quota(.client)))
         #expect(verdict(2, 1, room: 1000, holdings, limits: limits) == .admitted(evicting: []))
         let unknown = (1...2).map {
             Admission.Holding(upload: $0, client: .unknown, bytes: 1, received: 1, idle: 0)
@@ -132,7 +134,7 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
         #expect(
             verdict(request, room: 9, limits: limits, unknown) == .admitted(evicting: []))
         let few = UploadLimits(total: 4, perClient: 1)
-        #expect(verdict(request, room: 9, limits: few, unknown) == .refused(.quota))
+        #expect(verdict(request, room: 9, limits: few, unknown) == .refused(.quota(.client)))
     }
 
     /// What the rule promises, whatever the state.
@@ -192,7 +194,8 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
                 if !isShort, ownBytes * sharing < pool {
                     let takeable = Set(holdings.map(\.client)).subtracting([client(asking)]).reduce(0) { sum, one in
                         var its = held(one, in: holdings).bytes
-                        let bound = max(pool / sharing, ownBytes + bytes + bytes / 8)
+                        let equal = pool / sharing
+                        let bound = ownBytes + bytes <= equal ? equal : ownBytes + bytes + bytes / 8
                         var freed = 0
                         let queue = holdings.filter {
                             $0.client == one && $0.bytes > 0 && (!$0.isWhole || $0.idle >= Admission.idleTime)
