@@ -86,9 +86,9 @@ async def guids_without_end(client, draw, world):
 
 
 async def no_videos(client, draw, world):
-    """First chunks that are no video, each of another file."""
+    """First chunks that are no video, each of another file, as long as it takes to tell."""
     await many(client, draw, world, lambda: client.upload(
-        fields(world.guid(draw), random_md5(draw), 8000, 8, 0), b"#!/bin/sh\n" + draw.randbytes(990)))
+        fields(world.guid(draw), random_md5(draw), 80_000, 8, 0), b"#!/bin/sh\n" + draw.randbytes(9990)))
 
 
 async def records_without_end(client, draw, world):
