@@ -54,7 +54,7 @@ extension EndToEnd {
             }
             let ready = try site.ready()
             #expect(ready.status == 503 && ready.data?["reason"] as? String == "disk-full")
-            #expect(ready.headers["x-intake-reason"] == "unavailable")
+            #expect(ready.headers["x-intake-reason"] == "disk-full")
             #expect(eventually { site.responderLog.contains("reason=disk-full") })
             let warnings = site.responderLog.split(separator: "\n").filter { $0.contains("reason=disk-full") }
             #expect(warnings.count == 1 && warnings.first?.contains("refused=1") == true)
