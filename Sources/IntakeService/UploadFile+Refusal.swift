@@ -92,7 +92,7 @@ extension IntakeService {
             switch try recording(catalogue.makeRoom(for: length, of: record, room: room, now: uploadTime)) {
             case .made(let expired):
                 return retire(expired, .expired, for: Client(recorded: record.client))
-            case .none(_, _, comesFree: true) where attempt < Self.roomAttempts && waitForRoom(): continue
+            case .none(_, _, comesFree: true) where attempt < 2 && waitForRoom(): continue
             case .none(let reason, let hasChunks, let comesFree):
                 if hasChunks || comesFree { throw .diskFullForNow }
                 if case .quota(let limit) = reason { throw .quota(limit) }
@@ -101,16 +101,17 @@ extension IntakeService {
         }
     }
 
-    /// How often a request asks again for room that is on its way off the disk, and after how many microseconds. Most of it
-    /// is there at once; a request thread is not held for the rest, which the page waits for.
-    static let roomAttempts = 2
-    private static let roomPause: UInt32 = 50_000
+    /// How often a request asks again for room that is on its way off the disk, and after how many seconds. Most of it is
+    /// there at once; the rest the page waits for. A first chunk waits without a thread.
+    static let roomAttempts = 6
+    static let roomPause = 0.05
 
-    /// Waits a moment for it. Returns `false` at once if another request does so: threads are for all clients.
+    /// Waits a moment for it, with this thread. Returns `false` at once if another request does so: threads are for all
+    /// clients.
     func waitForRoom() -> Bool {
         guard waitsForRoom.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
         else { return false }
-        usleep(Self.roomPause)
+        usleep(UInt32(Self.roomPause * 1_000_000))
         waitsForRoom.store(false, ordering: .releasing)
         return true
     }

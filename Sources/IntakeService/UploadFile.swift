@@ -34,8 +34,10 @@ extension IntakeService {
     /// - Parameters:
     ///   - other: what its file is, if that is no video.
     ///   - isJoined: it was held until another chunk came.
+    ///   - roomAttempt: how often it has waited for room, without a thread.
     func process(
-        _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false
+        _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false,
+        roomAttempt: Int = 0
     ) throws(Failure) {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
@@ -49,6 +51,20 @@ extension IntakeService {
                 case .refused(let refusal):
                     if hold(request, content, call, other: other, refusal) { return }
                     throw .kept(refusal, call.settings)
+                case .awaitsRoom:
+                    guard roomAttempt < Self.roomAttempts, let place = heldBodies.place(for: call.client) else {
+                        throw .diskFullForNow
+                    }
+                    DispatchQueue.global().asyncAfter(deadline: .now() + Self.roomPause) {
+                        defer { withExtendedLifetime(place) {} }
+                        do throws(Failure) {
+                            try self.process(
+                                request, content, call, other: other, isJoined: isJoined, roomAttempt: roomAttempt + 1)
+                        } catch {
+                            call.answer(error)
+                        }
+                    }
+                    return
                 }
             }
             throw .notStored(cause: "the upload ended in another process")
@@ -131,6 +147,8 @@ extension IntakeService {
         case sealed(Video)
         /// It may be held, to see whether its page begins anew.
         case refused(Refusal)
+        /// Room for it is on its way off the disk.
+        case awaitsRoom
     }
 
     /// Finds or makes the upload that a request belongs to.
@@ -176,14 +194,7 @@ extension IntakeService {
         }
         let terms = try currentTerms()
         if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
-        var started = try start(on: terms)
-        for _ in 0..<Self.roomAttempts {
-            guard case .awaitsRoom(let expired) = started else { break }
-            retire(expired, .expired)
-            guard waitForRoom() else { throw .diskFullForNow }
-            started = try start(on: currentTerms())
-        }
-        switch started {
+        switch try start(on: terms) {
         case .sealed(let video):
             return .sealed(video)
         case .otherChunkSize:
@@ -198,7 +209,7 @@ extension IntakeService {
             return try kept(refusal)
         case .awaitsRoom(let expired):
             retire(expired, .expired)
-            throw .diskFullForNow
+            return .awaitsRoom
         case .unfinished(let record, let expired, let left):
             promisedBytes.forget()
             retire(expired, .expired, for: call.client)
