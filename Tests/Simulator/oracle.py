@@ -170,9 +170,9 @@ class Oracle:
             begun = [page for page in pages if page.acknowledged and page.last.code == 2]
             room = site.room_of_uploads()
             held = site.bytes_of_uploads(address)
+            # An upload that is a video already, though its page does not know yet, has taken room and asks for none.
+            asked = site.bytes_asked({page.client.address for page in begun if page.last.code == 2})
             room = max(room, site.room_of_uploads())
-            # An upload that was completed meanwhile has taken room, and asks for none.
-            asked = sum(page.video.size for page in begun if page.last.code == 2)
             if asked == 0:
                 continue
             bound = max(room // len(self.world.announced), room - asked)

@@ -233,6 +233,15 @@ class Site:
             sizes.pop(str(number), None)
         return sum(sizes.values())
 
+    def bytes_asked(self, clients):
+        """Bytes that unfinished uploads of these clients have announced; those that have a video's name already do not count."""
+        asked = 0
+        for number, client, size in self.select("SELECT upload_id, client, size FROM upload WHERE state = 'open'"):
+            with contextlib.suppress(OSError):
+                if client in clients and (self.data / f"incoming/{number}.part").stat().st_nlink == 1:
+                    asked += size
+        return asked
+
     def select(self, statement, *values):
         """Rows of the catalogue."""
         with contextlib.closing(sqlite3.connect(f"file:{self.data}/video-intake.db?mode=ro", uri=True, timeout=60)) as catalogue:
