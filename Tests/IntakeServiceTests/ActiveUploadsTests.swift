@@ -1,3 +1,4 @@
+import Catalogue
 import ChunkStore
 import Foundation
 import Testing
@@ -141,6 +142,25 @@ extension InProcessSite {
         let last = try [2, 3].map { try site.send(page.request($0)) }.last
         #expect(last?.code == 1, "\(last!)")
         #expect(try site.storedBytes(last?.path ?? "") == page.content)
+    }
+
+    /// A page takes HTTP 200 for stored, and the guid is refused only where the upload had a chunk.
+    @Test("a chunk whose upload ends while it comes is to come again if it was the first", arguments: [false, true])
+    func endedMeanwhile(hasChunks: Bool) throws {
+        let site = try InProcessSite()
+        let page = page()
+        #expect(try site.send(page.request(1)).code == 2)
+        let known = try #require(site.service.uploads.with(ids: [1]).first)
+        if !hasChunks { known.replace(1) }
+        #expect(known.begin(guid: page.guid))
+        site.service.retire([ExpiredUpload(id: 1, path: "")], .expired)
+        guard case .over(.failed(let failure)) = known.claim(0) else {
+            Issue.record("the upload goes on")
+            return
+        }
+        #expect(failure.reason == (hasChunks ? .expired : .retry))
+        #expect(failure.reply(.en).status == (hasChunks ? 200 : 409))
+        known.end()
     }
 
     @Test("an upload whose file is completed is in use, also when its reply was given up")
