@@ -246,7 +246,7 @@ extension IntakeService {
     private func publish(
         _ upload: ActiveUpload, _ file: StoredFile, _ draft: VideoDraft
     ) throws(Failure) -> VideoDraft {
-        // Others know what numbers come next; what is random nobody can have taken.
+        // The next numbers can be guessed and taken beforehand, a random part cannot.
         let id = "\(upload.record.videoID)"
         let suffixes = ["", "-\(id)", "-\(id)-\(RandomPart.make())"]
         for path in suffixes.map({ Self.path(draft.path, with: $0) }) {

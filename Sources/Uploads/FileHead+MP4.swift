@@ -11,7 +11,7 @@ extension FileHead {
     /// A still picture in the same kind of file.
     var isImageFile: Bool { boxes == .image }
 
-    /// Boxes that may come before the one that decides. What else may, nobody has to know: a reader passes over it.
+    /// Boxes that may come before the one that decides. Readers skip any other box too.
     private static let leading: Set<String> = [
         "free", "skip", "wide", "uuid", "junk", "PICT", "pict", "ediw", "prfl", "udta", "styp", "sidx", "ssix", "prft",
         "emsg", "pdin", "meta", "meco", "mfra",

@@ -1,6 +1,6 @@
 /// The first bytes of a file: `length` of them, or all of a shorter one.
 package struct FileHead: Sendable {
-    /// So many bytes decide: as many as ffmpeg's demuxer of MPEG-TS looks at to find its packets.
+    /// The bytes that decide: as many as ffmpeg's demuxer of MPEG-TS looks at to find its packets.
     package static let length = 8192
 
     let bytes: [UInt8]
