@@ -175,7 +175,7 @@ private final class Stop: Sendable {
         let rounds = environment["VIDEO_INTAKE_TEST_ROUNDS"].flatMap { Int($0) } ?? 60
         let seed = environment["VIDEO_INTAKE_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 0 ... .max)
         print("upload beside delete: \(rounds) rounds, VIDEO_INTAKE_TEST_SEED=\(seed)")
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed)
         let site = try InProcessSite()
         let other = try site.another()
         let content = videoBytes(29_999)
@@ -221,18 +221,5 @@ private final class Stop: Sendable {
         _ = try site.service.sweep()
         site.clock.advance(by: 120)
         #expect(try Check(site.service, isDeep: true, isRepairing: false).run().findings == [], "seed \(seed)")
-    }
-}
-
-/// https://prng.di.unimi.it/splitmix64.c
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

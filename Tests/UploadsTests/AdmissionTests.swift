@@ -1,18 +1,6 @@
+import TestSupport
 import Testing
 import Uploads
-
-/// A generator that gives the same numbers for the same seed: SplitMix64, https://prng.di.unimi.it/splitmix64.c
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-}
 
 private func client(_ number: Int) -> Client { Client(owner: "c\(number)", address: "") }
 
@@ -142,7 +130,7 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
     func shares() {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed)
         var looks = 0
         // Most of what is asked is decided without the uploads.
         defer { #expect((100..<2500).contains(looks), "\(looks) of 3000 with the uploads") }
@@ -219,7 +207,7 @@ private func client(_ number: Int) -> Client { Client(owner: "c\(number)", addre
     func convergence() {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed)
         for isOfRoom in [true, false] {
             let clients = Int.random(in: 2...9, using: &generator)
             let total = isOfRoom ? 1_000_000 : Int.random(in: clients...200, using: &generator)

@@ -108,7 +108,7 @@ import Uploads
     @Test("no beginning makes it crash, and none that is random is a video")
     func random() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = Generator(state: seed)
+        var generator = SeededGenerator(seed)
         for round in 0..<300 {
             let length = round < 100 ? round : Int.random(in: 0...9000, using: &generator)
             let bytes = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -133,18 +133,5 @@ import Uploads
             }
         }
         print("seed \(seed)")
-    }
-
-    /// https://prng.di.unimi.it/splitmix64.c
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var word = state
-            word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-            return word ^ (word >> 31)
-        }
     }
 }
