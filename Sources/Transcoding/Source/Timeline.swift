@@ -1,0 +1,143 @@
+/// When the packets of a video are shown, on one clock that begins at 0 and never jumps, whatever clocks the file has.
+///
+/// The rules:
+/// - What begins again after the clock went back follows what was before it. Picture and sound that begin again together
+///   stay in step.
+/// - A clock that has gone on without picture and sound is set back: nothing is missing for anybody who watches. Without
+///   a sound track a picture may stand still for up to 10 minutes. Where one of both goes on, the other is held.
+/// - A picture track that was cut before its first key picture begins at that one, and the sound with it. One that only begins
+///   later than the sound is held backwards.
+struct Timeline: Equatable, Sendable {
+    /// From a packet on, so many seconds are added to a track's times.
+    struct Step: Equatable, Sendable {
+        /// The number of the packet among those of the track.
+        let packet: Int
+        let offset: Double
+    }
+
+    /// One track on this clock.
+    struct Track: Equatable, Sendable {
+        /// The first one is for packet 0, if there is one.
+        let steps: [Step]
+        /// Seconds: when its first packet that is shown begins, and its last one ends.
+        let start: Double
+        let end: Double
+    }
+
+    /// What has to be added to the file's clock for the time 0, where it does not jump.
+    let zero: Double
+    let picture: Track
+    let sound: Track?
+
+    /// Whether the file's own clock jumps, so that more has to be done than to set it to 0.
+    var isRepaired: Bool { picture.steps.count > 1 || sound?.steps.count ?? 0 > 1 }
+
+    /// Seconds: how long it plays.
+    var duration: Double { max(picture.end, sound?.end ?? 0) }
+
+    /// Seconds that a picture may stand still where there is no sound.
+    private static let longestStill = 600.0
+    /// Seconds that one track may begin later than the other when both begin again.
+    private static let togetherness = 5.0
+
+    /// Returns `nil` if no packet of the picture is shown.
+    init?(picture: TrackPackets, sound: TrackPackets?) {
+        var tracks = [picture]
+        if let sound, !sound.runs.isEmpty { tracks.append(sound) }
+        guard !picture.runs.isEmpty else { return nil }
+        let pieces = Self.pieces(tracks.map(\.runs))
+        let offsets = Self.offsets(pieces, tracks.map(\.runs))
+
+        // On a clock without jumps.
+        var steps: [[Step]] = tracks.map { _ in [] }
+        var (starts, ends) = (tracks.map { _ in Double.infinity }, tracks.map { _ in -Double.infinity })
+        for (piece, offset) in zip(pieces, offsets) {
+            for (track, run) in piece.runs {
+                let run = tracks[track].runs[run]
+                if steps[track].last?.offset != offset {
+                    steps[track].append(Step(packet: steps[track].isEmpty ? 0 : run.firstPacket, offset: offset))
+                }
+                starts[track] = min(starts[track], run.start + offset)
+                ends[track] = max(ends[track], run.end + offset)
+            }
+        }
+        var first = starts.min() ?? 0
+        if picture.packetsBeforeKey > 0, let key = picture.firstKey {
+            // Of the first run: later ones begin with what the decoder knows.
+            starts[0] = max(starts[0], key + (offsets.first ?? 0))
+            first = max(first, starts[0])
+        }
+        zero = -first
+        let moved = zip(steps, zip(starts, ends)).map { steps, times in
+            Track(
+                steps: steps.map { Step(packet: $0.packet, offset: $0.offset - first) },
+                start: max(0, times.0 - first), end: max(0, times.1 - first))
+        }
+        self.picture = moved[0]
+        self.sound = moved.count > 1 ? moved[1] : nil
+    }
+
+    /// Runs of the tracks that have one clock.
+    private struct Piece {
+        let beginning: TrackPackets.Run.Beginning
+        /// On the file's clock.
+        let start: Double
+        /// The numbers of a track and of its run.
+        var runs: [(track: Int, run: Int)]
+
+        func has(_ track: Int) -> Bool { runs.contains { $0.track == track } }
+    }
+
+    /// Finds the runs that belong together: in the order of the file, each one to the latest piece, unless that has a run of the
+    /// same track already or is another kind of jump, or another time.
+    private static func pieces(_ tracks: [[TrackPackets.Run]]) -> [Piece] {
+        let all = tracks.enumerated().flatMap { track, runs in
+            runs.enumerated().map { (track: track, number: $0.offset, run: $0.element) }
+        }.sorted { $0.run.position < $1.run.position }
+        var pieces: [Piece] = []
+        for (track, number, run) in all {
+            if let last = pieces.last, !last.has(track), last.beginning == run.beginning,
+                run.beginning == .start || abs(run.start - last.start) <= togetherness
+            {
+                pieces[pieces.count - 1].runs.append((track, number))
+            } else {
+                pieces.append(Piece(beginning: run.beginning, start: run.start, runs: [(track, number)]))
+            }
+        }
+        return pieces
+    }
+
+    /// Seconds that are added to the times of each piece.
+    private static func offsets(_ pieces: [Piece], _ tracks: [[TrackPackets.Run]]) -> [Double] {
+        var offsets: [Double] = []
+        // Of each track: its offset now, and where it ends, with it.
+        var current = tracks.map { _ in 0.0 }
+        var ends: [Double?] = tracks.map { _ in nil }
+        for piece in pieces {
+            let runs = piece.runs.map { tracks[$0.track][$0.run] }
+            let start = runs.map(\.start).min() ?? 0
+            let before = piece.runs.compactMap { ends[$0.track] }.max()
+            var offset = piece.runs.first.map { current[$0.track] } ?? 0
+            switch piece.beginning {
+            case .start: break
+            case .back: if let before { offset = before - start }
+            case .forward:
+                guard let before else { break }
+                let still = start + offset - before
+                // Another track that goes on meanwhile.
+                let isCovered = tracks.indices.contains { track in
+                    guard !piece.has(track), let end = ends[track] else { return false }
+                    return end > before + TrackPackets.forwardTolerance
+                }
+                let isHeld = isCovered || tracks.count == 1 && still <= longestStill
+                if !isHeld { offset = before - start }
+            }
+            offsets.append(offset)
+            for ((track, _), run) in zip(piece.runs, runs) {
+                current[track] = offset
+                ends[track] = max(ends[track] ?? -.infinity, run.end + offset)
+            }
+        }
+        return offsets
+    }
+}

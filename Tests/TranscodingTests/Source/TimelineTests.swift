@@ -1,0 +1,149 @@
+import Testing
+
+@testable import Transcoding
+
+/// A file that is made of parts: each track's times on the file's clock, interleaved by them.
+private struct MadeFile {
+    private(set) var picture = TrackPackets()
+    private(set) var sound = TrackPackets()
+    private var position = 0
+
+    /// 25 pictures and 50 packets of sound a second.
+    mutating func add(
+        _ seconds: Range<Double>, pictures: Range<Double>? = nil, sound hasSound: Bool = true, pictureClock: Double = 0,
+        firstIsKey: Bool = true
+    ) {
+        let pictures = pictures ?? seconds
+        let first = Int((seconds.lowerBound * 50).rounded())
+        for unit in first..<Int((seconds.upperBound * 50).rounded()) {
+            let time = Double(unit) / 50
+            if unit % 2 == 0, pictures.contains(time) {
+                let isKey = (unit - first) % 100 == (firstIsKey ? 0 : 50)
+                picture.take(
+                    Packet(
+                        time: time + pictureClock, decodingTime: time + pictureClock, duration: 0.04, size: 100,
+                        isKey: isKey), position: position)
+                position += 1
+            }
+            if hasSound {
+                sound.take(
+                    Packet(stream: 1, time: time, decodingTime: time, duration: 0.02, size: 10, isKey: true),
+                    position: position)
+                position += 1
+            }
+        }
+    }
+
+    func timeline(sound hasSound: Bool = true) throws -> Timeline {
+        try #require(Timeline(picture: picture, sound: hasSound ? sound : nil))
+    }
+}
+
+private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001) -> Bool {
+    abs(one - other) < tolerance
+}
+
+@Suite struct TimelineTests {
+    @Test("a clock that begins anywhere begins at 0", arguments: [-3.0, 0, 0.04, 3600, 16_774])
+    func zero(start: Double) throws {
+        var file = MadeFile()
+        file.add(start..<start + 6)
+        let timeline = try file.timeline()
+        #expect(isNear(timeline.zero, -start) && isNear(timeline.duration, 6) && !timeline.isRepaired)
+        #expect(isNear(timeline.picture.start, 0) && isNear(timeline.sound!.end, 6))
+    }
+
+    @Test("a picture that begins later than the sound, or ends sooner, is held")
+    func held() throws {
+        var file = MadeFile()
+        file.add(0..<6, pictures: 2..<4)
+        let timeline = try file.timeline()
+        #expect(isNear(timeline.picture.start, 2) && isNear(timeline.picture.end, 4) && isNear(timeline.duration, 6))
+    }
+
+    @Test("a picture track that was cut before its first key picture begins there, and the sound with it")
+    func cutIn() throws {
+        var file = MadeFile()
+        file.add(0..<6, firstIsKey: false)
+        let timeline = try file.timeline()
+        #expect(isNear(timeline.zero, -1) && isNear(timeline.duration, 5) && isNear(timeline.picture.start, 0))
+    }
+
+    @Test("a clock that begins again goes on", arguments: [0.0, 100, 3600])
+    func again(start: Double) throws {
+        var file = MadeFile()
+        file.add(start..<start + 3)
+        file.add(start..<start + 5)
+        file.add(start + 1..<start + 2)
+        let timeline = try file.timeline()
+        #expect(timeline.isRepaired && isNear(timeline.duration, 9))
+        #expect(timeline.picture.steps.map(\.packet) == [0, 75, 200])
+        #expect(timeline.sound!.steps.map(\.packet) == [0, 150, 400])
+        for steps in [timeline.picture.steps, timeline.sound!.steps] {
+            #expect(isNear(steps[0].offset, -start) && isNear(steps[1].offset, 3 - start))
+            #expect(isNear(steps[2].offset, 7 - start))
+        }
+    }
+
+    @Test("picture and sound that begin again at different times stay in step")
+    func againInStep() throws {
+        var file = MadeFile()
+        file.add(0..<3)
+        // The picture comes 0.4 s after the sound.
+        file.add(0..<3, pictures: 0.4..<3)
+        let timeline = try file.timeline()
+        #expect(isNear(timeline.picture.steps[1].offset, timeline.sound!.steps[1].offset))
+        #expect(isNear(timeline.duration, 6))
+    }
+
+    @Test("a jump of the clock without picture and sound is taken out", arguments: [11.0, 3600, 90_000])
+    func jump(by seconds: Double) throws {
+        var file = MadeFile()
+        file.add(0..<3)
+        file.add(3 + seconds..<6 + seconds)
+        let timeline = try file.timeline()
+        #expect(timeline.isRepaired && isNear(timeline.duration, 6))
+    }
+
+    @Test("a picture that stands still under a sound that goes on stays where it is")
+    func still() throws {
+        var file = MadeFile()
+        file.add(0..<1)
+        file.add(1..<61, pictures: 0..<0)
+        file.add(61..<64)
+        let timeline = try file.timeline()
+        #expect(!timeline.isRepaired && isNear(timeline.duration, 64))
+    }
+
+    @Test("without sound a picture stands still for up to 10 minutes")
+    func silentStill() throws {
+        for (still, duration) in [(60.0, 64.0), (599, 603), (700, 4), (3600, 4)] {
+            var file = MadeFile()
+            file.add(0..<1, sound: false)
+            file.add(1 + still..<4 + still, sound: false)
+            let timeline = try file.timeline(sound: false)
+            #expect(isNear(timeline.duration, duration), "\(still) s: \(timeline.duration)")
+        }
+    }
+
+    @Test("a clock that jumps all the time says nothing, and takes no memory")
+    func chaos() throws {
+        var generator = SystemRandomNumberGenerator()
+        var packets = TrackPackets()
+        for position in 0..<100_000 {
+            let time = Double.random(in: 0..<1e6, using: &generator)
+            packets.take(Packet(time: time, decodingTime: time, isKey: true), position: position)
+        }
+        packets.finish()
+        #expect(packets.hasTooManyRuns && packets.runs.count <= 200 && packets.intervals.count <= 4096)
+        _ = Timeline(picture: packets, sound: packets)
+    }
+
+    @Test("nothing that is shown is no time line")
+    func nothing() {
+        var packets = TrackPackets()
+        packets.take(Packet(isKey: true), position: 0)
+        packets.take(Packet(time: 1, isKey: true, isDiscarded: true), position: 1)
+        #expect(Timeline(picture: packets, sound: nil) == nil)
+    }
+}
