@@ -1,3 +1,5 @@
+import Foundation
+
 /// The parts of ffmpeg's command lines that are the same everywhere.
 enum FFmpeg {
     /// The program and what goes before the input: nothing but errors on standard error, progress on standard output.
@@ -11,32 +13,80 @@ enum FFmpeg {
     /// Seconds between two places that a player can start at, in what is encoded.
     static let keyFrameInterval = 2
 
+    /// Seconds of a piece at least.
+    private static let shortestPiece = 0.5
+
+    /// Seconds as ffmpeg reads them, to the microsecond.
+    static func seconds(_ seconds: Double) -> String { String(format: "%.6f", seconds) }
+
     /// Encodes the picture as H.264, in 8 bits, with pictures at their own times.
+    ///
+    /// - Parameter duration: seconds of the video: no key picture is forced near its end, or the last piece of a stream would
+    ///   be shorter than a picture or two.
     static func video(
-        _ quality: TranscodingProfile.Rendition, preset: TranscodingProfile.Preset, threads: Int
+        _ quality: TranscodingProfile.Rendition, preset: TranscodingProfile.Preset, threads: Int,
+        duration: Double = .infinity
     ) -> [String] {
-        [
+        let last = duration.isFinite ? "*lt(t,\(seconds(duration - shortestPiece)))" : ""
+        return [
             "-c:v", "libx264", "-preset", preset.rawValue, "-profile:v", "high", "-pix_fmt", "yuv420p",
             "-crf", "\(quality.crf)", "-maxrate", "\(quality.videoBitRate)", "-bufsize", "\(2 * quality.videoBitRate)",
             // The same places in every rendition, wherever a scene begins.
-            "-force_key_frames", "expr:gte(t,n_forced*\(keyFrameInterval))", "-sc_threshold", "0", "-g", "600",
+            "-force_key_frames", "expr:gte(t,n_forced*\(keyFrameInterval))\(last)", "-sc_threshold", "0", "-g", "600",
             "-threads", "\(threads)",
             // Without it ffmpeg fills up to a constant rate, which a strange file can make a thousand pictures a second.
             "-fps_mode", "vfr",
         ]
     }
 
-    /// Encodes the sound as AAC in stereo, with its gaps filled.
+    /// Encodes the sound as AAC.
     static func audio(_ quality: TranscodingProfile.Rendition) -> [String] {
-        ["-c:a", "aac", "-b:a", "\(quality.audioBitRate)", "-ac", "2", "-ar", "48000", "-af", "aresample=async=1"]
+        ["-c:a", "aac", "-b:a", "\(quality.audioBitRate)", "-ac", "2", "-ar", "48000"]
     }
 
-    /// The filters that bring the picture into `size`: whole pictures, square pixels, 8 bits.
-    static func filters(_ video: MediaInformation.Video, to size: PictureSize) -> String {
-        var filters: [String] = []
-        if video.isInterlaced { filters.append("yadif=deint=interlaced") }
-        if video.frameRate ?? 0 > 61 { filters.append("fps=60") }
-        filters += ["scale=\(size.width):\(size.height)", "setsar=1", "format=yuv420p"]
+    /// The filters that bring a picture of ours into `size`.
+    static func filters(to size: PictureSize) -> String {
+        "scale=\(size.width):\(size.height),setsar=1,format=yuv420p"
+    }
+}
+
+// MARK: - On one clock
+
+extension FFmpeg {
+    /// The options of a source whose times go by a time line: its clock is set to 0 as it was measured, and a picture that
+    /// changes its size goes on through the same filters.
+    static func input(_ look: SourceLook) -> [String] {
+        ["-copyts", "-itsoffset", seconds(look.timeline.zero)]
+            + (look.interlacing != .none ? [] : ["-reinit_filter", "0"])
+    }
+
+    /// The filters that make the picture whole: in `size`, with a constant number of pictures a second, from 0 to the end,
+    /// where there is none the last one, in the colours of all screens.
+    static func picture(_ look: SourceLook, to size: PictureSize) -> String {
+        let video = look.information.video
+        var filters = look.interlacing.filter.map { [$0] } ?? []
+        filters += ["scale=\(size.width):\(size.height)", "setsar=1"]
+        if video.isWide { filters += toneMap(video) }
+        filters += [
+            "fps=\(look.cadence):start_time=0:eof_action=pass", "tpad=stop=-1:stop_mode=clone",
+            "trim=end_frame=\(look.pictureCount)", "format=yuv420p",
+        ]
         return filters.joined(separator: ",")
+    }
+
+    /// The filters that make the sound whole: stereo, its gaps filled, from 0 to the end of the video.
+    static func sound(_ look: SourceLook, _ sound: Timeline.Track) -> String {
+        // Not where it begins with the picture: a sound that changes its form would be filled up again from 0.
+        let start = sound.start > 0.05 ? ":first_pts=0" : ""
+        return "aresample=48000:async=1\(start),"
+            + "aformat=channel_layouts=stereo,apad,atrim=end=\(seconds(look.duration))"
+    }
+
+    /// Brings HDR and wide colours to BT.709. ITU-R BT.2408: white of an HDR picture is at 203 cd/m2.
+    private static func toneMap(_ video: MediaInformation.Video) -> [String] {
+        let isHDR = ["smpte2084", "arib-std-b67"].contains(video.transfer)
+        let linear = "zscale=t=linear:npl=203:pin=bt2020:min=bt2020nc" + (isHDR ? ":tin=\(video.transfer)" : "")
+        return [linear, "format=gbrpf32le", "zscale=p=bt709"] + (isHDR ? ["tonemap=hable:desat=0"] : [])
+            + ["zscale=t=bt709:m=bt709:r=tv", "format=yuv420p"]
     }
 }

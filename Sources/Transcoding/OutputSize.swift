@@ -19,6 +19,9 @@ struct OutputSize: Equatable, Sendable {
         self.room = Int(min(room, limit, 1e15))
     }
 
+    /// Of a tool that only reads, like a decoder without an encoder.
+    static let none = OutputSize(limit: 0, room: 0)
+
     /// Of a picture: as much as is read again.
     static let picture = OutputSize(limit: 16 * 1024 * 1024, room: 4 * 1024 * 1024)
 

@@ -23,12 +23,14 @@ struct ToolRunner {
     ///   - size: what it may write to files; `nil` for one that only reads.
     ///   - startsProcesses: whether the tool may start others.
     ///   - code: of the error if the tool does not end with 0 and does not tell why.
+    /// - Returns: the last lines that it wrote to standard error.
+    @discardableResult
     func run(
         _ command: [String], within seconds: Double = .infinity, outputLimit: Int = .max,
         writing size: OutputSize? = nil,
         startsProcesses: Bool = false, otherwise code: TranscodingError.Code = .toolFailed,
         receive: (UnsafeRawBufferPointer) -> Void = { _ in }
-    ) throws(TranscodingError) {
+    ) throws(TranscodingError) -> String {
         let name = String(command[0].split(separator: "/").last ?? "")
         var output: OutputWatch?
         if let size {
@@ -76,6 +78,7 @@ struct ToolRunner {
             } catch {
                 throw error.named(name)
             }
+            return complaints
         case .ended(let end): throw TranscodingError(name, end, output: complaints, otherwise: code)
         case .timeLimit: throw TranscodingError(.timeLimit, "\(name): it took longer than it may", output: complaints)
         case .outputLimit:

@@ -51,39 +51,20 @@ package struct Transcoder: Sendable {
         let tools = ToolRunner(
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
-        var information = try MediaInformation.of(source, tools)
-        if information.duration == nil { information.duration = try source.measureDuration(tools) }
-        guard let duration = information.duration, duration > 0, duration <= limits.duration else {
-            throw TranscodingError(
-                .unsupported, "it has \(information.duration ?? 0) s, \(limits.duration) s are allowed")
+        let look = try SourceLook.of(source, bytes: bytes, tools)
+        guard look.duration > 0, look.duration <= limits.duration else {
+            throw TranscodingError(.unsupported, "it has \(look.duration) s, \(limits.duration) s are allowed")
         }
-        var cost = try source.countPictures(
-            TranscodingCost(size: information.video.codedSize, bytes: bytes), tools)
-        cost.encodedPixels = TranscodingJob.encodedPixels(information, profile, pictures: cost.pictures, duration)
+        var cost = look.cost
+        cost.encodedPixels = TranscodingJob.encodedPixels(look, profile)
         guard accept(cost) else { throw TranscodingError(.cancelled, "it is not wanted") }
         // A command may do as much as all the rest.
         watch.limit +=
             limits.patience * cost.processorTime(profile.preset) * Double(1 + profile.commands.count)
 
         let job = TranscodingJob(
-            source: source, information: information, cost: cost, duration: duration, profile: profile,
-            directory: directory,
-            tools: tools, logger: logger, progress: progress)
+            source: source, look: look, cost: cost, profile: profile, directory: directory, tools: tools,
+            logger: logger, progress: progress)
         return try job.run()
-    }
-}
-
-extension SourceFile {
-    /// Seconds of a file that does not tell them, as recordings of a browser do not: all packets are read once.
-    fileprivate func measureDuration(_ tools: ToolRunner) throws(TranscodingError) -> Double {
-        var reader = ProgressReader()
-        var seconds = 0.0
-        try tools.run(
-            FFmpeg.command + arguments(sideLimit: tools.limits.side)
-                + ["-map", "0:V:0", "-map", "0:a:0?", "-c", "copy", "-f", "null", "-"]
-        ) { piece in
-            seconds = reader.read(piece) ?? seconds
-        }
-        return seconds
     }
 }

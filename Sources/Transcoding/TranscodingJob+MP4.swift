@@ -3,66 +3,94 @@ import System
 
 /// `video.mp4`: the video in one file.
 extension TranscodingJob {
-    func makeMP4() throws(TranscodingError) -> TranscodingResult.MP4 {
+    /// Which of its tracks are the uploaded ones, packet by packet.
+    struct Copies: Equatable {
+        var picture: Bool
+        var sound: Bool
+    }
+
+    /// What could be copied, if all of it decodes.
+    var copies: Copies {
         let video = information.video
         let fits =
             video.isPlayedEverywhere && video.size.scale(toFrame: profile.mp4.height) >= 1
             && max(video.codedSize.width, video.codedSize.height) <= 4096 && video.level <= 52
-        let copiesVideo = source.demuxer.hasTimestamps && fits
-        let copiesAudio = source.demuxer.hasTimestamps && information.audio?.codec == "aac"
-        let result: TranscodingResult.MP4
-        do throws(TranscodingError) {
-            result = try makeMP4(copiesVideo: copiesVideo, copiesAudio: copiesAudio)
-        } catch
-            where (copiesVideo || copiesAudio) && !error.isOverBudget
-            && (error.code == .toolFailed || error.code == .unsupported)
-        {
-            // A stream that does not say what it is, or whose packets cannot be moved.
-            logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
-            result = try makeMP4(copiesVideo: false, copiesAudio: false)
-        }
-        finish(.mp4)
-        return result
+        return Copies(
+            picture: source.demuxer.hasTimestamps && fits && look.hasWholePicture,
+            sound: source.demuxer.hasTimestamps && information.audio?.codec == "aac" && look.hasWholeSound)
     }
 
-    private func makeMP4(copiesVideo: Bool, copiesAudio: Bool) throws(TranscodingError) -> TranscodingResult.MP4 {
-        let video = information.video
-        let size = copiesVideo ? video.size : video.size.fitted(toFrame: profile.mp4.height)
-        let path = TranscodingResult.mp4Path
-        var arguments = ["-map", "0:V:0"] + (information.audio == nil ? [] : ["-map", "0:a:0"]) + FFmpeg.streamsOnly
-        if copiesVideo {
-            arguments += ["-c:v", "copy"]
-        } else {
-            arguments += ["-vf", FFmpeg.filters(video, to: size)]
-            arguments += FFmpeg.video(profile.mp4, preset: profile.preset, threads: tools.limits.threads)
-        }
-        arguments += copiesAudio ? ["-c:a", "copy"] : FFmpeg.audio(profile.mp4)
-        // The index first, so that a player can begin before it has the end.
-        try convert(
-            for: .mp4, try outputSize(copiesVideo: copiesVideo, copiesAudio: copiesAudio),
-            arguments + ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(path)"])
+    /// Decodes all of the chosen tracks. Returns whether nothing was wrong with any packet.
+    func decodesCleanly() throws(TranscodingError) -> Bool {
+        let maps = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
+        return try convert(for: .mp4, .none, before: ["-copyts"], maps + ["-f", "null", "-"]).isEmpty
+    }
 
-        let made = try checkStreams(path, .mov, size: size, duration: duration)
-        pictureDuration = made.video.end ?? pictureDuration
+    /// Makes the file from packets of the source, or encodes it where these do not come out right.
+    func copyMP4(_ copies: Copies, isClean: Bool) throws(TranscodingError) -> TranscodingResult.MP4 {
+        if isClean {
+            do throws(TranscodingError) {
+                return try copyMP4(copies)
+            } catch  where !error.isOverBudget && (error.code == .toolFailed || error.code == .unsupported) {
+                // A stream that does not say what it is, or whose packets cannot be moved.
+                logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
+            }
+        } else {
+            logger.notice("not all of the video can be decoded; encoding it")
+        }
+        return try encodeMP4()
+    }
+
+    /// Encodes the file alone.
+    func encodeMP4() throws(TranscodingError) -> TranscodingResult.MP4 {
+        _ = try encode(mp4: Copies(picture: false, sound: false), stream: false)
+        return try checkMP4(Copies(picture: false, sound: false))
+    }
+
+    private func copyMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
+        var arguments = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
+        arguments += FFmpeg.streamsOnly + ["-c:v", "copy"]
+        if let track = look.timeline.sound, !copies.sound {
+            arguments += FFmpeg.audio(profile.mp4) + ["-af", FFmpeg.sound(look, track)]
+        } else if copies.sound {
+            arguments += ["-c:a", "copy"]
+        }
+        try convert(for: .mp4, outputSize(copies), before: FFmpeg.input(look), arguments + mp4Options)
+        return try checkMP4(copies)
+    }
+
+    /// The index first, so that a player can begin before it has the end.
+    var mp4Options: [String] {
+        ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(TranscodingResult.mp4Path)"]
+    }
+
+    /// The size of the picture in what is encoded.
+    var mp4Size: PictureSize { information.video.size.fitted(toFrame: profile.mp4.height) }
+
+    /// Looks at the file that was made.
+    func checkMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
+        let path = TranscodingResult.mp4Path
+        let size = copies.picture ? information.video.size : mp4Size
+        try checkStreams(path, .mov, size: size)
         guard try hasIndexFirst(path) else {
             throw TranscodingError(.toolFailed, "\(path) has its index at the end")
         }
-        return TranscodingResult.MP4(size: size, hasCopiedVideo: copiesVideo, hasCopiedAudio: copiesAudio)
+        return TranscodingResult.MP4(size: size, hasCopiedVideo: copies.picture, hasCopiedAudio: copies.sound)
+    }
+
+    private func outputSize(_ copies: Copies) -> OutputSize {
+        let copied = OutputSize.copied(cost, duration: duration)
+        if copies.sound { return copied }
+        return copied + OutputSize.encoded(bitRate: profile.mp4.audioBitRate, cost, duration: duration)
     }
 
     /// - Throws: `unsupported` if the packets to be copied are far more than there are in the file.
-    private func outputSize(copiesVideo: Bool, copiesAudio: Bool) throws(TranscodingError) -> OutputSize {
-        let rate = (copiesVideo ? 0 : profile.mp4.videoBitRate) + (copiesAudio ? 0 : profile.mp4.audioBitRate)
-        let encoded = OutputSize.encoded(bitRate: rate, cost, duration: duration)
-        guard copiesVideo || copiesAudio else { return encoded }
-        let copied = OutputSize.copied(cost, duration: duration)
-        guard !copiesVideo || cost.pictureBytes <= copied.limit else {
-            throw TranscodingError(
-                .unsupported,
-                "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and "
-                    + "again", isOverBudget: true)
-        }
-        return copiesVideo && copiesAudio ? copied : copied + encoded
+    func checkCopy() throws(TranscodingError) {
+        guard cost.pictureBytes > OutputSize.copied(cost, duration: duration).limit else { return }
+        throw TranscodingError(
+            .unsupported,
+            "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and again",
+            isOverBudget: true)
     }
 
     /// Whether `moov` comes before `mdat` among the boxes of the file (ISO/IEC 14496-12, section 4.2).

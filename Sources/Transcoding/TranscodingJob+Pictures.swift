@@ -13,9 +13,11 @@ extension TranscodingJob {
     private static let longDuration = 300.0
 
     /// Makes a picture that stands for the video: a typical one, not a black one if there is another.
-    func makePoster() throws(TranscodingError) {
+    ///
+    /// - Parameter file: the video as it was made.
+    func makePoster(from file: SourceFile) throws(TranscodingError) {
         let size = information.video.size.fitted(toFrame: Self.posterHeight)
-        let scaled = FFmpeg.filters(information.video, to: size)
+        let scaled = FFmpeg.filters(to: size)
         // Pictures that are at least 10 % other than black.
         let notBlack = ",blackframe=amount=0:threshold=40,metadata=select:key=lavfi.blackframe.pblack:value=90"
         // The one that is most like its neighbours.
@@ -25,16 +27,18 @@ extension TranscodingJob {
         ]
         for (place, choice) in attempts {
             try convert(
-                for: .poster, .picture, before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
+                for: .poster, .picture, from: file, before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
                 ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]
                     + jpeg(TranscodingResult.posterPath))
-            if try isJPEG(TranscodingResult.posterPath) { return finish(.poster) }
+            if try isJPEG(TranscodingResult.posterPath) { return }
         }
         throw TranscodingError(.toolFailed, "there is no picture for \(TranscodingResult.posterPath)")
     }
 
     /// Makes the small pictures for a player's time line, and the file that says which is for what time.
-    func makeThumbnails() throws(TranscodingError) -> TranscodingResult.Thumbnails {
+    ///
+    /// - Parameter file: the video as it was made.
+    func makeThumbnails(from file: SourceFile) throws(TranscodingError) -> TranscodingResult.Thumbnails {
         let count = max(1, min(Self.mostThumbnails, Int((duration / profile.thumbnails.interval).rounded(.up))))
         let thumbnails = TranscodingResult.Thumbnails(
             count: count, columns: min(count, Self.mostColumns),
@@ -47,14 +51,13 @@ extension TranscodingJob {
             "tpad=stop_mode=clone:stop=\(rows * thumbnails.columns)", "tile=\(thumbnails.columns)x\(rows)",
         ]
         try convert(
-            for: .thumbnails, .picture, before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
+            for: .thumbnails, .picture, from: file, before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
             ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", filters.joined(separator: ",")]
                 + jpeg(TranscodingResult.thumbnailsPath))
         guard try isJPEG(TranscodingResult.thumbnailsPath) else {
             throw TranscodingError(.toolFailed, "there is no picture for \(TranscodingResult.thumbnailsPath)")
         }
         try directory.write(cues(thumbnails), to: TranscodingResult.cuesPath)
-        finish(.thumbnails)
         return thumbnails
     }
 

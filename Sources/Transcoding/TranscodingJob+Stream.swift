@@ -21,34 +21,62 @@ extension TranscodingJob {
         return (smaller.isEmpty ? Array(sorted.suffix(1)) : smaller).map { ($0, size.fitted(toFrame: $0.height)) }
     }
 
-    func makeStream() throws(TranscodingError) -> [TranscodingResult.Rendition] {
-        let renditions = Self.renditions(of: information.video.size, profile)
-        try directory.makeDirectory(Self.directory)
-        // One picture for each quality.
-        var graph = "[0:V:0]split=\(renditions.count)" + renditions.indices.map { "[in\($0)]" }.joined()
-        var outputs: [String] = []
-        for (index, (quality, size)) in renditions.enumerated() {
-            let name = "\(Self.directory)/\(quality.height)"
-            try directory.makeDirectory(name)
-            graph += ";[in\(index)]\(FFmpeg.filters(information.video, to: size))[out\(index)]"
-            outputs += ["-map", "[out\(index)]"] + (information.audio == nil ? [] : ["-map", "0:a:0"])
-            outputs += FFmpeg.streamsOnly
-            outputs += FFmpeg.video(quality, preset: profile.preset, threads: tools.limits.threads)
-            outputs += FFmpeg.audio(quality)
-            outputs += [
-                "-f", "hls", "-hls_time", "\(Self.segmentDuration)", "-hls_list_size", "0",
-                "-hls_playlist_type", "vod", "-hls_flags", "independent_segments", "-hls_segment_type", "fmp4",
-                "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", "file:\(name)/%05d.m4s",
-                "-y", "file:\(name)/\(Self.playlist)",
-            ]
-        }
-        let bitRate = renditions.reduce(0) { $0 + $1.0.videoBitRate + $1.0.audioBitRate }
-        try convert(
-            for: .hls, .encoded(bitRate: bitRate, cost, duration: duration), ["-filter_complex", graph] + outputs)
+    /// The path of a quality's playlist.
+    static func playlist(of height: Int) -> String { "\(directory)/\(height)/\(playlist)" }
 
+    /// Encodes the qualities of the stream, the file, or both, from one decoding.
+    ///
+    /// - Parameter mp4: makes the file, with what is to be copied into it.
+    /// - Returns: whether nothing was wrong with any packet of the source.
+    func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> Bool {
+        let renditions = stream ? Self.renditions(of: information.video.size, profile) : []
+        var all = renditions.map { (quality: $0.0, size: $0.1) }
+        if mp4 != nil { all.append((profile.mp4, mp4Size)) }
+        // The copied sound needs no filter.
+        let sounds = mp4?.sound == true ? all.count - 1 : all.count
+        // The largest is what all others are made of.
+        let largest = all.map(\.size).max { $0.pixels < $1.pixels }!
+        var graph = "[0:\(look.picture)]" + FFmpeg.picture(look, to: largest)
+        graph += ",split=\(all.count)" + all.indices.map { "[in\($0)]" }.joined()
+        if let sound = look.sound, let track = look.timeline.sound, sounds > 0 {
+            graph += ";[0:\(sound)]" + FFmpeg.sound(look, track)
+            graph += ",asplit=\(sounds)" + (0..<sounds).map { "[sound\($0)]" }.joined()
+        }
+        var outputs: [String] = []
+        for (index, (quality, size)) in all.enumerated() {
+            graph += ";[in\(index)]\(FFmpeg.filters(to: size))[out\(index)]"
+            outputs += ["-map", "[out\(index)]"]
+            if let sound = look.sound { outputs += ["-map", index < sounds ? "[sound\(index)]" : "0:\(sound)"] }
+            outputs += FFmpeg.streamsOnly
+            outputs += FFmpeg.video(
+                quality, preset: profile.preset, threads: tools.limits.threads, duration: duration)
+            outputs += index < sounds ? FFmpeg.audio(quality) : ["-c:a", "copy"]
+            outputs += index < renditions.count ? streamOptions(quality) : mp4Options
+        }
+        if stream { try directory.makeDirectory(Self.directory) }
+        for (quality, _) in renditions { try directory.makeDirectory("\(Self.directory)/\(quality.height)") }
+        let bitRate = all.reduce(0) { $0 + $1.quality.videoBitRate + $1.quality.audioBitRate }
+        return try convert(
+            for: stream ? .hls : .mp4, .encoded(bitRate: bitRate, cost, duration: duration),
+            before: FFmpeg.input(look), ["-filter_complex", graph] + outputs
+        ).isEmpty
+    }
+
+    private func streamOptions(_ quality: TranscodingProfile.Rendition) -> [String] {
+        let name = "\(Self.directory)/\(quality.height)"
+        return [
+            "-f", "hls", "-hls_time", "\(Self.segmentDuration)", "-hls_list_size", "0",
+            "-hls_playlist_type", "vod", "-hls_flags", "independent_segments", "-hls_segment_type", "fmp4",
+            "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", "file:\(name)/%05d.m4s",
+            "-y", "file:\(name)/\(Self.playlist)",
+        ]
+    }
+
+    /// Looks at the stream that was made, and writes its first playlist.
+    func checkStream() throws(TranscodingError) -> [TranscodingResult.Rendition] {
         var master = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
         var made: [TranscodingResult.Rendition] = []
-        for (quality, size) in renditions {
+        for (quality, size) in Self.renditions(of: information.video.size, profile) {
             let (rendition, codecs) = try check(quality, size)
             made.append(rendition)
             master += "#EXT-X-STREAM-INF:BANDWIDTH=\(rendition.bandwidth)"
@@ -56,7 +84,6 @@ extension TranscodingJob {
             master += "\(quality.height)/\(Self.playlist)\n"
         }
         try directory.write(master, to: TranscodingResult.masterPath)
-        finish(.hls)
         return made
     }
 
@@ -74,9 +101,8 @@ extension TranscodingJob {
             guard length > 0 else { throw TranscodingError(.toolFailed, "\(name)/\(segment.name) is empty") }
             sizes.append(length)
         }
-        // A playlist counts the seconds of the picture; a sound that goes on is in the last piece.
-        try checkDuration(playlist.duration, of: "\(name)/\(Self.playlist)", is: pictureDuration)
-        _ = try checkStreams("\(name)/\(Self.playlist)", .hls, size: size, duration: pictureDuration)
+        try checkDuration(playlist.duration, of: "\(name)/\(Self.playlist)")
+        try checkStreams("\(name)/\(Self.playlist)", .hls, size: size)
         let bandwidth = playlist.bandwidth(sizes: sizes)
         let codecs = try codecs("\(name)/\(playlist.initialization)")
         return (

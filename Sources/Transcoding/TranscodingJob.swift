@@ -3,51 +3,100 @@ import Logging
 /// One video on its way: what is known of it, and how far it is. Used by one thread.
 final class TranscodingJob {
     let source: SourceFile
-    let information: MediaInformation
+    let look: SourceLook
     let cost: TranscodingCost
-    /// Seconds.
-    let duration: Double
-    /// Seconds up to the end of the last picture, as far as it is known.
-    var pictureDuration: Double
     let profile: TranscodingProfile
     let directory: ResultDirectory
     let tools: ToolRunner
     let logger: Logger
     private var meter: ProgressMeter
 
+    var information: MediaInformation { look.information }
+    /// Seconds.
+    var duration: Double { look.duration }
+
     init(
-        source: SourceFile, information: MediaInformation, cost: TranscodingCost, duration: Double,
-        profile: TranscodingProfile, directory: ResultDirectory, tools: ToolRunner, logger: Logger,
-        progress: @escaping (Double) -> Void
+        source: SourceFile, look: SourceLook, cost: TranscodingCost, profile: TranscodingProfile,
+        directory: ResultDirectory, tools: ToolRunner, logger: Logger, progress: @escaping (Double) -> Void
     ) {
         self.source = source
-        self.information = information
+        self.look = look
         self.cost = cost
-        self.duration = duration
-        pictureDuration = information.video.end ?? duration
         self.profile = profile
         self.directory = directory
         self.tools = tools
         self.logger = logger
-        let total = profile.outputs.map { Self.weight(of: $0, information, profile) }.reduce(0, +)
+        let total = profile.outputs.map { Self.weight(of: $0, look.information, profile) }.reduce(0, +)
         meter = ProgressMeter(
             total: total + Self.commandWeight * Double(profile.commands.count + 1), report: progress)
     }
 
     /// Makes what is wanted, one after the other.
+    ///
+    /// First what is encoded, all of it from one decoding: it tells whether every packet of the source decodes, and only
+    /// then are packets copied. The small pictures come last, from what was made: it has no surprises any more.
     func run() throws(TranscodingError) -> TranscodingResult {
         var result = TranscodingResult(source: information)
-        if profile.outputs.contains(.mp4) { result.mp4 = try makeMP4() }
-        if profile.outputs.contains(.hls) { result.renditions = try makeStream() }
-        if profile.outputs.contains(.poster) {
-            try makePoster()
-            result.hasPoster = true
+        let wantsMP4 = profile.outputs.contains(.mp4)
+        let copies = wantsMP4 ? self.copies : Copies(picture: false, sound: false)
+        let encodesMP4 = wantsMP4 && !copies.picture
+        if copies.picture { try checkCopy() }
+        var isClean = true
+        if profile.outputs.contains(.hls) || encodesMP4 {
+            isClean = try encode(mp4: encodesMP4 ? copies : nil, stream: profile.outputs.contains(.hls))
+        } else if copies.picture || copies.sound {
+            isClean = try decodesCleanly()
         }
-        if profile.outputs.contains(.thumbnails) { result.thumbnails = try makeThumbnails() }
+        if profile.outputs.contains(.hls) {
+            result.renditions = try checkStream()
+            finish(.hls)
+        }
+        if encodesMP4 {
+            // Damaged sound must not be copied.
+            result.mp4 = try isClean || !copies.sound ? checkMP4(copies) : encodeMP4()
+            finish(.mp4)
+        } else if wantsMP4 {
+            result.mp4 = try copyMP4(copies, isClean: isClean)
+            finish(.mp4)
+        }
+        let made = made(result)
+        if profile.outputs.contains(.poster) {
+            result.hasPoster = try unlessImpossible { () throws(TranscodingError) in try makePoster(from: made) } != nil
+            finish(.poster)
+        }
+        if profile.outputs.contains(.thumbnails) {
+            result.thumbnails = try unlessImpossible { () throws(TranscodingError) in
+                try makeThumbnails(from: made)
+            }
+            finish(.thumbnails)
+        }
         for command in profile.commands { try run(command) }
         result.size = try directory.sync()
         meter.finishAll()
         return result
+    }
+
+    /// What the small pictures are made from: the video in its best quality, where there is one of ours.
+    private func made(_ result: TranscodingResult) -> SourceFile {
+        if result.mp4 != nil {
+            return SourceFile(path: "\(directory.path)/\(TranscodingResult.mp4Path)", demuxer: .mov)
+        }
+        if let best = result.renditions.first {
+            return SourceFile(path: "\(directory.path)/\(Self.playlist(of: best.height))", demuxer: .hls)
+        }
+        return source
+    }
+
+    /// A video is none the worse without a small picture of it.
+    private func unlessImpossible<Made>(
+        _ make: () throws(TranscodingError) -> Made
+    ) throws(TranscodingError) -> Made? {
+        do throws(TranscodingError) {
+            return try make()
+        } catch  where error.code == .toolFailed || error.code == .unsupported {
+            logger.notice("a small picture cannot be made", metadata: ["cause": "\(error)"])
+            return nil
+        }
     }
 
     private func run(_ command: [String]) throws(TranscodingError) {
@@ -75,16 +124,12 @@ final class TranscodingJob {
         }
     }
 
-    /// Pixels of all pictures that are encoded for a video with so many pictures.
-    static func encodedPixels(
-        _ information: MediaInformation, _ profile: TranscodingProfile, pictures: Int, _ duration: Double
-    ) -> Double {
-        // No more than 60 a second are kept where the file has more of them.
-        let isReduced = information.video.frameRate ?? 0 > 61
-        let pictures = isReduced ? min(Double(pictures), 61 * duration + 1) : Double(pictures)
+    /// Pixels of all pictures that are encoded for a video.
+    static func encodedPixels(_ look: SourceLook, _ profile: TranscodingProfile) -> Double {
+        let pictures = Double(look.pictureCount)
         return profile.outputs.reduce(0) { pixels, output in
             switch output {
-            case .mp4, .hls: pixels + pictures * weight(of: output, information, profile)
+            case .mp4, .hls: pixels + pictures * weight(of: output, look.information, profile)
             case .poster, .thumbnails: pixels
             }
         }
@@ -94,15 +139,23 @@ final class TranscodingJob {
         meter.finish(Self.weight(of: output, information, profile))
     }
 
-    /// Runs ffmpeg on the source for an output that has no more than so many bytes.
+    /// Runs ffmpeg for an output that has no more than so many bytes.
+    ///
+    /// - Parameters:
+    ///   - file: what it reads; the source, if `nil`.
+    ///   - input: options for the file.
+    /// - Returns: what it complained of, the last lines.
+    @discardableResult
     func convert(
-        for output: TranscodingProfile.Output, _ size: OutputSize, before input: [String] = [], _ arguments: [String]
-    ) throws(TranscodingError) {
+        for output: TranscodingProfile.Output, _ size: OutputSize, from file: SourceFile? = nil,
+        before input: [String] = [], _ arguments: [String]
+    ) throws(TranscodingError) -> String {
         var reader = ProgressReader()
         let limits = tools.limits
-        try tools.run(
+        return try tools.run(
             FFmpeg.command + ["-filter_complex_threads", "\(limits.threads)", "-filter_threads", "\(limits.threads)"]
-                + input + ["-threads", "\(limits.threads)"] + source.arguments(sideLimit: limits.side) + arguments,
+                + input + ["-threads", "\(limits.threads)"] + (file ?? source).arguments(sideLimit: limits.side)
+                + arguments,
             writing: size
         ) { piece in
             guard let seconds = reader.read(piece) else { return }
@@ -112,28 +165,25 @@ final class TranscodingJob {
 
     // MARK: - Checks
 
-    /// Checks that a result is as long as the video says it is.
-    ///
-    /// - Throws: `unsupported`: the usual cause is a file that is cut off.
-    func checkDuration(_ seconds: Double?, of name: String, is expected: Double) throws(TranscodingError) {
+    /// Checks that a result is as long as the video.
+    func checkDuration(_ seconds: Double?, of name: String) throws(TranscodingError) {
         let seconds = seconds ?? 0
-        guard abs(seconds - expected) <= max(0.2, expected * 0.005) else {
-            throw TranscodingError(
-                .unsupported, "the video announces \(expected) s, of which \(name) has \(seconds): it is damaged")
+        guard abs(seconds - duration) <= max(0.2, duration * 0.005) else {
+            throw TranscodingError(.toolFailed, "the video plays \(duration) s, of which \(name) has \(seconds)")
         }
     }
 
     /// Looks at a result with ffprobe: H.264 and AAC that any player takes, as long as the video, with its sound.
     func checkStreams(
-        _ name: String, _ demuxer: SourceFile.Demuxer, size: PictureSize, duration: Double
-    ) throws(TranscodingError) -> MediaInformation {
+        _ name: String, _ demuxer: SourceFile.Demuxer, size: PictureSize
+    ) throws(TranscodingError) {
         let made: MediaInformation
         do throws(TranscodingError) {
             made = try MediaInformation.of(SourceFile(path: "\(directory.path)/\(name)", demuxer: demuxer), tools)
         } catch  where error.code == .unsupported {
             throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
         }
-        try checkDuration(made.duration, of: name, is: duration)
+        try checkDuration(made.duration, of: name)
         guard made.video.isPlayedEverywhere, made.video.size == size,
             made.audio?.codec == (information.audio == nil ? nil : "aac")
         else {
@@ -142,7 +192,6 @@ final class TranscodingJob {
                 "\(name) has come out as \(made.video.codec) \(made.video.profile) \(made.video.pixelFormat) "
                     + "\(made.video.size) and \(made.audio?.codec ?? "no sound")")
         }
-        return made
     }
 }
 

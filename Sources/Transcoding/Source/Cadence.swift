@@ -13,7 +13,7 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
 
     /// Pictures a second at most, and at least: a player stands still where none comes for more than half a second.
     static let most = Cadence(60, 1)
-    static let least = Cadence(2, 1)
+    static let least = Cadence(4, 1)
 
     init(_ numerator: Int, _ denominator: Int) {
         self.numerator = numerator
@@ -55,8 +55,11 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
         let count = near.reduce(0) { $0 + $1.value }
         let sum = near.reduce(0.0) { $0 + Double($1.key) * Double($1.value) }
         let rate = 10_000 * Double(count) / max(sum, 1)
-        if let announced, abs(announced / rate - 1) < Self.roughTolerance {
-            self = Self.nearest(announced, within: Self.tolerance)
+        // What is announced is exact where it is usual, like 24000/1001, and else an average.
+        if let announced, abs(announced / rate - 1) < Self.roughTolerance,
+            let usual = Self.usual.first(where: { abs($0.rate / announced - 1) <= Self.tolerance })
+        {
+            self = usual
         } else {
             self = Self.nearest(rate, within: Self.roughTolerance)
         }

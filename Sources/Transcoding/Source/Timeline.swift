@@ -32,8 +32,14 @@ struct Timeline: Equatable, Sendable {
     /// Whether the file's own clock jumps, so that more has to be done than to set it to 0.
     var isRepaired: Bool { picture.steps.count > 1 || sound?.steps.count ?? 0 > 1 }
 
-    /// Seconds: how long it plays.
-    var duration: Double { max(picture.end, sound?.end ?? 0) }
+    /// Seconds: how long it plays. A packet of sound that is not whole when the picture ends is no part of it.
+    var duration: Double {
+        guard let sound, sound.end > picture.end + Self.packetLength else { return picture.end }
+        return sound.end
+    }
+
+    /// Seconds that a packet of sound lasts at most.
+    private static let packetLength = 0.1
 
     /// Seconds that a picture may stand still where there is no sound.
     private static let longestStill = 600.0

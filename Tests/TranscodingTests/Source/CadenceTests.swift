@@ -36,7 +36,7 @@ import Testing
         let still = (0..<25).map { Double($0) / 25 } + (0..<75).map { 61 + Double($0) / 25 }
         #expect(Cadence(intervals: intervals(still), announced: 1.55).description == "25")
         let slides = (0..<20).map { Double($0) * 10 }
-        #expect(Cadence(intervals: intervals(slides), announced: 0.1).description == "2")
+        #expect(Cadence(intervals: intervals(slides), announced: 0.1).description == "4")
         let fast = (0..<500).map { Double($0) / 240 }
         #expect(Cadence(intervals: intervals(fast), announced: 90_000).description == "60")
         let odd = (0..<500).map { Double($0) / 17.3 }

@@ -12,6 +12,7 @@ struct ProbeReport: Decodable {
     }
 
     struct Stream: Decodable {
+        let index: Int?
         let codec_type: String?
         let codec_name: String?
         let profile: String?
@@ -21,6 +22,8 @@ struct ProbeReport: Decodable {
         let height: Int?
         let sample_aspect_ratio: String?
         let field_order: String?
+        let color_transfer: String?
+        let color_primaries: String?
         let avg_frame_rate: String?
         let start_time: String?
         let duration: String?
@@ -32,6 +35,12 @@ struct ProbeReport: Decodable {
 
     struct Disposition: Decodable {
         let attached_pic: Int?
+        let timed_thumbnails: Int?
+        let `default`: Int?
+        let dub: Int?
+        let comment: Int?
+        let hearing_impaired: Int?
+        let visual_impaired: Int?
     }
 
     struct SideData: Decodable {

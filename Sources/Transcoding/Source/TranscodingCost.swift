@@ -55,55 +55,9 @@ extension TranscodingProfile.Preset {
     }
 }
 
-extension SourceFile {
-    /// Reads all packets of the picture, without decoding them, to find out what the video costs.
-    ///
-    /// It ends as soon as the cost is above the limit: a file whose index names more packets than it has bytes is not read to
-    /// its end.
-    /// - Parameter cost: of no picture yet.
-    /// - Throws: `unsupported` if the video costs more than it may.
-    func countPictures(
-        _ cost: TranscodingCost, _ tools: ToolRunner
-    ) throws(TranscodingError) -> TranscodingCost {
-        var cost = cost
-        let limits = tools.limits
-        // A line for each: `1234,K__` for a key picture of so many bytes, `1234,___` for another one.
-        var (size, isFlag) = (0, false)
-        do throws(TranscodingError) {
-            try tools.run(
-                ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", "packet=size,flags"]
-                    + ["-of", "csv=p=0"] + arguments(sideLimit: limits.side),
-                within: limits.readingTime(cost.bytes), otherwise: .unsupported
-            ) { piece in
-                for byte in piece {
-                    switch byte {
-                    case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                        // No packet has more: a demuxer counts in 32 bits.
-                        size = min(10 * size + Int(byte - UInt8(ascii: "0")), 1 << 31)
-                    case UInt8(ascii: ","): isFlag = true
-                    case UInt8(ascii: "\n"): (size, isFlag) = (0, false)
-                    default:
-                        guard isFlag else { continue }
-                        cost.pictures += 1
-                        cost.pictureBytes += size
-                        if byte == UInt8(ascii: "K") { cost.keyPictures += 1 }
-                        isFlag = false
-                    }
-                }
-                if cost.decoding > limits.decoding { tools.watch.stop(because: "it is too much") }
-            }
-        } catch {
-            try cost.check(limits)
-            throw error
-        }
-        try cost.check(limits)
-        return cost
-    }
-}
-
 extension TranscodingCost {
-    /// - Throws: `unsupported`, over the budget.
-    fileprivate func check(_ limits: TranscodingLimits) throws(TranscodingError) {
+    /// - Throws: `unsupported`, over the budget, if the video costs more than it may.
+    func check(_ limits: TranscodingLimits) throws(TranscodingError) {
         guard decoding > limits.decoding else { return }
         throw TranscodingError(
             .unsupported,

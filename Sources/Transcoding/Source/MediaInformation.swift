@@ -28,6 +28,13 @@ package struct MediaInformation: Equatable, Sendable {
         package let end: Double?
         /// Whether a picture is two half pictures of different times.
         package let isInterlaced: Bool
+        /// ffmpeg's name of the transfer function, like `bt709`; empty if unknown.
+        package let transfer: String
+        /// ffmpeg's name of the colour primaries, like `bt709`; empty if unknown.
+        package let primaries: String
+
+        /// Whether its colours are those of HDR or of a wide gamut, which most screens show pale.
+        package var isWide: Bool { ["smpte2084", "arib-std-b67"].contains(transfer) || primaries == "bt2020" }
     }
 
     package struct Audio: Equatable, Sendable {
@@ -45,50 +52,65 @@ extension MediaInformation {
     /// Bytes that ffprobe may tell. A file can have thousands of streams.
     private static let reportLimit = 256 * 1024
 
-    /// Looks at a file with ffprobe.
+    /// Looks at a file with ffprobe, and takes the first picture and the first sound.
     ///
     /// - Throws: `unsupported` if there is no picture that could be decoded or if it is larger than it may be, and what
     ///   `ToolRunner` throws.
     static func of(_ file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> MediaInformation {
+        try MediaInformation(report: report(of: file, tools), sideLimit: tools.limits.side)
+    }
+
+    /// What ffprobe tells of a file and its streams.
+    static func report(of file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> ProbeReport {
         let limits = tools.limits
         // Only what is needed: tags are as long as whoever made the file likes.
         let entries = [
-            "format=start_time,duration,bit_rate", "stream_disposition=attached_pic", "stream_side_data=rotation",
-            "stream=codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
-                + "avg_frame_rate,channels,sample_rate,start_time,duration",
+            "format=start_time,duration,bit_rate",
+            "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
+            "stream_side_data=rotation",
+            "stream=index,codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
+                + "color_transfer,color_primaries,avg_frame_rate,channels,sample_rate,start_time,duration",
         ]
-        let report = try tools.look(
-            ["ffprobe", "-v", "error", "-show_entries", entries.joined(separator: ":"), "-of", "json"]
-                + file.arguments(sideLimit: limits.side),
-            within: limits.probeTime, limit: reportLimit)
-        return try MediaInformation(report: report, sideLimit: limits.side)
+        return try ProbeReport(
+            tools.look(
+                ["ffprobe", "-v", "error", "-show_entries", entries.joined(separator: ":"), "-of", "json"]
+                    + file.arguments(sideLimit: limits.side),
+                within: limits.probeTime, limit: reportLimit))
     }
 
-    /// Reads what ffprobe wrote.
+    /// Reads what ffprobe wrote, and takes the first picture and the first sound.
+    init(report: [UInt8], sideLimit: Int) throws(TranscodingError) {
+        try self.init(report: ProbeReport(report), sideLimit: sideLimit)
+    }
+
+    /// The same of a report that was read. A cover is a video stream too.
+    init(report: ProbeReport, sideLimit: Int) throws(TranscodingError) {
+        let video = report.streams.first { $0.codec_type == "video" && $0.disposition?.attached_pic != 1 }
+        try self.init(
+            report: report, picture: video, sound: report.streams.first { $0.codec_type == "audio" },
+            sideLimit: sideLimit)
+    }
+
+    /// Takes these streams of a report.
     ///
     /// - Parameter sideLimit: pixels that a side of the picture may have.
-    init(report: [UInt8], sideLimit: Int) throws(TranscodingError) {
-        let report = try ProbeReport(report)
-        // The same that ffmpeg calls 0:V:0 and 0:a:0. A cover is a video stream too.
-        guard
-            let video = report.streams.first(where: {
-                $0.codec_type == "video" && $0.disposition?.attached_pic != 1
-            })
-        else { throw TranscodingError(.unsupported, "there is no picture in the file") }
-        guard let codec = video.codec_name, codec != "unknown", let pixelFormat = video.pix_fmt,
-            let width = video.width, let height = video.height, width > 0, height > 0
+    /// - Throws: `unsupported` if the picture cannot be decoded or is larger.
+    init(
+        report: ProbeReport, picture video: ProbeReport.Stream?, sound: ProbeReport.Stream?, sideLimit: Int
+    ) throws(TranscodingError) {
+        guard let video else { throw TranscodingError(.unsupported, "there is no picture in the file") }
+        guard let codec = video.knownCodec, let pixelFormat = video.pix_fmt, let coded = video.codedSize
         else { throw TranscodingError(.unsupported, "the picture cannot be decoded") }
-        let coded = PictureSize(width: width, height: height)
-        guard max(width, height) <= sideLimit else {
+        guard max(coded.width, coded.height) <= sideLimit else {
             throw TranscodingError(.unsupported, "the picture has \(coded) pixels, a side may have \(sideLimit)")
         }
         self.video = Video(
             codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,
-            codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit),
-            frameRate: video.avg_frame_rate.flatMap { Self.ratio($0, separator: "/") },
-            end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order))
-        audio = report.streams.first { $0.codec_type == "audio" }.flatMap { audio in
-            guard let codec = audio.codec_name, codec != "unknown", let channels = audio.channels, channels > 0,
+            codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit), frameRate: video.frameRate,
+            end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order),
+            transfer: video.color_transfer ?? "", primaries: video.color_primaries ?? "")
+        audio = sound.flatMap { audio in
+            guard let codec = audio.knownCodec, let channels = audio.channels, channels > 0,
                 let sampleRate = audio.sample_rate.flatMap({ Int($0) }), sampleRate > 0
             else { return nil }
             return Audio(codec: codec, channels: channels, sampleRate: sampleRate)
@@ -108,6 +130,18 @@ extension MediaInformation {
 }
 
 extension ProbeReport.Stream {
+    /// ffmpeg's name of the codec, `nil` if it knows none.
+    var knownCodec: String? { codec_name.flatMap { $0 == "unknown" || $0 == "none" ? nil : $0 } }
+
+    /// Pixels as they are stored, `nil` if unknown.
+    var codedSize: PictureSize? {
+        guard let width, let height, width > 0, height > 0 else { return nil }
+        return PictureSize(width: width, height: height)
+    }
+
+    /// Pictures per second on average, as the file announces, `nil` if it does not.
+    var frameRate: Double? { avg_frame_rate.flatMap { MediaInformation.ratio($0, separator: "/") } }
+
     /// Seconds from the beginning of the file, which need not count from 0, to the end of the stream.
     fileprivate func end(after format: ProbeReport.Format?) -> Double? {
         guard let start = start_time.flatMap(Double.init), let duration = duration.flatMap(Double.init),

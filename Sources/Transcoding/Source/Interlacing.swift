@@ -1,0 +1,71 @@
+import Foundation
+
+/// Whether pictures are two half pictures of different times, and which half comes first. Decoded pictures decide: headers of
+/// old recorders, and of files that went through an editor, say nothing or something else.
+enum Interlacing: Equatable, Sendable {
+    case none
+    /// The half with the first line comes first.
+    case topFirst
+    case bottomFirst
+
+    /// The filter that makes whole pictures, `nil` if they are.
+    var filter: String? {
+        switch self {
+        case .none: nil
+        case .topFirst: "yadif=parity=tff"
+        case .bottomFirst: "yadif=parity=bff"
+        }
+    }
+
+    /// Pictures that are looked at in a place, and the places, as parts of the video.
+    private static let pictures = 25
+    private static let places = [0.15, 0.5, 0.85]
+    /// Lines of the smallest picture that was ever interlaced, but for a row of those that are no picture, and of the largest.
+    private static let lines = 400...1200
+    /// Of the pictures that are one or the other, how many must be two halves.
+    private static let share = 0.6
+
+    /// Looks at some pictures of a track.
+    ///
+    /// - Parameter duration: seconds; less than a picture or two are taken for whole ones.
+    static func of(
+        _ source: SourceFile, picture: Int, height: Int, duration: Double, _ tools: ToolRunner
+    ) throws(TranscodingError) -> Interlacing {
+        guard lines.contains(height) else { return .none }
+        var (top, bottom, whole) = (0.0, 0.0, 0.0)
+        for place in duration > 10 ? places : [0] {
+            var output: [UInt8] = []
+            do throws(TranscodingError) {
+                try tools.run(
+                    ["ffmpeg", "-nostdin", "-v", "error", "-ss", String(format: "%.3f", place * duration)]
+                        + ["-threads", "1"] + source.arguments(sideLimit: tools.limits.side)
+                        + ["-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(pictures)"]
+                        + ["-vf", "idet,metadata=mode=print:file=-", "-f", "null", "-"],
+                    within: tools.limits.probeTime, outputLimit: 256 * 1024
+                ) { output += $0 }
+            } catch where error.code == .toolFailed || error.code == .unsupported {
+                // What cannot be decoded shows in the conversion.
+                continue
+            }
+            let found = counts(output)
+            top += found.top
+            bottom += found.bottom
+            whole += found.whole
+        }
+        guard top + bottom > share * (top + bottom + whole) else { return .none }
+        return top >= bottom ? .topFirst : .bottomFirst
+    }
+
+    /// The last counts that idet wrote.
+    static func counts(_ output: [UInt8]) -> (top: Double, bottom: Double, whole: Double) {
+        var counts: [Substring: Double] = [:]
+        for line in String(decoding: output, as: UTF8.self).split(separator: "\n") {
+            let parts = line.split(separator: "=")
+            guard parts.count == 2, parts[0].hasPrefix("lavfi.idet.multiple."), let count = Double(parts[1]) else {
+                continue
+            }
+            counts[parts[0].dropFirst("lavfi.idet.multiple.".count)] = count
+        }
+        return (counts["tff"] ?? 0, counts["bff"] ?? 0, counts["progressive"] ?? 0)
+    }
+}
