@@ -81,11 +81,11 @@ final class OutputWatch {
         return true
     }
 
-    /// - Throws: `unsupported` if it has written more than it may.
+    /// - Throws: `tooMuch` if it has written more than it may.
     func look() throws(TranscodingError) {
         written = max(0, try directory.size() - before)
         guard written > limit else { return }
         throw TranscodingError(
-            .unsupported, "it wrote \(written) bytes or more, \(limit) are allowed for this video", isOverBudget: true)
+            .tooMuch, "it wrote \(written) bytes or more, \(limit) are allowed for this video")
     }
 }

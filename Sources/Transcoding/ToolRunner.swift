@@ -127,6 +127,6 @@ func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(Tran
 extension TranscodingError {
     /// The same with the name of the tool.
     fileprivate func named(_ tool: String) -> TranscodingError {
-        TranscodingError(code, "\(tool): \(reason)", output: output, isOverBudget: isOverBudget)
+        TranscodingError(code, "\(tool): \(reason)", output: output)
     }
 }

@@ -53,7 +53,7 @@ package struct Transcoder: Sendable {
             isCancelled: isCancelled, takeRoom: takeRoom)
         let look = try SourceLook.of(source, bytes: bytes, tools)
         guard look.duration > 0, look.duration <= limits.duration else {
-            throw TranscodingError(.unsupported, "it has \(look.duration) s, \(limits.duration) s are allowed")
+            throw TranscodingError(.tooMuch, "it has \(look.duration) s, \(limits.duration) s are allowed")
         }
         var cost = look.cost
         cost.encodedPixels = TranscodingJob.encodedPixels(look, profile)

@@ -5,8 +5,17 @@ import System
 /// Why a video was not transcoded: a code that stays the same in every version, and what an operator wants to know.
 package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     package enum Code: String, Codable, CaseIterable, Sendable {
-        /// The file is not a video that can be converted. Another attempt ends the same way.
+        /// Nothing of the file can be played: it is damaged, or no video. This and the next four are the file's own, so
+        /// another attempt ends the same way.
         case unsupported
+        /// The picture is encrypted.
+        case encrypted
+        /// There is no picture, or not one whole one: sound alone, a track that is announced and empty.
+        case noPicture
+        /// The picture is of a kind that ffmpeg does not know.
+        case unknownCodec
+        /// It would cost more than a video may: pictures, a side, bytes of the result.
+        case tooMuch
         /// The tools used more processor time than a video like this may take, or one of them did nothing. Another attempt
         /// ends the same way.
         case timeLimit
@@ -28,18 +37,23 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     /// The last lines that the tool wrote to standard error: printable text of at most `OutputTail.limit` bytes, or
     /// nothing. It may quote the video.
     package let output: String
-    /// Whether the video was refused because it would cost more than it may.
-    package let isOverBudget: Bool
 
-    package init(_ code: Code, _ reason: String, output: String = "", isOverBudget: Bool = false) {
+    package init(_ code: Code, _ reason: String, output: String = "") {
         self.code = code
         self.reason = reason
         self.output = output
-        self.isOverBudget = isOverBudget
     }
 
     package init(_ error: SystemError) {
         self.init(error.isDiskFull ? .noSpace : .io, error.description)
+    }
+
+    /// Whether the file is the cause: another attempt ends the same way.
+    package var isOfFile: Bool {
+        switch code {
+        case .unsupported, .encrypted, .noPicture, .unknownCodec, .tooMuch: true
+        case .timeLimit, .memoryLimit, .cancelled, .toolFailed, .noSpace, .io: false
+        }
     }
 
     package var description: String {
@@ -58,7 +72,7 @@ extension TranscodingError {
         let (code, reason): (Code, String) =
             switch end {
             case .signal(SIGXCPU): (.timeLimit, "\(tool) used more processor time than it may")
-            case .signal(SIGXFSZ): (.unsupported, "\(tool) wrote a file that is larger than it may be")
+            case .signal(SIGXFSZ): (.tooMuch, "\(tool) wrote a file that is larger than it may be")
             // Not by this process, which would have thrown another error.
             case .signal(SIGKILL): (.memoryLimit, "\(tool) was killed, as the kernel does when memory runs out")
             case .signal(let number): (otherwise, "\(tool) was ended by signal \(number)")
@@ -72,7 +86,7 @@ extension TranscodingError {
             case .exit where says(Self.unsupportedPhrases): (.unsupported, "\(tool) cannot decode the file")
             case .exit(let status): (otherwise, "\(tool) ended with \(status)")
             }
-        self.init(code, reason, output: output, isOverBudget: end == .signal(SIGXFSZ))
+        self.init(code, reason, output: output)
     }
 
     private static let spacePhrases = ["No space left on device", "Disk quota exceeded"]

@@ -31,7 +31,7 @@ extension TranscodingJob {
         if isClean {
             do throws(TranscodingError) {
                 return try copyMP4(copies)
-            } catch  where !error.isOverBudget && (error.code == .toolFailed || error.code == .unsupported) {
+            } catch  where error.code == .toolFailed || error.code == .unsupported {
                 // A stream that does not say what it is, or whose packets cannot be moved.
                 logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
             }
@@ -84,13 +84,12 @@ extension TranscodingJob {
         return copied + OutputSize.encoded(bitRate: profile.mp4.audioBitRate, cost, duration: duration)
     }
 
-    /// - Throws: `unsupported` if the packets to be copied are far more than there are in the file.
+    /// - Throws: `tooMuch` if the packets to be copied are far more than there are in the file.
     func checkCopy() throws(TranscodingError) {
         guard cost.pictureBytes > OutputSize.copied(cost, duration: duration).limit else { return }
         throw TranscodingError(
-            .unsupported,
-            "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and again",
-            isOverBudget: true)
+            .tooMuch,
+            "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and again")
     }
 
     /// Whether `moov` comes before `mdat` among the boxes of the file (ISO/IEC 14496-12, section 4.2).

@@ -180,7 +180,7 @@ final class TranscodingJob {
         let made: MediaInformation
         do throws(TranscodingError) {
             made = try MediaInformation.of(SourceFile(path: "\(directory.path)/\(name)", demuxer: demuxer), tools)
-        } catch  where error.code == .unsupported {
+        } catch  where error.isOfFile {
             throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
         }
         try checkDuration(made.duration, of: name)

@@ -8,6 +8,8 @@ package struct TranscodingResult: Equatable, Sendable {
     package var renditions: [Rendition] = []
     package var hasPoster = false
     package var thumbnails: Thumbnails?
+    /// What is wrong with the source, though it plays.
+    package var flaws: Set<Flaw> = []
     /// Bytes of all files together.
     package var size = 0
 
@@ -16,6 +18,13 @@ package struct TranscodingResult: Equatable, Sendable {
     package static let posterPath = "poster.jpg"
     package static let thumbnailsPath = "thumbnails.jpg"
     package static let cuesPath = "thumbnails.vtt"
+
+    package enum Flaw: String, CaseIterable, Sendable {
+        /// It ends in the middle, or the file says that there should be more.
+        case truncated
+        /// Some of it cannot be decoded.
+        case damaged
+    }
 
     package struct MP4: Equatable, Sendable {
         /// As it is shown.

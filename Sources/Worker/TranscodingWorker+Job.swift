@@ -123,15 +123,10 @@ extension TranscodingWorker {
     }
 
     private func fail(_ job: Job, _ error: TranscodingError, _ logger: Logger) throws(CatalogueError) {
-        let isFinal =
-            switch error.code {
-            case .unsupported, .timeLimit: true
-            // Tried once more, with more memory if there is some.
-            case .memoryLimit: job.wantedMore
-            case .cancelled, .toolFailed, .noSpace, .io: false
-            }
+        // For want of memory it is tried once more, with more of it if there is some.
+        let isFinal = error.isOfFile || error.code == .timeLimit || error.code == .memoryLimit && job.wantedMore
         let state = try catalogue.failJob(
-            job, error: error.text, isFinal: isFinal, isOverBudget: error.isOverBudget, now: now())
+            job, error: error.text, isFinal: isFinal, isOverBudget: error.code == .tooMuch, now: now())
         logger.warning(
             state == .queued ? "job has failed and is tried again" : "job has failed",
             metadata: ["cause": "\(error)", "attempt": "\(job.attempts)"])

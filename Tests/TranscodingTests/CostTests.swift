@@ -50,7 +50,7 @@ import Testing
             try Data(content).write(to: URL(fileURLWithPath: file))
             let before = childrenTime()
             let error = workshop.failure(file, .mov)
-            #expect(error?.code == .unsupported && error?.isOverBudget == true, "\(String(describing: error))")
+            #expect(error?.code == .tooMuch, "\(String(describing: error))")
             #expect(error?.reason.contains("8192x8192") == true && error?.reason.contains("6.0e12") == true)
             #expect(!workshop.exists("work/video.mp4"))
             // It would take hours.

@@ -30,7 +30,7 @@ import Testing
                 asked.append($0)
                 return true
             })
-        #expect(error?.code == .unsupported && error?.isOverBudget == true, "\(String(describing: error))")
+        #expect(error?.code == .tooMuch, "\(String(describing: error))")
         #expect(error?.reason.contains("\(300 * pictureBytes) bytes") == true)
         #expect(asked.isEmpty && !workshop.exists("work/video.mp4"))
     }
@@ -61,7 +61,7 @@ import Testing
                 writing: size)
             Issue.record("all of it was copied")
         } catch {
-            #expect(error.code == .unsupported && error.isOverBudget, "\(error)")
+            #expect(error.code == .tooMuch, "\(error)")
         }
         #expect(asked.first == size.room && asked.last == 0)
         #expect(self.size(of: workshop.work + "/copy.mp4") <= size.limit)
@@ -86,7 +86,7 @@ import Testing
                     ["sh", "-c", script], writing: OutputSize(limit: 200_000, room: 0), startsProcesses: true)
                 Issue.record("it was not ended")
             } catch {
-                #expect(error.code == .unsupported && error.isOverBudget, "\(error)")
+                #expect(error.code == .tooMuch, "\(error)")
             }
             if pause != ":" { #expect(try directory.size() < 700_000 + 1 << 20) }
             #expect(throws: Never.self) { try ResultDirectory.remove(workshop.work + "/d") }

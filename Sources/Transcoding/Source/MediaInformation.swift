@@ -54,7 +54,7 @@ extension MediaInformation {
 
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
     ///
-    /// - Throws: `unsupported` if there is no picture that could be decoded or if it is larger than it may be, and what
+    /// - Throws: what `isOfFile` if there is no picture that could be decoded or if it is larger than it may be, and what
     ///   `ToolRunner` throws.
     static func of(_ file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> MediaInformation {
         try MediaInformation(report: report(of: file, tools), sideLimit: tools.limits.side)
@@ -94,15 +94,15 @@ extension MediaInformation {
     /// Takes these streams of a report.
     ///
     /// - Parameter sideLimit: pixels that a side of the picture may have.
-    /// - Throws: `unsupported` if the picture cannot be decoded or is larger.
+    /// - Throws: `noPicture`, `unknownCodec`, or `tooMuch` if it is larger.
     init(
         report: ProbeReport, picture video: ProbeReport.Stream?, sound: ProbeReport.Stream?, sideLimit: Int
     ) throws(TranscodingError) {
-        guard let video else { throw TranscodingError(.unsupported, "there is no picture in the file") }
+        guard let video else { throw TranscodingError(.noPicture, "there is no picture in the file") }
         guard let codec = video.knownCodec, let pixelFormat = video.pix_fmt, let coded = video.codedSize
-        else { throw TranscodingError(.unsupported, "the picture cannot be decoded") }
+        else { throw TranscodingError(.unknownCodec, "the picture cannot be decoded") }
         guard max(coded.width, coded.height) <= sideLimit else {
-            throw TranscodingError(.unsupported, "the picture has \(coded) pixels, a side may have \(sideLimit)")
+            throw TranscodingError(.tooMuch, "the picture has \(coded) pixels, a side may have \(sideLimit)")
         }
         self.video = Video(
             codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,

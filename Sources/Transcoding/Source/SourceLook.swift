@@ -62,7 +62,7 @@ extension SourceLook {
     ///
     /// It ends as soon as the pictures cost more than they may: a file whose index names more packets than it has bytes is
     /// not read to its end.
-    /// - Throws: `unsupported` if there is nothing to make a video of, or if it costs more than it may.
+    /// - Throws: what `isOfFile` if there is nothing to make a video of, or if it costs more than it may.
     static func of(_ source: SourceFile, bytes: Int, _ tools: ToolRunner) throws(TranscodingError) -> SourceLook {
         let limits = tools.limits
         let report = try MediaInformation.report(of: source, tools)
@@ -72,7 +72,7 @@ extension SourceLook {
             streams[stream.index ?? place] = stream
         }
         guard streams.values.contains(where: { $0.codec_type == "video" }) else {
-            throw TranscodingError(.unsupported, "there is no picture in the file")
+            throw TranscodingError(.noPicture, "there is no picture in the file")
         }
         let tracks = try packets(of: source, streams, bytes: bytes, tools)
         let choice = TrackChoice(
@@ -82,7 +82,7 @@ extension SourceLook {
         }
         let sounds = choice.sound.flatMap { tracks[$0] }
         guard let timeline = Timeline(picture: pictures, sound: sounds) else {
-            throw TranscodingError(.unsupported, "no picture of the file is shown")
+            throw TranscodingError(.noPicture, "no picture of the file is shown")
         }
         let stream = streams[picture]!
         var information = try MediaInformation(
@@ -154,14 +154,14 @@ extension SourceLook {
         _ streams: [Int: ProbeReport.Stream], _ tracks: [Int: TrackPackets]
     ) -> TranscodingError {
         let pictures = streams.filter { $0.value.codec_type == "video" && $0.value.disposition?.attached_pic != 1 }
-        if pictures.isEmpty { return TranscodingError(.unsupported, "there is no picture in the file") }
+        if pictures.isEmpty { return TranscodingError(.noPicture, "there is no picture in the file") }
         if pictures.keys.contains(where: { tracks[$0]?.encrypted ?? 0 > 0 }) {
-            return TranscodingError(.unsupported, "it is encrypted")
+            return TranscodingError(.encrypted, "it is encrypted")
         }
         if pictures.keys.allSatisfy({ tracks[$0]?.count ?? 0 == 0 }) {
-            return TranscodingError(.unsupported, "its picture track is empty")
+            return TranscodingError(.noPicture, "its picture track is empty")
         }
-        return TranscodingError(.unsupported, "the picture cannot be decoded")
+        return TranscodingError(.unknownCodec, "the picture cannot be decoded")
     }
 }
 

@@ -56,14 +56,14 @@ extension TranscodingProfile.Preset {
 }
 
 extension TranscodingCost {
-    /// - Throws: `unsupported`, over the budget, if the video costs more than it may.
+    /// - Throws: `tooMuch` if the video costs more than it may.
     func check(_ limits: TranscodingLimits) throws(TranscodingError) {
         guard decoding > limits.decoding else { return }
         throw TranscodingError(
-            .unsupported,
+            .tooMuch,
             "it is too much to decode: \(pictures) pictures or more of \(size) pixels, \(keyPictures) of them key "
                 + "pictures, in \(pictureBytes) bytes, count as \(Self.text(decoding)) pixels; \(Self.text(limits.decoding)) are "
-                + "allowed", isOverBudget: true)
+                + "allowed")
     }
 
     /// Like 14.4e12.
