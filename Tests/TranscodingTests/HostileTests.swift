@@ -16,7 +16,7 @@ import TestSupport
         #expect(error?.code == .unsupported, "\(String(describing: error))")
     }
 
-    @Test("a video that is cut off is unsupported, wherever its index is", arguments: [true, false])
+    @Test("of a video that is cut off so much is made as there is; without its index that is nothing", arguments: [true, false])
     func cutOff(indexFirst: Bool) throws {
         let workshop = try Workshop()
         let whole = try workshop.makeVideo(
@@ -26,16 +26,23 @@ import TestSupport
         let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
         let file = workshop.path("half.mp4")
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: file))
-        let error = workshop.failure(file, .mov)
-        #expect(error?.code == .unsupported, "\(String(describing: error))")
+        guard indexFirst else {
+            let error = workshop.failure(file, .mov)
+            #expect(error?.code == .unsupported, "\(String(describing: error))")
+            return
+        }
+        let result = try workshop.run(file, .mov)
+        let seconds = try #require(result.source.duration)
+        #expect((1...3).contains(seconds))
+        #expect(abs(try Probed(workshop.path("work/video.mp4")).duration - seconds) < 0.2)
     }
 
-    @Test("a file without a picture is unsupported, one that is not there an error of the system")
+    @Test("a file without a picture is an error that says so, one that is not there an error of the system")
     func noPicture() throws {
         let workshop = try Workshop()
         let sound = workshop.path("sound.mp4")
         try Workshop.ffmpeg(["-f", "lavfi", "-i", "sine", "-t", "1", "-c:a", "aac", sound])
-        #expect(workshop.failure(sound, .mov)?.code == .unsupported)
+        #expect(workshop.failure(sound, .mov)?.code == .noPicture)
         #expect(workshop.failure(workshop.path("nothing"), .mov)?.code == .io)
     }
 
@@ -68,16 +75,16 @@ import TestSupport
         #expect(workshop.processes() == [])
     }
 
-    @Test("a video that is longer than allowed, or larger, is unsupported before anything is converted")
+    @Test("a video that is longer than allowed, or larger, is too much before anything is converted")
     func tooMuch() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("source.mp4")
         var limits = TranscodingLimits()
         limits.duration = 1
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .unsupported)
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
         limits = TranscodingLimits()
         limits.side = 300
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .unsupported)
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
         #expect(!workshop.exists("work/video.mp4"))
     }
 
@@ -140,7 +147,7 @@ import TestSupport
         limits.fileSize = 20_000
         let error = workshop.failure(source, .mov, profile: Workshop.quick(.mp4), limits: limits)
         // Another attempt would end the same way.
-        #expect(error?.code == .unsupported && error?.reason.contains("larger than it may be") == true)
+        #expect(error?.code == .tooMuch && error?.reason.contains("larger than it may be") == true)
     }
 
     @Test("who cancels in the middle waits less than a second, and no process is left")

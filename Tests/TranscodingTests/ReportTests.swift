@@ -47,16 +47,20 @@ typealias Child = System.ChildProcess
     }
 
     @Test(
-        "a picture that cannot be converted is unsupported",
+        "a picture that cannot be converted is an error that says why",
         arguments: [
-            #""codec_name": "h264", "width": 10, "height": 10"#, #""pix_fmt": "yuv420p", "width": 10, "height": 10"#,
-            #""codec_name": "h264", "pix_fmt": "yuv420p", "width": 0, "height": 10"#,
-            #""codec_name": "h264", "pix_fmt": "yuv420p", "width": 8193, "height": 10"#,
-            #""codec_name": "mjpeg", "pix_fmt": "yuvj420p", "width": 9, "height": 9, "disposition": {"attached_pic": 1}"#,
+            (#""codec_name": "h264", "width": 10, "height": 10"#, TranscodingError.Code.unknownCodec),
+            (#""pix_fmt": "yuv420p", "width": 10, "height": 10"#, .unknownCodec),
+            (#""codec_name": "h264", "pix_fmt": "yuv420p", "width": 0, "height": 10"#, .unknownCodec),
+            (#""codec_name": "h264", "pix_fmt": "yuv420p", "width": 8193, "height": 10"#, .tooMuch),
+            (
+                #""codec_name": "mjpeg", "pix_fmt": "yuvj420p", "width": 9, "height": 9, "disposition": {"attached_pic": 1}"#,
+                .noPicture
+            ),
         ])
-    func unsupported(video: String) {
+    func refused(video: String, code: TranscodingError.Code) {
         let error = #expect(throws: TranscodingError.self) { try information(video) }
-        #expect(error?.code == .unsupported)
+        #expect(error?.code == code && error?.isOfFile == true)
     }
 
     @Test("what is not ffprobe's JSON is an error of the tool")
@@ -149,7 +153,7 @@ typealias Child = System.ChildProcess
             (.exit(1), "x264 [error]: malloc of size 3133440 failed", .memoryLimit),
             (.exit(127), "ffprobe: error while loading shared libraries: l.so: failed to map segment", .memoryLimit),
             (.exit(255), "Exiting normally, received signal 24.", .timeLimit), (.signal(SIGXCPU), "", .timeLimit),
-            (.signal(SIGXFSZ), "", .unsupported), (.signal(SIGKILL), "", .memoryLimit),
+            (.signal(SIGXFSZ), "", .tooMuch), (.signal(SIGKILL), "", .memoryLimit),
             (.signal(SIGSEGV), "", .unsupported), (.exit(1), "", .unsupported),
         ])
     func codes(end: Child.End, output: String, code: TranscodingError.Code) {

@@ -29,7 +29,7 @@ import Transcoding
         worker.stop()
         for bomb in bombs {
             let job = try shop.job(bomb)
-            #expect(job.errorCode == "unsupported" && job.attempts == 1)
+            #expect(job.errorCode == "tooMuch" && job.attempts == 1)
             #expect(job.error?.contains("are allowed") == true, "\(job.error ?? "")")
         }
         #expect(try shop.catalogue.figures().jobsOverBudget == 10)
