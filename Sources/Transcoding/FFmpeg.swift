@@ -53,11 +53,39 @@ enum FFmpeg {
 // MARK: - On one clock
 
 extension FFmpeg {
-    /// The options of a source whose times go by a time line: its clock is set to 0 as it was measured, and a picture that
-    /// changes its size goes on through the same filters.
+    /// The options of a source whose times go by a time line: its clock is set to 0 as it was measured, or left alone if it
+    /// jumps. A picture that changes its size goes on through the same filters; yadif cannot.
     static func input(_ look: SourceLook) -> [String] {
-        ["-copyts", "-itsoffset", seconds(look.timeline.zero)]
-            + (look.interlacing != .none ? [] : ["-reinit_filter", "0"])
+        ["-copyts"] + (look.timeline.isRepaired ? [] : ["-itsoffset", seconds(look.timeline.zero)])
+            + (look.interlacing != .none ? [] : ["-reinit_filter:v", "0"])
+    }
+
+    /// The filter that puts the frames of a track whose clock jumps where they belong, with a comma behind it, or nothing.
+    ///
+    /// - Parameter name: `setpts` or `asetpts`.
+    static func repair(_ name: String, _ track: Timeline.Track, _ timeline: Timeline) -> String {
+        timeline.isRepaired ? "\(name)='\(repair(track.steps))'," : ""
+    }
+
+    /// An expression of ffmpeg's for the time of a frame, of `PTS`, `T` and what it was before, `PREV_INT`.
+    ///
+    /// A frame stays in the step of the one before it unless its clock has jumped; then it belongs to the next one that has such
+    /// a time, which is the next of all unless nothing of that could be decoded.
+    private static func repair(_ steps: [Timeline.Step]) -> String {
+        // Seconds: a decoder may put out a frame out of order, or one before the first that is to be shown.
+        let tolerance = 0.5
+        let back = TrackPackets.backTolerance - 0.1
+        let forward = TrackPackets.forwardTolerance - 1
+        // Register 0: the number of the step, from 1 on. 1: whether the clock has jumped. 2: the next step.
+        var terms = ["st(1,if(isnan(PREV_INT),1,lt(T,PREV_INT-\(back))+gt(T,PREV_INT+\(forward))))", "st(2,0)"]
+        for (number, step) in steps.enumerated().reversed() {
+            let range = "\(seconds(step.start - tolerance)),\(seconds(step.end + tolerance))"
+            terms.append("st(2,if(ld(1)*gt(\(number + 1),ld(0))*between(T,\(range)),\(number + 1),ld(2)))")
+        }
+        terms.append("st(0,if(ld(2),ld(2),ld(0)))")
+        let offsets = steps.enumerated().map { "eq(ld(0),\($0.offset + 1))*(\(seconds($0.element.offset)))" }
+        terms.append("PTS+(\(offsets.joined(separator: "+")))/TB")
+        return terms.joined(separator: ";")
     }
 
     /// The filters that make the picture whole: in `size`, with a constant number of pictures a second, from 0 to the end,
@@ -71,14 +99,14 @@ extension FFmpeg {
             "fps=\(look.cadence):start_time=0:eof_action=pass", "tpad=stop=-1:stop_mode=clone",
             "trim=end_frame=\(look.pictureCount)", "format=yuv420p",
         ]
-        return filters.joined(separator: ",")
+        return repair("setpts", look.timeline.picture, look.timeline) + filters.joined(separator: ",")
     }
 
     /// The filters that make the sound whole: stereo, its gaps filled, from 0 to the end of the video.
     static func sound(_ look: SourceLook, _ sound: Timeline.Track) -> String {
         // Not where it begins with the picture: a sound that changes its form would be filled up again from 0.
         let start = sound.start > 0.05 ? ":first_pts=0" : ""
-        return "aresample=48000:async=1\(start),"
+        return repair("asetpts", sound, look.timeline) + "aresample=48000:async=1\(start),"
             + "aformat=channel_layouts=stereo,apad,atrim=end=\(seconds(look.duration))"
     }
 

@@ -43,11 +43,20 @@ struct MediaPlaylist {
 
     /// Bits per second, the most and the average, of segments with so many bytes.
     ///
-    /// A segment shorter than half of the longest does not count for the most, as RFC 8216, section 4.1, defines it.
+    /// The most is that of any segments in a row which together last from a half to one and a half of the target duration, as
+    /// RFC 8216, section 4.1, defines it.
     func bandwidth(sizes: [Int]) -> (peak: Int, average: Int) {
         let average = Double(sizes.reduce(0, +)) * 8 / max(duration, 0.001)
-        let peaks = zip(segments, sizes).filter { $0.0.duration >= targetDuration / 2 }
-            .map { Double($0.1) * 8 / max($0.0.duration, 0.001) }
-        return (Int(max(average, peaks.max() ?? 0).rounded(.up)), Int(average.rounded(.up)))
+        var peak = average
+        for first in segments.indices {
+            var (bits, seconds) = (0.0, 0.0)
+            for (segment, size) in zip(segments[first...], sizes[first...]) {
+                bits += 8 * Double(size)
+                seconds += segment.duration
+                if seconds > 1.5 * targetDuration { break }
+                if seconds >= 0.5 * targetDuration { peak = max(peak, bits / max(seconds, 0.001)) }
+            }
+        }
+        return (Int(peak.rounded(.up)), Int(average.rounded(.up)))
     }
 }

@@ -52,9 +52,7 @@ package struct Transcoder: Sendable {
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
         let look = try SourceLook.of(source, bytes: bytes, tools)
-        guard look.duration > 0, look.duration <= limits.duration else {
-            throw TranscodingError(.tooMuch, "it has \(look.duration) s, \(limits.duration) s are allowed")
-        }
+        let profile = try look.duration <= limits.duration ? profile : copying(profile, look)
         var cost = look.cost
         cost.encodedPixels = TranscodingJob.encodedPixels(look, profile)
         guard accept(cost) else { throw TranscodingError(.cancelled, "it is not wanted") }
@@ -66,5 +64,18 @@ package struct Transcoder: Sendable {
             source: source, look: look, cost: cost, profile: profile, directory: directory, tools: tools,
             logger: logger, progress: progress)
         return try job.run()
+    }
+
+    /// What is made of a video that is too long to be encoded: no stream.
+    private func copying(
+        _ profile: TranscodingProfile, _ look: SourceLook
+    ) throws(TranscodingError) -> TranscodingProfile {
+        guard look.duration <= limits.copiedDuration, profile.outputs.contains(.mp4),
+            TranscodingJob.copies(look, profile).picture
+        else { throw TranscodingError(.tooMuch, "it has \(look.duration) s, \(limits.duration) s are allowed") }
+        logger.notice("the video is too long for a stream", metadata: ["length": "\(look.duration)"])
+        var profile = profile
+        profile.outputs.remove(.hls)
+        return profile
     }
 }

@@ -10,14 +10,17 @@ extension TranscodingJob {
     }
 
     /// What could be copied, if all of it decodes.
-    var copies: Copies {
+    var copies: Copies { Self.copies(look, profile) }
+
+    static func copies(_ look: SourceLook, _ profile: TranscodingProfile) -> Copies {
+        let information = look.information
         let video = information.video
         let fits =
             video.isPlayedEverywhere && video.size.scale(toFrame: profile.mp4.height) >= 1
             && max(video.codedSize.width, video.codedSize.height) <= 4096 && video.level <= 52
         return Copies(
-            picture: source.demuxer.hasTimestamps && fits && look.hasWholePicture,
-            sound: source.demuxer.hasTimestamps && information.audio?.codec == "aac" && look.hasWholeSound)
+            picture: look.demuxer.hasTimestamps && fits && look.pictureObstacle == nil,
+            sound: look.demuxer.hasTimestamps && information.audio?.codec == "aac" && look.soundObstacle == nil)
     }
 
     /// Decodes all of the chosen tracks. Returns whether nothing was wrong with any packet.
@@ -43,6 +46,9 @@ extension TranscodingJob {
 
     /// Encodes the file alone.
     func encodeMP4() throws(TranscodingError) -> TranscodingResult.MP4 {
+        guard duration <= tools.limits.duration else {
+            throw TranscodingError(.tooMuch, "it has \(duration) s, and its packets cannot be copied")
+        }
         _ = try encode(mp4: Copies(picture: false, sound: false), stream: false)
         return try checkMP4(Copies(picture: false, sound: false))
     }
@@ -89,7 +95,8 @@ extension TranscodingJob {
         guard cost.pictureBytes > OutputSize.copied(cost, duration: duration).limit else { return }
         throw TranscodingError(
             .tooMuch,
-            "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): it names the same ones again and again")
+            "its pictures have \(cost.pictureBytes) bytes, the file has \(cost.bytes): "
+                + "it names the same ones again and again")
     }
 
     /// Whether `moov` comes before `mdat` among the boxes of the file (ISO/IEC 14496-12, section 4.2).

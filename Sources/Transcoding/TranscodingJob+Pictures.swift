@@ -27,7 +27,8 @@ extension TranscodingJob {
         ]
         for (place, choice) in attempts {
             try convert(
-                for: .poster, .picture, from: file, before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
+                for: .poster, .picture, from: file,
+                before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
                 ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]
                     + jpeg(TranscodingResult.posterPath))
             if try isJPEG(TranscodingResult.posterPath) { return }
@@ -51,7 +52,8 @@ extension TranscodingJob {
             "tpad=stop_mode=clone:stop=\(rows * thumbnails.columns)", "tile=\(thumbnails.columns)x\(rows)",
         ]
         try convert(
-            for: .thumbnails, .picture, from: file, before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
+            for: .thumbnails, .picture, from: file,
+            before: duration >= Self.longDuration ? ["-skip_frame", "nokey"] : [],
             ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", filters.joined(separator: ",")]
                 + jpeg(TranscodingResult.thumbnailsPath))
         guard try isJPEG(TranscodingResult.thumbnailsPath) else {

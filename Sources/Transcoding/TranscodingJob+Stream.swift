@@ -38,11 +38,19 @@ extension TranscodingJob {
         let largest = all.map(\.size).max { $0.pixels < $1.pixels }!
         var graph = "[0:\(look.picture)]" + FFmpeg.picture(look, to: largest)
         graph += ",split=\(all.count)" + all.indices.map { "[in\($0)]" }.joined()
-        if let sound = look.sound, let track = look.timeline.sound, sounds > 0 {
-            graph += ";[0:\(sound)]" + FFmpeg.sound(look, track)
-            graph += ",asplit=\(sounds)" + (0..<sounds).map { "[sound\($0)]" }.joined()
-        }
         var outputs: [String] = []
+        if let sound = look.sound, let track = look.timeline.sound {
+            if sounds > 0 {
+                // A graph of its own: one that changes its form is made anew, and the picture's must not be.
+                let names = (0..<sounds).map { "[sound\($0)]" }.joined()
+                outputs += [
+                    "-filter_complex", "[0:\(sound)]\(FFmpeg.sound(look, track)),asplit=\(sounds)\(names)",
+                ]
+            } else {
+                // What is copied is decoded too.
+                outputs += ["-map", "0:\(sound)", "-c:a", "pcm_s16le", "-f", "null", "-"]
+            }
+        }
         for (index, (quality, size)) in all.enumerated() {
             graph += ";[in\(index)]\(FFmpeg.filters(to: size))[out\(index)]"
             outputs += ["-map", "[out\(index)]"]

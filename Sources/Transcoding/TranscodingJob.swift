@@ -39,6 +39,7 @@ final class TranscodingJob {
         var result = TranscodingResult(source: information)
         let wantsMP4 = profile.outputs.contains(.mp4)
         let copies = wantsMP4 ? self.copies : Copies(picture: false, sound: false)
+        tell(copies)
         let encodesMP4 = wantsMP4 && !copies.picture
         if copies.picture { try checkCopy() }
         var isClean = true
@@ -59,6 +60,7 @@ final class TranscodingJob {
             result.mp4 = try copyMP4(copies, isClean: isClean)
             finish(.mp4)
         }
+        result.flaws = flaws(isClean: isClean)
         let made = made(result)
         if profile.outputs.contains(.poster) {
             result.hasPoster = try unlessImpossible { () throws(TranscodingError) in try makePoster(from: made) } != nil
@@ -74,6 +76,30 @@ final class TranscodingJob {
         result.size = try directory.sync()
         meter.finishAll()
         return result
+    }
+
+    /// Says what the video is and what is made of it, in one line.
+    private func tell(_ copies: Copies) {
+        var facts = look.facts
+        if profile.outputs.contains(.mp4) {
+            let ways = [("picture", copies.picture), ("sound", copies.sound)].prefix(information.audio == nil ? 1 : 2)
+            facts.append(
+                ("mp4", ways.map { "\($0.0) \($0.1 ? "copied" : "encoded")" }.joined(separator: ", ")))
+        }
+        let qualities = profile.outputs.contains(.hls) ? Self.renditions(of: information.video.size, profile) : []
+        if !qualities.isEmpty { facts.append(("stream", qualities.map { "\($0.1)" }.joined(separator: ", "))) }
+        logger.info(
+            "the video is converted",
+            metadata: Logger.Metadata(uniqueKeysWithValues: facts.map { ($0.name, "\($0.value)") }))
+    }
+
+    /// What is wrong with the source.
+    ///
+    /// Decoders complain of the last picture of a file that is cut off, and of those before the first key picture of one that
+    /// begins in the middle: nothing of these is damaged.
+    private func flaws(isClean: Bool) -> Set<TranscodingResult.Flaw> {
+        if look.isCutOff { return [.truncated] }
+        return isClean || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
     }
 
     /// What the small pictures are made from: the video in its best quality, where there is one of ours.

@@ -11,8 +11,10 @@ package struct TranscodingLimits: Sendable {
     package var fileSize = 16 << 30
     /// Descriptors that a tool may have.
     package var openFiles = 256
-    /// Seconds that a video may be long: 12 h, and what a recorder adds to them.
+    /// Seconds that a video may be long: 12 h, and what a recorder adds to them. A longer one is not encoded.
     package var duration = 46_800.0
+    /// Seconds that a video may be long whose packets are only copied.
+    package var copiedDuration = 7 * 86_400.0
     /// Pixels that a side of the picture may have.
     package var side = 8192
     /// What decoding a video may cost, in pixels (`TranscodingCost.decoding`).

@@ -235,6 +235,19 @@ import TestSupport
         try file.write(to: URL(fileURLWithPath: path))
     }
 
+    @Test("a video that is too long to be encoded is copied, and has pictures")
+    func long() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("source.mp4")
+        var limits = TranscodingLimits()
+        limits.duration = 1
+        let result = try workshop.run(source, .mov, limits: limits)
+        #expect(result.mp4?.hasCopiedVideo == true && result.renditions.isEmpty && !workshop.exists("work/hls"))
+        #expect(result.hasPoster && result.thumbnails != nil)
+        limits.copiedDuration = 1.5
+        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
+    }
+
     @Test("progress grows from step to step and ends with 1")
     func progress() throws {
         let workshop = try Workshop()

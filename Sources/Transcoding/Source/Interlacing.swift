@@ -2,11 +2,19 @@ import Foundation
 
 /// Whether pictures are two half pictures of different times, and which half comes first. Decoded pictures decide: headers of
 /// old recorders, and of files that went through an editor, say nothing or something else.
-enum Interlacing: Equatable, Sendable {
+enum Interlacing: Equatable, Sendable, CustomStringConvertible {
     case none
     /// The half with the first line comes first.
     case topFirst
     case bottomFirst
+
+    var description: String {
+        switch self {
+        case .none: "whole pictures"
+        case .topFirst: "two half pictures, the top one first"
+        case .bottomFirst: "two half pictures, the bottom one first"
+        }
+    }
 
     /// The filter that makes whole pictures, `nil` if they are.
     var filter: String? {
@@ -24,6 +32,9 @@ enum Interlacing: Equatable, Sendable {
     private static let lines = 400...1200
     /// Of the pictures that are one or the other, how many must be two halves.
     private static let share = 0.6
+    /// Of the pictures that are two halves, how many must have the same half first. What moves in whole pictures of a test card
+    /// or a game looks like either; a recorder does not change its mind.
+    private static let steadiness = 0.8
 
     /// Looks at some pictures of a track.
     ///
@@ -43,7 +54,7 @@ enum Interlacing: Equatable, Sendable {
                         + ["-vf", "idet,metadata=mode=print:file=-", "-f", "null", "-"],
                     within: tools.limits.probeTime, outputLimit: 256 * 1024
                 ) { output += $0 }
-            } catch where error.code == .toolFailed || error.code == .unsupported {
+            } catch  where error.code == .toolFailed || error.code == .unsupported {
                 // What cannot be decoded shows in the conversion.
                 continue
             }
@@ -52,8 +63,18 @@ enum Interlacing: Equatable, Sendable {
             bottom += found.bottom
             whole += found.whole
         }
-        guard top + bottom > share * (top + bottom + whole) else { return .none }
-        return top >= bottom ? .topFirst : .bottomFirst
+        return Interlacing(top: top, bottom: bottom, whole: whole)
+    }
+
+    /// Decides by how many pictures were found to be of each kind.
+    init(top: Double, bottom: Double, whole: Double) {
+        if top + bottom <= Self.share * (top + bottom + whole)
+            || max(top, bottom) < Self.steadiness * (top + bottom)
+        {
+            self = .none
+        } else {
+            self = top >= bottom ? .topFirst : .bottomFirst
+        }
     }
 
     /// The last counts that idet wrote.

@@ -10,11 +10,18 @@ struct SourceLook {
     let cadence: Cadence
     let interlacing: Interlacing
     let cost: TranscodingCost
-    private let pictures: TrackPackets
+    /// Whether something is missing at its end.
+    let isCutOff: Bool
+    let demuxer: SourceFile.Demuxer
+    /// Seconds that the file says it lasts, `nil` if it does not.
+    let announced: Double?
+    /// Tracks of picture and sound in the file.
+    let trackCount: Int
+    let pictures: TrackPackets
     private let sounds: TrackPackets?
 
-    /// Seconds that it plays.
-    var duration: Double { timeline.duration }
+    /// Seconds that it plays. Some files do not say how long their only picture lasts.
+    var duration: Double { max(timeline.duration, 1 / cadence.rate) }
     /// Pictures of what is encoded.
     var pictureCount: Int { max(1, Int((duration * cadence.rate).rounded())) }
 }
@@ -27,28 +34,38 @@ extension SourceLook {
     private static let longestSilence = 0.2
     private static let tolerance = 0.2
 
-    /// Whether the packets of the picture can go into another container as they are: nothing changes in them, none is
-    /// missing, and they fill the time line.
-    var hasWholePicture: Bool {
-        pictures.isSteady && pictures.packetsBeforeKey == 0 && pictures.longestGap <= Self.longestGap
-            && fills(timeline.picture) && !information.video.isWide && interlacing == .none
+    /// Why the packets of the picture cannot go into another container as they are; `nil` if they can: nothing changes in
+    /// them, none is missing, and they fill the time line.
+    var pictureObstacle: String? {
+        if information.video.isWide { return "its colours are wide" }
+        if interlacing != .none { return "it is interlaced" }
+        if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
+        if pictures.longestGap > Self.longestGap { return "it stands still" }
+        return pictures.obstacle ?? obstacle(timeline.picture)
     }
 
     /// The same of the sound.
-    var hasWholeSound: Bool {
-        guard let sounds, let sound = timeline.sound else { return false }
-        return sounds.isSteady && sounds.longestGap <= Self.longestSilence && fills(sound)
+    var soundObstacle: String? {
+        guard let sounds, let sound = timeline.sound else { return "there is none" }
+        if sounds.longestGap > Self.longestSilence { return "it has gaps" }
+        return sounds.obstacle ?? obstacle(sound)
     }
 
-    private func fills(_ track: Timeline.Track) -> Bool {
-        !timeline.isRepaired && track.start <= Self.tolerance / 2 && abs(track.end - duration) <= Self.tolerance
+    private func obstacle(_ track: Timeline.Track) -> String? {
+        if timeline.isRepaired { return "its clock jumps" }
+        if track.start > Self.tolerance / 2 { return "it begins later" }
+        return abs(track.end - duration) > Self.tolerance ? "it ends sooner" : nil
     }
 }
 
 extension TrackPackets {
-    /// Whether all of its packets are shown, one after the other, with the same parameters.
-    fileprivate var isSteady: Bool {
-        runs.count == 1 && !hasTooManyRuns && withoutTime == 0 && cutOff == 0 && corrupt == 0 && changes == 0
+    /// `nil` if all of its packets are shown, one after the other, with the same parameters.
+    fileprivate var obstacle: String? {
+        if runs.count != 1 || hasTooManyRuns { return "its clock jumps" }
+        if withoutTime > 0 { return "it has packets without a time" }
+        if cutOff > 0 { return "an edit list cuts some of it off" }
+        if corrupt > 0 { return "some of it is missing" }
+        return changes > 0 ? "its parameters change" : nil
     }
 }
 
@@ -58,7 +75,7 @@ extension SourceLook {
     /// Streams that are looked at. A file can have thousands.
     private static let mostStreams = 64
 
-    /// Looks at a file with ffprobe, twice: at its streams, and at their packets.
+    /// Looks at a file with ffprobe, twice: at its streams, and at their packets. Some pictures are decoded, for combs.
     ///
     /// It ends as soon as the pictures cost more than they may: a file whose index names more packets than it has bytes is
     /// not read to its end.
@@ -74,7 +91,7 @@ extension SourceLook {
         guard streams.values.contains(where: { $0.codec_type == "video" }) else {
             throw TranscodingError(.noPicture, "there is no picture in the file")
         }
-        let tracks = try packets(of: source, streams, bytes: bytes, tools)
+        let (tracks, complaints) = try packets(of: source, streams, bytes: bytes, tools)
         let choice = TrackChoice(
             streams.keys.sorted().map { TrackChoice.Candidate($0, streams[$0]!, tracks[$0] ?? TrackPackets()) })
         guard let picture = choice.picture, let pictures = tracks[picture] else {
@@ -87,7 +104,7 @@ extension SourceLook {
         let stream = streams[picture]!
         var information = try MediaInformation(
             report: report, picture: stream, sound: choice.sound.flatMap { streams[$0] }, sideLimit: limits.side)
-        information.duration = timeline.duration
+        let announced = information.duration
         var cost = TranscodingCost(size: information.video.codedSize, bytes: bytes)
         cost.count(pictures)
         try cost.check(limits)
@@ -95,18 +112,25 @@ extension SourceLook {
         let isStill = pictures.count == 1 && timeline.duration > 1
         let cadence =
             isStill ? Cadence.least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
+        information.duration = max(timeline.duration, 1 / cadence.rate)
         let interlacing = try Interlacing.of(
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration, tools)
+        let isMissing = try ContainerEnd.isMissing(in: source)
+        let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(
             information: information, picture: picture, sound: information.audio == nil ? nil : choice.sound,
-            timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost, pictures: pictures, sounds: sounds)
+            timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost,
+            isCutOff: isCutOff,
+            demuxer: source.demuxer, announced: announced, trackCount: streams.count, pictures: pictures,
+            sounds: sounds)
     }
 
-    /// Reads all packets, without decoding them.
+    /// Reads all packets, without decoding them. Returns what ffprobe complained of too, the last lines.
     private static func packets(
         of source: SourceFile, _ streams: [Int: ProbeReport.Stream], bytes: Int, _ tools: ToolRunner
-    ) throws(TranscodingError) -> [Int: TrackPackets] {
+    ) throws(TranscodingError) -> (tracks: [Int: TrackPackets], complaints: String) {
         let limits = tools.limits
+        let complaints: String
         var tracks = streams.mapValues { _ in TrackPackets() }
         var reader = PacketReader()
         var position = 0
@@ -126,7 +150,7 @@ extension SourceLook {
             }
         }
         do throws(TranscodingError) {
-            try tools.run(
+            complaints = try tools.run(
                 ["ffprobe", "-v", "error", "-show_entries", PacketReader.entries, "-of", "csv=p=0"]
                     + source.arguments(sideLimit: limits.side),
                 within: limits.readingTime(bytes), otherwise: .unsupported
@@ -142,11 +166,8 @@ extension SourceLook {
         }
         reader.finish(take)
         for cost in costs() { try cost.check(limits) }
-        return tracks.mapValues { track in
-            var track = track
-            track.finish()
-            return track
-        }
+        for number in streams.keys { tracks[number]?.finish() }
+        return (tracks, complaints)
     }
 
     /// Why no picture can be taken.

@@ -13,6 +13,9 @@ struct Timeline: Equatable, Sendable {
         /// The number of the packet among those of the track.
         let packet: Int
         let offset: Double
+        /// Seconds of the file's clock: when its first packet is shown, and its last one ends.
+        var start: Double
+        var end: Double
     }
 
     /// One track on this clock.
@@ -60,8 +63,12 @@ struct Timeline: Equatable, Sendable {
         for (piece, offset) in zip(pieces, offsets) {
             for (track, run) in piece.runs {
                 let run = tracks[track].runs[run]
-                if steps[track].last?.offset != offset {
-                    steps[track].append(Step(packet: steps[track].isEmpty ? 0 : run.firstPacket, offset: offset))
+                if let last = steps[track].last, last.offset == offset {
+                    steps[track][steps[track].count - 1].start = min(last.start, run.start)
+                    steps[track][steps[track].count - 1].end = max(last.end, run.end)
+                } else {
+                    let packet = steps[track].isEmpty ? 0 : run.firstPacket
+                    steps[track].append(Step(packet: packet, offset: offset, start: run.start, end: run.end))
                 }
                 starts[track] = min(starts[track], run.start + offset)
                 ends[track] = max(ends[track], run.end + offset)
@@ -76,7 +83,9 @@ struct Timeline: Equatable, Sendable {
         zero = -first
         let moved = zip(steps, zip(starts, ends)).map { steps, times in
             Track(
-                steps: steps.map { Step(packet: $0.packet, offset: $0.offset - first) },
+                steps: steps.map {
+                    Step(packet: $0.packet, offset: $0.offset - first, start: $0.start, end: $0.end)
+                },
                 start: max(0, times.0 - first), end: max(0, times.1 - first))
         }
         self.picture = moved[0]

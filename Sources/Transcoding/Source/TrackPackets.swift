@@ -51,6 +51,9 @@ struct TrackPackets: Equatable, Sendable {
     private var waiting: [Double] = []
     private var lastShown: Double?
     private var lastDecoded: Double?
+    /// Where the run ends if its last packet lasts as long as those before it: before a jump it is said to last up to there.
+    private var plainEnd = 0.0
+    private var plainDuration = 0.0
 
     /// A decoder holds no more than 16 pictures back: ISO/IEC 14496-10, section A.3.1.
     private static let mostWaiting = 17
@@ -87,29 +90,43 @@ struct TrackPackets: Equatable, Sendable {
         guard var run = runs.last, let last = lastDecoded else {
             return begin(.start, time, decoded, duration, position)
         }
-        if decoded < last - Self.backTolerance { return begin(.back, time, decoded, duration, position) }
-        if decoded > last + Self.forwardTolerance, time > run.end + Self.forwardTolerance {
+        if !hasTooManyRuns, decoded < last - Self.backTolerance {
+            runs[runs.count - 1].end = plainEnd
+            return begin(.back, time, decoded, duration, position)
+        }
+        if !hasTooManyRuns, decoded > last + Self.forwardTolerance, time > plainEnd + Self.forwardTolerance {
+            runs[runs.count - 1].end = plainEnd
             return begin(.forward, time, decoded, duration, position)
         }
         lastDecoded = max(last, decoded)
         run.start = min(run.start, time)
         run.end = max(run.end, time + duration)
         runs[runs.count - 1] = run
+        noteEnd(time, duration)
         wait(time)
+    }
+
+    private mutating func noteEnd(_ time: Double, _ duration: Double) {
+        if duration <= Self.forwardTolerance { plainDuration = duration }
+        plainEnd = max(plainEnd, time + plainDuration)
     }
 
     private mutating func begin(
         _ beginning: Run.Beginning, _ time: Double, _ decoded: Double, _ duration: Double, _ position: Int
     ) {
         if runs.count >= Self.mostRuns {
+            // From here on the clock is taken as it is.
             hasTooManyRuns = true
+            runs[runs.count - 1].end = max(runs[runs.count - 1].end, time + duration)
         } else {
             drain(to: 0)
             lastShown = nil
             runs.append(
                 Run(
                     beginning: beginning, firstPacket: count, position: position, start: time, end: time + duration))
+            plainEnd = -.infinity
         }
+        noteEnd(time, duration)
         lastDecoded = decoded
         wait(time)
     }

@@ -1,0 +1,113 @@
+import ChunkStore
+import Glibc
+import System
+
+/// Tells whether a file ends before its container does: a recording or a transfer that broke off.
+///
+/// Only the container's frames are read, not what is in them: boxes, tags, chunks, packets. Where they say nothing, as in a
+/// program stream, the file counts as whole.
+struct ContainerEnd {
+    private let file: StoredFile
+    private let length: Int
+
+    /// Frames that are followed: 12 h of fragments of half a second are 170,000.
+    private static let mostFrames = 1_000_000
+
+    /// - Throws: `io` if the file cannot be read.
+    static func isMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
+        try io { () throws(SystemError) in
+            let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
+            let end = ContainerEnd(file: file, length: try file.length())
+            switch source.demuxer {
+            case .mov: return try end.isMissingInBoxes()
+            case .flv: return try end.isMissingInTags()
+            case .avi: return try end.isMissingInChunks()
+            case .mpegts: return try end.isMissingInPackets()
+            // ffprobe says so of Matroska; a program stream may end anywhere.
+            case .matroska, .mpeg, .hls: return false
+            }
+        }
+    }
+
+    /// What ffprobe writes where it finds that something is missing at the end.
+    static func isMissing(by complaints: String) -> Bool {
+        ["partial file", "File ended prematurely"].contains(where: complaints.contains)
+    }
+
+    /// `nil` where the file has not so many bytes.
+    private func bytes(_ count: Int, at offset: Int) throws(SystemError) -> [UInt8]? {
+        guard offset >= 0, offset + count <= length else { return nil }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+        defer { buffer.deallocate() }
+        return try file.read(into: buffer, at: offset) == count ? Array(buffer) : nil
+    }
+
+    private static func bigEndian(_ bytes: some Sequence<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
+
+    /// ISO/IEC 14496-12, section 4.2.
+    private func isMissingInBoxes() throws(SystemError) -> Bool {
+        var offset = 0
+        for _ in 0..<Self.mostFrames {
+            guard let head = try bytes(8, at: offset) else { return false }
+            // What follows the last box may be anything.
+            guard head[4...].allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0xA9 }) else { return false }
+            var size = Self.bigEndian(head[0..<4])
+            if size == 1 {
+                guard let large = try bytes(8, at: offset + 8), large[0] == 0 else { return false }
+                size = Self.bigEndian(large)
+            }
+            // 0: it ends with the file.
+            guard size >= 8 else { return false }
+            if size > length - offset { return true }
+            offset += size
+        }
+        return false
+    }
+
+    /// Adobe's specification of FLV 10.1, annex E.
+    private func isMissingInTags() throws(SystemError) -> Bool {
+        // Behind each tag is its length.
+        if let last = try bytes(4, at: length - 4), let tag = try tag(at: length - 4 - Self.bigEndian(last)),
+            tag.end == length - 4
+        {
+            return false
+        }
+        guard let header = try bytes(9, at: 0), header.starts(with: "FLV".utf8) else { return false }
+        var offset = Self.bigEndian(header[5..<9]) + 4
+        for _ in 0..<Self.mostFrames {
+            guard let tag = try tag(at: offset) else { return false }
+            if tag.end > length { return true }
+            offset = tag.end + 4
+        }
+        return false
+    }
+
+    private func tag(at offset: Int) throws(SystemError) -> (Int, end: Int)? {
+        guard let head = try bytes(11, at: offset), [8, 9, 18].contains(head[0] & 0x1F) else { return nil }
+        return (offset, offset + 11 + Self.bigEndian(head[1..<4]))
+    }
+
+    /// Microsoft's AVI RIFF: a chunk, and in large files more of them.
+    private func isMissingInChunks() throws(SystemError) -> Bool {
+        var offset = 0
+        while let head = try bytes(8, at: offset), head.starts(with: "RIFF".utf8) {
+            let size = Self.bigEndian(head[4..<8].reversed())
+            // A recorder writes the size at its end. One byte of padding may be left out.
+            if size == 0 || size > length - offset - 7 { return true }
+            offset += 8 + size + size % 2
+        }
+        return false
+    }
+
+    /// ISO/IEC 13818-1, section 2.4.3: packets of 188 bytes, and cameras put 4 more before each.
+    private func isMissingInPackets() throws(SystemError) -> Bool {
+        for (size, first) in [(188, 0), (192, 4)] {
+            var isSync = length > 4 * size
+            for packet in 0..<4 where isSync { isSync = try bytes(1, at: first + packet * size) == [0x47] }
+            guard isSync else { continue }
+            // Whether another packet begins.
+            return try bytes(1, at: length / size * size + first) == [0x47]
+        }
+        return false
+    }
+}

@@ -1,0 +1,63 @@
+import Foundation
+
+/// What was found out about a video, for people.
+extension SourceLook {
+    /// Each fact's name and value, in the order in which they are to be shown.
+    var facts: [(name: String, value: String)] {
+        let video = information.video
+        var facts = [("container", demuxer.rawValue), ("length", Self.text(duration) + " s")]
+        if let announced { facts.append(("announced length", Self.text(announced) + " s")) }
+        facts += [
+            ("picture", "track \(picture), \(video.codec) \(video.profile), \(video.size), \(video.pixelFormat)"),
+            ("pictures", "\(pictures.count), \(pictures.keyCount) of them key pictures"),
+            ("cadence", "\(cadence) a second; the longest still is \(Self.text(pictures.longestGap)) s"),
+            ("fields", interlacing.description),
+            ("colours", Self.colours(video)),
+        ]
+        if let sound, let audio = information.audio {
+            facts.append(
+                ("sound", "track \(sound), \(audio.codec), \(audio.channels) channels, \(audio.sampleRate) a second"))
+        } else {
+            facts.append(("sound", "none that can be decoded"))
+        }
+        facts.append(("tracks", "\(trackCount) of picture and sound"))
+        facts.append(("clock", clock))
+        facts.append(("end", isCutOff ? "missing" : "there"))
+        facts.append(("picture as it is", pictureObstacle ?? "can be copied"))
+        if timeline.sound != nil { facts.append(("sound as it is", soundObstacle ?? "can be copied")) }
+        return facts.map { (name: $0.0, value: $0.1) }
+    }
+
+    private var clock: String {
+        let runs = max(timeline.picture.steps.count, timeline.sound?.steps.count ?? 0)
+        if timeline.isRepaired { return "jumps \(runs - 1) times" }
+        return "begins at \(Self.text(-timeline.zero)) s"
+    }
+
+    private static func colours(_ video: MediaInformation.Video) -> String {
+        let names = [video.transfer, video.primaries].filter { !$0.isEmpty }
+        return (names.isEmpty ? "not said" : names.joined(separator: ", ")) + (video.isWide ? ": mapped to BT.709" : "")
+    }
+
+    /// Seconds to the millisecond.
+    private static func text(_ seconds: Double) -> String { String(format: "%.3f", seconds) }
+}
+
+extension Transcoder {
+    /// Looks at a video as `run` does, without converting it.
+    ///
+    /// - Parameter workDirectory: as `run` has it. Nothing of it is left.
+    /// - Returns: each fact's name and value, in the order in which they are to be shown.
+    /// - Throws: what `run` throws where there is nothing to make a video of.
+    package func facts(
+        of source: SourceFile, in workDirectory: String
+    ) throws(TranscodingError) -> [(name: String, value: String)] {
+        let bytes = try source.length()
+        let directory = try ResultDirectory(emptying: workDirectory)
+        defer { try? ResultDirectory.remove(workDirectory) }
+        let tools = ToolRunner(
+            limits: limits, walls: walls, source: source.path, directory: directory,
+            watch: ToolWatch(limits, limit: limits.readingTime(bytes)), isCancelled: { false })
+        return try SourceLook.of(source, bytes: bytes, tools).facts
+    }
+}
