@@ -23,6 +23,20 @@ extension TranscodingJob {
             sound: look.demuxer.hasTimestamps && information.audio?.codec == "aac" && look.soundObstacle == nil)
     }
 
+    /// What could be copied of a source whose parameters do not change in the middle.
+    func steadyCopies() throws(TranscodingError) -> Copies {
+        var copies = copies
+        if copies.picture {
+            let changes = try InBandParameters.change(inPicture: look.picture, of: source, bytes: cost.bytes, tools)
+            copies.picture = !changes
+        }
+        if copies.sound, let sound = look.sound {
+            let changes = try InBandParameters.change(inSound: sound, of: source, bytes: cost.bytes, tools)
+            copies.sound = !changes
+        }
+        return copies
+    }
+
     /// Decodes all of the chosen tracks. Returns whether nothing was wrong with any packet.
     func decodesCleanly() throws(TranscodingError) -> Bool {
         let maps = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])

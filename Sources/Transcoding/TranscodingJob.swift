@@ -38,7 +38,7 @@ final class TranscodingJob {
     func run() throws(TranscodingError) -> TranscodingResult {
         var result = TranscodingResult(source: information)
         let wantsMP4 = profile.outputs.contains(.mp4)
-        let copies = wantsMP4 ? self.copies : Copies(picture: false, sound: false)
+        let copies = try wantsMP4 ? steadyCopies() : Copies(picture: false, sound: false)
         tell(copies)
         let encodesMP4 = wantsMP4 && !copies.picture
         if copies.picture { try checkCopy() }

@@ -44,13 +44,16 @@ struct ContainerEnd {
 
     private static func bigEndian(_ bytes: some Sequence<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
 
+    /// What is at the top level of a file.
+    private static let boxes: Set = [
+        "ftyp", "styp", "moov", "moof", "mdat", "mfra", "sidx", "emsg", "meta", "udta", "uuid", "free", "skip", "wide",
+    ]
+
     /// ISO/IEC 14496-12, section 4.2.
     private func isMissingInBoxes() throws(SystemError) -> Bool {
         var offset = 0
         for _ in 0..<Self.mostFrames {
             guard let head = try bytes(8, at: offset) else { return false }
-            // What follows the last box may be anything.
-            guard head[4...].allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0xA9 }) else { return false }
             var size = Self.bigEndian(head[0..<4])
             if size == 1 {
                 guard let large = try bytes(8, at: offset + 8), large[0] == 0 else { return false }
@@ -58,7 +61,8 @@ struct ContainerEnd {
             }
             // 0: it ends with the file.
             guard size >= 8 else { return false }
-            if size > length - offset { return true }
+            // What follows the last box may be anything.
+            if size > length - offset { return Self.boxes.contains(String(decoding: head[4...], as: UTF8.self)) }
             offset += size
         }
         return false
