@@ -38,6 +38,17 @@ struct MediaPlaylist {
         }
     }
 
+    /// What the target duration has to be: no segment's duration, rounded to whole seconds, exceeds it (RFC 8216, section
+    /// 4.3.3.1). ffmpeg rounds 4.5 to 4.
+    var neededTarget: Int { Int((segments.map(\.duration).max() ?? 0).rounded()) }
+
+    /// The text of a playlist with another target duration.
+    static func text(_ text: String, target: Int) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.hasPrefix("#EXT-X-TARGETDURATION:") ? "#EXT-X-TARGETDURATION:\(target)" : $0
+        }.joined(separator: "\n")
+    }
+
     /// Seconds of all segments.
     var duration: Double { segments.reduce(0) { $0 + $1.duration } }
 

@@ -19,13 +19,17 @@ struct ResultDirectory {
         try io { () throws(SystemError) in _ = try SystemError.check("mkdir") { mkdir("\(path)/\(name)", 0o755) } }
     }
 
-    func write(_ text: String, to name: String) throws(TranscodingError) {
+    /// - Parameter replaces: whether what is there is replaced. Without it there must be nothing.
+    func write(_ text: String, to name: String, replaces: Bool = false) throws(TranscodingError) {
         try io { () throws(SystemError) in
             // A tool may have put a link where a directory was.
             let parts = name.split(separator: "/")
             let above = parts.dropLast().joined(separator: "/")
             let parent = try Descriptor(
                 beneath: try Descriptor(directory: path), above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY)
+            if replaces {
+                _ = try SystemError.check("unlinkat") { unlinkat(parent.number, String(parts.last ?? ""), 0) }
+            }
             let file = StoredFile(
                 try Descriptor(at: parent, String(parts.last ?? ""), O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
             // Short enough to be written at once.

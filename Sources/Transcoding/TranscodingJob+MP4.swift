@@ -37,10 +37,10 @@ extension TranscodingJob {
         return copies
     }
 
-    /// Decodes all of the chosen tracks. Returns whether nothing was wrong with any packet.
-    func decodesCleanly() throws(TranscodingError) -> Bool {
+    /// Decodes all of the chosen tracks. Returns what ffmpeg complained of, the last lines.
+    func decode() throws(TranscodingError) -> String {
         let maps = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
-        return try convert(for: .mp4, .none, before: ["-copyts"], maps + ["-f", "null", "-"]).isEmpty
+        return try convert(for: .mp4, .none, before: ["-copyts"], maps + ["-f", "null", "-"])
     }
 
     /// Makes the file from packets of the source, or encodes it where these do not come out right.

@@ -27,8 +27,8 @@ extension TranscodingJob {
     /// Encodes the qualities of the stream, the file, or both, from one decoding.
     ///
     /// - Parameter mp4: makes the file, with what is to be copied into it.
-    /// - Returns: whether nothing was wrong with any packet of the source.
-    func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> Bool {
+    /// - Returns: what ffmpeg complained of, the last lines; nothing if no packet of the source was wrong.
+    func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> String {
         let renditions = stream ? Self.renditions(of: information.video.size, profile) : []
         var all = renditions.map { (quality: $0.0, size: $0.1) }
         if mp4 != nil { all.append((profile.mp4, mp4Size)) }
@@ -66,8 +66,7 @@ extension TranscodingJob {
         let bitRate = all.reduce(0) { $0 + $1.quality.videoBitRate + $1.quality.audioBitRate }
         return try convert(
             for: stream ? .hls : .mp4, .encoded(bitRate: bitRate, cost, duration: duration),
-            before: FFmpeg.input(look), ["-filter_complex", graph] + outputs
-        ).isEmpty
+            before: FFmpeg.input(look), ["-filter_complex", graph] + outputs)
     }
 
     private func streamOptions(_ quality: TranscodingProfile.Rendition) -> [String] {
@@ -100,8 +99,13 @@ extension TranscodingJob {
         _ quality: TranscodingProfile.Rendition, _ size: PictureSize
     ) throws(TranscodingError) -> (TranscodingResult.Rendition, codecs: String) {
         let name = "\(Self.directory)/\(quality.height)"
-        let text = try directory.read("\(name)/\(Self.playlist)", limit: 4 << 20)
-        let playlist = try MediaPlaylist(String(decoding: text, as: UTF8.self))
+        var text = String(decoding: try directory.read("\(name)/\(Self.playlist)", limit: 4 << 20), as: UTF8.self)
+        var playlist = try MediaPlaylist(text)
+        if Double(playlist.neededTarget) > playlist.targetDuration {
+            text = MediaPlaylist.text(text, target: playlist.neededTarget)
+            try directory.write(text, to: "\(name)/\(Self.playlist)", replaces: true)
+            playlist = try MediaPlaylist(text)
+        }
         var sizes: [Int] = []
         for segment in playlist.segments {
             let file = try directory.open("\(name)/\(segment.name)")

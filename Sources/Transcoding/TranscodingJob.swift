@@ -10,6 +10,8 @@ final class TranscodingJob {
     let tools: ToolRunner
     let logger: Logger
     private var meter: ProgressMeter
+    /// What ffmpeg complained of when it decoded the source, the last lines.
+    var complaints = ""
 
     var information: MediaInformation { look.information }
     /// Seconds.
@@ -42,12 +44,12 @@ final class TranscodingJob {
         tell(copies)
         let encodesMP4 = wantsMP4 && !copies.picture
         if copies.picture { try checkCopy() }
-        var isClean = true
         if profile.outputs.contains(.hls) || encodesMP4 {
-            isClean = try encode(mp4: encodesMP4 ? copies : nil, stream: profile.outputs.contains(.hls))
+            complaints = try encode(mp4: encodesMP4 ? copies : nil, stream: profile.outputs.contains(.hls))
         } else if copies.picture || copies.sound {
-            isClean = try decodesCleanly()
+            complaints = try decode()
         }
+        let isClean = complaints.isEmpty
         if profile.outputs.contains(.hls) {
             result.renditions = try checkStream()
             finish(.hls)
@@ -60,7 +62,12 @@ final class TranscodingJob {
             result.mp4 = try copyMP4(copies, isClean: isClean)
             finish(.mp4)
         }
-        result.flaws = flaws(isClean: isClean)
+        result.flaws = flaws
+        if !result.flaws.isEmpty {
+            let names = result.flaws.map(\.rawValue).sorted().joined(separator: ", ")
+            logger.notice(
+                "the video plays, but not all is right", metadata: ["flaws": "\(names)", "cause": "\(complaints)"])
+        }
         let made = made(result)
         if profile.outputs.contains(.poster) {
             result.hasPoster = try unlessImpossible { () throws(TranscodingError) in try makePoster(from: made) } != nil
@@ -97,9 +104,9 @@ final class TranscodingJob {
     ///
     /// Decoders complain of the last picture of a file that is cut off, and of those before the first key picture of one that
     /// begins in the middle: nothing of these is damaged.
-    private func flaws(isClean: Bool) -> Set<TranscodingResult.Flaw> {
+    private var flaws: Set<TranscodingResult.Flaw> {
         if look.isCutOff { return [.truncated] }
-        return isClean || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
+        return complaints.isEmpty || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
     }
 
     /// What the small pictures are made from: the video in its best quality, where there is one of ours.

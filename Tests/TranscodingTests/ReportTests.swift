@@ -121,6 +121,24 @@ typealias Child = System.ChildProcess
     }
 
     @Test(
+        "the bandwidth is the most of segments in a row, and no segment is longer than the target duration",
+        arguments: [
+            // Two short ones together count where neither does alone.
+            ([6.0, 2, 1.5, 6], [600_000, 500_000, 400_000, 600_000], 6, 2_057_142.86),
+            ([6, 2, 6], [600_000, 500_000, 600_000], 6, 1_100_000), ([4.5], [450_000], 5, 800_000),
+            ([5.5, 5.4999], [550_000, 549_990], 6, 800_000), ([0.04], [4000], 0, 800_000),
+        ] as [([Double], [Int], Int, Double)])
+    func peak(durations: [Double], sizes: [Int], target: Int, bandwidth: Double) throws {
+        let segments = durations.enumerated().map { "#EXTINF:\($0.element),\n\($0.offset).m4s\n" }.joined()
+        let head = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"init.mp4\"\n"
+        let text = head + segments + "#EXT-X-ENDLIST\n"
+        #expect(try MediaPlaylist(text).neededTarget == target)
+        let right = MediaPlaylist.text(text, target: target)
+        #expect(right == text.replacing("DURATION:4\n", with: "DURATION:\(target)\n"))
+        #expect(abs(Double(try MediaPlaylist(right).bandwidth(sizes: sizes).peak) - bandwidth) <= 1)
+    }
+
+    @Test(
         "a playlist that is not whole, or names what is elsewhere, is refused",
         arguments: [
             ("#EXTM3U", "#EXT"), ("#EXT-X-ENDLIST", ""), ("00001.m4s", "../00001.m4s"), ("#EXTINF:6.000000,", ""),

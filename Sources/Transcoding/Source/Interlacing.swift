@@ -25,13 +25,16 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Pictures that are looked at in a place, and the places, as parts of the video.
+    /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds.
     private static let pictures = 25
     private static let places = [0.15, 0.5, 0.85]
-    /// Lines of the smallest picture that was ever interlaced, but for a row of those that are no picture, and of the largest.
-    private static let lines = 400...1200
-    /// Of the pictures that are one or the other, how many must be two halves.
+    /// Seconds of a video that is looked at in one place.
+    private static let short = 4.0
+    /// Lines of the smallest picture that is ever interlaced, and of the largest.
+    private static let lines = 240...1200
+    /// Of the pictures that are one or the other, how many must be two halves, and how many there must be.
     private static let share = 0.6
+    private static let least = 8.0
     /// Of the pictures that are two halves, how many must have the same half first. What moves in whole pictures of a test card
     /// or a game looks like either; a recorder does not change its mind.
     private static let steadiness = 0.8
@@ -43,8 +46,7 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
         _ source: SourceFile, picture: Int, height: Int, duration: Double, _ tools: ToolRunner
     ) throws(TranscodingError) -> Interlacing {
         guard lines.contains(height) else { return .none }
-        var (top, bottom, whole) = (0.0, 0.0, 0.0)
-        for place in duration > 10 ? places : [0] {
+        for place in duration > short ? places : [0] {
             var output: [UInt8] = []
             do throws(TranscodingError) {
                 try tools.run(
@@ -59,16 +61,15 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
                 continue
             }
             let found = counts(output)
-            top += found.top
-            bottom += found.bottom
-            whole += found.whole
+            let kind = Interlacing(top: found.top, bottom: found.bottom, whole: found.whole)
+            if kind != .none { return kind }
         }
-        return Interlacing(top: top, bottom: bottom, whole: whole)
+        return .none
     }
 
-    /// Decides by how many pictures were found to be of each kind.
+    /// Decides by how many pictures in a row were found to be of each kind.
     init(top: Double, bottom: Double, whole: Double) {
-        if top + bottom <= Self.share * (top + bottom + whole)
+        if top + bottom < Self.least || top + bottom <= Self.share * (top + bottom + whole)
             || max(top, bottom) < Self.steadiness * (top + bottom)
         {
             self = .none
