@@ -10,6 +10,10 @@ enum FFmpeg {
     /// Nothing but a picture and a sound: no subtitles, data, chapters or names that the uploader chose.
     static let streamsOnly = ["-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"]
 
+    /// Packets wait for those of the other track, however late its encoder is: with few pictures a second x264 holds back more
+    /// than the 10 s that ffmpeg waits for.
+    static let inStep = ["-max_interleave_delta", "0"]
+
     /// Seconds between two places that a player can start at, in what is encoded.
     static let keyFrameInterval = 2
 
@@ -107,7 +111,7 @@ extension FFmpeg {
         // Not where it begins with the picture: a sound that changes its form would be filled up again from 0.
         let start = sound.start > 0.05 ? ":first_pts=0" : ""
         return repair("asetpts", sound, look.timeline) + "aresample=48000:async=1\(start),"
-            + "aformat=channel_layouts=stereo,apad,atrim=end=\(seconds(look.duration))"
+            + "aformat=channel_layouts=stereo,apad,atrim=start=0:end=\(seconds(look.duration))"
     }
 
     /// Brings HDR and wide colours to BT.709. ITU-R BT.2408: white of an HDR picture is at 203 cd/m2.

@@ -30,6 +30,7 @@ package struct Transcoder: Sendable {
     ///   - workDirectory: an absolute path without a symbolic link, on the file system of the final place. Its parent
     ///     exists. What is there is removed first; after an error what is there is of no use.
     ///   - memory: bytes for each tool, if they are not those of the limits.
+    ///   - logger: in place of the transcoder's own.
     ///   - accept: is told what the video costs before it is converted; `false` ends it with `cancelled`.
     ///   - takeRoom: told how many bytes are about to be written: before each step, and how many are left of them while it
     ///     runs, 0 at its end. `false` before a step ends it with `noSpace`.
@@ -38,10 +39,11 @@ package struct Transcoder: Sendable {
     ///   - isCancelled: asked ten times a second on this thread while a tool runs.
     package func run(
         _ source: SourceFile, in workDirectory: String, profile: TranscodingProfile, memory: Int? = nil,
-        accept: (TranscodingCost) -> Bool = { _ in true }, takeRoom: @escaping (Int) -> Bool = { _ in true },
-        progress: @escaping (Double) -> Void,
+        logger: Logger? = nil, accept: (TranscodingCost) -> Bool = { _ in true },
+        takeRoom: @escaping (Int) -> Bool = { _ in true }, progress: @escaping (Double) -> Void,
         isPaused: @escaping () -> Bool = { false }, isCancelled: @escaping () -> Bool
     ) throws(TranscodingError) -> TranscodingResult {
+        let logger = logger ?? self.logger
         let bytes = try source.length()
         var limits = limits
         if let memory { limits.memory = memory }
@@ -52,7 +54,7 @@ package struct Transcoder: Sendable {
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
         let look = try SourceLook.of(source, bytes: bytes, tools)
-        let profile = try look.duration <= limits.duration ? profile : copying(profile, look)
+        let profile = try look.duration <= limits.duration ? profile : copying(profile, look, logger)
         var cost = look.cost
         cost.encodedPixels = TranscodingJob.encodedPixels(look, profile)
         guard accept(cost) else { throw TranscodingError(.cancelled, "it is not wanted") }
@@ -68,7 +70,7 @@ package struct Transcoder: Sendable {
 
     /// What is made of a video that is too long to be encoded: no stream.
     private func copying(
-        _ profile: TranscodingProfile, _ look: SourceLook
+        _ profile: TranscodingProfile, _ look: SourceLook, _ logger: Logger
     ) throws(TranscodingError) -> TranscodingProfile {
         guard look.duration <= limits.copiedDuration, profile.outputs.contains(.mp4),
             TranscodingJob.copies(look, profile).picture

@@ -13,14 +13,8 @@ extension TranscodingJob {
     var copies: Copies { Self.copies(look, profile) }
 
     static func copies(_ look: SourceLook, _ profile: TranscodingProfile) -> Copies {
-        let information = look.information
-        let video = information.video
-        let fits =
-            video.isPlayedEverywhere && video.size.scale(toFrame: profile.mp4.height) >= 1
-            && max(video.codedSize.width, video.codedSize.height) <= 4096 && video.level <= 52
-        return Copies(
-            picture: look.demuxer.hasTimestamps && fits && look.pictureObstacle == nil,
-            sound: look.demuxer.hasTimestamps && information.audio?.codec == "aac" && look.soundObstacle == nil)
+        let fits = look.information.video.size.scale(toFrame: profile.mp4.height) >= 1
+        return Copies(picture: fits && look.pictureObstacle == nil, sound: look.soundObstacle == nil)
     }
 
     /// What could be copied of a source whose parameters do not change in the middle.

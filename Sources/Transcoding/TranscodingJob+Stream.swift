@@ -55,7 +55,7 @@ extension TranscodingJob {
             graph += ";[in\(index)]\(FFmpeg.filters(to: size))[out\(index)]"
             outputs += ["-map", "[out\(index)]"]
             if let sound = look.sound { outputs += ["-map", index < sounds ? "[sound\(index)]" : "0:\(sound)"] }
-            outputs += FFmpeg.streamsOnly
+            outputs += FFmpeg.streamsOnly + FFmpeg.inStep
             outputs += FFmpeg.video(
                 quality, preset: profile.preset, threads: tools.limits.threads, duration: duration)
             outputs += index < sounds ? FFmpeg.audio(quality) : ["-c:a", "copy"]

@@ -23,6 +23,7 @@ extension TranscodingWorker {
         do {
             let result = try transcoder.run(
                 try source(of: job), in: directories.path(of: job), profile: settings.profile, memory: memory,
+                logger: logger,
                 accept: {
                     if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
                     return held.isToReturn == nil

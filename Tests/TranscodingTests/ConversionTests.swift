@@ -235,6 +235,57 @@ import TestSupport
         try file.write(to: URL(fileURLWithPath: path))
     }
 
+    @Test("a recording that begins in the middle begins at its first key picture, with its sound, and is not damaged")
+    func beginsInTheMiddle() throws {
+        let workshop = try Workshop()
+        let whole = try workshop.makeVideo(
+            "whole.ts", seconds: 6,
+            ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-c:a", "aac"])
+        let content = try Data(contentsOf: URL(fileURLWithPath: whole))
+        let source = workshop.path("middle.ts")
+        // The tables, and what comes after about 1 s.
+        try (content.prefix(3 * 188) + content.dropFirst(content.count / 6 / 188 * 188)).write(
+            to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .mpegts)
+        #expect(abs((result.source.duration ?? 0) - 4) < 0.2 && result.flaws == [])
+        #expect(result.mp4?.hasCopiedVideo == false && result.mp4?.hasCopiedAudio == false)
+        for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
+            let made = try Probed(workshop.path("work/\(file)"), arguments)
+            #expect(abs(made.duration - 4) < 0.2, "\(file)")
+            for stream in made.streams {
+                #expect(abs(Double(stream["start_time"] as? String ?? "") ?? 9) < 0.1, "\(file)")
+            }
+        }
+    }
+
+    @Test("a picture under a long sound is in each piece of the stream with its sound")
+    func onePictureUnderSound() throws {
+        let workshop = try Workshop()
+        let source = workshop.path("one.mp4")
+        try Workshop.ffmpeg([
+            "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:d=0.04", "-f", "lavfi", "-i", "sine=d=20", "-c:v",
+            "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source,
+        ])
+        let result = try workshop.run(source, .mov)
+        #expect(abs((result.source.duration ?? 0) - 20) < 0.1)
+        let directory = workshop.path("work/hls/480")
+        let pieces = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".m4s") }
+            .sorted()
+        #expect(pieces.count == 4)
+        for piece in pieces {
+            let whole = workshop.path("whole.mp4")
+            let parts = try ["init.mp4", piece].map { try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\($0)")) }
+            try (parts[0] + parts[1]).write(to: URL(fileURLWithPath: whole))
+            let ends = try ["v", "a"].map { stream in
+                try Workshop.command([
+                    "ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=pts_time", "-of",
+                    "csv=p=0", whole,
+                ]).split(separator: "\n").compactMap { Double($0.prefix { $0 != "," }) }.max() ?? -1
+            }
+            #expect(abs(ends[0] - ends[1]) < 1, "\(piece) \(ends)")
+        }
+    }
+
     @Test("a video that is too long to be encoded is copied, and has pictures")
     func long() throws {
         let workshop = try Workshop()

@@ -26,8 +26,8 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds.
-    private static let pictures = 25
-    private static let places = [0.15, 0.5, 0.85]
+    private static let pictures = 15
+    private static let places = [0.25, 0.75]
     /// Seconds of a video that is looked at in one place.
     private static let short = 4.0
     /// Lines of the smallest picture that is ever interlaced, and of the largest.
@@ -50,8 +50,9 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
             var output: [UInt8] = []
             do throws(TranscodingError) {
                 try tools.run(
-                    ["ffmpeg", "-nostdin", "-v", "error", "-ss", String(format: "%.3f", place * duration)]
-                        + ["-threads", "1"] + source.arguments(sideLimit: tools.limits.side)
+                    // From the key picture before it on. What a decoder does to edges takes time and makes no comb.
+                    ["ffmpeg", "-nostdin", "-v", "error", "-noaccurate_seek", "-ss", FFmpeg.seconds(place * duration)]
+                        + ["-threads", "1", "-skip_loop_filter", "all"] + source.arguments(sideLimit: tools.limits.side)
                         + ["-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(pictures)"]
                         + ["-vf", "idet,metadata=mode=print:file=-", "-f", "null", "-"],
                     within: tools.limits.probeTime, outputLimit: 256 * 1024

@@ -8,7 +8,11 @@ extension SourceLook {
         var facts = [("container", demuxer.rawValue), ("length", Self.text(duration) + " s")]
         if let announced { facts.append(("announced length", Self.text(announced) + " s")) }
         facts += [
-            ("picture", "track \(picture), \(video.codec) \(video.profile), \(video.size), \(video.pixelFormat)"),
+            (
+                "picture",
+                "track \(picture), \(video.codec)\(video.profile.isEmpty ? "" : " " + video.profile), \(video.size), "
+                    + video.pixelFormat
+            ),
             ("pictures", "\(pictures.count), \(pictures.keyCount) of them key pictures"),
             ("cadence", "\(cadence) a second; the longest still is \(Self.text(pictures.longestGap)) s"),
             ("fields", interlacing.description),

@@ -34,10 +34,14 @@ extension SourceLook {
     private static let longestSilence = 0.2
     private static let tolerance = 0.2
 
-    /// Why the packets of the picture cannot go into another container as they are; `nil` if they can: nothing changes in
-    /// them, none is missing, and they fill the time line.
+    /// Why the packets of the picture cannot go into an MP4 as they are; `nil` if they can: players take them, nothing changes
+    /// in them, none is missing, and they fill the time line.
     var pictureObstacle: String? {
-        if information.video.isWide { return "its colours are wide" }
+        let video = information.video
+        if !video.isPlayedEverywhere { return "not all players take it" }
+        if max(video.codedSize.width, video.codedSize.height) > 4096 || video.level > 52 { return "it is too large" }
+        if !demuxer.hasTimestamps { return "its container does not tell when each is shown" }
+        if video.isWide { return "its colours are wide" }
         if interlacing != .none { return "it is interlaced" }
         if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
         if pictures.longestGap > Self.longestGap { return "it stands still" }
@@ -47,6 +51,9 @@ extension SourceLook {
     /// The same of the sound.
     var soundObstacle: String? {
         guard let sounds, let sound = timeline.sound else { return "there is none" }
+        if information.audio?.codec != "aac" { return "not all players take it" }
+        if !demuxer.hasTimestamps { return "its container does not tell when each is heard" }
+        if pictures.packetsBeforeKey > 0 { return "it begins before the first key picture" }
         if sounds.longestGap > Self.longestSilence { return "it has gaps" }
         return sounds.obstacle ?? obstacle(sound)
     }
