@@ -1,0 +1,163 @@
+import Foundation
+import Testing
+
+@testable import Transcoding
+
+/// Files as telephones, recorders and editors leave them: what plays is as long as it should be, whatever is announced, and
+/// stands still nowhere. `Tests/media` looks at many more of them, second by second.
+@Suite struct OddFileTests {
+    struct Kind: CustomTestStringConvertible, Sendable {
+        let name: String
+        let demuxer: SourceFile.Demuxer
+        /// Seconds that it plays.
+        let seconds: Double
+        /// ffmpeg's arguments before the name.
+        let arguments: String
+        /// Bytes to replace in what ffmpeg makes: the first that come after a mark.
+        var change: (mark: String, skipped: Int, bytes: [UInt8])?
+        var size = "320x180"
+        /// What the copied or encoded MP4 says of its colours.
+        var isWide = false
+        var testDescription: String { name }
+    }
+
+    private static let picture = "-f lavfi -i testsrc2=size=320x180:rate=25"
+    private static let sound = "-f lavfi -i sine=sample_rate=48000"
+    private static let x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
+
+    @Test(
+        "what plays is measured and made without gaps",
+        arguments: [
+            Kind(
+                name: "telephone.mp4", demuxer: .mov, seconds: 3,
+                arguments: "-t 3 \(picture) -t 3 \(sound) -vf select=mod(n\\,7) -fps_mode vfr \(x264) -c:a aac"),
+            Kind(
+                name: "drops-at-the-end.mov", demuxer: .mov, seconds: 4,
+                arguments: "-t 4 \(picture) -t 4 \(sound) -vf select=lt(t\\,2)+not(mod(n\\,3)) -fps_mode vfr \(x264)"),
+            Kind(
+                name: "long-still.mp4", demuxer: .mov, seconds: 24,
+                arguments: "-t 24 \(picture) -vf select=lt(t\\,1)+gt(t\\,21) -fps_mode vfr \(x264) -g 250"),
+            Kind(
+                name: "spoken-still.mkv", demuxer: .matroska, seconds: 14,
+                arguments: "-t 14 \(picture) -t 14 \(sound) -vf select=lt(t\\,1) -fps_mode vfr \(x264) -c:a aac"),
+            Kind(
+                name: "second-sound-longer.mp4", demuxer: .mov, seconds: 3,
+                arguments: "-t 3 \(picture) -t 3 \(sound) -t 6 \(sound) -map 0 -map 1 -map 2 \(x264) -c:a aac"),
+            Kind(
+                name: "sound-longer.avi", demuxer: .avi, seconds: 5,
+                arguments: "-t 2 \(picture) -t 5 \(sound) -c:v mpeg4 -c:a libmp3lame"),
+            Kind(
+                name: "says-an-hour.flv", demuxer: .flv, seconds: 3,
+                arguments: "-t 3 \(picture) -t 3 \(sound) \(x264) -c:a aac",
+                // 3600.0 as a double.
+                change: ("duration", 1, [0x40, 0xAC, 0x20, 0, 0, 0, 0, 0])),
+            Kind(
+                name: "edit-list.mp4", demuxer: .mov, seconds: 2,
+                arguments: "-t 4 \(picture) \(x264) -bf 0",
+                // After version and count: 2000 units of the movie's clock.
+                change: ("elst", 8, [0, 0, 0x07, 0xD0])),
+            Kind(
+                name: "preview-first.mov", demuxer: .mov, seconds: 3,
+                arguments: "-f lavfi -i color=red:size=64x36:rate=25:d=0.04 -t 3 \(picture) -t 3 \(sound) "
+                    + "-map 0 -map 1 -map 2 -c:v:0 mjpeg -c:v:1 libx264 -pix_fmt:v:1 yuv420p -c:a aac"),
+            Kind(
+                name: "hlg.mp4", demuxer: .mov, seconds: 1,
+                arguments:
+                    "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc",
+                isWide: true),
+            Kind(
+                name: "pq.mkv", demuxer: .matroska, seconds: 1,
+                arguments:
+                    "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
+                isWide: true),
+        ])
+    func plays(kind: Kind) throws {
+        let workshop = try Workshop()
+        let source = workshop.path(kind.name)
+        try Workshop.ffmpeg(kind.arguments.split(separator: " ").map(String.init) + [source])
+        if let change = kind.change {
+            var content = try Data(contentsOf: URL(fileURLWithPath: source))
+            let mark = try #require(content.firstRange(of: Data(change.mark.utf8)))
+            let start = mark.upperBound + change.skipped
+            content.replaceSubrange(start..<start + change.bytes.count, with: change.bytes)
+            try content.write(to: URL(fileURLWithPath: source))
+        }
+        let result = try workshop.run(source, kind.demuxer)
+        #expect(abs((result.source.duration ?? 0) - kind.seconds) < 0.1)
+        #expect(result.flaws == [] && result.hasPoster && result.thumbnails != nil)
+        for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
+            let made = try Probed(workshop.path("work/\(file)"), arguments)
+            #expect(abs(made.duration - kind.seconds) < 0.2 && made.size == kind.size, "\(file) \(made.duration)")
+            let colours = ["color_transfer", "color_primaries", "color_space"].map { made.streams[0][$0] as? String }
+            #expect(!kind.isWide || colours == ["bt709", "bt709", "bt709"], "\(file) \(colours)")
+            let times = try Self.times(workshop.path("work/\(file)"), arguments)
+            let gaps = zip(times, times.dropFirst() + [kind.seconds]).map { $1 - $0 }
+            #expect(times.count > 1 && times[0] < 0.15 && gaps.max()! <= 0.52, "\(file) \(gaps.max()!)")
+        }
+        #expect(try ContainerEndTests.complaints(workshop.path("work/video.mp4")) == "")
+        let pieces = try workshop.text("work/hls/480/index.m3u8").split(separator: "\n")
+            .filter { $0.hasPrefix("#EXTINF:") }.compactMap { Double($0.dropFirst(8).dropLast()) }
+        #expect(abs(pieces.reduce(0, +) - kind.seconds) < 0.1 && pieces.max()! <= 8 && pieces.dropLast().min() ?? 6 > 4)
+    }
+
+    /// When each picture is shown, in order.
+    private static func times(_ path: String, _ arguments: [String]) throws -> [Double] {
+        try Workshop.command(
+            ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
+                + arguments + [path]
+        ).split(separator: "\n").compactMap { Double($0.prefix { $0 != "," }) }.sorted()
+    }
+
+    @Test("a sound that has no decoder does not stand before one that has")
+    func noDecoder() throws {
+        let workshop = try Workshop()
+        let source = workshop.path("two.mp4")
+        try Workshop.ffmpeg(
+            "-t 2 \(Self.picture) -t 2 \(Self.sound) -t 2 \(Self.sound) -map 0 -map 1 -map 2 \(Self.x264) -c:a aac -ac:a:1 2"
+                .split(separator: " ").map(String.init) + [source])
+        var content = try Data(contentsOf: URL(fileURLWithPath: source))
+        let index = try #require(content.firstRange(of: Data("moov".utf8))).lowerBound
+        let codec = try #require(content[index...].firstRange(of: Data("mp4a".utf8)))
+        content.replaceSubrange(codec, with: Data("apac".utf8))
+        let description = try #require(content[codec.upperBound...].firstRange(of: Data("esds".utf8)))
+        content.replaceSubrange(description, with: Data("free".utf8))
+        try content.write(to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        #expect(result.source.audio?.codec == "aac" && result.source.audio?.channels == 2)
+        #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
+    }
+
+    @Test("each reason for which nothing can be made of a file has its code")
+    func reasons() throws {
+        let workshop = try Workshop()
+        let plain = try workshop.makeVideo("plain.mp4", seconds: 1)
+        let encrypted = workshop.path("encrypted.mp4")
+        try Workshop.ffmpeg([
+            "-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key",
+            "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", encrypted,
+        ])
+        #expect(workshop.failure(encrypted, .mov)?.code == .encrypted)
+        let unknown = workshop.path("unknown.mkv")
+        try Workshop.ffmpeg(["-i", plain, "-c:v", "mpeg4", "-an", unknown])
+        var content = try Data(contentsOf: URL(fileURLWithPath: unknown))
+        let codec = try #require(content.firstRange(of: Data("V_MPEG4/ISO/ASP".utf8)))
+        content.replaceSubrange(codec, with: Data("V_NEXT9/ISO/ASP".utf8))
+        try content.write(to: URL(fileURLWithPath: unknown))
+        #expect(workshop.failure(unknown, .matroska)?.code == .unknownCodec)
+        let silent = workshop.path("sound.mkv")
+        try Workshop.ffmpeg(["-i", plain, "-c", "copy", "-vn", silent])
+        #expect(workshop.failure(silent, .matroska)?.code == .noPicture)
+    }
+
+    @Test("what is found out about a file can be shown, and nothing of the look is left")
+    func facts() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("a.mp4", seconds: 1)
+        let facts = try Transcoder(logger: .init(label: "test")).facts(
+            of: SourceFile(path: source, demuxer: .mov), in: workshop.work)
+        let values = Dictionary(uniqueKeysWithValues: facts.map { ($0.name, $0.value) })
+        #expect(values["container"] == "mov" && values["fields"] == "whole pictures" && values["end"] == "there")
+        #expect(values["picture"]?.contains("h264") == true && values["picture as it is"] == "can be copied")
+        #expect(values["sound"]?.contains("aac") == true && !workshop.exists("work"))
+    }
+}
