@@ -27,6 +27,8 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
 
     /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds.
     private static let pictures = 15
+    /// Pictures in which combs are counted, where there seem to be half pictures.
+    private static let combPictures = 8
     private static let places = [0.25, 0.75]
     /// Seconds of a video that is looked at in one place.
     private static let short = 4.0
@@ -47,23 +49,31 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
     ) throws(TranscodingError) -> Interlacing {
         guard lines.contains(height) else { return .none }
         for place in duration > short ? places : [0] {
-            var output: [UInt8] = []
-            do throws(TranscodingError) {
+            func look(_ count: Int, _ filters: String, _ output: [String]) throws(TranscodingError) -> [UInt8] {
+                var bytes: [UInt8] = []
                 try tools.run(
                     // From the key picture before it on. What a decoder does to edges takes time and makes no comb.
                     ["ffmpeg", "-nostdin", "-v", "error", "-noaccurate_seek", "-ss", FFmpeg.seconds(place * duration)]
-                        + ["-threads", "1", "-skip_loop_filter", "all"] + source.arguments(sideLimit: tools.limits.side)
-                        + ["-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(pictures)"]
-                        + ["-vf", "idet,metadata=mode=print:file=-", "-f", "null", "-"],
-                    within: tools.limits.probeTime, outputLimit: 256 * 1024
-                ) { output += $0 }
+                        + ["-threads", "1", "-skip_loop_filter", "all", "-noautorotate"]
+                        + source.arguments(sideLimit: tools.limits.side)
+                        + ["-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(count)", "-vf", filters]
+                        + output,
+                    within: tools.limits.probeTime, outputLimit: 4 << 20
+                ) { bytes += $0 }
+                return bytes
+            }
+            do throws(TranscodingError) {
+                let found = counts(
+                    try look(pictures, "idet,metadata=mode=print:file=-", ["-f", "null", "-"]))
+                let kind = Interlacing(top: found.top, bottom: found.bottom, whole: found.whole)
+                if kind == .none { continue }
+                var combs = Combs(height: height)
+                let narrow = "scale=\(Combs.width):\(height):flags=area,format=gray"
+                combs.take(try look(combPictures, narrow, ["-f", "rawvideo", "-"]))
+                if combs.areThere { return kind }
             } catch  where error.code == .toolFailed || error.code == .unsupported {
                 // What cannot be decoded shows in the conversion.
-                continue
             }
-            let found = counts(output)
-            let kind = Interlacing(top: found.top, bottom: found.bottom, whole: found.whole)
-            if kind != .none { return kind }
         }
         return .none
     }

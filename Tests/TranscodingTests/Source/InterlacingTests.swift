@@ -31,6 +31,28 @@ import Testing
         #expect(found == (isEmpty ? (0, 0, 0) : (2, 3, 4)))
     }
 
+    @Test("rows of two times are combs, whole pictures that move have none", arguments: [true, false])
+    func combs(isWoven: Bool) {
+        let height = 40
+        var combs = Combs(height: height)
+        for time in stride(from: 0, to: 16, by: 2) {
+            combs.take(
+                (0..<height).flatMap { row in
+                    let moment = isWoven && row % 2 == 1 ? time + 1 : time
+                    return (0..<Combs.width).map { UInt8(($0 + 7 * moment) / 14 % 2 == 0 ? 30 : 200) }
+                })
+        }
+        #expect(combs.moving > 1000 && combs.areThere == isWoven)
+    }
+
+    @Test("a test card that moves by odd rows is not taken for half pictures")
+    func testCard() throws {
+        let workshop = try Workshop()
+        let source = try workshop.makeVideo("card.mp4", size: "1280x720", seconds: 5)
+        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        #expect(result.mp4?.hasCopiedVideo == true)
+    }
+
     /// A bar that moves sideways, 50 times a second, in half pictures or in whole ones.
     private func video(_ workshop: Workshop, _ name: String, weave: String, seconds: Double) throws -> String {
         let scene =
