@@ -56,7 +56,10 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
                     ["ffmpeg", "-nostdin", "-v", "error", "-noaccurate_seek", "-ss", FFmpeg.seconds(place * duration)]
                         + ["-threads", "1", "-skip_loop_filter", "all", "-noautorotate"]
                         + source.arguments(sideLimit: tools.limits.side)
-                        + ["-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(count)", "-vf", filters]
+                        + [
+                            "-map", "0:\(picture)", "-an", "-sn", "-dn", "-frames:v", "\(count)", "-vf", filters,
+                            "-fps_mode", "passthrough",
+                        ]
                         + output,
                     within: tools.limits.probeTime, outputLimit: 4 << 20
                 ) { bytes += $0 }
