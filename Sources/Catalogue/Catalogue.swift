@@ -240,7 +240,8 @@ package protocol Catalogue: Sendable {
 
     /// Says what a worker has made of the job's file; it survives power loss. The media must be published before.
     ///
-    /// - Parameter duration: seconds, for the records that have none or 0; `nil` if it cannot be told.
+    /// - Parameter duration: seconds that the video plays, for all of its records: it was measured, what they have was
+    ///   announced. `nil` if it cannot be told.
     /// - Returns: the videos that point to the file, as they are now; `nil` if the job is no longer the worker's.
     func finishJob(_ job: Job, media: MediaFacts, duration: Double?, now: Int64) throws(CatalogueError) -> [Video]?
 

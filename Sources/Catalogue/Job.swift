@@ -32,6 +32,8 @@ package struct Job: Equatable, Sendable {
     package let progress: Double
     /// Why it failed last: a line with a code like `worker_died`, then text for people, 4 KiB of UTF-8 at most.
     package let error: String?
+    /// The same for others than operators, `nil` unless `state` is `failed`.
+    package let failure: VideoFailure?
     /// Seconds since 1970.
     package let createTime: Int64
     /// Seconds since 1970.
@@ -78,8 +80,10 @@ package struct Job: Equatable, Sendable {
     static let errorLimit = 4096
 
     /// An error's code: its first line.
-    package var errorCode: String? {
-        error.map { $0.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? "" }
+    package var errorCode: String? { error.map(Self.errorCode(of:)) }
+
+    static func errorCode(of error: String) -> String {
+        error.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
     }
 
     /// The text with what is too much left out after its first line: the last lines of a tool's output say the most.

@@ -18,6 +18,8 @@ package struct MediaFacts: Equatable, Sendable {
     package var posterPath: String?
     /// The index of the time line's pictures.
     package var thumbnailsPath: String?
+    /// What is wrong with the file, though it plays.
+    package var flaws: Set<VideoFlaw> = []
 
     package init() {}
 

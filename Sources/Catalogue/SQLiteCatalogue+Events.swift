@@ -68,7 +68,8 @@ extension SQLiteCatalogue {
                     'create_time', v.create_time,
                     'error', iif(?1 = 'video.failed', substr(error, 1, instr(error || char(10), char(10)) - 1), NULL),
                     'width', width, 'height', height, 'mp4_path', mp4_path, 'hls_path', hls_path,
-                    'poster_path', poster_path, 'thumbnails_path', thumbnails_path), ?2, ?2
+                    'poster_path', poster_path, 'thumbnails_path', thumbnails_path, 'flaws', json(flaws),
+                    'failure', iif(?1 = 'video.failed', failure, NULL)), ?2, ?2
             FROM video_info v LEFT JOIN video_class USING (class_id) LEFT JOIN job j ON j.path = v.path
                 LEFT JOIN media m ON m.path = v.path
             WHERE v.path = ?3 AND video_id = ifnull(?4, video_id) ORDER BY video_id

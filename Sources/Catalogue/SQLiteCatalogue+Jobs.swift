@@ -81,17 +81,16 @@ extension SQLiteCatalogue {
             try db.run(
                 """
                 INSERT OR REPLACE INTO media (path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
-                    hls_path, poster_path, thumbnails_path)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    hls_path, poster_path, thumbnails_path, flaws)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     job.path, media.width, media.height, media.videoCodec, media.audioCodec, media.bitRate,
-                    media.mp4Path, media.hlsPath, media.posterPath, media.thumbnailsPath,
+                    media.mp4Path, media.hlsPath, media.posterPath, media.thumbnailsPath, media.flawsText,
                 ])
             if let duration, duration > 0 {
                 try db.run(
-                    "UPDATE video_info SET duration = ?, probed = 1 WHERE path = ? AND duration = 0",
-                    [duration, job.path])
+                    "UPDATE video_info SET duration = ?, probed = 1 WHERE path = ?", [duration, job.path])
             }
             try note(.videoReady, file: job.path, now: now, in: db)
             return try db.videos(ofFile: job.path)
@@ -157,7 +156,7 @@ extension SQLiteCatalogue {
             try db.run(
                 """
                 UPDATE job SET state = 'queued', attempts = 0, deaths = 0, postponed = 0, not_before = ?, progress = 0, error = NULL,
-                    update_time = ?
+                    failure = NULL, update_time = ?
                 WHERE job_id = ? AND state IN ('failed', 'done')
                 """, [now, now, id])
             return db.changesCount > 0
@@ -193,9 +192,10 @@ extension SQLiteCatalogue {
     private func end(_ job: Job, _ error: String, now: Int64, in db: Database) throws {
         try db.run(
             """
-            UPDATE job SET state = 'failed', client = '', worker = NULL, lease_until = NULL, error = ?, update_time = ?
+            UPDATE job SET state = 'failed', client = '', worker = NULL, lease_until = NULL, error = ?, failure = ?,
+                update_time = ?
             WHERE job_id = ?
-            """, [Job.bounded(error), now, job.id])
+            """, [Job.bounded(error), VideoFailure(code: Job.errorCode(of: error)).rawValue, now, job.id])
         try note(.videoFailed, file: job.path, now: now, in: db)
     }
 }
@@ -253,11 +253,13 @@ extension Database {
 
 extension Job {
     fileprivate init(row: Row) {
+        let state = State(rawValue: row["state"])!
         self.init(
-            id: row["job_id"], path: row["path"], state: State(rawValue: row["state"])!, attempts: row["attempts"],
+            id: row["job_id"], path: row["path"], state: state, attempts: row["attempts"],
             deaths: row["deaths"],
             claims: row["claims"], notBefore: row["not_before"], worker: row["worker"],
             leaseUntil: row["lease_until"], progress: row["progress"], error: row["error"],
+            failure: state == .failed ? VideoFailure(stored: row["failure"]) : nil,
             createTime: row["create_time"], updateTime: row["update_time"])
     }
 }

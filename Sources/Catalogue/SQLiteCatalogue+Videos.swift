@@ -104,6 +104,11 @@ extension SQLiteCatalogue {
         try write { db in try db.run("DELETE FROM garbage WHERE garbage_id = ?", [garbage.id]) }
     }
 
+    /// What was made of a file, `nil` if nothing was yet.
+    package func media(ofFile path: String) throws(CatalogueError) -> MediaFacts? {
+        try read { db in try db.row("SELECT * FROM media WHERE path = ?", [path]).map(MediaFacts.init(row:)) }
+    }
+
     package func unprobedPaths(limit: Int) throws(CatalogueError) -> [String] {
         try read { db in
             try db.rows(
@@ -193,8 +198,8 @@ extension Database {
     fileprivate static let selectVideo = """
         SELECT video_id, owner, guid, video_name, v.path, v.size, iif(probed, duration, NULL) AS duration, md5, class_id,
             ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, v.create_time, v.update_time,
-            j.state, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
-            hls_path, poster_path, thumbnails_path
+            j.state, failure, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
+            hls_path, poster_path, thumbnails_path, flaws
         FROM video_info v LEFT JOIN video_class USING (class_id) LEFT JOIN job j ON j.path = v.path
             LEFT JOIN media m ON m.path = v.path
         """
@@ -293,7 +298,8 @@ extension Video {
             className: row["class_name"], gameName: row["game_name"], createTime: row["create_time"],
             updateTime: row["update_time"], state: state,
             progress: state == .queued || state == .running ? row["progress"] : nil,
-            media: row["media_path"] == nil ? nil : MediaFacts(row: row))
+            media: row["media_path"] == nil ? nil : MediaFacts(row: row),
+            failure: state == .failed ? VideoFailure(stored: row["failure"]) : nil)
     }
 }
 
@@ -323,5 +329,6 @@ extension MediaFacts {
         hlsPath = row["hls_path"]
         posterPath = row["poster_path"]
         thumbnailsPath = row["thumbnails_path"]
+        flaws = Self.flaws(row["flaws"])
     }
 }

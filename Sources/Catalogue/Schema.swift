@@ -5,7 +5,7 @@ import GRDB
 /// Times are seconds since 1970, sizes and lengths bytes, digests 32 lower-case hexadecimal digits.
 enum Schema {
     /// That of the last migration.
-    static let version = 6
+    static let version = 7
 
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
@@ -26,6 +26,9 @@ enum Schema {
         }
         migrator.registerMigration("6") { db in
             try db.execute(sql: version6)
+        }
+        migrator.registerMigration("7") { db in
+            try db.execute(sql: version7)
         }
         return migrator
     }()
@@ -311,5 +314,18 @@ enum Schema {
             time INTEGER PRIMARY KEY,
             bytes INTEGER NOT NULL
         ) STRICT;
+        """
+
+    private static let version7 = """
+        -- What is wrong with a video that plays all the same: a JSON array of names.
+        ALTER TABLE media ADD COLUMN flaws TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flaws));
+
+        -- Why a job has failed for good, of the list that others are told of; error says it to operators.
+        ALTER TABLE job ADD COLUMN failure TEXT CHECK (failure IS NULL OR state = 'failed');
+        UPDATE job SET failure = CASE substr(error, 1, instr(error || char(10), char(10)) - 1)
+            WHEN 'unsupported' THEN 'nothing-plays' WHEN 'timeLimit' THEN 'time-limit'
+            WHEN 'memoryLimit' THEN 'memory-limit' WHEN 'noSpace' THEN 'no-space' WHEN 'toolFailed' THEN 'tool-failed'
+            WHEN 'worker_died' THEN 'worker-died' WHEN 'cancelled' THEN 'cancelled' ELSE 'internal' END
+        WHERE state = 'failed';
         """
 }

@@ -27,6 +27,8 @@ package struct Video: Equatable, Sendable {
     package let progress: Double?
     /// What transcoding made of its file, `nil` if it made nothing yet.
     package let media: MediaFacts?
+    /// Why transcoding has failed, `nil` unless `state` is `failed`.
+    package let failure: VideoFailure?
 
     /// What is done with its file. The raw values are those of the reply to video_info.
     package enum State: String, Sendable {

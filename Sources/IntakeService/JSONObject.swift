@@ -43,7 +43,9 @@ package struct JSONObject: Sendable {
         addList(name, values) { $0.members += $1.bytes }
     }
 
-    package mutating func add(_ name: StaticString, _ values: [String]) {
+    /// Nothing becomes `null`.
+    package mutating func add(_ name: StaticString, _ values: [String]?) {
+        guard let values else { return addMember(name, "null") }
         addList(name, values) { $0.addString($1) }
     }
 

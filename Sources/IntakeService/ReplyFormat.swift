@@ -152,6 +152,8 @@ extension ReplyFormat {
         data.add("hls_url", media?.hlsPath.map(url))
         data.add("poster_url", media?.posterPath.map(url))
         data.add("thumbnails_url", media?.thumbnailsPath.map(url))
+        data.add("flaws", (media?.flaws).map { [VideoFlaw]($0).map(\.rawValue) })
+        data.add("failure", video.failure?.rawValue)
         return Reply(code: 1, message: "ok", data: data)
     }
 }

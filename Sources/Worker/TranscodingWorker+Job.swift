@@ -167,5 +167,16 @@ extension MediaFacts {
         if !result.renditions.isEmpty { hlsPath = "\(directory)/\(TranscodingResult.masterPath)" }
         if result.hasPoster { posterPath = "\(directory)/\(TranscodingResult.posterPath)" }
         if result.thumbnails != nil { thumbnailsPath = "\(directory)/\(TranscodingResult.cuesPath)" }
+        flaws = Set(result.flaws.map(VideoFlaw.init))
+    }
+}
+
+extension VideoFlaw {
+    init(_ flaw: TranscodingResult.Flaw) {
+        self =
+            switch flaw {
+            case .truncated: .truncated
+            case .damaged: .damaged
+            }
     }
 }

@@ -100,13 +100,29 @@ extension Video {
         object.add("hls_path", media?.hlsPath)
         object.add("poster_path", media?.posterPath)
         object.add("thumbnails_path", media?.thumbnailsPath)
+        object.add("flaws", (media?.flaws).map { [VideoFlaw]($0).map(\.rawValue) })
+        object.add("failure", failure?.rawValue)
         return object
+    }
+}
+
+extension VideoFailure {
+    /// The name and what it means.
+    var description: String { "\(rawValue): \(text)" }
+}
+
+extension MediaFacts {
+    /// A line for each flaw: its name and what it means; `nil` if there is none.
+    var flawLines: String? {
+        flaws.isEmpty ? nil : [VideoFlaw](flaws).map { "\($0.rawValue): \($0.text)" }.joined(separator: "\n")
     }
 }
 
 extension Job {
     /// Names as in the catalogue; times are seconds since 1970, the path is relative to the data directory.
-    var json: JSONObject {
+    ///
+    /// - Parameter media: what was made of its file.
+    func json(_ media: MediaFacts?) -> JSONObject {
         var object = JSONObject()
         object.add("job_id", id)
         object.add("path", path)
@@ -120,6 +136,8 @@ extension Job {
         object.add("error", error)
         object.add("create_time", createTime)
         object.add("update_time", updateTime)
+        object.add("flaws", (media?.flaws).map { [VideoFlaw]($0).map(\.rawValue) })
+        object.add("failure", failure?.rawValue)
         return object
     }
 }

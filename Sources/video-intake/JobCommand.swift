@@ -26,15 +26,23 @@ struct JobCommand: ParsableCommand {
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
-            let jobs = try orExit { try catalogue.jobs(state: state, limit: limit.limit) }
+            let rows = try orExit { () throws(CatalogueError) in
+                try catalogue.jobs(state: state, limit: limit.limit).map { job throws(CatalogueError) in
+                    (job: job, media: try catalogue.media(ofFile: job.path))
+                }
+            }
             output.show(
-                jobs, json: \.json,
-                table: { table, job in
+                rows, json: { $0.job.json($0.media) },
+                table: { table, row in
+                    let job = row.job
+                    let flaws = [VideoFlaw](job.state == .done ? row.media?.flaws ?? [] : [])
                     table.add([
                         "\(job.id)", job.state.rawValue, job.state == .running ? JobCommand.percent(job.progress) : "",
                         "\(job.attempts)", output.time(job.updateTime), job.path, job.errorCode ?? "",
+                        job.failure?.text ?? flaws.map(\.text).joined(separator: " "),
                     ])
-                }, header: ["JOB", "STATE", "DONE", "TRIES", "CHANGED", "FILE", "ERROR"], rightAligned: [0, 2, 3],
+                }, header: ["JOB", "STATE", "DONE", "TRIES", "CHANGED", "FILE", "ERROR", "REMARK"],
+                rightAligned: [0, 2, 3],
                 none: state.map { "there is no \($0.rawValue) job" } ?? "there is no job")
         }
     }
@@ -52,16 +60,18 @@ struct JobCommand: ParsableCommand {
                 complain(JobCommand.noSuchJob(id))
                 throw ExitCode(1)
             }
+            let media = try orExit { try catalogue.media(ofFile: job.path) }
             let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
             output.show(
-                json: job.json,
+                json: job.json(media),
                 [
                     ("job", "\(job.id)"), ("file", job.path), ("state", job.state.rawValue),
                     ("done", job.state == .running ? JobCommand.percent(job.progress) : nil),
                     ("tries", "\(job.attempts)"),
                     ("tried again", isWaiting ? output.time(job.notBefore) : nil), ("worker", job.worker),
                     ("lease until", job.leaseUntil.map(output.time)), ("queued", output.time(job.createTime)),
-                    ("changed", output.time(job.updateTime)), ("error", job.error),
+                    ("changed", output.time(job.updateTime)), ("flaws", media?.flawLines),
+                    ("failure", job.failure?.description), ("error", job.error),
                 ].filter { $0.1 != nil })
         }
     }

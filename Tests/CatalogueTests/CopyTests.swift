@@ -123,7 +123,8 @@ import Uploads
         let catalogue = try SQLiteCatalogue(path: path, writesEvents: true)
         #expect(try catalogue.video(id: 7)?.name == "old")
         #expect(try names(directory).filter { $0.contains("backup") } == ["video-intake.db.schema-4.backup"])
-        #expect(try migrations(copy) == ["1", "2", "3", "4"] && migrations(path) == ["1", "2", "3", "4", "5", "6"])
+        #expect(try migrations(copy) == ["1", "2", "3", "4"])
+        #expect(try migrations(path) == ["1", "2", "3", "4", "5", "6", "7"])
         #expect(try mode(copy) == 0o640)
         // Numbers go on above those that are taken, and an event that waits has the epoch, as those that come.
         let old = try #require(try catalogue.video(id: 7))

@@ -75,6 +75,8 @@ import TestSupport
         // The code alone: the rest is for operators.
         let payload = try #require(try JSONSerialization.jsonObject(with: Data(event.payload.utf8)) as? [String: Any])
         #expect(payload["error"] as? String == ["final": "unsupported", "died": "worker_died"][how] ?? "cancelled")
+        #expect(payload["failure"] as? String == ["final": "nothing-plays", "died": "worker-died"][how] ?? "cancelled")
+        #expect(payload["flaws"] is NSNull)
         // A later video of the file would wait for ever.
         try fixture.catalogue.noteDelivered(event, now: 5000)
         let later = try fixture.record("b", content: 1)
@@ -90,6 +92,7 @@ import TestSupport
         var media = MediaFacts()
         media.width = 640
         media.mp4Path = "upload/x.mp4"
+        media.flaws = [.damaged, .truncated]
         _ = try fixture.catalogue.finishJob(
             try #require(try fixture.claim()), media: media, duration: 2.5, now: 3000)
         func object(_ kind: Event.Kind) throws -> [String: Any] {
@@ -105,12 +108,14 @@ import TestSupport
             #expect(object["video_id"] as? Int64 == video.id && object["video_name"] as? String == name)
             #expect(object["owner"] as? String == "alice" && object["size"] as? Int == 100)
             #expect(object["path"] as? String == video.path && object["error"] is NSNull)
+            #expect(object["failure"] is NSNull)
         }
         let epoch = try #require(completed["epoch"] as? String)
         #expect(epoch.contains(/^[0-9a-f]{16}$/) && ready["epoch"] as? String == epoch)
         #expect(completed["kind"] as? String == "upload.completed" && completed["time"] as? Int == 2500)
         #expect(completed["duration"] is NSNull && completed["mp4_path"] is NSNull)
         #expect(ready["time"] as? Int == 3000 && ready["duration"] as? Double == 2.5)
+        #expect(completed["flaws"] is NSNull && ready["flaws"] as? [String] == ["truncated", "damaged"])
         #expect(ready["width"] as? Int == 640 && ready["mp4_path"] as? String == "upload/x.mp4")
     }
 

@@ -117,13 +117,28 @@ import TestSupport
         #expect(info["state"] as? String == "queued" && info["progress"] as? Double == 0)
     }
 
-    @Test("a video that has failed says so")
+    @Test("a video that has failed says so, and why, until it is tried again")
     func failed() throws {
         let (site, _, ask) = try queuingSite()
         let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
-        _ = try site.catalogue.failJob(job, error: "unsupported", isFinal: true, now: site.clock.now)
-        let info = try ask()
+        _ = try site.catalogue.failJob(job, error: "encrypted\nkey 7", isFinal: true, now: site.clock.now)
+        var info = try ask()
         #expect(info["state"] as? String == "failed" && info["progress"] is NSNull && info["mp4_url"] is NSNull)
+        #expect(info["failure"] as? String == "encrypted" && info["flaws"] is NSNull)
+        #expect(try site.catalogue.retryJob(id: job.id, now: site.clock.now))
+        info = try ask()
+        #expect(info["state"] as? String == "queued" && info["failure"] is NSNull)
+    }
+
+    @Test("a video that is ready says what is wrong with it", arguments: [[], [.truncated], VideoFlaw.allCases])
+    func flaws(_ flaws: [VideoFlaw]) throws {
+        let (site, _, ask) = try queuingSite()
+        let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
+        var media = MediaFacts()
+        media.flaws = Set(flaws)
+        #expect(try site.catalogue.finishJob(job, media: media, duration: 1, now: site.clock.now) != nil)
+        let info = try ask()
+        #expect(info["flaws"] as? [String] == flaws.map(\.rawValue) && info["failure"] is NSNull)
     }
 
     @Test("a video that is ready has its size and addresses, and a copy of it has them too")

@@ -5,7 +5,7 @@ extension ContractTable {
     private static let infoMembers: Set = [
         "video_id", "video_url", "video_name", "size", "duration", "md5", "class_id", "class_name", "game_name",
         "create_time", "update_time", "state", "progress", "width", "height", "mp4_url", "hls_url", "poster_url",
-        "thumbnails_url",
+        "thumbnails_url", "flaws", "failure",
     ]
 
     private static func askInfo(_ id: String) -> SentRequest {
@@ -36,6 +36,8 @@ extension ContractTable {
                         + expect(reply.data?["class_name"] as? String == "", "class_name is not empty")
                         + expect(reply.data?["state"] as? String == "stored", "state is not stored")
                         + expect(reply.data?["mp4_url"] is NSNull, "mp4_url is not null")
+                        + expect(reply.data?["flaws"] is NSNull, "flaws is not null")
+                        + expect(reply.data?["failure"] is NSNull, "failure is not null")
                 }),
             ContractCase(
                 "what is known of a video is for its owner alone", code: 2,

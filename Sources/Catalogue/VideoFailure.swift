@@ -1,0 +1,93 @@
+import Foundation
+
+/// Why transcoding a video has failed for good: the closed list of what `failure` may be, in the catalogue, in replies and in
+/// events. README shows it.
+package enum VideoFailure: String, CaseIterable, Sendable {
+    case nothingPlays = "nothing-plays"
+    case noPicture = "no-picture"
+    case unknownCodec = "unknown-codec"
+    case encrypted
+    case tooMuch = "too-much"
+    case timeLimit = "time-limit"
+    case memoryLimit = "memory-limit"
+    case noSpace = "no-space"
+    case toolFailed = "tool-failed"
+    case workerDied = "worker-died"
+    case cancelled
+    case `internal`
+
+    /// That of a job's error code: what is not known here was written by another version.
+    package init(code: String) {
+        self =
+            switch code {
+            case "unsupported": .nothingPlays
+            case "noPicture": .noPicture
+            case "unknownCodec": .unknownCodec
+            case "encrypted": .encrypted
+            case "tooMuch": .tooMuch
+            case "timeLimit": .timeLimit
+            case "memoryLimit": .memoryLimit
+            case "noSpace": .noSpace
+            case "toolFailed": .toolFailed
+            case "worker_died": .workerDied
+            case "cancelled": .cancelled
+            default: .internal
+            }
+    }
+
+    /// What people read, in English. The pages say it in other languages too.
+    package var text: String {
+        switch self {
+        case .nothingPlays: "Nothing in the file can be played: it is damaged, or no video."
+        case .noPicture: "There is no picture in the file."
+        case .unknownCodec: "The picture is of a kind that the server does not know."
+        case .encrypted: "The video is encrypted."
+        case .tooMuch: "The video is too long, or its picture too large, to be processed."
+        case .timeLimit: "Processing took longer than it may."
+        case .memoryLimit: "Processing needs more memory than the server has for it."
+        case .noSpace: "The server had no room for the result."
+        case .toolFailed: "A program that processes videos has failed."
+        case .workerDied: "Processing was interrupted again and again."
+        case .cancelled: "Processing was cancelled."
+        case .internal: "The server has had an error."
+        }
+    }
+}
+
+/// What is wrong with a video that plays all the same: the closed list of what may be in `flaws`, in the catalogue, in replies
+/// and in events. README shows it.
+package enum VideoFlaw: String, CaseIterable, Sendable {
+    case truncated
+    case damaged
+
+    /// What people read, in English. The pages say it in other languages too.
+    package var text: String {
+        switch self {
+        case .truncated: "The file ends in the middle of the video; what there is of it plays."
+        case .damaged: "Parts of the video are damaged; the rest plays."
+        }
+    }
+}
+
+extension [VideoFlaw] {
+    /// Each once, in the order of the list.
+    package init(_ flaws: Set<VideoFlaw>) { self = VideoFlaw.allCases.filter(flaws.contains) }
+}
+
+// MARK: - In the catalogue
+
+extension VideoFailure {
+    /// That of a failed job. A later version may have reasons that this one does not know.
+    init(stored name: String?) { self = name.flatMap(Self.init(rawValue:)) ?? .internal }
+}
+
+extension MediaFacts {
+    /// The flaws as the catalogue has them: a JSON array.
+    var flawsText: String { "[" + [VideoFlaw](flaws).map { "\"\($0.rawValue)\"" }.joined(separator: ",") + "]" }
+
+    /// Those of such an array that this version knows.
+    static func flaws(_ text: String) -> Set<VideoFlaw> {
+        let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
+        return Set((names ?? []).compactMap(VideoFlaw.init(rawValue:)))
+    }
+}

@@ -1,0 +1,40 @@
+import Catalogue
+import Testing
+import Transcoding
+
+@testable import Worker
+
+/// What others than operators are told of a failed job, and of what is wrong with a video that plays.
+@Suite struct VideoFailureTests {
+    private func expected(_ code: TranscodingError.Code) -> VideoFailure {
+        switch code {
+        case .unsupported: .nothingPlays
+        case .encrypted: .encrypted
+        case .noPicture: .noPicture
+        case .unknownCodec: .unknownCodec
+        case .tooMuch: .tooMuch
+        case .timeLimit: .timeLimit
+        case .memoryLimit: .memoryLimit
+        case .cancelled: .cancelled
+        case .toolFailed: .toolFailed
+        case .noSpace: .noSpace
+        case .io: .internal
+        }
+    }
+
+    @Test("every code of a job is a reason of the list, and every reason but the worker's death is that of a code")
+    func codes() {
+        for code in TranscodingError.Code.allCases {
+            #expect(VideoFailure(code: code.rawValue) == expected(code))
+        }
+        #expect(VideoFailure(code: "worker_died") == .workerDied)
+        #expect(VideoFailure(code: "") == .internal && VideoFailure(code: "busy") == .internal)
+        let reached = Set(TranscodingError.Code.allCases.map(expected)).union([.workerDied])
+        #expect(reached == Set(VideoFailure.allCases))
+    }
+
+    @Test("a video's flaws are those of its transcoding, by the same names")
+    func flaws() {
+        #expect(TranscodingResult.Flaw.allCases.map { VideoFlaw($0).rawValue } == VideoFlaw.allCases.map(\.rawValue))
+    }
+}
