@@ -41,7 +41,12 @@ extension IntakeService {
                 let file = try store.openPublished(path)
                 let head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
                 if let container = head.container {
-                    duration = try probe(container, store.path(ofPublished: path), within: 20, niceness: 19) ?? 0
+                    let result = try probe(container, store.path(ofPublished: path), within: 20, niceness: 19)
+                    // What it announces is better than nothing where its packets take too long.
+                    switch result {
+                    case .seconds(let seconds), .timeLimit(announced: .some(let seconds)): duration = seconds
+                    case .unknown, .timeLimit(announced: nil): break
+                    }
                 }
             } catch {
                 // The record stays as it is, for the next time.
@@ -66,23 +71,25 @@ extension IntakeService {
         let result = try? probes.now(client: client, self) { () throws(SystemError) in
             try probe(container, path, within: 4)
         }
-        return result ?? nil
+        return switch result {
+        case .seconds(let seconds): seconds
+        case .unknown: 0
+        case .timeLimit, nil: nil
+        }
     }
 
-    /// - Returns: seconds, 0 if ffprobe cannot tell; `nil` if it had not enough time.
     /// - Throws: if ffprobe cannot be started.
     private func probe(
         _ container: Container, _ path: String, within seconds: Double, niceness: Int = 0
-    ) throws(SystemError) -> Double? {
-        guard let demuxer = SourceFile.Demuxer(rawValue: container.demuxer) else { return 0 }
-        switch try DurationProbe.run(SourceFile(path: path, demuxer: demuxer), within: seconds, niceness: niceness) {
-        case .seconds(let seconds): return seconds
-        case .unknown:
-            logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"])
-            return 0
-        case .timeLimit:
-            logger.warning("ffprobe tells no duration in time", metadata: ["file": "\(path)"])
-            return nil
+    ) throws(SystemError) -> DurationProbe.Result {
+        guard let demuxer = SourceFile.Demuxer(rawValue: container.demuxer) else { return .unknown }
+        let result = try DurationProbe.run(
+            SourceFile(path: path, demuxer: demuxer), within: seconds, niceness: niceness)
+        switch result {
+        case .seconds: break
+        case .unknown: logger.warning("ffprobe tells no duration", metadata: ["file": "\(path)"])
+        case .timeLimit: logger.warning("ffprobe tells no duration in time", metadata: ["file": "\(path)"])
         }
+        return result
     }
 }

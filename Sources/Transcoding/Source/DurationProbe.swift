@@ -1,14 +1,18 @@
 import System
 
-/// How long a video is, from ffprobe, within limits that keep a hostile file from costing more than a usual one.
+/// How long a video plays, from ffprobe, within limits that keep a hostile file from costing more than a usual one.
+///
+/// What the file announces is a hint. The packets of the tracks that a video is made of tell when the last one of them ends,
+/// as they tell the worker.
 package enum DurationProbe {
     package enum Result: Equatable, Sendable {
         /// To the millisecond.
         case seconds(Double)
         /// ffprobe cannot tell, or ran into a limit that another attempt runs into as well.
         case unknown
-        /// The time on the wall was over, which a busy machine can be the cause of.
-        case timeLimit
+        /// The time on the wall was over, which a busy machine can be the cause of; and what the file announces, if it got
+        /// as far as that.
+        case timeLimit(announced: Double?)
     }
 
     /// Bytes of memory of one ffprobe.
@@ -17,32 +21,93 @@ package enum DurationProbe {
     /// sound: 12 hours with 60 pictures a second take 180 MiB with all of it. What does not fit is left out of the index,
     /// and the duration is told all the same.
     package static let memory = 160 << 20
-    /// Seconds of a processor. Those 12 hours take 0.7.
+    /// Seconds of a processor for looking at the streams. Those 12 hours take 0.7.
     private static let processorTime = 3
+    /// The same for the packets, and the bytes that it may tell of them. An hour with 60 pictures a second takes 3 s and 15 MB.
+    /// A file with more than that has the length that it announces.
+    private static let packetsTime = 10
+    package static let packetsLimit = 64 << 20
+    /// Streams that are looked at. A file can have thousands.
+    private static let mostStreams = 64
 
-    /// Runs ffprobe on this thread.
+    /// Runs ffprobe on this thread, once for the streams and once for their packets.
     ///
     /// - Parameters:
-    ///   - seconds: on the wall.
+    ///   - seconds: on the wall, for both.
     ///   - niceness: 19 for what may wait.
+    ///   - packetsLimit: bytes that ffprobe may tell of packets.
     /// - Throws: if ffprobe cannot be started.
     package static func run(
-        _ source: SourceFile, within seconds: Double, niceness: Int = 0
+        _ source: SourceFile, within seconds: Double, niceness: Int = 0, packetsLimit: Int = packetsLimit
     ) throws(SystemError) -> Result {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        var text: [UInt8] = []
+        let looked = try look(
+            source, ["-show_entries", MediaInformation.reportEntries, "-of", "json"], processorTime, niceness,
+            until: deadline, outputLimit: MediaInformation.reportLimit
+        ) { text += $0 }
+        if looked == .timeLimit { return .timeLimit(announced: nil) }
+        guard case .ended(.exit(0)) = looked, let report = try? ProbeReport(text) else { return .unknown }
+        let announced = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+
+        var streams: [Int: ProbeReport.Stream] = [:]
+        for (place, stream) in report.streams.enumerated().prefix(mostStreams) {
+            guard stream.codec_type == "video" || stream.codec_type == "audio" else { continue }
+            streams[stream.index ?? place] = stream
+        }
+        var tracks = streams.mapValues { _ in TrackPackets() }
+        var (reader, position) = (PacketReader(), 0)
+        func take(_ packet: Packet) {
+            tracks[packet.stream]?.take(packet, position: position)
+            position += 1
+        }
+        let read = try look(
+            source, ["-show_entries", PacketReader.entries, "-of", "csv=p=0"], packetsTime, niceness, until: deadline,
+            outputLimit: packetsLimit
+        ) { reader.read($0, take) }
+        if read == .timeLimit { return .timeLimit(announced: announced.map(milliseconds)) }
+        // What was read before an end by a limit is a part of the file, and not how long it is.
+        if case .ended(.exit) = read {
+            reader.finish(take)
+            if let seconds = length(streams, tracks) { return .seconds(milliseconds(seconds)) }
+        }
+        return announced.map { .seconds(milliseconds($0)) } ?? .unknown
+    }
+
+    /// How long the tracks play that a video is made of, or the sound where there is no picture; `nil` if none plays.
+    private static func length(_ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]) -> Double? {
+        let tracks = packets.mapValues { track in
+            var track = track
+            track.finish()
+            return track
+        }
+        let choice = TrackChoice(
+            streams.keys.sorted().map { TrackChoice.Candidate($0, streams[$0]!, tracks[$0] ?? TrackPackets()) })
+        let sound = choice.sound.flatMap { tracks[$0] }
+        let timeline =
+            if let picture = choice.picture.flatMap({ tracks[$0] }) {
+                Timeline(picture: picture, sound: sound)
+            } else {
+                sound.flatMap { Timeline(picture: $0, sound: nil) }
+            }
+        return timeline.flatMap { $0.duration > 0 ? $0.duration : nil }
+    }
+
+    private static func milliseconds(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
+
+    /// Runs ffprobe once.
+    private static func look(
+        _ source: SourceFile, _ arguments: [String], _ processorTime: Int, _ niceness: Int,
+        until deadline: ContinuousClock.Instant, outputLimit: Int, receive: (UnsafeRawBufferPointer) -> Void
+    ) throws(SystemError) -> ChildProcess.Outcome {
         var sandbox = sandbox
         sandbox.limits.niceness = niceness
+        sandbox.limits.processorTime = processorTime
         sandbox.paths.append(Sandbox.Path(source.path, .read))
         let command =
-            ["ffprobe", "-v", "quiet", "-show_entries", "format=duration", "-of", "default=noprint_wrappers=1:nokey=1"]
-            + source.arguments(sideLimit: TranscodingLimits().side)
-        var output: [UInt8] = []
-        let outcome = try ChildProcess(command, in: "/", sandbox)
-            .wait(until: .now + .seconds(seconds), outputLimit: 4096) { output += $0 }.outcome
-        if outcome == .timeLimit { return .timeLimit }
-        guard let line = String(decoding: output, as: UTF8.self).split(separator: "\n").first,
-            let seconds = Double(line), seconds.isFinite, seconds >= 0
-        else { return .unknown }
-        return .seconds((seconds * 1000).rounded() / 1000)
+            ["ffprobe", "-v", "quiet"] + arguments + source.arguments(sideLimit: TranscodingLimits().side)
+        return try ChildProcess(command, in: "/", sandbox)
+            .wait(until: deadline, outputLimit: outputLimit, receive: receive).outcome
     }
 
     /// Starts ffprobe as it is started for a video.

@@ -50,7 +50,15 @@ package struct MediaInformation: Equatable, Sendable {
 
 extension MediaInformation {
     /// Bytes that ffprobe may tell. A file can have thousands of streams.
-    private static let reportLimit = 256 * 1024
+    static let reportLimit = 256 * 1024
+    /// What ffprobe is asked to tell: only what is needed, tags are as long as whoever made the file likes.
+    static let reportEntries = [
+        "format=start_time,duration,bit_rate",
+        "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
+        "stream_side_data=rotation",
+        "stream=index,codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
+            + "color_transfer,color_primaries,avg_frame_rate,channels,sample_rate,start_time,duration",
+    ].joined(separator: ":")
 
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
     ///
@@ -63,17 +71,9 @@ extension MediaInformation {
     /// What ffprobe tells of a file and its streams.
     static func report(of file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> ProbeReport {
         let limits = tools.limits
-        // Only what is needed: tags are as long as whoever made the file likes.
-        let entries = [
-            "format=start_time,duration,bit_rate",
-            "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
-            "stream_side_data=rotation",
-            "stream=index,codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
-                + "color_transfer,color_primaries,avg_frame_rate,channels,sample_rate,start_time,duration",
-        ]
         return try ProbeReport(
             tools.look(
-                ["ffprobe", "-v", "error", "-show_entries", entries.joined(separator: ":"), "-of", "json"]
+                ["ffprobe", "-v", "error", "-show_entries", reportEntries, "-of", "json"]
                     + file.arguments(sideLimit: limits.side),
                 within: limits.probeTime, limit: reportLimit))
     }
