@@ -22,8 +22,8 @@ extension TranscodingWorker {
         let start = ContinuousClock.now
         do {
             let result = try transcoder.run(
-                try source(of: job), in: directories.path(of: job), profile: settings.profile, memory: memory,
-                logger: logger,
+                try SourceFile(of: job, in: store), in: directories.path(of: job), profile: settings.profile,
+                memory: memory, logger: logger,
                 accept: {
                     if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
                     return held.isToReturn == nil
@@ -55,19 +55,6 @@ extension TranscodingWorker {
 
     /// Nothing that is said of the job counts any more.
     private struct Lost: Error {}
-
-    private func source(of job: Job) throws(TranscodingError) -> SourceFile {
-        let head: FileHead
-        do throws(SystemError) {
-            let file = try store.openPublished(job.path)
-            head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
-        } catch {
-            throw TranscodingError(error)
-        }
-        guard let container = head.container, let demuxer = SourceFile.Demuxer(rawValue: container.demuxer)
-        else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
-        return SourceFile(path: store.path(ofPublished: job.path), demuxer: demuxer)
-    }
 
     /// Puts what was made in its place, then records it.
     private func publish(_ result: TranscodingResult, of job: Job) throws {
@@ -139,6 +126,25 @@ extension TranscodingWorker {
         } catch {
             logger.warning("cannot remove a work directory", metadata: ["cause": "\(error)"])
         }
+    }
+}
+
+extension SourceFile {
+    /// A job's file.
+    ///
+    /// - Throws: `unsupported` if its first bytes are of no known kind of video.
+    package init(of job: Job, in store: any ChunkStore) throws(TranscodingError) {
+        let head: [UInt8]
+        do throws(SystemError) {
+            let file = try store.openPublished(job.path)
+            head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
+        } catch {
+            throw TranscodingError(error)
+        }
+        guard let container = Container.of(head, allowed: Container.fileExtensions),
+            let demuxer = Demuxer(rawValue: container.demuxer)
+        else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
+        self.init(path: store.path(ofPublished: job.path), demuxer: demuxer)
     }
 }
 

@@ -1,6 +1,10 @@
 import ArgumentParser
 import Catalogue
 import Foundation
+import IntakeService
+import Logging
+import Transcoding
+import Worker
 
 /// `video-intake job list|show|add|wait|retry|cancel`
 struct JobCommand: ParsableCommand {
@@ -48,9 +52,15 @@ struct JobCommand: ParsableCommand {
     }
 
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show all that is known of a job.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show all that is known of a job.",
+            discussion: """
+                With --probe its file is looked at now, as a worker does before it converts it, in the same sandbox: \
+                which tracks are taken, what they are, how long they play. Nothing is changed.
+                """)
 
         @Argument(help: "The job's number.") var id: Int64
+        @Flag(help: "Look at the file, too, and print what a worker finds.") var probe = false
         @Flag(help: "Print a JSON object for programs.") var json = false
         @OptionGroup var options: SettingOptions
 
@@ -62,8 +72,11 @@ struct JobCommand: ParsableCommand {
             }
             let media = try orExit { try catalogue.media(ofFile: job.path) }
             let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
+            let facts = try probe ? Self.facts(of: job, output.settings) : []
+            var json = job.json(media)
+            if probe { json.add("facts", facts.map(Self.json)) }
             output.show(
-                json: job.json(media),
+                json: json,
                 [
                     ("job", "\(job.id)"), ("file", job.path), ("state", job.state.rawValue),
                     ("done", job.state == .running ? JobCommand.percent(job.progress) : nil),
@@ -72,7 +85,29 @@ struct JobCommand: ParsableCommand {
                     ("lease until", job.leaseUntil.map(output.time)), ("queued", output.time(job.createTime)),
                     ("changed", output.time(job.updateTime)), ("flaws", media?.flawLines),
                     ("failure", job.failure?.description), ("error", job.error),
-                ].filter { $0.1 != nil })
+                ].filter { $0.1 != nil } + facts.map { ($0.name, $0.value) })
+        }
+
+        /// What a worker finds in a job's file; why it takes nothing of it, if that is so.
+        private static func facts(of job: Job, _ settings: Settings) throws -> [(name: String, value: String)] {
+            let directory = FileManager.default.temporaryDirectory.resolvingSymlinksInPath()
+                .appendingPathComponent("video-intake-probe.\(UUID().uuidString)").path
+            let store = try orExit { try settings.openStore(withBodies: false) }
+            let transcoder = Transcoder(logger: Logger(label: "video-intake") { _ in SwiftLogNoOpLogHandler() })
+            return try orExit {
+                do throws(TranscodingError) {
+                    return try transcoder.facts(of: SourceFile(of: job, in: store), in: directory)
+                } catch  where error.isOfFile {
+                    return [("not transcoded", error.description)]
+                }
+            }
+        }
+
+        private static func json(_ fact: (name: String, value: String)) -> JSONObject {
+            var object = JSONObject()
+            object.add("name", fact.name)
+            object.add("value", fact.value)
+            return object
         }
     }
 

@@ -178,6 +178,20 @@ extension EndToEnd {
             #expect(waited.end == .exit(1) && waited.output == "1 of 2 jobs are done\n", "\(waited)")
             #expect(waited.errors.contains("job 1 has failed: unsupported"))
             #expect(try site.command("job", "list", "--state", "failed").contains("unsupported"))
+            // In words, the same for the page and for people at a terminal.
+            #expect(failed["failure"] as? String == "nothing-plays" && failed["flaws"] is NSNull)
+            for text in [
+                try site.command("job", "list"), try site.command("job", "show", "1"),
+                try site.command("video", "show", "\(bad)"),
+            ] {
+                #expect(text.contains("Nothing in the file can be played: it is damaged, or no video."), "\(text)")
+            }
+            #expect(try site.command("job", "show", "1", "--probe").contains("not transcoded"))
+            let facts = try site.command("job", "show", "2", "--probe")
+            for fact in ["track 0, h264", "320x180", "track 1, aac", "25 a second", "length", "colours"] {
+                #expect(facts.contains(fact), "\(fact)\n\(facts)")
+            }
+            #expect(try site.command("job", "show", "2", "--probe", "--json").contains("\"facts\":[{\"name\":"))
             #expect(try site.command("job", "wait").hasPrefix("0 of 0"))
             #expect(worker.stop() == .exit(0))
         }

@@ -1,4 +1,6 @@
 import Catalogue
+import Foundation
+import TestSupport
 import Testing
 import Transcoding
 
@@ -31,6 +33,15 @@ import Transcoding
         #expect(VideoFailure(code: "") == .internal && VideoFailure(code: "busy") == .internal)
         let reached = Set(TranscodingError.Code.allCases.map(expected)).union([.workerDied])
         #expect(reached == Set(VideoFailure.allCases))
+    }
+
+    @Test("README has every code with its reason")
+    func documented() throws {
+        let readme = try String(
+            contentsOf: NginxSite.repository.appendingPathComponent("README.md"), encoding: .utf8)
+        for code in TranscodingError.Code.allCases.map(\.rawValue) + ["worker_died"] {
+            #expect(readme.contains("\n| `\(code)` | `\(VideoFailure(code: code).rawValue)` | "), "\(code)")
+        }
     }
 
     @Test("a video's flaws are those of its transcoding, by the same names")

@@ -104,9 +104,10 @@ const chinese = {
     stateRunning: '正在处理',
     stateReady: '可以播放',
     stateFailed: '处理失败',
+    processingFailed: '处理失败：{reason}',
     noticeProcessing: '视频正在处理中，完成后会自动更新。',
-    noticeFailed: '视频处理失败，可以播放或下载原视频。',
-    noticeFailedUnplayable: '视频处理失败，而浏览器不能播放这种格式（{type}）的视频，请下载原视频后用播放器观看。',
+    noticeFailed: '视频处理失败。{reason}可以播放或下载原视频。',
+    noticeFailedUnplayable: '视频处理失败。{reason}浏览器也不能播放这种格式（{type}）的视频，请下载原视频后用播放器观看。',
     noticeUnplayable: '浏览器不能播放这种格式（{type}）的视频，请下载后用播放器观看。',
     noticeUnplayableYet: '浏览器不能播放这种格式（{type}）的视频，处理完成后即可在此播放。',
     noticeDamaged: '浏览器无法播放此视频，请重试，或下载后用播放器观看。',
@@ -115,11 +116,25 @@ const chinese = {
     noticeUnavailable: '服务暂时不可用，正在重试。',
     noticeLogin: '请先登录，登录后本页会自动继续。',
     noticeForbidden: '没有权限查看此视频。',
-    noticeFailedDamaged: '视频处理失败，浏览器也无法播放原视频，请重试，或下载后用播放器观看。',
+    noticeFailedDamaged: '视频处理失败。{reason}浏览器也无法播放原视频，请重试，或下载后用播放器观看。',
     newVersion: '播放处理后的版本',
     progressProcessing: '处理进度',
     seekBar: '带预览图的播放进度',
     positionOf: '{position}，共 {duration}',
+    'failure.nothing-plays': '文件中没有可以播放的内容：文件已损坏，或不是视频。',
+    'failure.no-picture': '文件中没有画面。',
+    'failure.unknown-codec': '服务器无法识别画面的编码格式。',
+    'failure.encrypted': '视频已加密。',
+    'failure.too-much': '视频太长，或画面太大，无法处理。',
+    'failure.time-limit': '处理时间超过了限制。',
+    'failure.memory-limit': '处理所需的内存超过了服务器的限制。',
+    'failure.no-space': '服务器没有足够的空间保存处理结果。',
+    'failure.tool-failed': '处理视频的程序出错。',
+    'failure.worker-died': '处理多次中断。',
+    'failure.cancelled': '处理已被取消。',
+    'failure.internal': '服务器出错。',
+    'flaw.truncated': '文件在视频中途结束，已有的部分可以播放。',
+    'flaw.damaged': '视频有一部分已损坏，其余部分可以播放。',
 };
 
 const english = {
@@ -234,10 +249,12 @@ const english = {
     stateRunning: 'Being processed',
     stateReady: 'Ready to play',
     stateFailed: 'Processing failed',
+    processingFailed: 'Processing failed: {reason}',
     noticeProcessing: 'The video is being processed. This page updates itself when that is done.',
-    noticeFailed: 'Processing failed. You can play or download the original.',
+    noticeFailed: 'Processing failed. {reason} You can play or download the original.',
     noticeFailedUnplayable:
-        'Processing failed, and browsers cannot play this format ({type}). Download the original and open it in a player.',
+        'Processing failed. {reason} Browsers cannot play this format ({type}) either. Download the original and open it in '
+        + 'a player.',
     noticeUnplayable: 'Browsers cannot play this format ({type}). Download the video and open it in a player.',
     noticeUnplayableYet: 'Browsers cannot play this format ({type}). It will play here once it has been processed.',
     noticeDamaged: 'The browser cannot play this video. Try again, or download it and open it in a player.',
@@ -247,12 +264,26 @@ const english = {
     noticeLogin: 'Log in first. This page then goes on by itself.',
     noticeForbidden: 'You have no permission to see this video.',
     noticeFailedDamaged:
-        'Processing failed, and the browser cannot play the original. Try again, or download it and open it in a '
-        + 'player.',
+        'Processing failed. {reason} The browser cannot play the original either. Try again, or download it and open it in '
+        + 'a player.',
     newVersion: 'Play the processed version',
     progressProcessing: 'Processing progress',
     seekBar: 'Seek with preview pictures',
     positionOf: '{position} of {duration}',
+    'failure.nothing-plays': 'Nothing in the file can be played: it is damaged, or no video.',
+    'failure.no-picture': 'There is no picture in the file.',
+    'failure.unknown-codec': 'The picture is of a kind that the server does not know.',
+    'failure.encrypted': 'The video is encrypted.',
+    'failure.too-much': 'The video is too long, or its picture too large, to be processed.',
+    'failure.time-limit': 'Processing took longer than it may.',
+    'failure.memory-limit': 'Processing needs more memory than the server has for it.',
+    'failure.no-space': 'The server had no room for the result.',
+    'failure.tool-failed': 'A program that processes videos has failed.',
+    'failure.worker-died': 'Processing was interrupted again and again.',
+    'failure.cancelled': 'Processing was cancelled.',
+    'failure.internal': 'The server has had an error.',
+    'flaw.truncated': 'The file ends in the middle of the video; what there is of it plays.',
+    'flaw.damaged': 'Parts of the video are damaged; the rest plays.',
 };
 
 function preferredLanguage() {
@@ -281,6 +312,27 @@ export function text(key, values = {}) {
     const message = messages[key];
     const form = typeof message === 'string' ? message : message[plurals.select(values.count)] ?? message.other;
     return form.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+/**
+ * Why a video could not be processed.
+ *
+ * @param {?string} failure the server's name for it
+ * @returns {string} a sentence
+ */
+export function failureText(failure) {
+    return text(`failure.${failure}` in messages ? `failure.${failure}` : 'failure.internal');
+}
+
+/**
+ * What is wrong with a video that plays.
+ *
+ * @param {?string[]} flaws the server's names for it; those that this page does not know are left out
+ * @returns {string} sentences, empty without a flaw
+ */
+export function flawsText(flaws) {
+    const keys = (flaws ?? []).map((flaw) => `flaw.${flaw}`).filter((key) => key in messages);
+    return keys.map((key) => text(key)).join(language === 'zh' ? '' : ' ');
 }
 
 /**
