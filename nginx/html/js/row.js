@@ -2,6 +2,7 @@ import { fillClasses } from './classes.js';
 import { formatSize } from './format.js';
 import { applyTexts, text } from './messages.js';
 import { serverWords } from './problems.js';
+import { processingText } from './processing.js';
 import { speedText, statusText } from './status.js';
 
 /** Milliseconds between two changes of the speed, which nobody can read faster. */
@@ -27,6 +28,7 @@ export class Row {
         this.delete = this.#find('[data-delete]');
         this.status = this.#find('[data-words]');
         this.said = this.#find('[data-said]');
+        this.processing = this.#find('[data-processing]');
         this.speed = this.#find('[data-speed]');
         this.bar = this.#find('progress');
         this.view = this.#find('[data-view]');
@@ -75,6 +77,8 @@ export class Row {
         this.bar.value = progress;
         setText(this.status, statusText(upload, page));
         setText(this.said, upload.problem ? serverWords(upload.problem) : '');
+        this.processing.dataset.processing = upload.processing?.state ?? '';
+        setText(this.processing, processingText(upload.processing));
         this.#updateSpeed();
 
         this.name.disabled = upload.isStarted;

@@ -7,6 +7,7 @@ import { Login } from './login.js';
 import { recallMD5 } from './md5-memory.js';
 import { applyTexts, locale, text } from './messages.js';
 import { announce, showMessages } from './page-messages.js';
+import { Processing, processingText } from './processing.js';
 import { Queue } from './queue.js';
 import { Reader } from './reader.js';
 import { extensions, isTitle, limitTexts, refusal, setLimits } from './rules.js';
@@ -34,6 +35,7 @@ const list = new List({ onDelete: remove, onRetry: (upload) => queue.retry(uploa
 const login = new Login(askServer, onLoginChange);
 const queue = new Queue(uploads, login, onQueueChange);
 const reader = new Reader(uploads);
+const processing = new Processing(onProcessing);
 
 function add(files) {
     const refused = [];
@@ -86,7 +88,14 @@ function onStateChange(upload) {
     lastStates.set(upload, upload.state);
     const { file, state } = upload;
     if (state === 'exists') showExisting(file.name, upload.video);
+    if (upload.isFinished) processing.follow(upload, () => uploads.includes(upload) && upload.isFinished);
     announce(text('announce', { file: file.name, state: statusText(upload, pageState()) }));
+}
+
+function onProcessing(upload) {
+    list.update(upload, pageState());
+    const { state } = upload.processing;
+    if (state === 'failed') announce(text('announce', { file: upload.file.name, state: processingText(upload.processing) }));
 }
 
 function onLoginChange() {

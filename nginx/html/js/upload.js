@@ -30,6 +30,8 @@ export class Upload {
     problem = null;
     /** @type {?object} what the server says of the video: `video_id` and, of one that was there, name, game and time */
     video = null;
+    /** @type {?object} what the server said last of the video's processing: the fields of video_info */
+    processing = null;
     classID = '';
     /** Numbers of the chunks that the server has. */
     stored = new Set();

@@ -1,6 +1,6 @@
 import { Backoff } from '/js/backoff.js';
 import { formatPercent } from '/js/format.js';
-import { applyTexts, locale, text } from '/js/messages.js';
+import { applyTexts, failureText, flawsText, locale, text } from '/js/messages.js';
 import { LoginNeeded, Refused, videoInfo } from '/js/service.js';
 import { showInformation } from './information.js';
 import { Player } from './player.js';
@@ -12,7 +12,7 @@ const PROCESSING = ['queued', 'running'];
 
 const notice = document.querySelector('#notice');
 const processing = document.querySelector('#processing');
-const player = new Player((key, values) => showNotice(key ?? stateNotice(shown), values));
+const player = new Player((key, values) => showNotice(key ? notices(key, values) : stateNotice(shown)));
 /** What the server said last. */
 let shown = null;
 
@@ -22,16 +22,20 @@ applyTexts(document);
 // The browser has looked at the video, too.
 document.querySelector('#video').addEventListener('loadedmetadata', () => showInformation(shown));
 
-/** What the state of a video makes worth telling. @returns {?string} key of a message */
-function stateNotice({ state }) {
-    if (PROCESSING.includes(state)) return 'noticeProcessing';
-    return state === 'failed' ? 'noticeFailed' : null;
+/** What the state of a video and its flaws make worth telling. @returns {string} empty if nothing is */
+function stateNotice({ state, flaws }) {
+    if (PROCESSING.includes(state)) return notices('noticeProcessing');
+    return state === 'failed' ? notices('noticeFailed') : flawsText(flaws);
 }
 
-/** @param {?string} key of a message; null hides the notice */
-function showNotice(key, values) {
-    notice.hidden = !key;
-    const value = key ? text(key, values) : '';
+/** A message, which may say why the video that is shown could not be processed. */
+function notices(key, values) {
+    return text(key, { reason: failureText(shown?.failure), ...values });
+}
+
+/** @param {string} value empty hides the notice */
+function showNotice(value) {
+    notice.hidden = value === '';
     if (notice.textContent !== value) notice.textContent = value;
 }
 
@@ -55,7 +59,7 @@ function show(video) {
 function showProblem(key) {
     document.querySelector('#title').textContent = text('playTitle');
     notice.classList.add('is-problem');
-    showNotice(key);
+    showNotice(text(key));
 }
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -88,7 +92,7 @@ async function run(videoID) {
                 return showProblem(error.reason === 'forbidden' ? 'noticeForbidden' : 'noticeMissing');
             }
             backoff.fail();
-            showNotice(error instanceof LoginNeeded ? 'noticeLogin' : 'noticeUnavailable');
+            showNotice(text(error instanceof LoginNeeded ? 'noticeLogin' : 'noticeUnavailable'));
             await Promise.race([sleep(backoff.remaining), focused()]);
             continue;
         }

@@ -1,10 +1,14 @@
 import { SeekBar } from './seek-bar.js';
 import { loadThumbnails } from './thumbnails.js';
 
-/** Whether some browser plays files with an extension: all that can be uploaded. */
-const PLAYS = {
-    '3gp': true, asf: false, avi: false, flv: false, m2ts: false, m4v: true, mkv: true, mov: true, mp4: true,
-    mpeg: false, mpg: false, mts: false, ts: false, vob: false, webm: true, wmv: false,
+/**
+ * Types of originals, by extension: all that a server can allow. Chromium plays what is in a mov and knows only the type of its
+ * sister.
+ */
+const TYPES = {
+    '3gp': 'video/3gpp', avi: 'video/x-msvideo', flv: 'video/x-flv', m2ts: 'video/mp2t', m4v: 'video/mp4',
+    mkv: 'video/x-matroska', mov: 'video/mp4', mp4: 'video/mp4', mpeg: 'video/mpeg', mpg: 'video/mpeg', mts: 'video/mp2t',
+    ts: 'video/mp2t', vob: 'video/mpeg', webm: 'video/webm', asf: 'video/x-ms-asf', wmv: 'video/x-ms-wmv',
 };
 
 const HLS = 'application/vnd.apple.mpegurl';
@@ -13,10 +17,14 @@ const HLS = 'application/vnd.apple.mpegurl';
 const END_TOLERANCE = 2;
 
 /**
- * Milliseconds that a stream may be stuck. Chromium waits for ever for some pieces that are not there; a slow connection,
- * for which the stream is the best there is, needs many seconds for one that is.
+ * Milliseconds that a stream may be stuck. Chromium waits for ever for some pieces that are not there, and at holes, and tells
+ * nothing of a piece before it is whole: a slow line, for which the stream is the best there is, looks the same. So the file is
+ * tried after a moment, for a moment: where it comes as fast as it plays, it takes over, else the stream has more time.
  */
-const STUCK_LIMIT = 20_000;
+const STUCK = { trial: 2200, trialTime: 700, limit: 20_000 };
+
+/** Seconds of a file that are enough to know that it comes fast. */
+const ENOUGH = 4;
 
 /**
  * The video element, its links and what plays: the stream if the browser plays HLS by itself, else the processed file, else the
@@ -40,7 +48,8 @@ export class Player {
     /** Whether the user wants it to play. When there is an error, Chromium's controls have stopped it already. */
     #isPlaying = false;
     #thumbnailsAddress = null;
-    #stuck;
+    /** Since when something of the stream is waited for, and what is then done; null while nothing is. */
+    #stuck = null;
     #onNotice;
 
     /** @param {(key: ?string, values?: object) => void} onNotice called with what the user has to know; null: nothing */
@@ -63,8 +72,14 @@ export class Player {
             const isCutOff = this.#video.currentTime < this.#duration - END_TOLERANCE;
             if (isCutOff && this.#source === this.#info.hls_url) this.#fail(true);
         });
-        for (const name of ['waiting', 'seeking', 'seeked', 'playing', 'pause', 'progress', 'timeupdate', 'emptied']) {
+        for (const name of ['loadstart', 'loadeddata', 'suspend', 'progress', 'play', 'timeupdate', 'seeked', 'pause']) {
             listen(name, () => this.#watch());
+        }
+        for (const name of ['seeking', 'emptied']) {
+            listen(name, () => {
+                this.#endWatch();
+                this.#watch();
+            });
         }
         this.#switch.addEventListener('click', () => this.#play(this.#best, this.#video.currentTime, true));
         this.#retry.addEventListener('click', () => {
@@ -90,7 +105,7 @@ export class Player {
         this.#sources = [
             this.#video.canPlayType(HLS) && info.hls_url,
             info.mp4_url,
-            PLAYS[type] !== false && info.video_url,
+            this.#video.canPlayType(TYPES[type] ?? '') && info.video_url,
         ].filter(Boolean);
         this.#video.hidden = this.#sources.length === 0;
         if (this.#video.hidden) {
@@ -136,16 +151,49 @@ export class Player {
         if (readyState > 0 || currentTime > 0) this.#position = currentTime;
     }
 
+    /** Whether something of the stream is to come: it plays, or is to, or has no picture yet. */
+    get #isWaiting() {
+        const { networkState, paused, readyState, seeking } = this.#video;
+        if (this.#source !== this.#info.hls_url) return false;
+        if (seeking || !paused) return true;
+        // A browser may put off loading until the user wants to see the video; this one is at it, and has no picture.
+        return networkState === HTMLMediaElement.NETWORK_LOADING && readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
+    }
+
+    /**
+     * Sees to it that the stream does not wait for ever. To be called when what `isWaiting` tells may have changed, when it has
+     * played on, and when something of it has come. Chromium says that it plays, and stands still: only the time tells.
+     */
     #watch() {
-        clearTimeout(this.#stuck);
-        const { paused, readyState, seeking } = this.#video;
-        const isStuck = seeking || (!paused && readyState < HTMLMediaElement.HAVE_FUTURE_DATA);
-        if (isStuck && this.#source === this.#info.hls_url) this.#stuck = setTimeout(() => this.#fail(), STUCK_LIMIT);
+        const { currentTime } = this.#video;
+        if (!this.#isWaiting || currentTime !== this.#stuck?.position) this.#endWatch();
+        if (!this.#isWaiting) return;
+        this.#stuck ??= { position: currentTime, ended: new AbortController() };
+        const stuck = this.#stuck;
+        stuck.trial ??= setTimeout(() => this.#tryFile(stuck), STUCK.trial);
+        clearTimeout(stuck.limit);
+        stuck.limit = setTimeout(() => this.#fail(), STUCK.limit);
+    }
+
+    #endWatch() {
+        clearTimeout(this.#stuck?.trial);
+        clearTimeout(this.#stuck?.limit);
+        this.#stuck?.ended.abort();
+        this.#stuck = null;
+    }
+
+    async #tryFile(stuck) {
+        const file = this.#info.mp4_url;
+        if (!file || this.#failed.has(file)) return;
+        // It may have played on without having said so.
+        if (this.#video.currentTime !== stuck.position) return this.#watch();
+        const isFast = await comesFast(file, this.#info.duration, stuck.ended);
+        if (isFast && this.#stuck === stuck && this.#video.currentTime === stuck.position) this.#fail();
     }
 
     /** What plays does not: goes on with the next one. */
     #fail(isPlaying = this.#isPlaying) {
-        clearTimeout(this.#stuck);
+        this.#endWatch();
         this.#notePosition();
         this.#failed.add(this.#source);
         if (this.#best) this.#play(this.#best, this.#position, isPlaying);
@@ -163,6 +211,37 @@ export class Player {
         this.#thumbnailsAddress = address;
         const thumbnails = await loadThumbnails(address);
         if (address === this.#thumbnailsAddress) this.#seekBar.thumbnails = thumbnails;
+    }
+}
+
+/**
+ * Whether a file comes at least as fast as it plays.
+ *
+ * @param {string} address
+ * @param {number} duration seconds
+ * @param {AbortController} controller ends it, and is ended by it
+ */
+async function comesFast(address, duration, controller) {
+    const timer = setTimeout(() => controller.abort(), STUCK.trialTime);
+    try {
+        const response = await fetch(address, { signal: controller.signal, cache: 'no-store' });
+        const size = Number(response.headers.get('Content-Length'));
+        if (!response.ok || !size || !duration) return false;
+        const start = performance.now();
+        let bytes = 0;
+        for (let reader = response.body.getReader(); ;) {
+            const { done, value } = await reader.read();
+            bytes += value?.length ?? 0;
+            const played = bytes * duration / size;
+            const seconds = (performance.now() - start) / 1000;
+            if (done || played >= ENOUGH) return true;
+            if (seconds * 1000 >= STUCK.trialTime / 2) return played >= seconds;
+        }
+    } catch {
+        return false;
+    } finally {
+        clearTimeout(timer);
+        controller.abort();
     }
 }
 
