@@ -1,7 +1,7 @@
-import ChunkStore
 import Foundation
-import Testing
 import TestSupport
+import Testing
+import Uploads
 
 /// Originals have a type of their own, wherever one is told, for every extension that can be allowed.
 @Suite struct PlayableTypesTests {
