@@ -33,6 +33,17 @@ import Transcoding
         #expect(shop.workDirectories.isEmpty)
     }
 
+    @Test("how long a video plays is measured, whatever is known before")
+    func duration() throws {
+        let shop = try Shop()
+        let id = try shop.upload(FFmpegVideo(.h264))
+        try shop.execute("UPDATE video_info SET duration = 3606, probed = 1")
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.video(id).state == .ready })
+        worker.stop()
+        #expect(try abs(shop.video(id).duration! - 2) < 0.2)
+    }
+
     @Test("a worker says that it runs, and that it has ended")
     func heartbeat() throws {
         let shop = try Shop()
