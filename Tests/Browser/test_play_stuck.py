@@ -1,7 +1,10 @@
 """A stream that hangs: the file takes over, and nothing but the address changes. On a slow line the stream stays."""
 
+import contextlib
 import time
 import unittest
+
+from playwright.sync_api import Error
 
 import videos
 from play_page import PlayPage, TranscodingCase
@@ -17,6 +20,8 @@ TAKEN_OVER = 6
 
 
 class StuckTests(TranscodingCase):
+    held = ()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -25,7 +30,8 @@ class StuckTests(TranscodingCase):
 
     def open(self, *hanging, **options):
         """The page; `hanging`: what of the video is not answered before `release`, as a glob pattern."""
-        self.held, self.is_released = [], False
+        self.let_go()
+        self.is_released = False
 
         def answer(route):
             if self.is_released:
@@ -35,9 +41,17 @@ class StuckTests(TranscodingCase):
 
         routes = {f"**/{pattern}": answer for pattern in hanging}
         play = PlayPage(self, self.number, init=LOADS, routes=routes, **options)
-        # Before the window is closed: what is held is let go.
-        self.addCleanup(play.page.unroute_all)
+        # Before the window is closed.
+        self.addCleanup(self.let_go)
         return play
+
+    def let_go(self):
+        """Ends what is held, if the browser waits for it still."""
+        self.expect_errors("ERR_FAILED")
+        for route in self.held:
+            with contextlib.suppress(Error):
+                route.abort()
+        self.held = []
 
     def release(self, end):
         """Answers, from now on, and what is held and has an address that ends so."""
@@ -45,6 +59,7 @@ class StuckTests(TranscodingCase):
         for route in self.held:
             if route.request.url.endswith(end):
                 route.continue_()
+        self.held = [route for route in self.held if not route.request.url.endswith(end)]
 
     def seconds_to_the_file(self, play):
         """From the beginning of the stream's load to that of the file's."""
