@@ -149,12 +149,15 @@ class UploadPageTests(BrowserCase):
         empty.touch()
         path = videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id())
         page = UploadPage(self)
+        self.assertFalse(page.page.is_visible("#messages"), "there is nothing to say")
         page.page.set_input_files("#files", [text, empty, path])
         page.wait_for_state(path, "waiting")
         self.assertEqual(page.page.locator("[data-row]").count(), 1)
         said = page.page.inner_text("#messages")
         self.assertIn("notes.txt", said)
         self.assertIn("empty.mp4", said)
+        page.page.click("#close-messages")
+        self.assertFalse(page.page.is_visible("#messages"), "all is said")
 
 
 if __name__ == "__main__":
