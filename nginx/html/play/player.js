@@ -153,8 +153,8 @@ export class Player {
 
     /** Whether something of the stream is to come: it plays, or is to, or has no picture yet. */
     get #isWaiting() {
-        const { networkState, paused, readyState, seeking } = this.#video;
-        if (this.#source !== this.#info.hls_url) return false;
+        const { ended, networkState, paused, readyState, seeking } = this.#video;
+        if (this.#source !== this.#info.hls_url || ended) return false;
         if (seeking || !paused) return true;
         // A browser may put off loading until the user wants to see the video; this one is at it, and has no picture.
         return networkState === HTMLMediaElement.NETWORK_LOADING && readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
