@@ -124,6 +124,26 @@ class ProcessingTests(TranscodingCase):
 
 
 class FailureTests(TranscodingCase):
+    def test_a_video_that_is_cut_off(self):
+        """What there is of it plays, and the page says that the rest is missing."""
+        path = self.directory / "video.mp4"
+        whole = videos.colors().read_bytes()
+        path.write_bytes(whole[:len(whole) * 2 // 3])
+        number = self.server.upload(path)
+        video = self.server.wait_for_state(number, "ready", "failed")
+        self.assertEqual((video["state"], video["flaws"], video["failure"]), ("ready", ["truncated"], None))
+        self.assertTrue(0 < video["duration"] < 11, video["duration"])
+        for lang, words in ("zh", "文件在视频中途结束"), ("en", "The file ends in the middle of the video"):
+            with self.subTest(lang):
+                play = PlayPage(self, number, lang)
+                play.wait_for(lambda: play.video("readyState") > 0, "the video is loaded")
+                self.assertIn(words, play.notice())
+                self.assertAlmostEqual(play.video("duration"), video["duration"], delta=0.2)
+                play.play()
+                play.wait_until_past(0.5)
+                self.assertIn(words, play.notice())
+                accessibility.check(self, play.page, f"truncated {lang}")
+
     def failed(self, path):
         number = self.server.upload(path)
         self.assertEqual(self.server.wait_for_state(number, "failed", "ready")["state"], "failed")
