@@ -46,7 +46,9 @@ import TestSupport
         let turned = workshop.path("turned.mp4")
         try Workshop.ffmpeg(["-i", file, "-c", "copy", "-metadata:s:v", "rotate=90", turned])
         let facts = try facts(workshop, turned, .mov)
-        #expect(facts["colours"]?.hasPrefix("smpte2084, bt2020") == true && facts["sound"] == "none that can be decoded", "\(facts)")
+        #expect(
+            facts["colours"]?.hasPrefix("smpte2084, bt2020") == true && facts["sound"] == "none that can be decoded",
+            "\(facts)")
         #expect(facts["picture"]?.hasSuffix("180x320, yuv420p10le") == true)
     }
 
