@@ -134,15 +134,14 @@ extension SourceFile {
     ///
     /// - Throws: `unsupported` if its first bytes are of no known kind of video.
     package init(of job: Job, in store: any ChunkStore) throws(TranscodingError) {
-        let head: [UInt8]
+        let head: FileHead
         do throws(SystemError) {
             let file = try store.openPublished(job.path)
-            head = try Content.file(file, 0..<file.length()).prefix(Container.signatureLength)
+            head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
         } catch {
             throw TranscodingError(error)
         }
-        guard let container = Container.of(head, allowed: Container.fileExtensions),
-            let demuxer = Demuxer(rawValue: container.demuxer)
+        guard let container = head.container, let demuxer = Demuxer(rawValue: container.demuxer)
         else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
         self.init(path: store.path(ofPublished: job.path), demuxer: demuxer)
     }

@@ -73,7 +73,7 @@ extension EndToEnd {
             #expect(try check().errors.contains(": its own is beside it: mv \(upload).dpkg-dist \(upload)\n"))
         }
 
-        /// Whatever may be uploaded has a type, and the page to play it knows whether a browser can.
+        /// Whatever may be uploaded has a type.
         @Test func knowEveryExtensionThatCanBeAllowed() throws {
             let all = Container.fileExtensions.joined(separator: ",")
             let site = try NginxSite(.handOff, flags: ["--extensions", all])
@@ -84,9 +84,6 @@ extension EndToEnd {
                 let type = try site.send(SentRequest(method: "GET", "/\(path)")).headers["content-type"]
                 #expect(type?.hasPrefix("video/") == true, "\(name): \(type ?? "none")")
             }
-            let player = textOfFile("\(Self.repository)/nginx/html/play/player.js")
-            let table = try #require(player.firstMatch(of: /const PLAYS = \{([^}]*)\}/)).output.1
-            #expect(table.matches(of: /(\w+)'?:/).map { String($0.output.1) } == Container.fileExtensions)
         }
 
         /// The application that has all other addresses lets in whoever it is asked about.

@@ -24,7 +24,7 @@ struct ContainerEnd {
             case .avi: return try end.isMissingInChunks()
             case .mpegts: return try end.isMissingInPackets()
             // ffprobe says so of Matroska; a program stream may end anywhere.
-            case .matroska, .mpeg, .hls: return false
+            case .matroska, .mpeg, .asf, .hls: return false
             }
         }
     }
