@@ -173,7 +173,7 @@ class Site:
         self.socket.close()
         os.chdir("/")
         for _ in range(50):
-            if subprocess.run(["umount", self.data], capture_output=True).returncode == 0:
+            if not os.path.ismount(self.data) or subprocess.run(["umount", self.data], capture_output=True).returncode == 0:
                 break
             await asyncio.sleep(0.1)
         if self.disk is not None:
