@@ -1,8 +1,10 @@
 """Marks in pictures and sound that tell the time in the source, and how they are read after any conversion.
 
 A picture is a grid of 16 × 9 cells. The upper six rows are three rows of eight squares, black or white: 16 bits of the time in
-hundredths of a second, most significant first, a check digit of 4 bits, and white, black, white, black to compare with. Below
-are bars of eight colours, and at the bottom a white block that moves by its own width from picture to picture.
+fiftieths of a second as a Gray code, most significant first, a check digit of 4 bits, and white, black, white, black to compare
+with. No square changes from each fiftieth to the next and back: woven fields of one parity would be all alike, and a deinterlacer
+would take the square for a still one. Below are bars of eight colours, and at the bottom a white block that moves by its own width
+from picture to picture.
 
 The sound is a tone whose pitch steps up each half second, through 24 pitches.
 """
@@ -24,13 +26,15 @@ SILENT = "silent"
 
 
 def check_digit(value):
+    """Of all but the two least bits, as above."""
+    value &= ~3
     return (9 + sum(weight * (value >> shift & 15) for weight, shift in ((1, 0), (3, 4), (5, 8), (7, 12)))) & 15
 
 
 def picture(seconds, index):
     """The cells, as RGB, row by row; `index` decides where the block is."""
-    value = round(seconds * 100)
-    bits = value << 8 | check_digit(value) << 4 | 0b1010
+    value = round(seconds * 50)
+    bits = (value ^ value >> 1) << 8 | check_digit(value) << 4 | 0b1010
     rows = []
     for row in range(3):
         line = b"".join((b"\xEB" if bits >> (23 - row * 8 - column) & 1 else b"\x10") * 6 for column in range(8))
@@ -59,8 +63,10 @@ def read_picture(cells):
         if 0.35 < share < 0.65:
             return None
         bits = bits << 1 | (share > 0.5)
-    value = bits >> 8
-    return value if bits & 255 == check_digit(value) << 4 | 0b1010 else None
+    value = 0
+    for shift in range(15, -1, -1):
+        value |= (bits >> (8 + shift) & 1 ^ value >> (shift + 1) & 1) << shift
+    return 2 * value if bits & 255 == check_digit(value) << 4 | 0b1010 else None
 
 
 def read_bars(cells):

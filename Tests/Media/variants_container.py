@@ -218,7 +218,7 @@ def _(m):
     return named(m, "mp4", lambda content: box(b"uuid", bytes(range(16)) + b"a recorder's") + content, output=FRAGMENTS, video=H264_B)
 
 
-@variant("L", "transport_stream", "mov")
+@variant("L", "transport_stream", "mp4")
 def _(m):
     return named(m, "ts", audio=MP2)
 
@@ -228,7 +228,7 @@ def _(m):
     return named(m, "mkv")
 
 
-@variant("L", "webm", "mov")
+@variant("L", "webm", "avi")
 def _(m):
     return named(m, "webm", video=VP9, audio=OPUS)
 
@@ -238,7 +238,7 @@ def _(m):
     return named(m, "flv", audio=MP3)
 
 
-@variant("L", "quicktime", "ts")
+@variant("L", "quicktime", "flv")
 def _(m):
     return named(m, "mov", video=MJPEG, audio=PCM)
 

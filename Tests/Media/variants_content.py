@@ -145,19 +145,20 @@ for name, container, curve, picture_codec, more in HDR:
 
 # -- K. Interlaced, and the header does not say so --
 
-def woven(m, seconds=3, flags=(), fields="interleave_top", since=0, **how):
+def woven(m, seconds=3, fields="interleave_top", since=0, **how):
     """Two pictures in one, of 50 a second; `since`: before it each picture is whole, twice."""
     whole = m.path("whole.mkv")
     m.encode(whole, rate=50, seconds=seconds, video=["-c:v", "ffv1", "-pix_fmt", "yuv420p"], audio=PCM, size=how.pop("size", (352, 288)))
+    # Something that moves evenly below the marks, as in a real scene: by what its edges do a comb is told from a flicker.
+    moving = "testsrc2=size=160x90:rate=50[thing];[0:v][thing]overlay=x='mod(t*180,W)-80':y=H*2/3:shortest=1[moving];[moving]"
     # Both fields of a picture that is whole are of one time.
     graph = f"tinterlace={fields}"
     if since:
         graph = (f"split[a][b];[a]trim=end={since},fps=25[whole];[b]trim=start={since},setpts=PTS-STARTPTS,{graph}[woven];"
                  "[whole][woven]concat=n=2")
     video, audio = how.pop("video"), how.pop("audio", MP2)
-    ffmpeg("-i", whole, "-filter_complex",
-           f"[0:v]{graph},setfield=prog,format={how.pop('pixels', 'yuv420p')}[v]",
-           "-map", "[v]", "-map", "0:a", *video, *audio, *flags, m.target)
+    ffmpeg("-i", whole, "-filter_complex", f"{moving}{graph},setfield=prog,format={how.pop('pixels', 'yuv420p')}[v]", "-map", "[v]",
+           "-map", "0:a", *video, *audio, m.target)
     frames = [(number / 50, number * 2) for number in range(round(seconds * 50))]
     return right(frames, seconds, (0, seconds))
 
