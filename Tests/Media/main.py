@@ -30,6 +30,8 @@ from tools import ToolFailed
 CHUNK = 2 << 20
 # Seconds after which a file that nothing is heard of is given up.
 PATIENCE = 300
+# Seconds that a worker may take for one file: what hours are announced for is encoded for hours.
+LONGEST_JOB = 120
 # Small, so that a small file has several qualities too.
 PROFILE = {
     "preset": "veryfast",
@@ -123,19 +125,27 @@ class Run:
 
     async def wait(self, file):
         """What video_info says at the end, or None."""
-        deadline, last = time.monotonic() + PATIENCE, None
+        deadline, last, began = time.monotonic() + PATIENCE, None, None
         while time.monotonic() < deadline:
             reply = await self.client.ask("video_info", video_id=file.video_id)
             file.state = reply.data.get("state", "")
             if file.state in ("ready", "failed"):
                 return reply.data
-            rows = self.site.select("SELECT j.state, j.attempts, j.error FROM job j JOIN video_info v USING (path) WHERE v.video_id = ?",
-                                    file.video_id)
-            if rows and rows[0][0] == "queued" and rows[0][1] > 0:
-                file.problems.append(f"the first attempt failed: {short(rows[0][2])}")
+            rows = self.site.select(
+                "SELECT j.state, j.attempts, j.error, j.job_id FROM job j JOIN video_info v USING (path) WHERE v.video_id = ?", file.video_id)
+            state, attempts, error, job = rows[0] if rows else ("", 0, "", 0)
+            if state == "running":
+                began = began or time.monotonic()
+            if state == "queued" and attempts > 0:
+                # It would be tried again twice, in minutes.
+                file.problems.append(f"the first attempt failed: {short(error)}")
+            elif began is not None and time.monotonic() > began + LONGEST_JOB:
+                file.problems.append(f"is not done after {LONGEST_JOB} s, progress {reply.data.get('progress')}")
+            if file.problems:
+                await self.site.command("job", "cancel", str(job))
                 return None
             # While others are before it, it may wait.
-            working = self.site.select("SELECT sum(state IN ('ready', 'failed')), sum(attempts), max(progress) FROM job")[0]
+            working = self.site.select("SELECT sum(state IN ('done', 'failed')), sum(attempts), max(progress) FROM job")[0]
             if working != last:
                 deadline, last = time.monotonic() + PATIENCE, working
             await asyncio.sleep(0.25)
