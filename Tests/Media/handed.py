@@ -13,9 +13,9 @@ def whole(seconds, size=LARGE, rate=25, **more):
     return Expected(duration=seconds, test_source=(size, rate, [(0, seconds, 0)]), size=size, pitch=440, **more)
 
 
-def gone(start, end):
-    """Held from `start` to `end`."""
-    return [(0, start, 0), (end, 1e9, end)]
+def gone(start, end, seconds):
+    """What is from `start` to `end` is held; it is not looked at."""
+    return [(0, start, 0), (end, seconds, end)]
 
 
 ALL = {
@@ -35,8 +35,8 @@ ALL = {
     "subtitle_longer.mp4": whole(3),
     "apac_first.mp4": Expected(duration=4, size=LARGE, pitch=880, test_source=(LARGE, 25, [(0, 4, 0)])),
     "mjpeg_first.mp4": whole(3),
-    "flv_reschange.flv": Expected(duration=6, pitch=440, test_source=(LARGE, 25, [(3.1, 6, -0.0)]), blurred=[(0, 3.1)]),
-    "lost_pictures.flv": Expected(duration=6, size=LARGE, pitch=440, test_source=(LARGE, 25, gone(1.9, 4.1))),
+    "flv_reschange.flv": Expected(duration=6, pitch=440, test_source=(LARGE, 25, [(3.1, 6, 0.1)]), blurred=[(0, 3.1)]),
+    "lost_pictures.flv": Expected(duration=6, size=LARGE, pitch=440, test_source=(LARGE, 25, gone(1.9, 4.1, 6))),
     # Packets before 0.7 s are gone, the next key frame is at 2 s; from where its sound begins or from there.
     "mid_gop.flv": Expected(duration=4.65, duration_tolerance=0.85, size=LARGE, pitch=440),
     "picture_later.flv": Expected(duration=6, size=LARGE, pitch=440, test_source=(LARGE, 25, [(2.1, 6, 2.1)]), blurred=[(0, 2.1)]),

@@ -201,8 +201,6 @@ class Checker:
             say(f"needs version {needed} and says {version}")
         if not playlist.has("EXT-X-ENDLIST"):
             say("has no EXT-X-ENDLIST: it would be loaded again and again")
-        elif playlist.lines[-1].strip() != "#EXT-X-ENDLIST" and any(not line.startswith("#") for line in playlist.lines[-1:]):
-            say("goes on after EXT-X-ENDLIST")
         if playlist.has("EXT-X-PLAYLIST-TYPE") and playlist.value("EXT-X-PLAYLIST-TYPE") != "VOD":
             say(f"is of the type {playlist.value('EXT-X-PLAYLIST-TYPE')}")
         if playlist.has("EXT-X-BYTERANGE") or playlist.has("EXT-X-KEY"):

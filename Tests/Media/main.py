@@ -161,8 +161,11 @@ class Run:
             if information is not None:
                 await self.look(file, information)
         except ToolFailed as error:
-            file.problems.append(f"cannot be made: {error}")
-        print(f"{'ok   ' if not file.problems else 'WRONG'} {file.name:30} {file.state:8} {'; '.join(file.problems)}", flush=True)
+            file.problems.append(str(error))
+        except Exception as error:  # The others are looked at all the same.
+            file.problems.append(f"the test itself failed: {type(error).__name__}: {error}")
+        right = f" (right: {file.expected.text})" if file.problems and file.expected and file.expected.text else ""
+        print(f"{'ok   ' if not file.problems else 'WRONG'} {file.name:30} {file.state:8} {'; '.join(file.problems)}{right}", flush=True)
 
     async def look(self, file, information):
         expected = file.expected

@@ -14,11 +14,18 @@ class ToolFailed(Exception):
 
 def run(arguments, content=None):
     """What the tool wrote to standard output."""
-    ended = subprocess.run(arguments, input=content, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIME_LIMIT,
-                           stdin=subprocess.DEVNULL if content is None else None)
+    ended = started(arguments, content)
     if ended.returncode != 0:
         raise ToolFailed(f"{' '.join(map(str, arguments))[:600]}: {last_lines(ended.stderr)}")
     return ended.stdout
+
+
+def started(arguments, content=None):
+    how = {"stdin": subprocess.DEVNULL} if content is None else {"input": content}
+    try:
+        return subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIME_LIMIT, **how)
+    except subprocess.TimeoutExpired:
+        raise ToolFailed(f"{' '.join(map(str, arguments))[:600]}: takes longer than {TIME_LIMIT} s") from None
 
 
 def ffmpeg(*arguments, content=None):
@@ -33,8 +40,7 @@ def ffprobe(path, *arguments):
 
 def complaints(*arguments):
     """(what a tool said and whether it failed, what it wrote). Nothing is said of what is whole."""
-    ended = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "2", *map(str, arguments)], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIME_LIMIT)
+    ended = started(["ffmpeg", "-nostdin", "-v", "error", "-y", "-threads", "2", *map(str, arguments)])
     said = last_lines(ended.stderr)
     if ended.returncode != 0 and not said:
         said = f"ffmpeg ended with {ended.returncode}"
