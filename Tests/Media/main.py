@@ -24,6 +24,7 @@ import registry
 import variants_container  # noqa: F401: registers its variants
 import variants_content  # noqa: F401
 import variants_time  # noqa: F401
+import variants_usual  # noqa: F401
 from maker import Maker
 from tools import ToolFailed
 
