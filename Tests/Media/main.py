@@ -111,8 +111,8 @@ class Run:
         content = file.path.read_bytes()
         chunks = max(1, -(-len(content) // CHUNK))
         fields = {
-            "guid": f"media{self.seed}n{number:04}", "file_name": file.path.name, "name": file.path.name, "type": "video/mp4", "size": len(content),
-            "md5": hashlib.md5(content).hexdigest(), "class_id": "0"}
+            "guid": f"media{self.seed}n{number:04}", "file_name": file.path.name, "name": file.path.name, "type": "video/mp4",
+            "size": len(content), "md5": hashlib.md5(content).hexdigest(), "class_id": "0"}
         for chunk in range(chunks):
             more = {"chunks": chunks, "chunk": chunk} if chunks > 1 else {}
             reply = await self.client.upload(fields | more, content[chunk * CHUNK:(chunk + 1) * CHUNK])
@@ -186,8 +186,9 @@ class Run:
             # Whole seconds are what the contract has had.
             if abs(information["duration"] - round(expected.duration)) > 0.5 or not isinstance(information["duration"], int):
                 file.problems.append(f"video_info says {information['duration']} s instead of {expected.duration:.2f}")
-        if expected.size is not None and (information["width"], information["height"]) != expected.size:
-            file.problems.append(f"video_info says {information['width']}x{information['height']} instead of {expected.size[0]}x{expected.size[1]}")
+        size = information["width"], information["height"]
+        if expected.size is not None and size != expected.size:
+            file.problems.append(f"video_info says {size[0]}x{size[1]} instead of {expected.size[0]}x{expected.size[1]}")
         for name in ("mp4_url", "hls_url"):
             if not information[name]:
                 file.problems.append(f"{name} is empty")

@@ -170,8 +170,8 @@ def check_files(directory, results):
     tell("no sound", silent, "has no sound")
     muted = remade("muted", "-c:v", "copy", "-af", "volume=enable='between(t,3,3.6)':volume=0", *AAC)
     tell("sound that is away for 0.6 s", muted, "its sound is wrong")
-    doubled = remade("doubled", "-c:v", "copy", "-af", "asplit[a][b];[b]atrim=0:4[c];[a]atrim=4:8,asetpts=PTS-STARTPTS[d];[d][c]concat=n=2:v=0:a=1",
-                     *AAC)
+    turned = "asplit[a][b];[b]atrim=0:4[c];[a]atrim=4:8,asetpts=PTS-STARTPTS[d];[d][c]concat=n=2:v=0:a=1"
+    doubled = remade("doubled", "-c:v", "copy", "-af", turned, *AAC)
     tell("sound in another order", doubled, "its sound is wrong")
     turned = remade("turned", "-vf", "split[a][b];[a]trim=0:4[c];[b]trim=4:8,setpts=PTS-STARTPTS[d];[d][c]concat=n=2", "-c:a", "copy", *H264)
     tell("pictures in another order", turned, "pictures are wrong")

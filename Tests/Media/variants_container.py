@@ -7,7 +7,7 @@ from maker import AAC, FRAGMENTS, H264_B, MJPEG, MP2, MP3, MPEG2, MPEG4, OPUS, P
 from registry import variant
 from tools import ffmpeg
 
-# Hertz of what nobody should hear.
+# Hertz of what is not to be heard.
 WRONG = 3400
 
 

@@ -117,8 +117,8 @@ def _(m):
 def hdr(m, transfer, pixels, video, matrix="bt2020nc", output=(), tags=True, **how):
     """The bars as they are in SDR, mapped to BT.2020 and a transfer of HDR: what comes back has their colours."""
     named = {"smpte2084": "smpte2084", "arib-std-b67": "arib-std-b67", "bt2020-10": "2020_10"}[transfer]
-    graph = (f"setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv,format=yuv444p,zscale=t=linear:npl=203,format=gbrpf32le,"
-             f"zscale=p=2020:t={named}:m=2020_ncl:npl=203:r=tv,format={pixels}")
+    graph = ("setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv,format=yuv444p,zscale=t=linear:npl=203,"
+             f"format=gbrpf32le,zscale=p=2020:t={named}:m=2020_ncl:npl=203:r=tv,format={pixels}")
     marked = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", matrix, "-color_range", "tv"]
     frames = m.encode(seconds=m.random.choice([2, 3]), filters=graph, video=[*video, *marked], output=output, **how)
     end = len(frames) / how.get("rate", 25)
@@ -134,8 +134,10 @@ HDR = [
     ("pq_hevc", "mp4", "smpte2084", HEVC_10, {}), ("hlg_hevc", "mov", "arib-std-b67", HEVC_10, {"rate": 30}),
     ("pq_vp9", "webm", "smpte2084", VP9_10, {"audio": OPUS}), ("hlg_vp9", "mkv", "arib-std-b67", VP9_10, {"audio": OPUS}),
     ("pq_av1", "mkv", "smpte2084", AV1_10, {"audio": OPUS}), ("hlg_h264", "mp4", "arib-std-b67", H264_10, {}),
-    ("hlg_prores", "mov", "arib-std-b67", PRORES, {"pixels": "yuv422p10le", "audio": PCM}), ("wide_h264", "mp4", "bt2020-10", H264_8, {"pixels": "yuv420p"}),
-    ("hlg_hevc", "ts", "arib-std-b67", HEVC_10, {"audio": AC3}), ("pq_fragments", "mp4", "smpte2084", HEVC_10, {"output": FRAGMENTS, "rate": 60}),
+    ("hlg_prores", "mov", "arib-std-b67", PRORES, {"pixels": "yuv422p10le", "audio": PCM}),
+    ("wide_h264", "mp4", "bt2020-10", H264_8, {"pixels": "yuv420p"}),
+    ("hlg_hevc", "ts", "arib-std-b67", HEVC_10, {"audio": AC3}),
+    ("pq_fragments", "mp4", "smpte2084", HEVC_10, {"output": FRAGMENTS, "rate": 60}),
 ]
 for name, container, curve, picture_codec, more in HDR:
     def _(m, transfer=curve, video=picture_codec, how=more):
