@@ -13,6 +13,8 @@ LONGEST_DOUBT = 0.1
 SYNC_TOLERANCE = 0.1
 # Hundredths: a conversion to a constant rate may leave the last picture before a still out.
 CODE_TOLERANCE = 5
+# Seconds without a picture at the beginning: pictures in another order than shown, and no edit list.
+LATEST_FIRST = 0.15
 
 
 class Decoded:
@@ -109,7 +111,7 @@ def check_durations(decoded, expected):
     if holes:
         longest = max(later - earlier for earlier, later in holes)
         problems.append(f"{len(holes)} holes between pictures, up to {longest:.2f} s, the first at {holes[0][0]:.2f}")
-    if moments[0] > 0.1:
+    if moments[0] > LATEST_FIRST:
         problems.append(f"the first picture comes at {moments[0]:.2f} s")
     if decoded.heard and wanted is not None and decoded.sound_end > wanted + tolerance:
         problems.append(f"its sound goes on until {decoded.sound_end:.2f} s")

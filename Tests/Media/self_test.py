@@ -187,7 +187,9 @@ def check_files(directory, results):
     tell("tags of HDR", tagged, "not tagged bt709")
     tell("8 bits of HDR with the tags of SDR", *hdr_without_mapping(directory))
     tell("HDR that is mapped", *hdr_mapped(directory))
-    woven, frames = made("woven", rate=50, filters="tinterlace=interleave_top,setfield=prog", size=(352, 288))
+    weave = ("null[marked];testsrc2=size=160x90:rate=50[thing];[marked][thing]overlay=x='mod(t*180,W)-80':y=H*2/3:shortest=1,"
+             "tinterlace=interleave_top,setfield=prog")
+    woven, frames = made("woven", rate=50, filters=weave, size=(352, 288))
     tell("combs", woven, "have combs", right(frames, 8, (0, 8)))
     deep = remade("deep", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-c:a", "copy")
     tell("10 bits", deep, "yuv420p10le")
