@@ -99,7 +99,7 @@ def right(frames, duration, sound=None, **more):
     """`sound`: a pair for all of it from 0 on, or the pieces of Expected.sound."""
     if isinstance(sound, tuple):
         sound = [(0, sound[1] - sound[0], sound[0])]
-    return Expected(duration=duration, frames=frames, sound=sound, has_sound=bool(sound), **more)
+    return Expected(duration=duration, frames=frames, sound=sound, **{"has_sound": bool(sound)} | more)
 
 
 def moved(frames, seconds):
