@@ -18,7 +18,8 @@ def profile(name, pixels="yuv420p"):
 # Name, container, codec of the picture, of the sound, what else is different.
 KINDS = [
     ("baseline", "mp4", profile("baseline"), AAC, {}), ("main", "mp4", profile("main"), AAC, {}), ("high", "mov", profile("high"), AAC, {}),
-    ("high422", "mov", profile("high422", "yuv422p10le"), AAC, {}), ("high444", "mp4", profile("high444", "yuv444p"), AAC, {}), ("high10", "mkv", profile("high10", "yuv420p10le"), AAC, {}),
+    ("high422", "mov", profile("high422", "yuv422p10le"), AAC, {}), ("high444", "mp4", profile("high444", "yuv444p"), AAC, {}),
+    ("high10", "mkv", profile("high10", "yuv420p10le"), AAC, {}),
     ("full_range", "mp4", [*H264[:-1], "yuvj420p"], AAC, {}), ("hevc", "mov", HEVC, AAC, {}), ("vp8", "webm", VP8, OPUS, {}),
     ("vp9", "webm", VP9, OPUS, {}), ("av1", "mkv", AV1, OPUS, {}), ("prores", "mov", PRORES, PCM, {}),
     ("dnxhr", "mov", ["-c:v", "dnxhd", "-profile:v", "dnxhr_sq", "-pix_fmt", "yuv422p"], PCM, {}),
@@ -35,7 +36,8 @@ KINDS = [
     ("short", "mp4", H264, AAC, {"seconds": 0.2}), ("large", "mp4", H264, AAC, {"size": (1920, 1080), "seconds": 2}),
     ("odd", "mov", [*H264[:-1], "yuv444p"], AAC, {"size": (321, 181)}), ("upright", "mp4", H264, AAC, {"size": (180, 320)}),
     ("fragments", "mp4", H264_B, AAC, {"output": FRAGMENTS}),
-    ("dash", "mp4", H264, AAC, {"output": ["-movflags", "dash+global_sidx+frag_keyframe+empty_moov"], "gop": 25}), ("no_sound", "mp4", H264_B, AAC, {"sound": None}),
+    ("dash", "mp4", H264, AAC, {"output": ["-movflags", "dash+global_sidx+frag_keyframe+empty_moov"], "gop": 25}),
+    ("no_sound", "mp4", H264_B, AAC, {"sound": None}),
 ]
 for name, container, picture_codec, sound_codec, more in KINDS:
     def _(m, video=picture_codec, audio=sound_codec, how=more):
