@@ -3,25 +3,30 @@ import Foundation
 import GRDB
 import TestSupport
 
-/// `Tests/bench transcoding`: what workers cost those who upload meanwhile, and whether they do each job once.
+/// `Tests/bench transcoding`: what a conversion costs, what workers cost those who upload meanwhile, and whether they do each job
+/// once.
 struct TranscodingLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcoding",
-        abstract: "Measure uploads while workers transcode, against an idle machine.",
+        abstract: "Measure a conversion, and uploads while workers transcode, against an idle machine.",
         discussion: """
-            Queues videos of 720p, then uploads the same amount with and without workers, in turns. At the end the \
+            First the processor time of a conversion and of a remux, by this version and another one in turns. Then it \
+            queues videos of 720p, then uploads the same amount with and without workers, in turns. At the end the \
             workers finish all jobs, and each must have been done once.
             """)
 
-    @Option(help: "Videos that are queued.") var jobs = 100
+    @Option(help: "Videos that are queued; 0: only the conversion is measured.") var jobs = 100
     @Option(help: "Workers, each a process with its default number of jobs.") var workers = 2
     @Option(help: "How often everything is measured.") var rounds = 3
     @Option(help: "MiB of the video that is uploaded.") var size = 512
+    @Option(help: "Seconds of the video whose conversion is measured; 0: none.") var seconds = 60
+    @Option(help: "The binary of another version, whose conversion is measured, too.") var against: String?
     @Option(help: "Where everything is written meanwhile.") var directory = FileManager.default.temporaryDirectory.path
 
     func validate() throws {
-        guard jobs > 0, workers > 0, rounds > 0, (3...2048).contains(size) else {
-            throw ValidationError("jobs, workers and rounds are above 0, the size is from 3 to 2048")
+        guard jobs >= 0, workers > 0, rounds > 0, (3...2048).contains(size), (0...3600).contains(seconds) else {
+            throw ValidationError(
+                "workers and rounds are above 0, the size is from 3 to 2048, the seconds are from 0 to 3600")
         }
     }
 
@@ -29,6 +34,11 @@ struct TranscodingLoad: ParsableCommand {
         let place = "\(directory)/bench-\(getpid())"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: place) }
+        if seconds > 0 {
+            let binaries = [("this version", NginxSite.binary)] + (against.map { [("the other one", $0)] } ?? [])
+            try ConversionCost(binaries: binaries, rounds: rounds, seconds: seconds, directory: place).run()
+        }
+        guard jobs > 0 else { return }
         let site = try NginxSite(
             .handOff, flags: ["--transcode", "yes"], directory: URL(fileURLWithPath: place + "/site"))
 

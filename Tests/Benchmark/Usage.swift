@@ -16,9 +16,14 @@ enum Usage {
     }
 
     /// CPU seconds of this process.
-    static var ownCPUSeconds: Double {
+    static var ownCPUSeconds: Double { cpuSeconds(of: RUSAGE_SELF) }
+
+    /// CPU seconds of the children of this process that have ended and were waited for.
+    static var endedChildrenCPUSeconds: Double { cpuSeconds(of: RUSAGE_CHILDREN) }
+
+    private static func cpuSeconds(of processes: __rusage_who) -> Double {
         var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        getrusage(__rusage_who_t(processes.rawValue), &usage)
         func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }

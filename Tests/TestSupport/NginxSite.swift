@@ -10,6 +10,7 @@ package final class NginxSite: Site {
     package let dataDirectory: URL
     package let mode: BodyMode
     package let port: UInt16
+    private let binary: String
     private let flags: [String]
     private let limits: [String]
     private let faults: FaultLibrary?
@@ -31,6 +32,7 @@ package final class NginxSite: Site {
     /// - Parameters:
     ///   - flags: more flags for `video-intake serve`, like `["--size-limit", "3G"]`.
     ///   - limits: options of prlimit(1) for the responder, like `["--nofile=64"]`.
+    ///   - binary: another one than that under test.
     ///   - directory: where everything is written; a new one by default. It goes with the site.
     ///   - authenticates: whether owners are named by an authentication service, as login.conf does it. The service here
     ///     lets in whoever says an owner.
@@ -38,11 +40,12 @@ package final class NginxSite: Site {
     ///   - environment: what responder and workers have in theirs, besides.
     ///   - configure: changes nginx's files before nginx starts, as an operator does.
     package init(
-        _ mode: BodyMode, flags: [String] = [], limits: [String] = [], directory: URL? = nil,
-        authenticates: Bool = false, faults: FaultLibrary? = nil, environment: [String: String] = [:],
-        configure: (NginxFiles) throws -> Void = { _ in }
+        _ mode: BodyMode, flags: [String] = [], limits: [String] = [], binary: String = NginxSite.binary,
+        directory: URL? = nil, authenticates: Bool = false, faults: FaultLibrary? = nil,
+        environment: [String: String] = [:], configure: (NginxFiles) throws -> Void = { _ in }
     ) throws {
         self.mode = mode
+        self.binary = binary
         self.environment = environment
         self.flags = flags
         self.limits = limits
@@ -58,7 +61,7 @@ package final class NginxSite: Site {
         let files = try NginxFiles(for: self)
         if authenticates { try files.authenticate() }
         try configure(files)
-        if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path) }
+        if access(cataloguePath, F_OK) != 0 { try Self.makeCatalogue(in: dataDirectory.path, by: binary) }
         try startResponder()
         try startNginx()
         Self.running.withLock { running in
@@ -141,7 +144,7 @@ extension NginxSite {
     package var nginx: ChildProcess { processes.withLock { $0.nginx! } }
 
     /// Makes an empty catalogue, as an administrator does it before the first start.
-    package static func makeCatalogue(in directory: String) throws {
+    package static func makeCatalogue(in directory: String, by binary: String = NginxSite.binary) throws {
         let made = try ChildProcess.run(binary, ["init", "--data-directory", directory])
         guard made.end == .exit(0) else { throw NotReady(description: "\(binary) init: \(made.errors)") }
     }
@@ -154,8 +157,8 @@ extension NginxSite {
         let environment = environment.merging(faults?.environment(for: dataDirectory) ?? [:]) { $1 }
         // prlimit(1) becomes the responder.
         let child = try ChildProcess(
-            limits.isEmpty ? Self.binary : "prlimit",
-            (limits.isEmpty ? [] : limits + [Self.binary]) + [
+            limits.isEmpty ? binary : "prlimit",
+            (limits.isEmpty ? [] : limits + [binary]) + [
                 "serve", "--socket", "video-intake.sock", "--data-directory", directory, "--body-directory",
                 "\(directory)/body", "--video-domain", "http://127.0.0.1:\(port)", "--reserve", "0", "--time-zone",
                 "UTC",
@@ -169,7 +172,7 @@ extension NginxSite {
     package func startWorker(_ flags: [String] = []) throws -> ChildProcess {
         let directory = dataDirectory.path
         return try ChildProcess(
-            Self.binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
+            binary, ["worker", "--data-directory", directory, "--reserve", "0", "--transcode", "yes"] + flags,
             environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory,
             output: "\(directory)/log/worker.out",
             errors: "\(directory)/log/worker.log")
@@ -197,7 +200,7 @@ extension NginxSite {
             isHealthy() || processes.withLock { $0.nginx?.poll() != nil || $0.responder?.poll() != nil }
         }
         guard isReady, isHealthy() else {
-            throw NotReady(description: "\(Self.binary) behind nginx is not ready\n\(nginxLog)\n\(responderLog)")
+            throw NotReady(description: "\(binary) behind nginx is not ready\n\(nginxLog)\n\(responderLog)")
         }
     }
 
