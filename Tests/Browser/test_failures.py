@@ -131,5 +131,30 @@ class WordsTests(TranscodingCase):
                     self.wait_for(page.page, lambda: expected in self.processing(page, path), expected)
 
 
+class FilesTests(TranscodingCase):
+    """What a worker says of real files."""
+
+    def files(self):
+        """{reason: a file of which nothing can be made for it}."""
+        unknown = self.directory / "unknown.mp4"
+        unknown.write_bytes(videos.silent().read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"free"))
+        return {
+            "nothing-plays": videos.junk_mp4(self.directory / "nothing.mp4"), "no-picture": videos.sound_only(), "unknown-codec": unknown,
+            "encrypted": videos.encrypted(), "too-much": videos.too_large(),
+        }
+
+    def test_the_page_says_why_nothing_is_made_of_a_file(self):
+        numbers = {failure: self.server.upload(path) for failure, path in self.files().items()}
+        for failure, number in numbers.items():
+            with self.subTest(failure):
+                video = self.server.wait_for_state(number, "ready", "failed")
+                self.assertEqual((video["state"], video["failure"]), ("failed", failure))
+                for lang in LANGUAGES:
+                    play = PlayPage(self, number, lang)
+                    play.wait_for(play.notice, "there is a notice")
+                    self.assertIn(FAILURES[failure][lang], play.notice())
+                    play.page.context.close()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -75,6 +75,26 @@ def colors_flv():
     return made("colors.flv", *COLORS, "-c:v", "flv1", "-q:v", "5", "-c:a", "libmp3lame")
 
 
+def silent():
+    return made("silent.mp4", "-f", "lavfi", "-i", CALM, "-t", "1", *H264)
+
+
+def sound_only():
+    return made("sound-only.mp4", "-f", "lavfi", "-i", "sine=440", "-t", "2", "-c:a", "aac")
+
+
+def encrypted():
+    """By ISO/IEC 23001-7, as shops of films deliver them."""
+    key, name = "00112233445566778899aabbccddeeff", "0123456789abcdef0123456789abcdef"
+    return made("encrypted.mp4", "-f", "lavfi", "-i", CALM, "-t", "2", *H264, "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key,
+                "-encryption_kid", name)
+
+
+def too_large():
+    """Wider than any picture may be."""
+    return made("too-large.avi", "-f", "lavfi", "-i", "color=red:size=8224x16:rate=5", "-t", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+
+
 def junk(path, length=200_000):
     """A file that is not a video, whatever its name says."""
     path.write_bytes(b"This is not a video.\n" * (length // 21))
