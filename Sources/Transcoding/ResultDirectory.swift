@@ -65,6 +65,17 @@ struct ResultDirectory {
         return bytes
     }
 
+    /// Removes a file that is directly in the directory. Harmless if there is none.
+    func removeFile(_ name: String) throws(TranscodingError) {
+        do throws(SystemError) {
+            let directory = try Descriptor(directory: path)
+            _ = try SystemError.check("unlinkat") { unlinkat(directory.number, name, 0) }
+        } catch  where error.code == ENOENT {
+        } catch {
+            throw TranscodingError(error)
+        }
+    }
+
     /// Makes all files and directories survive power loss.
     ///
     /// - Returns: the bytes of all files.

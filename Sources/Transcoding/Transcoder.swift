@@ -53,7 +53,15 @@ package struct Transcoder: Sendable {
         let tools = ToolRunner(
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
-        let look = try SourceLook.of(source, bytes: bytes, tools)
+        var (source, look) = (source, try SourceLook.of(source, bytes: bytes, tools))
+        if look.losesPackets && look.isCountable {
+            watch.limit += 2 * limits.readingTime(bytes)
+            do throws(TranscodingError) {
+                (source, look) = try StraightCopy.make(of: source, look, tools)
+            } catch  where error.code == .toolFailed || error.code == .unsupported {
+                logger.notice("some packets of the video are lost", metadata: ["cause": "\(error)"])
+            }
+        }
         let profile = try look.duration <= limits.duration ? profile : copying(profile, look, logger)
         var cost = look.cost
         cost.encodedPixels = TranscodingJob.encodedPixels(look, profile)

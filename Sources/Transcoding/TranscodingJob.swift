@@ -2,6 +2,7 @@ import Logging
 
 /// One video on its way: what is known of it, and how far it is. Used by one thread.
 final class TranscodingJob {
+    /// What is read: the uploaded file, or a straight copy of it.
     let source: SourceFile
     let look: SourceLook
     let cost: TranscodingCost
@@ -79,6 +80,7 @@ final class TranscodingJob {
             }
             finish(.thumbnails)
         }
+        if source.path != tools.source { try directory.removeFile(StraightCopy.name) }
         for command in profile.commands { try run(command) }
         result.size = try directory.sync()
         meter.finishAll()
@@ -135,7 +137,10 @@ final class TranscodingJob {
     private func run(_ command: [String]) throws(TranscodingError) {
         try tools.run(
             TranscodingCommand.fill(
-                command, with: ["input": source.path, "output": directory.path, "duration": "\(duration)"]),
+                command,
+                with: [
+                    "input": tools.source ?? source.path, "output": directory.path, "duration": "\(duration)",
+                ]),
             writing: .command(tools.limits), startsProcesses: true)
         meter.finish(Self.commandWeight)
     }

@@ -108,6 +108,37 @@ import Testing
         ).split(separator: "\n").compactMap { Double($0.prefix { $0 != "," }) }.sorted()
     }
 
+    @Test("nothing is lost where the clock of a file of fragments begins again", arguments: [1, 10])
+    func fragments(gop: Int) throws {
+        let workshop = try Workshop()
+        // Dark, then bright, in a file of fragments each: the fragments of both, behind the head of the first.
+        func part(_ name: String, _ colour: String, _ seconds: Int) throws -> Data {
+            let arguments =
+                "-f lavfi -i color=\(colour):size=320x180:rate=25 \(Self.sound) -t \(seconds) \(Self.x264) "
+                + "-g \(25 * gop) -c:a aac -movflags frag_keyframe+empty_moov+default_base_moof"
+            try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [workshop.path(name)])
+            return try Data(contentsOf: URL(fileURLWithPath: workshop.path(name)))
+        }
+        let first = try part("a.mp4", "black", 3)
+        let second = try part("b.mp4", "white", 2)
+        let start = try #require(second.firstRange(of: Data("moof".utf8))).lowerBound - 4
+        let source = workshop.path("both.mp4")
+        try (first + second[start...]).write(to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .mov)
+        #expect(abs((result.source.duration ?? 0) - 5) < 0.1 && result.flaws == [])
+        #expect(!workshop.exists("work/\(StraightCopy.name)"))
+        for file in ["video.mp4", "hls/480/index.m3u8"] {
+            // How bright each picture is.
+            let lines = try Workshop.command([
+                "ffmpeg", "-nostdin", "-v", "error", "-i", workshop.path("work/\(file)"), "-vf",
+                "fps=25,signalstats,metadata=mode=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-",
+            ]).split(separator: "\n")
+            let pictures = lines.compactMap { $0.hasPrefix("lavfi") ? Double($0.split(separator: "=").last!) : nil }
+            let bright = pictures.filter { $0 > 128 }.count
+            #expect(abs(bright - 50) <= 2 && abs(pictures.count - 125) <= 2, "\(file) \(bright) of \(pictures.count)")
+        }
+    }
+
     @Test("a sound that has no decoder does not stand before one that has")
     func noDecoder() throws {
         let workshop = try Workshop()

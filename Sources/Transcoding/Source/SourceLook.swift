@@ -11,12 +11,12 @@ struct SourceLook {
     let interlacing: Interlacing
     let cost: TranscodingCost
     /// Whether something is missing at its end.
-    let isCutOff: Bool
+    private(set) var isCutOff: Bool
     let demuxer: SourceFile.Demuxer
     /// Seconds that the file says it lasts, `nil` if it does not.
-    let announced: Double?
+    private(set) var announced: Double?
     /// Tracks of picture and sound in the file.
-    let trackCount: Int
+    private(set) var trackCount: Int
     let pictures: TrackPackets
     private let sounds: TrackPackets?
 
@@ -73,6 +73,29 @@ extension TrackPackets {
         if cutOff > 0 { return "an edit list cuts some of it off" }
         if corrupt > 0 { return "some of it is missing" }
         return changes > 0 ? "its parameters change" : nil
+    }
+}
+
+// MARK: - What the demuxer loses
+
+extension SourceLook {
+    /// Whether the demuxer discards packets that nothing else has. A decoder does not show them; copying them makes
+    /// them usual ones.
+    var losesPackets: Bool { pictures.lostAtRestart > 0 || sounds?.lostAtRestart ?? 0 > 0 }
+
+    /// Whether its packets can be copied one by one to the times they have here.
+    var isCountable: Bool {
+        [pictures, sounds].compactMap { $0 }.allSatisfy {
+            !$0.hasTooManyRuns && $0.withoutTime == 0 && $0.cutOff == 0 && $0.changes == 0
+        }
+    }
+
+    /// The same with what only the uploaded file tells.
+    func told(by original: SourceLook) -> SourceLook {
+        var look = self
+        look.isCutOff = look.isCutOff || original.isCutOff
+        (look.announced, look.trackCount) = (original.announced, original.trackCount)
+        return look
     }
 }
 

@@ -54,7 +54,8 @@ struct Timeline: Equatable, Sendable {
         var tracks = [picture]
         if let sound, !sound.runs.isEmpty { tracks.append(sound) }
         guard !picture.runs.isEmpty else { return nil }
-        let pieces = Self.pieces(tracks.map(\.runs))
+        let isInOrder = tracks.allSatisfy { $0.lostAtRestart == 0 }
+        let pieces = Self.pieces(tracks.map(\.runs), isInOrder: isInOrder)
         let offsets = Self.offsets(pieces, tracks.map(\.runs))
 
         // On a clock without jumps.
@@ -105,16 +106,25 @@ struct Timeline: Equatable, Sendable {
 
     /// Finds the runs that belong together: in the order of the file, each one to the latest piece, unless that has a run of the
     /// same track already or is another kind of jump, or another time.
-    private static func pieces(_ tracks: [[TrackPackets.Run]]) -> [Piece] {
+    ///
+    /// - Parameter isInOrder: whether packets come in the order of the file. From fragments of an MP4 those with the least
+    ///   time come first, so that all restarts of one track may come before the first one of the other; then a run belongs to
+    ///   the earliest piece.
+    private static func pieces(_ tracks: [[TrackPackets.Run]], isInOrder: Bool) -> [Piece] {
         let all = tracks.enumerated().flatMap { track, runs in
             runs.enumerated().map { (track: track, number: $0.offset, run: $0.element) }
         }.sorted { $0.run.position < $1.run.position }
         var pieces: [Piece] = []
         for (track, number, run) in all {
-            if let last = pieces.last, !last.has(track), last.beginning == run.beginning,
-                run.beginning == .start || abs(run.start - last.start) <= togetherness
-            {
-                pieces[pieces.count - 1].runs.append((track, number))
+            // Those after the last one of this track.
+            let own = pieces.lastIndex { $0.has(track) } ?? -1
+            let open = (own + 1..<pieces.count).filter { isInOrder ? $0 == pieces.count - 1 : true }
+            let place = open.first { place in
+                pieces[place].beginning == run.beginning
+                    && (run.beginning == .start || abs(run.start - pieces[place].start) <= togetherness)
+            }
+            if let place {
+                pieces[place].runs.append((track, number))
             } else {
                 pieces.append(Piece(beginning: run.beginning, start: run.start, runs: [(track, number)]))
             }

@@ -37,6 +37,8 @@ struct TrackPackets: Equatable, Sendable {
     private(set) var packetsBeforeKey = 0
     /// Packets that an edit list cuts off after the first one that is shown.
     private(set) var cutOff = 0
+    /// Packets at the beginning of runs that the demuxer discards, though nothing else has what is in them.
+    private(set) var lostAtRestart = 0
     private(set) var withoutTime = 0
     private(set) var corrupt = 0
     private(set) var encrypted = 0
@@ -46,6 +48,22 @@ struct TrackPackets: Equatable, Sendable {
     private(set) var longestGap = 0.0
     /// How often packets follow each other in so many units of 0.1 ms.
     private(set) var intervals: [Int: Int] = [:]
+
+    /// Discarded packets in a row whose clock has gone back. ffmpeg's demuxer takes the first fragment of an MP4 whose clock
+    /// begins again for a repetition of what was before.
+    private struct Stretch: Equatable, Sendable {
+        let firstPacket: Int
+        let position: Int
+        var count: Int
+        /// Bytes.
+        var size: Int
+        var start: Double
+        var end: Double
+        var decoded: Double
+    }
+    private var stretch: Stretch?
+    /// Bytes of the run.
+    private var runSize = 0
 
     /// Times that wait for others before them: pictures are shown in another order than they are decoded in.
     private var waiting: [Double] = []
@@ -78,12 +96,63 @@ struct TrackPackets: Equatable, Sendable {
         }
         if packet.isDiscarded {
             if !runs.isEmpty { cutOff += 1 }
+            noteDiscarded(time, packet, position: position)
             return
         }
+        endStretch(before: packet.decodingTime ?? time)
         if firstKey == nil {
             if packet.isKey { firstKey = time } else { packetsBeforeKey += 1 }
         }
         note(time, decoded: packet.decodingTime ?? time, duration: packet.duration, position: position)
+        runSize += packet.size
+    }
+
+    private mutating func noteDiscarded(_ time: Double, _ packet: Packet, position: Int) {
+        guard let last = lastDecoded else { return }
+        let decoded = packet.decodingTime ?? time
+        if var known = stretch, decoded >= known.decoded - Self.backTolerance {
+            known.count += 1
+            known.size += packet.size
+            known.start = min(known.start, time)
+            known.end = max(known.end, time + packet.duration)
+            known.decoded = max(known.decoded, decoded)
+            stretch = known
+            return
+        }
+        endStretch(before: nil)
+        if decoded < (lastDecoded ?? last) - Self.backTolerance {
+            stretch = Stretch(
+                firstPacket: count, position: position, count: 1, size: packet.size, start: time,
+                end: time + packet.duration, decoded: decoded)
+        }
+    }
+
+    /// Decides what a stretch is before a packet that is shown, or at the end: a run that begins again, or a repetition.
+    ///
+    /// The next packet of one that begins again goes on from it, and has gone back too. Where it has not, or there is none,
+    /// the stretch begins where the run began, and has not the same bytes.
+    private mutating func endStretch(before next: Double?) {
+        guard let known = stretch, let last = lastDecoded, let run = runs.last else { return }
+        stretch = nil
+        let goesOn = next.map { abs($0 - known.decoded) <= Self.forwardTolerance } ?? true
+        let hasGoneBack = next.map { $0 < last - Self.backTolerance } ?? false
+        let isLikeRun =
+            abs(known.start - run.start) <= Self.backTolerance && known.end - known.start > Self.backTolerance
+            && known.size != runSize && next.map { abs($0 - known.decoded) <= Self.backTolerance } ?? true
+        guard goesOn && hasGoneBack || isLikeRun else { return }
+        guard runs.count < Self.mostRuns else { return }
+        runs[runs.count - 1].end = plainEnd
+        drain(to: 0)
+        lastShown = nil
+        runs.append(
+            Run(
+                beginning: .back, firstPacket: known.firstPacket, position: known.position, start: known.start,
+                end: known.end))
+        plainEnd = known.end
+        lastDecoded = known.decoded
+        runSize = known.size
+        cutOff -= known.count
+        lostAtRestart += known.count
     }
 
     private mutating func note(_ time: Double, decoded: Double, duration: Double, position: Int) {
@@ -125,6 +194,7 @@ struct TrackPackets: Equatable, Sendable {
                 Run(
                     beginning: beginning, firstPacket: count, position: position, start: time, end: time + duration))
             plainEnd = -.infinity
+            runSize = 0
         }
         noteEnd(time, duration)
         lastDecoded = decoded
@@ -151,5 +221,8 @@ struct TrackPackets: Equatable, Sendable {
     }
 
     /// After the last packet.
-    mutating func finish() { drain(to: 0) }
+    mutating func finish() {
+        endStretch(before: nil)
+        drain(to: 0)
+    }
 }

@@ -96,6 +96,56 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
         #expect(isNear(timeline.duration, 6))
     }
 
+    /// Packets of fragments as ffmpeg's demuxer passes them on: those that go back in their first fragment are discarded.
+    ///
+    /// - Parameter isAgain: whether packets of the same time are the same in all parts.
+    private func fragments(
+        _ parts: [Range<Double>], fragment: Double, isAgain: Bool, stream: Int = 0
+    ) -> TrackPackets {
+        var packets = TrackPackets()
+        var before = -Double.infinity
+        var position = 1000 * stream
+        for (number, part) in parts.enumerated() {
+            var fragmentStart = part.lowerBound
+            while fragmentStart < part.upperBound {
+                let last = before
+                for unit in Int(fragmentStart * 25)..<Int(min(fragmentStart + fragment, part.upperBound) * 25) {
+                    before = Double(unit) / 25
+                    packets.take(
+                        Packet(
+                            stream: stream, time: before, decodingTime: before, duration: 0.04,
+                            size: 100 + unit % 7 + (isAgain ? 0 : number),
+                            isKey: unit % 25 == 0, isDiscarded: last >= before), position: position)
+                    position += 1
+                }
+                fragmentStart += fragment
+            }
+        }
+        packets.finish()
+        return packets
+    }
+
+    @Test(
+        "the first fragments after a clock has begun again are shown, those that repeat what was before are not",
+        arguments: [
+            ([0.0..<4, 0..<3], 1.0, 25, 0, 7.0), ([0..<4, 0..<3, 0..<5], 1, 50, 0, 12),
+            // One fragment each: all that follow are discarded.
+            ([0..<4, 0..<3, 0..<4], 10, 150, 0, 11), ([0..<3, 0..<3], 10, 0, 75, 3),
+            ([0..<6, 4..<10], 2, 0, 50, 10), ([0..<6, 4..<6], 2, 0, 50, 6),
+        ])
+    func fragments(parts: [Range<Double>], fragment: Double, lost: Int, cutOff: Int, duration: Double) throws {
+        let picture = fragments(parts, fragment: fragment, isAgain: cutOff > 0)
+        #expect(picture.lostAtRestart == lost && picture.cutOff == cutOff)
+        // The sound comes after all of the picture.
+        let timeline = try #require(
+            Timeline(
+                picture: picture,
+                sound: fragments(parts, fragment: fragment, isAgain: cutOff > 0, stream: 1)))
+        #expect(isNear(timeline.duration, duration))
+        #expect(timeline.picture.steps.map(\.offset) == timeline.sound!.steps.map(\.offset))
+        if lost > 0 { #expect(timeline.picture.steps.count == parts.count) }
+    }
+
     @Test("a jump of the clock without picture and sound is taken out", arguments: [11.0, 3600, 90_000])
     func jump(by seconds: Double) throws {
         var file = MadeFile()

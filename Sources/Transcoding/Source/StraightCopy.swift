@@ -1,0 +1,40 @@
+/// A copy of a video's packets with the times of its time line, for a source of which the demuxer would lose some.
+///
+/// It is in the directory of the result until that is made.
+enum StraightCopy {
+    static let name = "straight.mp4"
+
+    /// Copies the chosen tracks, and looks at the copy.
+    ///
+    /// - Parameter look: of the source, which `losesPackets` and `isCountable`.
+    /// - Throws: `toolFailed` or `unsupported` if its packets cannot be copied.
+    static func make(
+        of source: SourceFile, _ look: SourceLook, _ tools: ToolRunner
+    ) throws(TranscodingError) -> (SourceFile, SourceLook) {
+        var arguments = ["-map", "0:\(look.picture)", "-bsf:v", times(look.timeline.picture)]
+        if let number = look.sound, let sound = look.timeline.sound {
+            arguments += ["-map", "0:\(number)", "-bsf:a", times(sound)]
+        }
+        try tools.run(
+            // All packets, or they would be counted wrongly.
+            FFmpeg.command + ["-copyts"] + source.arguments(sideLimit: tools.limits.side) + arguments
+                + FFmpeg.streamsOnly + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mp4", "-y", "file:\(name)"],
+            writing: .copied(look.cost, duration: look.duration))
+        let copy = SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
+        do throws(TranscodingError) {
+            return (copy, try SourceLook.of(copy, bytes: look.cost.bytes, tools).told(by: look))
+        } catch  where error.isOfFile {
+            throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
+        }
+    }
+
+    /// The filter that puts packets where they belong, by their numbers.
+    private static func times(_ track: Timeline.Track) -> String {
+        var offset = 0.0
+        let terms = track.steps.map { step in
+            defer { offset = step.offset }
+            return "gte(N,\(step.packet))*(\(FFmpeg.seconds(step.offset - offset)))"
+        }
+        return "setts=ts='TS+(\(terms.joined(separator: "+")))/TB'"
+    }
+}
