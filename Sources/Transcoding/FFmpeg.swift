@@ -58,10 +58,11 @@ enum FFmpeg {
 
 extension FFmpeg {
     /// The options of a source whose times go by a time line: its clock is set to 0 as it was measured, or left alone if it
-    /// jumps. A picture that changes its size goes on through the same filters; yadif cannot.
+    /// jumps. A picture that changes its size or format goes on through the same filters: new ones would have forgotten
+    /// where they were. A sound cannot.
     static func input(_ look: SourceLook) -> [String] {
         ["-copyts"] + (look.timeline.isRepaired ? [] : ["-itsoffset", seconds(look.timeline.zero)])
-            + (look.interlacing != .none ? [] : ["-reinit_filter:v", "0"])
+            + ["-reinit_filter:v", "0"]
     }
 
     /// The filter that puts the frames of a track whose clock jumps where they belong, with a comma behind it, or nothing.
@@ -74,19 +75,23 @@ extension FFmpeg {
     /// An expression of ffmpeg's for the time of a frame, of `PTS`, `T` and what it was before, `PREV_INT`.
     ///
     /// A frame stays in the step of the one before it unless its clock has jumped; then it belongs to the next one that has such
-    /// a time, which is the next of all unless nothing of that could be decoded.
+    /// a time, which is the next of all unless nothing of that could be decoded. The first frame of a filter that tells its
+    /// place in the file, and a sound that changes its form has more than one filter, belongs to the step of that place.
     private static func repair(_ steps: [Timeline.Step]) -> String {
         // Seconds: a decoder may put out a frame out of order, or one before the first that is to be shown.
         let tolerance = 0.5
         let back = TrackPackets.backTolerance - 0.1
         let forward = TrackPackets.forwardTolerance - 1
-        // Register 0: the number of the step, from 1 on. 1: whether the clock has jumped. 2: the next step.
+        // Register 0: the number of the step, from 1 on. 1: whether the clock has jumped. 2: the next step. 3: whether the place
+        // was told.
         var terms = ["st(1,if(isnan(PREV_INT),1,lt(T,PREV_INT-\(back))+gt(T,PREV_INT+\(forward))))", "st(2,0)"]
         for (number, step) in steps.enumerated().reversed() {
             let range = "\(seconds(step.start - tolerance)),\(seconds(step.end + tolerance))"
             terms.append("st(2,if(ld(1)*gt(\(number + 1),ld(0))*between(T,\(range)),\(number + 1),ld(2)))")
         }
         terms.append("st(0,if(ld(2),ld(2),ld(0)))")
+        let place = steps.dropFirst().map { "+gte(POS,\($0.position))" }.joined()
+        terms.append("if(not(ld(3))*gte(POS,0),st(3,1)+st(0,1\(place)))")
         let offsets = steps.enumerated().map { "eq(ld(0),\($0.offset + 1))*(\(seconds($0.element.offset)))" }
         terms.append("PTS+(\(offsets.joined(separator: "+")))/TB")
         return terms.joined(separator: ";")
@@ -96,7 +101,9 @@ extension FFmpeg {
     /// where there is none the last one, in the colours of all screens.
     static func picture(_ look: SourceLook, to size: PictureSize) -> String {
         let video = look.information.video
-        var filters = look.interlacing.filter.map { [$0] } ?? []
+        // Half pictures are all of one size then.
+        let coded = "scale=\(video.codedSize.width):\(video.codedSize.height):interl=1"
+        var filters = look.interlacing.filter.map { [coded, $0] } ?? []
         filters += ["scale=\(size.width):\(size.height)", "setsar=1"]
         if video.isWide { filters += toneMap(video) }
         filters += [
@@ -107,12 +114,34 @@ extension FFmpeg {
     }
 
     /// The filters that make the sound whole: stereo, its gaps filled, from 0 to the end of the video.
+    ///
+    /// Where the sound changes its form, ffmpeg makes all of them anew, and they have forgotten where they were.
     static func sound(_ look: SourceLook, _ sound: Timeline.Track) -> String {
-        // Not where it begins with the picture: a sound that changes its form would be filled up again from 0.
-        let start = sound.start > 0.05 ? ":first_pts=0" : ""
-        return repair("asetpts", sound, look.timeline) + "aresample=48000:async=1\(start),"
-            + "aformat=channel_layouts=stereo,apad,atrim=start=0:end=\(seconds(look.duration))"
+        let end = "apad,atrim=start=0:end=\(seconds(look.duration))"
+        let input = repair("asetpts", sound, look.timeline) + firstFrame(sound, look.timeline)
+        let form = "aformat=channel_layouts=stereo"
+        guard sound.start > shortestSilence else { return "\(input),aresample=48000:async=1,\(form),\(end)" }
+        // The first frame, in silence at 0: what lies between is a gap. Filters that are made later get no such frame. What they
+        // would keep back is lost with them, so it is one frame, and not all the silence. ainterleave counts in microseconds.
+        let unit = "asettb=1/1000000"
+        return "\(input),asplit[first][all];[first]atrim=end=\(seconds(sound.start + firstSounds)),"
+            + "asetpts=N/SR/TB,volume=0,atrim=end=0.02,\(unit)[silence];[all]\(unit)[heard];"
+            + "[silence][heard]ainterleave,aresample=48000:async=1:min_hard_comp=0.04,\(form),\(end)"
     }
+
+    /// The filter that leaves out a frame with a wrong time: ffmpeg 5.1 counts the first one after a change of the rate at the
+    /// rate before. Of a clock that jumps also those after a change that do not tell their place.
+    private static func firstFrame(_ sound: Timeline.Track, _ timeline: Timeline) -> String {
+        let isKnown = timeline.isRepaired ? "st(0,ld(0)+gte(pos,0));gt(n,0)*gt(ld(0),0)" : "gt(n,0)"
+        return "aselect='\(isKnown)+lt(abs(t-\(seconds(sound.start))),\(decoderDelay))'"
+    }
+
+    /// Seconds that a decoder leaves out at the beginning of a sound, at most.
+    private static let decoderDelay = 0.06
+    /// Seconds that may be missing at the beginning of a sound.
+    private static let shortestSilence = 0.05
+    /// Seconds in which the first frame of a sound is that can be decoded.
+    private static let firstSounds = 1.0
 
     /// Brings HDR and wide colours to BT.709. ITU-R BT.2408: white of an HDR picture is at 203 cd/m2.
     private static func toneMap(_ video: MediaInformation.Video) -> [String] {

@@ -127,15 +127,101 @@ import Testing
         let result = try workshop.run(source, .mov)
         #expect(abs((result.source.duration ?? 0) - 5) < 0.1 && result.flaws == [])
         #expect(!workshop.exists("work/\(StraightCopy.name)"))
+        try expectBright(workshop, 3..<5, seconds: 5)
+    }
+
+    /// Expects dark pictures in all that was made, but in the middle or at the end bright ones.
+    private func expectBright(_ workshop: Workshop, _ bright: Range<Double>, seconds: Double) throws {
         for file in ["video.mp4", "hls/480/index.m3u8"] {
-            // How bright each picture is.
             let lines = try Workshop.command([
                 "ffmpeg", "-nostdin", "-v", "error", "-i", workshop.path("work/\(file)"), "-vf",
                 "fps=25,signalstats,metadata=mode=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-",
             ]).split(separator: "\n")
             let pictures = lines.compactMap { $0.hasPrefix("lavfi") ? Double($0.split(separator: "=").last!) : nil }
-            let bright = pictures.filter { $0 > 128 }.count
-            #expect(abs(bright - 50) <= 2 && abs(pictures.count - 125) <= 2, "\(file) \(bright) of \(pictures.count)")
+            #expect(abs(Double(pictures.count) - 25 * seconds) <= 3, "\(file): \(pictures.count) pictures")
+            let wrong = pictures.enumerated().filter { number, luma in
+                let isSeam = [bright.lowerBound, bright.upperBound].contains { abs(25 * $0 - Double(number)) <= 3 }
+                return !isSeam && (luma > 128) != bright.contains(Double(number) / 25)
+            }
+            #expect(wrong.isEmpty, "\(file): \(wrong.map(\.offset))")
+        }
+    }
+
+    /// Recordings one after the other, as a recorder of television leaves them.
+    private func recording(_ workshop: Workshop, _ parts: [String]) throws -> String {
+        var content = Data()
+        for (number, arguments) in parts.enumerated() {
+            let path = workshop.path("\(number).ts")
+            try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + ["-f", "mpegts", path])
+            content += try Data(contentsOf: URL(fileURLWithPath: path))
+        }
+        let path = workshop.path("recording.ts")
+        try content.write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    @Test(
+        "half pictures that change their size stay where they belong, whatever clock the file has",
+        arguments: [false, true])
+    func interlacedSizes(beginsAgain: Bool) throws {
+        let workshop = try Workshop()
+        func part(_ size: String, _ luma: String, _ more: String) -> String {
+            "-f lavfi -i color=0x\(luma):size=\(size):rate=50,drawgrid=w=90:h=72:color=gray,null[back];"
+                + "testsrc2=size=160x120:rate=50[thing];[back][thing]overlay=x='mod(t*400,W)-80':y=H/3:shortest=1,"
+                + "tinterlace=interleave_top,setfield=tff,format=yuv420p -t 2 \(Self.sound) -t 2 "
+                + "-c:v mpeg2video -flags +ildct+ilme -b:v 3M -g 12 -c:a mp2 \(more)"
+        }
+        let source = try recording(
+            workshop,
+            [
+                part("720x576", "202020", ""),
+                part("544x576", "f0f0f0", beginsAgain ? "" : "-output_ts_offset 2"),
+                part("720x576", "202020", beginsAgain ? "" : "-output_ts_offset 4"),
+            ])
+        let result = try workshop.run(source, .mpegts)
+        #expect(abs((result.source.duration ?? 0) - 6) < 0.15)
+        try expectBright(workshop, 2..<4, seconds: 6)
+    }
+
+    @Test(
+        "a sound that begins late and changes its form is heard where it belongs",
+        arguments: [false, true])
+    func soundForms(beginsAgain: Bool) throws {
+        let workshop = try Workshop()
+        func part(_ tone: Int, _ filter: String, _ more: String) -> String {
+            "-f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=\(tone):sample_rate=48000 -t 3 "
+                + "-filter_complex [1]\(filter)[a] -map 0 -map [a] \(Self.x264) -g 25 -c:a mp2 \(more)"
+        }
+        func offset(_ seconds: Int) -> String { beginsAgain ? "" : "-output_ts_offset \(seconds)" }
+        let source = try recording(
+            workshop,
+            [
+                part(500, "aformat=channel_layouts=stereo,asetpts=PTS+2/TB,atrim=end=3", ""),
+                part(1000, "aformat=sample_rates=44100:channel_layouts=mono", offset(3)),
+                part(2000, "aformat=sample_rates=48000:channel_layouts=stereo", offset(6)),
+            ])
+        _ = try workshop.run(source, .mpegts)
+        for (file, demuxer) in [("video.mp4", "mov"), ("hls/480/index.m3u8", "hls")] {
+            let path = workshop.path("work/\(file)")
+            let times = try Workshop.command([
+                "ffprobe", "-v", "error", "-f", demuxer, "-select_streams", "a", "-show_entries", "packet=pts_time",
+                "-of", "csv=p=0", path,
+            ]).split(separator: "\n").compactMap { Double($0.prefix { $0 != "," }) }
+            let steps = zip(times, times.dropFirst()).map { $1 - $0 }
+            // One after the other, 21.3 ms each. What the filters keep back is lost at a seam.
+            #expect(steps.min()! > 0.001 && steps.max()! < 0.3, "\(file): \(steps.min()!) to \(steps.max()!)")
+            #expect(abs(times.count - 422) <= 16, "\(file): \(times.count) packets")
+            let samples = try Workshop.samples(path)
+            try #require(samples.count > 8 * 8000)
+            // Waves a second in each half second, of which the middle is looked at, but not before a seam.
+            let tones = stride(from: 0.25, to: 8.5, by: 0.5).map { middle in
+                let part = samples[Int((middle - 0.1) * 8000)..<Int((middle + 0.1) * 8000)]
+                return zip(part, part.dropFirst()).filter { $0 < 0 && $1 >= 0 }.count * 5
+            }
+            let right = [0, 0, 0, 0, 500, 500] + Array(repeating: 1000, count: 6) + Array(repeating: 2000, count: 6)
+            for (place, (tone, right)) in zip(tones, right).enumerated() where place != 5 && place != 11 {
+                #expect(abs(tone - right) <= 20, "\(file) \(place)")
+            }
         }
     }
 

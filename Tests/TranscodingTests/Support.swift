@@ -57,6 +57,13 @@ final class Workshop {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The sound of a file in one channel, 8000 samples a second, from the beginning of the file on.
+    static func samples(_ path: String) throws -> [Int16] {
+        let raw = path + ".raw"
+        try ffmpeg(["-i", path, "-vn", "-af", "aresample=8000:async=1:first_pts=0", "-ac", "1", "-f", "s16le", raw])
+        return try Data(contentsOf: URL(fileURLWithPath: raw)).withUnsafeBytes { Array($0.bindMemory(to: Int16.self)) }
+    }
+
     /// Converts a video. Nothing is reported or cancelled unless said so.
     func run(
         _ file: String, _ demuxer: SourceFile.Demuxer, profile: TranscodingProfile = quick,

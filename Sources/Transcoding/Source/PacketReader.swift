@@ -9,6 +9,8 @@ struct Packet: Equatable, Sendable {
     var duration = 0.0
     /// Bytes.
     var size = 0
+    /// Bytes of the file before it; `nil` if the demuxer does not tell.
+    var position: Int?
     /// Whether it can be decoded without another one.
     var isKey = false
     /// Whether it is decoded and not shown: an edit list cuts it off.
@@ -23,12 +25,12 @@ struct Packet: Equatable, Sendable {
 /// Reads what ffprobe writes of packets: `-of csv=p=0` of the entries below, a line for each packet and an empty one after a
 /// packet with side data.
 ///
-///     0,0.023000,0.023000,0.040000,4343,K_
-///     1,3.018000,3.018000,0.023000,212,K_,New Extradata
+///     0,0.023000,0.023000,0.040000,4343,564,K_
+///     1,3.018000,3.018000,0.023000,212,N/A,K_,New Extradata
 struct PacketReader {
     /// What ffprobe is asked to show, in the order in which it shows it.
     static let entries =
-        "packet=stream_index,pts_time,dts_time,duration_time,size,flags:packet_side_data=side_data_type"
+        "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags:packet_side_data=side_data_type"
 
     /// Bytes of a line that are looked at: a packet has less than 100, and no more than a few kinds of side data.
     private static let lineLimit = 512
@@ -58,7 +60,7 @@ struct PacketReader {
 
     private mutating func take(_ receive: (Packet) -> Void) {
         let fields = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        guard fields.count >= 6, let stream = Self.number(fields[0]) else {
+        guard fields.count >= 7, let stream = Self.number(fields[0]) else {
             // More side data of the packet before.
             for field in fields { note(field) }
             return
@@ -68,11 +70,12 @@ struct PacketReader {
         next.duration = max(0, Self.number(fields[3]) ?? 0)
         // No packet has more: a demuxer counts in 32 bits.
         next.size = Int(min(max(0, Self.number(fields[4]) ?? 0), Double(1 << 31)))
-        next.isKey = fields[5].contains(UInt8(ascii: "K"))
-        next.isDiscarded = fields[5].contains(UInt8(ascii: "D"))
-        next.isCorrupt = fields[5].contains(UInt8(ascii: "C"))
+        next.position = Self.number(fields[5]).flatMap { $0 >= 0 ? Int($0) : nil }
+        next.isKey = fields[6].contains(UInt8(ascii: "K"))
+        next.isDiscarded = fields[6].contains(UInt8(ascii: "D"))
+        next.isCorrupt = fields[6].contains(UInt8(ascii: "C"))
         packet = next
-        for field in fields[6...] { note(field) }
+        for field in fields[7...] { note(field) }
     }
 
     private mutating func note(_ sideData: ArraySlice<UInt8>) {

@@ -163,11 +163,7 @@ extension SourceLook {
         let complaints: String
         var tracks = streams.mapValues { _ in TrackPackets() }
         var reader = PacketReader()
-        var position = 0
-        func take(_ packet: Packet) {
-            tracks[packet.stream]?.take(packet, position: position)
-            position += 1
-        }
+        func take(_ packet: Packet) { tracks[packet.stream]?.take(packet) }
         /// Of all pictures together.
         func costs() -> [TranscodingCost] {
             streams.compactMap { number, stream in

@@ -12,6 +12,8 @@ struct Timeline: Equatable, Sendable {
     struct Step: Equatable, Sendable {
         /// The number of the packet among those of the track.
         let packet: Int
+        /// Bytes of the file before that packet.
+        let position: Int
         let offset: Double
         /// Seconds of the file's clock: when its first packet is shown, and its last one ends.
         var start: Double
@@ -54,8 +56,7 @@ struct Timeline: Equatable, Sendable {
         var tracks = [picture]
         if let sound, !sound.runs.isEmpty { tracks.append(sound) }
         guard !picture.runs.isEmpty else { return nil }
-        let isInOrder = tracks.allSatisfy { $0.lostAtRestart == 0 }
-        let pieces = Self.pieces(tracks.map(\.runs), isInOrder: isInOrder)
+        let pieces = Self.pieces(tracks.map(\.runs))
         let offsets = Self.offsets(pieces, tracks.map(\.runs))
 
         // On a clock without jumps.
@@ -69,7 +70,9 @@ struct Timeline: Equatable, Sendable {
                     steps[track][steps[track].count - 1].end = max(last.end, run.end)
                 } else {
                     let packet = steps[track].isEmpty ? 0 : run.firstPacket
-                    steps[track].append(Step(packet: packet, offset: offset, start: run.start, end: run.end))
+                    steps[track].append(
+                        Step(
+                            packet: packet, position: run.position, offset: offset, start: run.start, end: run.end))
                 }
                 starts[track] = min(starts[track], run.start + offset)
                 ends[track] = max(ends[track], run.end + offset)
@@ -85,7 +88,9 @@ struct Timeline: Equatable, Sendable {
         let moved = zip(steps, zip(starts, ends)).map { steps, times in
             Track(
                 steps: steps.map {
-                    Step(packet: $0.packet, offset: $0.offset - first, start: $0.start, end: $0.end)
+                    Step(
+                        packet: $0.packet, position: $0.position, offset: $0.offset - first, start: $0.start,
+                        end: $0.end)
                 },
                 start: max(0, times.0 - first), end: max(0, times.1 - first))
         }
@@ -107,24 +112,18 @@ struct Timeline: Equatable, Sendable {
     /// Finds the runs that belong together: in the order of the file, each one to the latest piece, unless that has a run of the
     /// same track already or is another kind of jump, or another time.
     ///
-    /// - Parameter isInOrder: whether packets come in the order of the file. From fragments of an MP4 those with the least
-    ///   time come first, so that all restarts of one track may come before the first one of the other; then a run belongs to
-    ///   the earliest piece.
-    private static func pieces(_ tracks: [[TrackPackets.Run]], isInOrder: Bool) -> [Piece] {
+    /// Not in the order of the packets: from fragments of an MP4 those with the least time come first, which may be all
+    /// restarts of one track before the first one of the other.
+    private static func pieces(_ tracks: [[TrackPackets.Run]]) -> [Piece] {
         let all = tracks.enumerated().flatMap { track, runs in
             runs.enumerated().map { (track: track, number: $0.offset, run: $0.element) }
         }.sorted { $0.run.position < $1.run.position }
         var pieces: [Piece] = []
         for (track, number, run) in all {
-            // Those after the last one of this track.
-            let own = pieces.lastIndex { $0.has(track) } ?? -1
-            let open = (own + 1..<pieces.count).filter { isInOrder ? $0 == pieces.count - 1 : true }
-            let place = open.first { place in
-                pieces[place].beginning == run.beginning
-                    && (run.beginning == .start || abs(run.start - pieces[place].start) <= togetherness)
-            }
-            if let place {
-                pieces[place].runs.append((track, number))
+            if let last = pieces.last, !last.has(track), last.beginning == run.beginning,
+                run.beginning == .start || abs(run.start - last.start) <= togetherness
+            {
+                pieces[pieces.count - 1].runs.append((track, number))
             } else {
                 pieces.append(Piece(beginning: run.beginning, start: run.start, runs: [(track, number)]))
             }

@@ -17,7 +17,7 @@ struct TrackPackets: Equatable, Sendable {
         let beginning: Beginning
         /// The number of its first packet among those of the track.
         let firstPacket: Int
-        /// The number of its first packet among those of the file.
+        /// Bytes of the file before its first packet.
         let position: Int
         /// Seconds of the file's clock: when the first packet is shown, and when the last one ends.
         var start: Double
@@ -72,6 +72,8 @@ struct TrackPackets: Equatable, Sendable {
     /// Where the run ends if its last packet lasts as long as those before it: before a jump it is said to last up to there.
     private var plainEnd = 0.0
     private var plainDuration = 0.0
+    /// Of the last packet that has one.
+    private var position = 0
 
     /// A decoder holds no more than 16 pictures back: ISO/IEC 14496-10, section A.3.1.
     private static let mostWaiting = 17
@@ -82,9 +84,9 @@ struct TrackPackets: Equatable, Sendable {
     /// Seconds without a packet from which on the clock is taken for one that has jumped.
     static let forwardTolerance = 10.0
 
-    /// - Parameter position: the packet's number among those of the file.
-    mutating func take(_ packet: Packet, position: Int) {
+    mutating func take(_ packet: Packet) {
         defer { count += 1 }
+        position = packet.position ?? position
         if packet.isKey { keyCount += 1 }
         size += packet.size
         if packet.isCorrupt { corrupt += 1 }
@@ -96,18 +98,18 @@ struct TrackPackets: Equatable, Sendable {
         }
         if packet.isDiscarded {
             if !runs.isEmpty { cutOff += 1 }
-            noteDiscarded(time, packet, position: position)
+            noteDiscarded(time, packet)
             return
         }
         endStretch(before: packet.decodingTime ?? time)
         if firstKey == nil {
             if packet.isKey { firstKey = time } else { packetsBeforeKey += 1 }
         }
-        note(time, decoded: packet.decodingTime ?? time, duration: packet.duration, position: position)
+        note(time, decoded: packet.decodingTime ?? time, duration: packet.duration)
         runSize += packet.size
     }
 
-    private mutating func noteDiscarded(_ time: Double, _ packet: Packet, position: Int) {
+    private mutating func noteDiscarded(_ time: Double, _ packet: Packet) {
         guard let last = lastDecoded else { return }
         let decoded = packet.decodingTime ?? time
         if var known = stretch, decoded >= known.decoded - Self.backTolerance {
@@ -155,17 +157,17 @@ struct TrackPackets: Equatable, Sendable {
         lostAtRestart += known.count
     }
 
-    private mutating func note(_ time: Double, decoded: Double, duration: Double, position: Int) {
+    private mutating func note(_ time: Double, decoded: Double, duration: Double) {
         guard var run = runs.last, let last = lastDecoded else {
-            return begin(.start, time, decoded, duration, position)
+            return begin(.start, time, decoded, duration)
         }
         if !hasTooManyRuns, decoded < last - Self.backTolerance {
             runs[runs.count - 1].end = plainEnd
-            return begin(.back, time, decoded, duration, position)
+            return begin(.back, time, decoded, duration)
         }
         if !hasTooManyRuns, decoded > last + Self.forwardTolerance, time > plainEnd + Self.forwardTolerance {
             runs[runs.count - 1].end = plainEnd
-            return begin(.forward, time, decoded, duration, position)
+            return begin(.forward, time, decoded, duration)
         }
         lastDecoded = max(last, decoded)
         run.start = min(run.start, time)
@@ -181,7 +183,7 @@ struct TrackPackets: Equatable, Sendable {
     }
 
     private mutating func begin(
-        _ beginning: Run.Beginning, _ time: Double, _ decoded: Double, _ duration: Double, _ position: Int
+        _ beginning: Run.Beginning, _ time: Double, _ decoded: Double, _ duration: Double
     ) {
         if runs.count >= Self.mostRuns {
             // From here on the clock is taken as it is.

@@ -6,9 +6,9 @@ import Testing
     /// Intervals of pictures at these times, on a clock of so many ticks a second.
     private func intervals(_ times: [Double], ticks: Double = 90_000) -> [Int: Int] {
         var packets = TrackPackets()
-        for (position, time) in times.enumerated() {
+        for time in times {
             let time = (time * ticks).rounded() / ticks
-            packets.take(Packet(time: time, decodingTime: time, isKey: true), position: position)
+            packets.take(Packet(time: time, decodingTime: time, isKey: true))
         }
         packets.finish()
         return packets.intervals

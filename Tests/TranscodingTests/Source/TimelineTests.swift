@@ -22,13 +22,14 @@ private struct MadeFile {
                 picture.take(
                     Packet(
                         time: time + pictureClock, decodingTime: time + pictureClock, duration: 0.04, size: 100,
-                        isKey: isKey), position: position)
+                        position: position, isKey: isKey))
                 position += 1
             }
             if hasSound {
                 sound.take(
-                    Packet(stream: 1, time: time, decodingTime: time, duration: 0.02, size: 10, isKey: true),
-                    position: position)
+                    Packet(
+                        stream: 1, time: time, decodingTime: time, duration: 0.02, size: 10, position: position,
+                        isKey: true))
                 position += 1
             }
         }
@@ -104,7 +105,7 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
     ) -> TrackPackets {
         var packets = TrackPackets()
         var before = -Double.infinity
-        var position = 1000 * stream
+        var position = stream
         for (number, part) in parts.enumerated() {
             var fragmentStart = part.lowerBound
             while fragmentStart < part.upperBound {
@@ -115,7 +116,7 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
                         Packet(
                             stream: stream, time: before, decodingTime: before, duration: 0.04,
                             size: 100 + unit % 7 + (isAgain ? 0 : number),
-                            isKey: unit % 25 == 0, isDiscarded: last >= before), position: position)
+                            position: position, isKey: unit % 25 == 0, isDiscarded: last >= before))
                     position += 1
                 }
                 fragmentStart += fragment
@@ -136,7 +137,6 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
     func fragments(parts: [Range<Double>], fragment: Double, lost: Int, cutOff: Int, duration: Double) throws {
         let picture = fragments(parts, fragment: fragment, isAgain: cutOff > 0)
         #expect(picture.lostAtRestart == lost && picture.cutOff == cutOff)
-        // The sound comes after all of the picture.
         let timeline = try #require(
             Timeline(
                 picture: picture,
@@ -182,7 +182,7 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
         var packets = TrackPackets()
         for position in 0..<100_000 {
             let time = Double.random(in: 0..<1e6, using: &generator)
-            packets.take(Packet(time: time, decodingTime: time, isKey: true), position: position)
+            packets.take(Packet(time: time, decodingTime: time, position: position, isKey: true))
         }
         packets.finish()
         #expect(packets.hasTooManyRuns && packets.runs.count <= 200 && packets.intervals.count <= 4096)
@@ -192,8 +192,8 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
     @Test("nothing that is shown is no time line")
     func nothing() {
         var packets = TrackPackets()
-        packets.take(Packet(isKey: true), position: 0)
-        packets.take(Packet(time: 1, isKey: true, isDiscarded: true), position: 1)
+        packets.take(Packet(isKey: true))
+        packets.take(Packet(time: 1, isKey: true, isDiscarded: true))
         #expect(Timeline(picture: packets, sound: nil) == nil)
     }
 }
