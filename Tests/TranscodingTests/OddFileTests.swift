@@ -244,6 +244,17 @@ import Testing
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
 
+    @Test("a video that is cut off is known as such where only a picture is made of it")
+    func cutOffPoster() throws {
+        let workshop = try Workshop()
+        let whole = try workshop.makeVideo("whole.flv", seconds: 2)
+        #expect(try workshop.run(whole, .flv, profile: Workshop.quick(.poster)).flaws == [])
+        let content = try Data(contentsOf: URL(fileURLWithPath: whole))
+        try content.prefix(content.count * 2 / 3).write(to: URL(fileURLWithPath: workshop.path("cut.flv")))
+        let result = try workshop.run(workshop.path("cut.flv"), .flv, profile: Workshop.quick(.poster))
+        #expect(result.flaws == [.truncated] && result.hasPoster)
+    }
+
     @Test("each reason for which nothing can be made of a file has its code")
     func reasons() throws {
         let workshop = try Workshop()
