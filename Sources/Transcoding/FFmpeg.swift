@@ -104,13 +104,24 @@ extension FFmpeg {
         // Half pictures are all of one size then.
         let coded = "scale=\(video.codedSize.width):\(video.codedSize.height):interl=1"
         var filters = look.interlacing.filter.map { [coded, $0] } ?? []
-        filters += ["scale=\(size.width):\(size.height)", "setsar=1"]
+        filters += [look.pictures.changes > 0 ? fit(size) : "scale=\(size.width):\(size.height)", "setsar=1"]
         if video.isWide { filters += toneMap(video) }
         filters += [
             "fps=\(look.cadence):start_time=0:eof_action=pass", "tpad=stop=-1:stop_mode=clone",
             "trim=end_frame=\(look.pictureCount)", "format=yuv420p",
         ]
         return repair("setpts", look.timeline.picture, look.timeline) + filters.joined(separator: ",")
+    }
+
+    /// The filter for pictures whose form may change in the middle, as when a telephone is turned: another form gets bars beside
+    /// it. What differs by a few pixels is the same form.
+    private static func fit(_ size: PictureSize) -> String {
+        let (width, height) = (size.width, size.height)
+        func side(_ whole: Int, _ fitted: String) -> String {
+            "'if(lt(abs(dar*\(height)/\(width)-1),0.05),\(whole),2*round(min(\(whole),\(fitted))/2))'"
+        }
+        return "scale=w=\(side(width, "\(height)*dar")):h=\(side(height, "\(width)/dar")):eval=frame,"
+            + "pad=\(width):\(height):-1:-1:eval=frame"
     }
 
     /// The filters that make the sound whole: stereo, its gaps filled, from 0 to the end of the video.

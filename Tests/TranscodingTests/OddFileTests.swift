@@ -244,6 +244,68 @@ import Testing
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
 
+    @Test(
+        "a track that begins late is found",
+        arguments: [
+            ("picture.ts", SourceFile.Demuxer.mpegts, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
+            ("picture.mp4", .mov, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
+            ("sound.ts", .mpegts, "-t 9 \(picture) -itsoffset 7 -t 2 \(sound)"),
+        ])
+    func late(name: String, demuxer: SourceFile.Demuxer, inputs: String) throws {
+        let workshop = try Workshop()
+        let arguments = "\(inputs) -map 0 -map 1 \(Self.x264) -c:a aac"
+        try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [workshop.path(name)])
+        let result = try workshop.run(workshop.path(name), demuxer, profile: Workshop.quick(.mp4))
+        #expect(abs((result.source.duration ?? 0) - 9) < 0.1 && result.source.audio != nil && result.flaws == [])
+        #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
+    }
+
+    @Test("pictures whose order of showing is lost are not copied")
+    func lostOrder() throws {
+        let workshop = try Workshop()
+        let source = workshop.path("order.mp4")
+        try Workshop.ffmpeg(
+            "-t 2 \(Self.picture) -c:v libx264 -preset veryfast -bf 2 -pix_fmt yuv420p".split(separator: " ").map(
+                String.init)
+                + [source])
+        #expect(try workshop.run(source, .mov, profile: Workshop.quick(.mp4)).mp4?.hasCopiedVideo == true)
+        var content = try Data(contentsOf: URL(fileURLWithPath: source))
+        let order = try #require(content.firstRange(of: Data("ctts".utf8)))
+        content.replaceSubrange(order, with: Data("free".utf8))
+        try content.write(to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        #expect(result.mp4?.hasCopiedVideo == false && abs((result.source.duration ?? 0) - 2) < 0.1)
+    }
+
+    @Test("a telephone that is turned has bars beside its pictures")
+    func turned() throws {
+        let workshop = try Workshop()
+        func part(_ name: String, _ size: String) throws -> Data {
+            let arguments = "-f lavfi -i color=white:size=\(size):rate=25 -t 2 \(Self.x264)"
+            try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [workshop.path(name)])
+            return try Data(contentsOf: URL(fileURLWithPath: workshop.path(name)))
+        }
+        let source = workshop.path("turned.flv")
+        // Behind the head of 13 bytes.
+        let both = try part("a.flv", "180x320") + part("b.flv", "320x180")[13...]
+        try both.write(to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .flv, profile: Workshop.quick(.mp4))
+        #expect(
+            abs((result.source.duration ?? 0) - 4) < 0.1 && result.mp4?.size == PictureSize(width: 180, height: 320))
+        // The brightness of the upper edge and of the middle.
+        func bright(_ second: Double) throws -> [Bool] {
+            let raw = workshop.path("raw")
+            try Workshop.ffmpeg([
+                "-ss", "\(second)", "-i", workshop.path("work/video.mp4"), "-frames:v", "1", "-vf",
+                "scale=1:9:flags=area", "-pix_fmt", "gray", "-f", "rawvideo", raw,
+            ])
+            let rows = try Data(contentsOf: URL(fileURLWithPath: raw))
+            return [rows[0] > 128, rows[4] > 128]
+        }
+        #expect(try bright(1) == [true, true])
+        #expect(try bright(3) == [false, true])
+    }
+
     @Test("a video that is cut off is known as such where only a picture is made of it")
     func cutOffPoster() throws {
         let workshop = try Workshop()

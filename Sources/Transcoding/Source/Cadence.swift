@@ -31,6 +31,11 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
     /// How far it may be where times are in milliseconds, as in FLV and Matroska.
     private static let roughTolerance = 0.02
 
+    /// Which part of the pictures must follow each other faster than the usual ones, and in what part of the usual time, for
+    /// their cadence to be that of all: a demonstration after slides. Others are bursts of a few, or the jitter of a clock.
+    private static let fasterShare = 0.1
+    private static let faster = 0.55
+
     /// The cadence of a track: of the intervals that are usual in it, not of its average, which gaps make smaller.
     ///
     /// - Parameters:
@@ -44,11 +49,11 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
         }
         // The interval that half of the pictures do not exceed: drops are longer, and bursts of a few are shorter.
         let sorted = intervals.sorted { $0.key < $1.key }
-        var (seen, median) = (0, sorted[0].key)
-        for (interval, count) in sorted {
-            seen += count
-            median = interval
-            if 2 * seen >= total { break }
+        var median = Self.median(sorted)
+        while true {
+            let shorter = sorted.filter { Double($0.key) < Self.faster * Double(median) }
+            guard Double(shorter.reduce(0) { $0 + $1.value }) >= Self.fasterShare * Double(total) else { break }
+            median = Self.median(shorter)
         }
         // The average of those beside it: a clock of milliseconds has 33 and 34 for 30 a second.
         let near = sorted.filter { abs($0.key - median) <= 11 + median / 50 }
@@ -63,6 +68,17 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
         } else {
             self = Self.nearest(rate, within: Self.roughTolerance)
         }
+    }
+
+    /// The interval that half of the pictures do not exceed.
+    private static func median(_ sorted: [(key: Int, value: Int)]) -> Int {
+        let total = sorted.reduce(0) { $0 + $1.value }
+        var seen = 0
+        for (interval, count) in sorted {
+            seen += count
+            if 2 * seen >= total { return interval }
+        }
+        return 0
     }
 
     private static func nearest(_ rate: Double, within tolerance: Double) -> Cadence {

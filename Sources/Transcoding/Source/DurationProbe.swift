@@ -87,7 +87,7 @@ package enum DurationProbe {
             } else {
                 sound.flatMap { Timeline(picture: $0, sound: nil) }
             }
-        return timeline.flatMap { $0.duration > 0 ? $0.duration : nil }
+        return timeline.flatMap { $0.duration > 0 ? ($0.duration * 1000).rounded() / 1000 : nil }
     }
 
     private static func milliseconds(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }

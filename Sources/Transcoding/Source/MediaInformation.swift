@@ -28,6 +28,8 @@ package struct MediaInformation: Equatable, Sendable {
         package let end: Double?
         /// Whether a picture is two half pictures of different times.
         package let isInterlaced: Bool
+        /// Whether its decoder says that pictures are shown in another order than they are decoded in.
+        package let isReordered: Bool
         /// ffmpeg's name of the transfer function, like `bt709`; empty if unknown.
         package let transfer: String
         /// ffmpeg's name of the colour primaries, like `bt709`; empty if unknown.
@@ -57,7 +59,7 @@ extension MediaInformation {
         "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
         "stream_side_data=rotation",
         "stream=index,codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
-            + "color_transfer,color_primaries,avg_frame_rate,channels,sample_rate,start_time,duration",
+            + "color_transfer,color_primaries,avg_frame_rate,has_b_frames,channels,sample_rate,start_time,duration",
     ].joined(separator: ":")
 
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
@@ -108,7 +110,8 @@ extension MediaInformation {
             codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,
             codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit), frameRate: video.frameRate,
             end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order),
-            transfer: video.color_transfer ?? "", primaries: video.color_primaries ?? "")
+            isReordered: video.has_b_frames ?? 0 > 0, transfer: video.color_transfer ?? "",
+            primaries: video.color_primaries ?? "")
         audio = sound.flatMap { audio in
             guard let codec = audio.knownCodec, let channels = audio.channels, channels > 0,
                 let sampleRate = audio.sample_rate.flatMap({ Int($0) }), sampleRate > 0

@@ -25,6 +25,7 @@ struct ProbeReport: Decodable {
         let color_transfer: String?
         let color_primaries: String?
         let avg_frame_rate: String?
+        let has_b_frames: Int?
         let start_time: String?
         let duration: String?
         let channels: Int?

@@ -23,6 +23,11 @@ package struct SourceFile: Sendable {
         self.demuxer = demuxer
     }
 
+    /// Seconds within which a track has to begin, and bytes, to be found in a container that does not announce its tracks, or
+    /// for its codec's parameters to be found. ffmpeg ends its search as soon as all is known.
+    private static let latestTrack = 90
+    private static let probedBytes = 32 << 20
+
     /// The bytes of the file, which must be one that can be read.
     func length() throws(TranscodingError) -> Int {
         // Without waiting for the other end of a pipe.
@@ -41,6 +46,7 @@ package struct SourceFile: Sendable {
         let formats = demuxer == .hls ? "hls,mov" : demuxer.rawValue
         return [
             "-protocol_whitelist", "file", "-format_whitelist", formats,
+            "-analyzeduration", "\(Self.latestTrack * 1_000_000)", "-probesize", "\(Self.probedBytes)",
             "-max_pixels", "\(sideLimit * sideLimit)", "-f", demuxer.rawValue, "-i", "file:\(path)",
         ]
     }

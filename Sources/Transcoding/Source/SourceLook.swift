@@ -45,6 +45,7 @@ extension SourceLook {
         if interlacing != .none { return "it is interlaced" }
         if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
         if pictures.longestGap > Self.longestGap { return "it stands still" }
+        if video.isReordered, !pictures.isReordered { return "its pictures have the times of another order" }
         return pictures.obstacle ?? obstacle(timeline.picture)
     }
 
@@ -70,6 +71,7 @@ extension TrackPackets {
     fileprivate var obstacle: String? {
         if runs.count != 1 || hasTooManyRuns { return "its clock jumps" }
         if withoutTime > 0 { return "it has packets without a time" }
+        if stepsBack > 0 { return "its clock steps back" }
         if cutOff > 0 { return "an edit list cuts some of it off" }
         if corrupt > 0 { return "some of it is missing" }
         return changes > 0 ? "its parameters change" : nil
@@ -142,7 +144,8 @@ extension SourceLook {
         let isStill = pictures.count == 1 && timeline.duration > 1
         let cadence =
             isStill ? Cadence.least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
-        information.duration = max(timeline.duration, 1 / cadence.rate)
+        // To the millisecond: nobody is told more.
+        information.duration = (max(timeline.duration, 1 / cadence.rate) * 1000).rounded() / 1000
         let interlacing = try Interlacing.of(
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration, tools)
         let isMissing = try ContainerEnd.isMissing(in: source)

@@ -40,6 +40,11 @@ struct TrackPackets: Equatable, Sendable {
     /// Packets at the beginning of runs that the demuxer discards, though nothing else has what is in them.
     private(set) var lostAtRestart = 0
     private(set) var withoutTime = 0
+    /// How often packets are to be decoded before those in front of them.
+    private(set) var stepsBack = 0
+    /// Whether pictures are shown in another order than they are decoded in.
+    private(set) var isReordered = false
+    private var lastDecodingTime: Double?
     private(set) var corrupt = 0
     private(set) var encrypted = 0
     /// Packets after the first one that bring other parameters.
@@ -90,6 +95,11 @@ struct TrackPackets: Equatable, Sendable {
         if packet.isKey { keyCount += 1 }
         size += packet.size
         if packet.isCorrupt { corrupt += 1 }
+        if let decoded = packet.decodingTime {
+            if let last = lastDecodingTime, decoded < last { stepsBack += 1 }
+            lastDecodingTime = decoded
+            if let time = packet.time, time != decoded { isReordered = true }
+        }
         if packet.isEncrypted { encrypted += 1 }
         if packet.hasNewParameters && count > 0 { changes += 1 }
         guard let time = packet.time ?? packet.decodingTime else {

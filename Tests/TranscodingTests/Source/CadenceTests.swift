@@ -37,6 +37,15 @@ import Testing
         #expect(Cadence(intervals: intervals(still), announced: 1.55).description == "25")
         let slides = (0..<20).map { Double($0) * 10 }
         #expect(Cadence(intervals: intervals(slides), announced: 0.1).description == "4")
+        let demonstration = slides + (1..<90).map { 190 + Double($0) / 30 }
+        #expect(Cadence(intervals: intervals(demonstration), announced: 0.5).description == "30")
+        let slower = (0..<300).map { Double($0) / 30 } + (1..<50).map { 10 + Double($0) / 5 }
+        #expect(Cadence(intervals: intervals(slower), announced: 17).description == "30")
+        let jitter = (0..<900).map { number -> Double in
+            let late = Double(number * 7919 % 13 - 6) / 1000
+            return Double(number) / 30 + late
+        }
+        #expect((25...33).contains(Cadence(intervals: intervals(jitter), announced: 30).rate))
         let fast = (0..<500).map { Double($0) / 240 }
         #expect(Cadence(intervals: intervals(fast), announced: 90_000).description == "60")
         let odd = (0..<500).map { Double($0) / 17.3 }

@@ -70,6 +70,16 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
         #expect(isNear(timeline.zero, -1) && isNear(timeline.duration, 5) && isNear(timeline.picture.start, 0))
     }
 
+    @Test("packets whose clock steps back, and another order of showing, are noted")
+    func order() {
+        var packets = TrackPackets()
+        for time in [0, 0.04, 0.08, 0.12] { packets.take(Packet(time: time, decodingTime: time, isKey: true)) }
+        #expect(packets.stepsBack == 0 && !packets.isReordered)
+        packets.take(Packet(time: 0.02, decodingTime: 0.02, isKey: true))
+        packets.take(Packet(time: 0.16, decodingTime: 0.06))
+        #expect(packets.stepsBack == 1 && packets.isReordered)
+    }
+
     @Test("a clock that begins again goes on", arguments: [0.0, 100, 3600])
     func again(start: Double) throws {
         var file = MadeFile()
