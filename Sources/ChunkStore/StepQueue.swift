@@ -1,15 +1,12 @@
 import Foundation
+import System
 
 /// Work that goes on in steps, and the threads that do it, which are started as they are needed and never end. Clients take
 /// turns, and so do the items of one client. Thread-safe.
 final class StepQueue<Item: Sendable>: @unchecked Sendable {
     // SAFETY: `condition` guards the variables below it.
     private let condition = NSCondition()
-    /// The items of each client that has some, those that have waited longest first.
-    private var waiting: [String: [Item]] = [:]
-    /// These clients, the one whose turn it is first.
-    private var turns: [String] = []
-    private var count = 0
+    private var waiting = ClientTurns<Item>()
     private var threads = 0
     private var idleThreads = 0
 
@@ -32,7 +29,7 @@ final class StepQueue<Item: Sendable>: @unchecked Sendable {
     /// Takes an item in that needs steps.
     func add(_ item: Item) {
         condition.withLock {
-            append(item)
+            waiting.append(item, of: client(item))
             if idleThreads > 0 {
                 condition.signal()
             } else if threads < threadLimit {
@@ -47,33 +44,20 @@ final class StepQueue<Item: Sendable>: @unchecked Sendable {
     /// - Parameter limit: how many at most.
     func take(atMost limit: Int) -> [Item] {
         condition.withLock {
-            while count == 0 {
+            while waiting.count == 0 {
                 idleThreads += 1
                 condition.wait()
                 idleThreads -= 1
             }
-            let share = (count + threadLimit - 1) / threadLimit
-            return (0..<min(share, limit)).map { _ in next() }
+            let share = (waiting.count + threadLimit - 1) / threadLimit
+            return (0..<min(share, limit)).map { _ in waiting.next()!.item }
         }
     }
 
     /// Puts items behind those of their clients that wait: it is their turn again after them.
     func putBack(_ items: [Item]) {
-        condition.withLock { items.forEach(append) }
-    }
-
-    private func append(_ item: Item) {
-        let client = client(item)
-        if waiting[client] == nil { turns.append(client) }
-        waiting[client, default: []].append(item)
-        count += 1
-    }
-
-    private func next() -> Item {
-        let client = turns.removeFirst()
-        let item = waiting[client]!.removeFirst()
-        if waiting[client]!.isEmpty { waiting[client] = nil } else { turns.append(client) }
-        count -= 1
-        return item
+        condition.withLock {
+            for item in items { waiting.append(item, of: client(item)) }
+        }
     }
 }

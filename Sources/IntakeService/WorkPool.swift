@@ -1,19 +1,15 @@
 import Foundation
+import System
 import Uploads
 
-/// Runs work that may take long on threads of its own: only so many at once, and of one client only its share, so that the
-/// slow work of one client does not keep that of others waiting.
+/// Runs work that may take long on threads of its own: only so many at once, and of one client only its share. Clients take
+/// turns, so that the slow or plentiful work of one does not keep that of others waiting.
 ///
 /// Thread-safe. `condition` guards the variables and is never held while work runs.
 final class WorkPool: @unchecked Sendable {
-    private struct Work {
-        let client: String
-        let body: @Sendable () -> Void
-    }
-
     // SAFETY: `condition` guards the variables below it.
     private let condition = NSCondition()
-    private var waiting: [Work] = []
+    private var waiting = ClientTurns<@Sendable () -> Void>()
     /// How much of each client runs.
     private var running: [String: Int] = [:]
     private var threads = 0
@@ -31,7 +27,7 @@ final class WorkPool: @unchecked Sendable {
 
     func submit(client: String, _ body: @escaping @Sendable () -> Void) {
         condition.withLock {
-            waiting.append(Work(client: client, body: body))
+            waiting.append(body, of: client)
             condition.broadcast()
             // One that is idle may not have woken up yet for what came before, and what waits may not be allowed to run.
             if waiting.count > idleThreads, threads < threadLimit {
@@ -45,11 +41,11 @@ final class WorkPool: @unchecked Sendable {
     private static let idleTime = 10.0
 
     private func work() {
-        while let work = take() {
-            work.body()
+        while let (client, body) = take() {
+            body()
             condition.withLock {
-                running[work.client]! -= 1
-                if running[work.client] == 0 { running[work.client] = nil }
+                running[client]! -= 1
+                if running[client] == 0 { running[client] = nil }
                 // What waited for its client's share may run now; this thread takes it unless another one is faster.
                 condition.signal()
             }
@@ -57,35 +53,28 @@ final class WorkPool: @unchecked Sendable {
     }
 
     /// Waits for work that may run; `nil` if none comes.
-    private func take() -> Work? {
+    private func take() -> (client: String, body: @Sendable () -> Void)? {
         condition.withLock {
             let end = Date(timeIntervalSinceNow: Self.idleTime)
+            var isInTime = true
             while true {
-                if let index = next() {
-                    running[waiting[index].client, default: 0] += 1
-                    return waiting.remove(at: index)
+                if let (client, body) = waiting.next(where: mayRun) {
+                    running[client, default: 0] += 1
+                    return (client, body)
                 }
-                idleThreads += 1
-                let isInTime = condition.wait(until: end)
-                idleThreads -= 1
-                if !isInTime, next() == nil {
+                guard isInTime else {
                     threads -= 1
                     return nil
                 }
+                idleThreads += 1
+                isInTime = condition.wait(until: end)
+                idleThreads -= 1
             }
         }
     }
 
-    /// The first that waits, of the client of which the least runs; `nil` if nothing may run.
-    private func next() -> Int? {
-        var best: (index: Int, running: Int)?
-        for (index, work) in waiting.enumerated() {
-            let count = running[work.client] ?? 0
-            let limit = Client(recorded: work.client).limit(clientLimit, of: threadLimit)
-            guard count < limit, count < best?.running ?? .max else { continue }
-            best = (index, count)
-            if count == 0 { break }
-        }
-        return best?.index
+    /// Whether less of the client runs than its share.
+    private func mayRun(_ client: String) -> Bool {
+        running[client] ?? 0 < Client(recorded: client).limit(clientLimit, of: threadLimit)
     }
 }

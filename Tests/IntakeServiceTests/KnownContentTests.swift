@@ -213,6 +213,33 @@ extension InProcessSite {
     }
 }
 
+/// The turns of clients at work that may take long.
+@Suite struct WorkPoolTurnsTests {
+    @Test("a client's first work waits for one of each other client, however much those have waiting")
+    func turns() {
+        let pool = WorkPool(threadLimit: 2, clientLimit: 1)
+        let mayGoOn = DispatchSemaphore(value: 0)
+        let order: Locked<[String]> = Locked([])
+        let done = DispatchGroup()
+        for client in ["one", "two"] { pool.submit(client: client) { mayGoOn.wait() } }
+        usleep(50_000)
+        func submit(_ client: String) {
+            done.enter()
+            pool.submit(client: client) {
+                order.withLock { $0.append(client) }
+                usleep(1000)
+                done.leave()
+            }
+        }
+        for _ in 0..<50 { for client in ["one", "two", "three", "four"] { submit(client) } }
+        submit("late")
+        for _ in 0..<2 { mayGoOn.signal() }
+        #expect(done.wait(timeout: .now() + 20) == .success)
+        let place = order.withLock { $0.firstIndex(of: "late")! }
+        #expect(place < 10, "\(place)")
+    }
+}
+
 /// A disk without room, in the middle of an upload.
 @Suite struct NoRoomTests {
     @Test("an upload that has chunks is told to come again, one that has none is refused; what is there stays")
