@@ -1,7 +1,8 @@
 import System
 import Uploads
 
-/// Counts the calls that are held without a thread, and bounds them in all and for each client.
+/// Counts the calls that are held without a thread, and bounds them in all and for each client. The more there are, the fewer
+/// one client may have: it takes only what leaves others as much as it has.
 ///
 /// Thread-safe: one lock guards the counts.
 final class HeldCalls: Sendable {
@@ -35,7 +36,7 @@ final class HeldCalls: Sendable {
     func place(for client: Client) -> Place? {
         let isFree = counts.withLock { counts in
             let own = counts.clients[client] ?? 0
-            guard counts.all < limit, own < client.limit(clientLimit, of: limit) else { return false }
+            guard own < min(client.limit(clientLimit, of: limit), limit - counts.all) else { return false }
             counts.all += 1
             counts.clients[client] = own + 1
             return true

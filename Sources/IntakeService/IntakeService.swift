@@ -47,9 +47,9 @@ package final class IntakeService: Sendable {
     /// determine_chunk_exist, in turns by client.
     let questions = WorkPool(threadLimit: ResourceLimits.questions, clientLimit: ResourceLimits.questions / 2)
     /// Calls that wait without a thread and without their bodies.
-    let held = HeldCalls(limit: ResourceLimits.heldCalls, clientLimit: ResourceLimits.heldCalls / 2)
+    let held: HeldCalls
     /// Those that keep their bodies.
-    let heldBodies = HeldCalls(limit: ResourceLimits.heldBodies, clientLimit: ResourceLimits.heldBodies / 4)
+    let heldBodies: HeldCalls
     /// Is told of each step, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
@@ -88,6 +88,8 @@ package final class IntakeService: Sendable {
         self.limits = limits
         probes = ProbeQueue(slots: limits.probes)
         completions = WorkPool(threadLimit: limits.completions, clientLimit: 4)
+        held = HeldCalls(limit: limits.heldCalls, clientLimit: limits.heldCalls / 2)
+        heldBodies = HeldCalls(limit: limits.heldBodies, clientLimit: limits.heldBodies / 4)
         uploads = ActiveUploads(limit: limits.openUploads, ticker: ticker)
         videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
         writability = Writability(catalogue, ticker: ticker)

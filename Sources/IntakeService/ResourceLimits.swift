@@ -35,10 +35,17 @@ extension ResourceLimits {
     /// Uploads that are completed at the same time.
     var completions: Int { hasManyDescriptors ? 32 : 4 }
 
+    /// Calls that are held without a thread: each has its connection.
+    var heldCalls: Int { min(1024, descriptors / 4) }
+
+    /// Calls that are held with their bodies: each has its connection and its body.
+    var heldBodies: Int { min(64, descriptors / 16) }
+
     /// Unfinished uploads whose file stays open between two chunks.
     package var openUploads: Int {
         let left =
             descriptors - Self.otherDescriptors - SQLiteCatalogue.descriptorLimit - Self.descriptorsOfThread * threads
+            - heldCalls - 2 * heldBodies
         // More are looked through when one has to be closed. Fewer than a few cost more than they save: what requests have
         // open at the same time is then less than it could be, and a lack of descriptors closes these too.
         return min(max(left, 4), 1024)
@@ -60,9 +67,6 @@ extension ResourceLimits {
     private static let bytesOfThread = (1 << 20) + 4 * StoredFile.pieceSize
     /// Bytes of a request on a thread: its text, twice, because a query and a body are merged.
     private static let bytesOfText = 2 * FormReader.textLimit
-    /// Calls that are held without a thread, and those that are held with their bodies.
-    static let heldCalls = 1024
-    static let heldBodies = 64
     /// Threads of determine_chunk_exist: fewer than the catalogue has connections that read.
     static let questions = 2
     /// Bytes of a held call: its parameters, at most 64 KiB as they come and as they are kept, and libfcgi's buffers.
@@ -74,7 +78,7 @@ extension ResourceLimits {
     package var memory: Int {
         let requests = threads * (memoryBodyLimit + Self.bytesOfThread + Self.bytesOfText)
         let held =
-            Self.heldCalls * Self.bytesOfCall + Self.heldBodies * (memoryBodyLimit + Self.bytesOfCall)
+            heldCalls * Self.bytesOfCall + heldBodies * (memoryBodyLimit + Self.bytesOfCall)
         let uploads =
             openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
             + ActiveUploads.followedLimit * Self.bytesOfFollowed

@@ -30,13 +30,23 @@ import Uploads
         #expect(calls.place(for: client) == nil)
     }
 
+    @Test("the more places are taken, the fewer a client may have: a few clients do not take all")
+    func shrinks() {
+        let calls = HeldCalls(limit: 64, clientLimit: 16)
+        let greedy = (0..<5).map { Client(recorded: "greedy \($0)") }
+        let places = greedy.map { client in (0..<64).compactMap { _ in calls.place(for: client) } }
+        #expect(places[0].count == 16)
+        #expect(calls.place(for: client) != nil)
+        withExtendedLifetime(places) {}
+    }
+
     @Test("a completing call for which there is no place is told to come again, and the work goes on")
     func noPlace() throws {
         let site = try InProcessSite()
         let page = page("192.0.2.1")
         for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
-        let places = (0..<ResourceLimits.heldCalls).map { _ in site.service.held.place(for: client) }
-        #expect(places.count { $0 != nil } == ResourceLimits.heldCalls / 2)
+        let places = (0..<site.service.limits.heldCalls).map { _ in site.service.held.place(for: client) }
+        #expect(places.count { $0 != nil } == site.service.limits.heldCalls / 2)
         let reply = try #require(try site.begin(page.request(2)).reply)
         #expect(reply.status == 409 && reply.headers["x-intake-reason"] == "retry", "\(reply)")
         #expect(eventually { site.publishedFiles().count == 1 && site.incomingFiles() == [] })
@@ -64,7 +74,8 @@ import Uploads
         for _ in 0..<4 { rebooted.service.completions.submit(client: client.description) { mayGoOn.wait() } }
         let waiting = [try ask(mine), try rebooted.begin(mine.request(1))]
         #expect(waiting.allSatisfy { $0.reply == nil })
-        let places = (0..<ResourceLimits.heldBodies).map { _ in rebooted.service.heldBodies.place(for: client) }
+        let places = (0..<rebooted.service.limits.heldBodies).map { _ in rebooted.service.heldBodies.place(for: client)
+        }
         #expect(try #require(try rebooted.begin(mine.request(0)).reply).status == 409, "too many bodies are held")
         withExtendedLifetime(places) {}
 

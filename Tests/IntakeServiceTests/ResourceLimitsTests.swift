@@ -13,9 +13,16 @@ import Testing
         }
         #expect(files(1) == 4 && files(64) == 4)
         // What requests have open at the same time comes first.
-        #expect((850...980).contains(files(1024)))
+        #expect((500...600).contains(files(1024)))
         #expect(files(1024, threads: 100) < files(1024))
         #expect(files(16384) == 1024)
+    }
+
+    @Test("calls that are held leave descriptors for requests and uploads", arguments: [64, 256, 1024, 16384])
+    func held(descriptors: Int) {
+        let limits = ResourceLimits(descriptors: descriptors)
+        #expect(limits.heldCalls + 2 * limits.heldBodies <= descriptors / 2)
+        #expect(limits.heldCalls >= limits.threads && limits.heldBodies >= 4)
     }
 
     @Test("memory grows with threads and bodies, and is below what systemd gives where the machine is not large")
@@ -25,7 +32,7 @@ import Testing
         #expect(ResourceLimits(threads: 64, descriptors: 16384).memory > usual.memory)
         var large = usual
         large.memoryBodyLimit += 1 << 20
-        #expect(large.memory == usual.memory + (32 + ResourceLimits.heldBodies) << 20)
+        #expect(large.memory == usual.memory + (32 + usual.heldBodies) << 20)
     }
 
     @Test("more unfinished uploads than there may be open files go on, each from where it was")
