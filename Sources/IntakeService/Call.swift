@@ -109,7 +109,8 @@ extension Call {
             }
         }
         let isSlow = settings.slowTime > 0 && elapsed >= .seconds(settings.slowTime)
-        if isSlow { level = max(level, .warning) }
+        let slow = isSlow ? service.slowRequests.take() : nil
+        if slow != nil { level = max(level, .warning) }
         let logger = service.logger
         guard level >= logger.logLevel else { return }
 
@@ -130,12 +131,13 @@ extension Call {
             line["path"] = "\(video.path)"
         }
         if !isWritten { line["lost"] = "the client or nginx closed the connection" }
-        if isSlow, let upload = notes.withLock({ $0.upload }) {
+        if let slow { line["times"] = "\(slow)" }
+        if slow != nil, let upload = notes.withLock({ $0.upload }) {
             line["guid"] = "\(upload.guid)"
             line["chunk"] = "\(upload.chunk)"
             line["read_ms"] = "\(Self.milliseconds(upload.read))"
         }
-        logger.log(level: level, "\(isSlow ? "slow: " : "")\(reply.message)", metadata: line)
+        logger.log(level: level, "\(slow == nil ? "" : "slow: ")\(reply.message)", metadata: line)
     }
 
     /// What an operator wants to see: a video that is complete, and what went wrong. The rest is in nginx's log, a

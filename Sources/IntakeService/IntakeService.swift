@@ -22,6 +22,7 @@ package final class IntakeService: Sendable {
     let refusals: RefusalLog
     /// Of chunks that came again with other bytes.
     let replacements: LineLimit
+    let slowRequests: LineLimit
     let proxies: ProxyWatch
     let recordRate: RecordRate
     let promisedBytes: PromisedBytes
@@ -78,6 +79,7 @@ package final class IntakeService: Sendable {
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
         replacements = LineLimit(clock: clock)
+        slowRequests = LineLimit(clock: clock)
         proxies = ProxyWatch(ticker: ticker)
         recordRate = RecordRate(ticker: ticker)
         promisedBytes = PromisedBytes(ticker: ticker)

@@ -112,6 +112,18 @@ import TestSupport
         #expect(try #require(read) > 0 && #require(read) <= #require(all))
     }
 
+    @Test("slow requests bring few lines, which tell of the others")
+    func manySlow() throws {
+        let site = try InProcessSite { $0.slowTime = 1e-9 }
+        let page = Self.page()
+        for _ in 0..<50 { #expect(try site.send(page.request(1)).code == 2) }
+        func slow() -> [LogRecord.Line] { site.log.lines.filter { $0.message.hasPrefix("slow") } }
+        #expect(eventually { slow().count == 10 })
+        site.clock.advance(by: 61)
+        #expect(try site.send(page.request(1)).code == 2)
+        #expect(eventually { slow().last?.values["times"] == "41" })
+    }
+
     @Test("content with another md5 is logged once, with both digests")
     func digests() throws {
         let site = try InProcessSite()
