@@ -71,6 +71,8 @@ extension Failure {
     static let unplaced = Failure(.retry, cause: "no other chunk has told the chunk size yet")
     /// What there was of the upload is gone before one of its chunks was stored: nothing that its page relies on.
     static let beginsAnew = Failure(.retry, cause: "the upload has ended before its first chunk was stored")
+    /// The guid is refused, and its page may be beginning anew: with the first chunk, which is not there yet or cannot be held.
+    static let awaitsFirst = Failure(.retry, cause: "its upload may be about to begin anew")
     /// The file is being completed, and that takes longer than a reply may wait.
     static let completing = Failure(.retry, cause: "the file is still being completed")
     /// What is there of the upload is being read, to see whether a reboot has left it as it was.

@@ -10,10 +10,12 @@ struct HeldFirstChunk: Sendable {
     let content: Content
     let other: OtherContent?
     let refusal: Refusal
-    let place: HeldCalls.Place
+    /// `nil` if it cannot be held.
+    let place: HeldCalls.Place?
 }
 
-/// The requests of upload_file that are under way, by guid, and the first chunks that are held: at most one of a guid.
+/// The requests of upload_file that are under way, by guid, and those that wait for each other to begin a refused guid anew:
+/// its first chunk, at most one of a guid, or others.
 ///
 /// One lock guards all; nothing is answered or stored under it. Thread-safe.
 final class GuidRequests: Sendable {
@@ -22,9 +24,16 @@ final class GuidRequests: Sendable {
         let number: Int
     }
 
+    /// A call of another chunk, without its bytes.
+    private struct Waiting {
+        let call: Call
+        let place: HeldCalls.Place
+    }
+
     private struct State {
         var counts: [GuidKey: Int] = [:]
         var held: [GuidKey: Held] = [:]
+        var waiting: [GuidKey: [Waiting]] = [:]
         var lastNumber = 0
     }
 
@@ -46,16 +55,47 @@ final class GuidRequests: Sendable {
         state.withLock { $0.counts[key] ?? 0 > 1 }
     }
 
-    /// Holds a first chunk.
-    ///
-    /// - Returns: its number, and the one of the same guid that was held before and is to be answered now.
-    func hold(_ first: HeldFirstChunk) -> (number: Int, before: HeldFirstChunk?) {
+    /// What becomes of a first chunk.
+    enum Holding {
+        /// It is held, under a number; the one of the same guid that was held before is to be answered now.
+        case held(Int, before: HeldFirstChunk?)
+        /// Others wait for it: it goes on.
+        case awaited
+        /// It cannot be held.
+        case noPlace
+    }
+
+    /// Holds a first chunk until another one of its guid comes.
+    func hold(_ first: HeldFirstChunk) -> Holding {
         let key = GuidKey(first.request)
         return state.withLock { state in
+            if state.waiting[key] != nil { return .awaited }
+            guard first.place != nil else { return .noPlace }
             let before = state.held[key]
             state.lastNumber += 1
             state.held[key] = Held(first: first, number: state.lastNumber)
-            return (state.lastNumber, before?.first)
+            return .held(state.lastNumber, before: before?.first)
+        }
+    }
+
+    /// Lets a call of another chunk wait for the first one. Returns `false` if that is held already.
+    func wait(_ key: GuidKey, _ call: Call, _ place: HeldCalls.Place) -> Bool {
+        state.withLock { state in
+            guard state.held[key] == nil else { return false }
+            state.waiting[key, default: []].append(Waiting(call: call, place: place))
+            return true
+        }
+    }
+
+    /// Takes the calls that wait for the first chunk.
+    ///
+    /// - Parameter call: only this one.
+    func takeWaiting(_ key: GuidKey, _ call: Call? = nil) -> [Call] {
+        state.withLock { state in
+            let all = state.waiting.removeValue(forKey: key) ?? []
+            let left = all.filter { call != nil && $0.call !== call }
+            if !left.isEmpty { state.waiting[key] = left }
+            return all.map(\.call).filter { call == nil || $0 === call }
         }
     }
 

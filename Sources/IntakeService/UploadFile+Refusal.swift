@@ -36,37 +36,67 @@ extension IntakeService {
         return failure
     }
 
-    /// Seconds that a first chunk waits for another one that comes again with it.
+    /// Seconds that a first chunk and others that come again wait for each other.
     static let joiningTime = 2.0
 
     /// Holds a first chunk that may begin anew what is refused, or be one whose reply was lost. If its page begins anew it
-    /// sends the other chunks again too, and the next one tells. Returns `false` if it cannot be held.
+    /// sends the other chunks again too, and the next one tells.
     func hold(
         _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, _ refusal: Refusal
-    ) -> Bool {
-        guard let place = heldBodies.place(for: call.client) else { return false }
+    ) throws(Failure) {
         let first = HeldFirstChunk(
-            call: call, request: request, content: content, other: other, refusal: refusal, place: place)
+            call: call, request: request, content: content, other: other, refusal: refusal,
+            place: heldBodies.place(for: call.client))
         // What follows later keeps neither of the two: their places are free with their answers.
-        let (number, before) = guidRequests.hold(first)
-        if let before { before.call.answer(.kept(before.refusal, before.call.settings)) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
-            guard let late = self.guidRequests.takeHeld(number) else { return }
-            late.call.answer(.kept(late.refusal, late.call.settings))
+        switch guidRequests.hold(first) {
+        case .noPlace: throw .awaitsFirst
+        case .awaited: goOn(first)
+        case .held(let number, let before):
+            if let before { before.call.answer(.kept(before.refusal, before.call.settings)) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
+                guard let late = self.guidRequests.takeHeld(number) else { return }
+                late.call.answer(.kept(late.refusal, late.call.settings))
+            }
         }
-        return true
+    }
+
+    /// Lets a chunk that its page counts as stored, and that comes again, wait for the first one: with that its page begins
+    /// anew. It is to come again then. Once more told the refusal, it would be missing from what begins a moment later; so it
+    /// is told that only where the page sends one chunk at a time, and the first one would have come before it.
+    ///
+    /// - Parameter overlaps: whether requests of its guid have overlapped.
+    func awaitFirst(_ request: UploadRequest, _ call: Call, _ refusal: Refusal, overlaps: Bool) throws(Failure) {
+        let key = GuidKey(request)
+        guard let place = held.place(for: call.client), guidRequests.wait(key, call, place) else { throw .awaitsFirst }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) { [weak call] in
+            guard let call else { return }
+            let isSerial = !overlaps && !self.guidRequests.overlap(key)
+            for late in self.guidRequests.takeWaiting(key, call) {
+                late.answer(isSerial ? .kept(refusal, late.settings) : .awaitsFirst)
+            }
+        }
     }
 
     /// Lets a first chunk that is held go on before the one that has come now.
     func join(_ request: UploadRequest) {
         guard request.chunk > 0, let first = guidRequests.takeHeld(of: request) else { return }
+        // A page that goes on in the middle of the file does not begin anew.
+        if refusedGuids.isCounted(request, first.refusal) {
+            goOn(first)
+        } else {
+            first.call.answer(.kept(first.refusal, first.call.settings))
+        }
+    }
+
+    /// Begins a refused guid anew with its first chunk. The others that wait for it come again.
+    private func goOn(_ first: HeldFirstChunk) {
         do throws(Failure) {
-            // A page that goes on in the middle of the file does not begin anew.
-            guard request.chunk <= first.refusal.otherChunk else { throw .kept(first.refusal, first.call.settings) }
-            try process(first.request, first.content, first.call, other: first.other, isJoined: true)
+            try process(
+                first.request, first.content, first.call, other: first.other, isJoined: true, place: first.place)
         } catch {
             first.call.answer(error)
         }
+        for call in guidRequests.takeWaiting(GuidKey(first.request)) { call.answer(.awaitsFirst) }
     }
 
     /// A guid is no alias any more of the uploads that this process works on.

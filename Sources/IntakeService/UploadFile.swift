@@ -35,9 +35,10 @@ extension IntakeService {
     ///   - other: what its file is, if that is no video.
     ///   - isJoined: it was held until another chunk came.
     ///   - roomAttempt: how often it has waited for room, without a thread.
+    ///   - place: that it has had for this.
     func process(
         _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false,
-        roomAttempt: Int = 0
+        roomAttempt: Int = 0, place: HeldCalls.Place? = nil
     ) throws(Failure) {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
@@ -49,17 +50,19 @@ extension IntakeService {
                     if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
                     if try take(request, content, in: upload, call) { return }
                 case .refused(let refusal):
-                    if hold(request, content, call, other: other, refusal) { return }
-                    throw .kept(refusal, call.settings)
+                    return try hold(request, content, call, other: other, refusal)
+                case .awaitsFirst(let refusal, let overlaps):
+                    return try awaitFirst(request, call, refusal, overlaps: overlaps)
                 case .awaitsRoom:
-                    guard roomAttempt < Self.roomAttempts, let place = heldBodies.place(for: call.client) else {
+                    guard roomAttempt < Self.roomAttempts, let place = place ?? heldBodies.place(for: call.client)
+                    else {
                         throw .diskFullForNow
                     }
                     DispatchQueue.global().asyncAfter(deadline: .now() + Self.roomPause) {
-                        defer { withExtendedLifetime(place) {} }
                         do throws(Failure) {
                             try self.process(
-                                request, content, call, other: other, isJoined: isJoined, roomAttempt: roomAttempt + 1)
+                                request, content, call, other: other, isJoined: isJoined, roomAttempt: roomAttempt + 1,
+                                place: place)
                         } catch {
                             call.answer(error)
                         }
@@ -147,6 +150,8 @@ extension IntakeService {
         case sealed(Video)
         /// It may be held, to see whether its page begins anew.
         case refused(Refusal)
+        /// Its page may be beginning anew with the first chunk, which is not there yet.
+        case awaitsFirst(Refusal, overlaps: Bool)
         /// Room for it is on its way off the disk.
         case awaitsRoom
     }
@@ -174,11 +179,15 @@ extension IntakeService {
                 permit: recordRate.permit(for: call.client))
         }
         func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
-            let mayBegin = request.chunk == 0 && refusal.hasFirst && beginsAnew && other == nil
-            if mayBegin, !isJoined, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
-            // One more chunk that the page takes for stored: a first one that waits cannot begin anew without it.
-            if request.chunk > 0, let first = guidRequests.takeHeld(of: request) {
-                first.call.answer(.kept(refusal, settings))
+            let mayBegin = refusal.hasFirst && beginsAnew && other == nil && !isJoined
+            if request.chunk == 0 {
+                if mayBegin, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
+            } else if mayBegin, refusedGuids.isCounted(request, refusal) {
+                return .awaitsFirst(refusal, overlaps: overlaps || refusal.overlaps)
+            } else {
+                refusedGuids.count(request, refusal)
+                // A first one that waits cannot begin anew without it.
+                if let first = guidRequests.takeHeld(of: request) { first.call.answer(.kept(refusal, settings)) }
             }
             throw .kept(refusal, settings)
         }
@@ -213,6 +222,7 @@ extension IntakeService {
         case .unfinished(let record, let expired, let left):
             promisedBytes.forget()
             retire(expired, .expired, for: call.client)
+            if request.chunk == 0 { refusedGuids.forget(owner: request.owner, md5: request.md5, guid: request.guid) }
             if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
             return .unfinished(uploads.begin(record, guid: request.guid))
         }

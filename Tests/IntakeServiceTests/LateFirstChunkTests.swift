@@ -30,7 +30,7 @@ import Uploads
         try InProcessSite { $0.uploadLimits = UploadLimits(total: 1, perClient: 1) }
     }
 
-    @Test("no other chunk comes: the first one gets the same refusal, and the others too")
+    @Test("no other chunk comes: the first one gets the same refusal, and the guid stays refused")
     func lostReply() throws {
         let site = try site()
         let page = page()
@@ -40,8 +40,8 @@ import Uploads
         #expect(late.reply == nil)
         #expect(reason(try late.wait()) == "quota")
         #expect(ContinuousClock.now - start >= .seconds(IntakeService.joiningTime * 0.9))
-        #expect(reason(try site.send(page.request(1))) == "quota")
-        #expect(try site.count("upload WHERE state = 'open'") == 0)
+        #expect(try site.send(page.request(1)).status == 409)
+        #expect(try site.count("upload WHERE state = 'open'") == 0 && site.count("refusal") == 1)
     }
 
     @Test("another chunk that was refused comes again too: the page begins anew")
@@ -104,7 +104,109 @@ import Uploads
         let held = try pages.map { try site.begin($0.request(0)) }
         #expect(before.reply.flatMap(reason) == "quota")
         #expect(held.count { $0.reply == nil } == 16)
-        for exchange in held { #expect(reason(try exchange.wait()) == "quota") }
+        for exchange in held { #expect(try ["quota", "retry"].contains(reason(exchange.wait()))) }
+    }
+
+    @Test(
+        "a chunk that comes again before the first one waits for it, and is told to come again when that is there",
+        arguments: [true, false])
+    func beforeFirst(overlapping: Bool) throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site, overlapping: overlapping)
+        let others = try [1, 2].map { try site.begin(page.request($0)) }
+        #expect(others.allSatisfy { $0.reply == nil })
+        #expect(try site.send(page.request(0)).code == 2)
+        for exchange in others {
+            let reply = try exchange.wait()
+            #expect(reply.status == 409 && reply.code == -2 && reason(reply) == "retry", "\(reply)")
+        }
+        #expect(try [1, 2].map { try site.send(page.request($0)).code } == [2, 1])
+    }
+
+    @Test("so does one that was stored before the upload expired; one that was not is refused at once")
+    func beforeFirstOfExpired() throws {
+        let site = try site()
+        let page = page(6)
+        for chunk in [0, 1, 3] { #expect(try site.send(page.request(chunk)).code == 2) }
+        site.clock.advance(by: 100_000)
+        #expect(try site.service.sweep().expiredUploads == 1)
+        try site.execute("UPDATE refusal SET overlapped = 1")
+        let refused = try #require(try site.begin(page.request(4)).reply)
+        #expect(refused.status == 200 && reason(refused) == "expired")
+        let second = try site.begin(page.request(1))
+        #expect(second.reply == nil)
+        #expect(try site.send(page.request(0)).code == 2)
+        #expect(try second.wait().status == 409)
+        #expect(try (1..<6).map { try site.send(page.request($0)).code } == [2, 2, 2, 2, 1])
+    }
+
+    @Test("one that waits in vain is told to come again, and the guid stays refused")
+    func withoutFirst() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let start = ContinuousClock.now
+        let reply = try site.send(page.request(2))
+        #expect(reply.status == 409 && reason(reply) == "retry", "\(reply)")
+        #expect(ContinuousClock.now - start >= .seconds(IntakeService.joiningTime * 0.9))
+        #expect(try site.count("refusal") == 1)
+    }
+
+    @Test("so is one of a page that sends several at a time, even if none did so before; else it gets the same refusal")
+    func withoutFirstUnknown() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site, overlapping: false)
+        #expect(reason(try site.send(page.request(2))) == "quota")
+        let both = try [1, 2].map { try site.begin(page.request($0)) }
+        for exchange in both { #expect(try exchange.wait().status == 409) }
+    }
+
+    @Test("chunks that come for the first time are refused at once, in whichever order", arguments: [true, false])
+    func anyOrder(overlapping: Bool) throws {
+        let site = try site()
+        let page = page(6)
+        try refused(page, [0, 4], at: site, overlapping: overlapping)
+        for chunk in [2, 1, 3, 5] {
+            let reply = try #require(try site.begin(page.request(chunk)).reply)
+            #expect(reply.status == 200 && reason(reply) == "quota", "chunk \(chunk): \(reply)")
+        }
+    }
+
+    @Test("a chunk that comes while the first one is let go on is told to come again")
+    func whileJoining() throws {
+        let page = page()
+        let sent: Locked<MemoryExchange?> = Locked(nil)
+        let isArmed = Locked(false)
+        let sender: Locked<InProcessSite?> = Locked(nil)
+        let site = try self.site().another(atStatement: { statement in
+            guard statement.contains("DELETE FROM refusal"), isArmed.withLock({ $0 }),
+                let site = sender.withLock({ $0.take() })
+            else { return }
+            let exchange = try? site.begin(page.request(2))
+            sent.withLock { $0 = exchange }
+        })
+        sender.withLock { $0 = site }
+        try refused(page, [0, 1, 2], at: site)
+        let held = try site.begin(page.request(0))
+        isArmed.withLock { $0 = true }
+        _ = try site.send(page.request(1))
+        let reply = try #require(sent.withLock { $0 }).wait()
+        #expect(reply.status == 409, "\(reply)")
+        #expect(try held.wait().code == 2)
+        #expect(try [1, 2].map { try site.send(page.request($0)).code } == [2, 1])
+    }
+
+    @Test("where no first chunk can be held any more, it is told to come again")
+    func noPlace() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let places = (0..<200).map { site.service.heldBodies.place(for: Client(recorded: "client \($0)")) }
+        let reply = try #require(try site.begin(page.request(0)).reply)
+        #expect(reply.status == 409 && reason(reply) == "retry", "\(reply)")
+        withExtendedLifetime(places) {}
     }
 
     @Test("requests of a guid that overlap are noted with its refusal")
@@ -119,7 +221,7 @@ import Uploads
             let form = try site.service.readForm(call)
             let request = try UploadRequest(form, owner: "", settings: call.settings)
             site.service.guidRequests.begin(GuidKey(request), call)
-            #expect(reason(try site.send(page.request(1))) == "quota")
+            #expect(try site.send(page.request(1)).status == 409)
             call.answer(Failure.length)
         }
         #expect(try site.count("refusal WHERE overlapped") == 1)
