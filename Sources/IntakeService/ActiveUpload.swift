@@ -141,11 +141,20 @@ extension ActiveUpload {
 
     private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
 
-    /// Whether its file has no name any more, or that of a video that it is compared with.
-    var hasRemovedFile: Bool {
-        guard let target = currentTarget else { return false }
-        let files = [target.file] + (target.comparison?.files.map(\.file) ?? [])
-        return files.contains { (try? $0.names()) == 0 }
+    /// Whether its file has no name any more.
+    var hasRemovedFile: Bool { currentTarget?.file.hasNoName == true }
+
+    /// Gives back the files of videos that it is compared with if one of them is deleted, whatever requests are under way: its
+    /// bytes are on the disk as long as it is open. The completion compares with those that are there.
+    func closeRemovedVideos() {
+        guard let removed = currentTarget?.comparison, removed.files.contains(where: \.file.hasNoName) else { return }
+        let isClosed = locked {
+            // The completion has to have all of what it has begun to compare.
+            guard !progress.isCompleting, let target, target.comparison?.prefix === removed.prefix else { return false }
+            self.target = Target(file: target.file, digest: target.digest, comparison: nil)
+            return true
+        }
+        if isClosed { _ = removed.prefix.suspend() }
     }
 
     /// Gives the file back, unless it is in use; it goes with the last use then.

@@ -152,7 +152,10 @@ final class ActiveUploads: @unchecked Sendable {
     /// Gives back the files that another process has removed, of uploads and of videos that they are compared with: they take
     /// room of the disk as long as they are open.
     func closeRemoved() {
-        for upload in uploads.snapshot().values where upload.hasRemovedFile { close(upload) }
+        for upload in uploads.snapshot().values {
+            upload.closeRemovedVideos()
+            if upload.hasRemovedFile { close(upload) }
+        }
     }
 
     /// Gives back the files of uploads that nobody has touched for a while.

@@ -88,7 +88,29 @@ extension InProcessSite {
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
         _ = try site.another().service.deleteVideo(id: video.id)
         site.service.closeRemovedFiles()
-        #expect(site.service.uploads.with(ids: [upload.id]).isEmpty)
+        #expect(site.service.uploads.with(ids: [upload.id]).allSatisfy { $0.currentTarget?.comparison == nil })
+        #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
+    }
+
+    @Test("it does so while its requests are under way, and the upload goes on")
+    func comparedWhileInUse() throws {
+        let site = try InProcessSite()
+        let first = page("198.51.100.1")
+        #expect(try site.sendAll(first).code == 1)
+        var again = first
+        again.guid = PageUpload.newGuid()
+        #expect(try site.send(again.request(0)).code == 2)
+        let record = try #require(site.catalogue.openUploads().first)
+        let upload = try #require(site.service.uploads.with(ids: [record.id]).first)
+        #expect(upload.begin(guid: again.guid))
+        let compared = { [weak file = upload.currentTarget?.comparison?.files.first?.file] in file }
+        #expect(compared() != nil)
+        let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
+        _ = try site.another().service.deleteVideo(id: video.id)
+        site.service.closeRemovedFiles()
+        #expect(eventually { compared() == nil })
+        #expect(upload.currentTarget != nil)
+        upload.end()
         #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
     }
 
