@@ -112,9 +112,6 @@ package protocol Catalogue: Sendable {
     /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
     func promisedBytes() throws(CatalogueError) -> Int
 
-    /// Whether bytes of uploads or videos that are gone may still be on their way off the disk.
-    func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool
-
     /// Notes that bytes of ended uploads are off the disk: they count as on their way no more.
     func noteRemoved(bytes: Int) throws(CatalogueError)
 

@@ -375,8 +375,8 @@ enum Admittance {
 // MARK: - What is on its way off the disk
 
 extension UploadTerms {
-    /// Seconds after which the bytes of an upload or a video that is gone are off the disk: its file is unlinked at once, and
-    /// closed by the last request that uses it.
+    /// Seconds after which the bytes of an upload or a video that is gone are off the disk: the process that ends it removes its
+    /// file, and others close it within that time.
     static let freeingTime: Int64 = 5
 }
 
@@ -409,10 +409,6 @@ extension SQLiteCatalogue {
                 return .none(reason, hasChunks: chunk != nil, comesFree: comesFree)
             }
         }
-    }
-
-    package func awaitsRoom(now: Int64) throws(CatalogueError) -> Bool {
-        try read { db in try db.freedBytes(now: now) > 0 }
     }
 
     package func noteRemoved(bytes: Int) throws(CatalogueError) {

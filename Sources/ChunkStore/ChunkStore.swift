@@ -87,7 +87,8 @@ package protocol ChunkStore: Sendable {
     /// - Returns: bytes of the disk that are free now.
     func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int
 
-    /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none.
+    /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none. The bytes of an upload are
+    /// off the disk when this returns, whatever has its file open.
     func removeUpload(_ id: Int64)
 
     /// What is kept of unfinished uploads.

@@ -57,7 +57,7 @@ extension IntakeService {
             withdraw(upload.record.draft.path)
         }
         store.removeUpload(upload.record.id)
-        return (video, (try? target.file.names()) == 0 ? size : 0)
+        return (video, target.file.hasNoName ? size : 0)
     }
 
     /// The video, if another process has completed the upload.

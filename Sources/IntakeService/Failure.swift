@@ -156,7 +156,8 @@ extension Failure {
     }
 
     init(_ error: SystemError) {
-        self = error.isDiskFull ? .diskFull : .notStored(cause: error.description)
+        // The catalogue decides for good whether there is room. Where it has said so, and the disk has none, that passes.
+        self = error.isDiskFull ? .diskFullForNow : .notStored(cause: error.description)
     }
 
     init(_ error: CatalogueError) {

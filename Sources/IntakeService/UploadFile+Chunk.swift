@@ -114,7 +114,11 @@ extension IntakeService {
         let record = ChunkRecord(
             upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(GuidKey(request)),
             chunk: chunk, time: uploadTime)
-        return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
+        do throws(Failure) {
+            return try recording(records.submit(record)).map { .now(chunk, count: $0) } ?? .never
+        } catch {
+            throw error.whereChunksAre
+        }
     }
 
     /// Makes what was written survive power loss, together with what others write to the same file.

@@ -124,11 +124,7 @@ extension IntakeService {
             completeForOthers(upload)
             upload.end()
             discardIfEmpty(upload)
-            // Nor is an upload refused for good that was admitted to room which is not off the disk yet.
-            let isToComeAgain =
-                hadChunks || upload.hasChunks
-                || error.reason == .diskFull && (try? catalogue.awaitsRoom(now: uploadTime)) == true
-            throw isToComeAgain ? error.whereChunksAre : error
+            throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
         }
     }
 

@@ -120,6 +120,11 @@ final class Fixture {
         try DatabaseQueue(path: path).read { try String.fetchOne($0, sql: "SELECT '' || (\(sql))") ?? "" }
     }
 
+    /// In how many of the last seconds bytes were freed that may still be on the disk.
+    func freed(now: Int64) throws -> Int {
+        try count("freed WHERE bytes > 0 AND time BETWEEN \(now - 5) AND \(now)")
+    }
+
     /// How many rows a table has.
     func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }

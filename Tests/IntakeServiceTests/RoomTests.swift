@@ -102,11 +102,61 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         #expect(try site.sendAll(page).code == 1)
     }
 
+    @Test(
+        "an upload for which there was room is told to come again if the disk has none when it is stored",
+        .enabled(if: geteuid() == 0, "only root can mount"))
+    func fullMeanwhile() throws {
+        let disk = try SmallDisk()
+        let reserve = 8 * mebibyte
+        let isFull = Locked(false)
+        let site = try InProcessSite(
+            directory: disk.url, reserve: .bytes(reserve), bootID: "boot",
+            atStatement: { statement in
+                guard statement.contains("INSERT INTO upload ("), !isFull.withLock({ $0 }) else { return }
+                isFull.withLock { $0 = true }
+                try? disk.fill(leaving: reserve + mebibyte / 2)
+            })
+        let reply = try site.send(page("192.0.2.1").request(0))
+        #expect(isFull.withLock { $0 })
+        #expect(reply.status == 409 && reason(reply) == "disk-full", "\(reply)")
+        #expect(try site.count("refusal") == 0 && site.service.refusedGuids.count == 0)
+    }
+
+    @Test("an upload that ends is off the disk at once, whatever has its file open")
+    func openWhenRemoved() throws {
+        let site = try InProcessSite()
+        #expect(try site.send(page("192.0.2.1").request(0)).code == 2)
+        let upload = try #require(site.catalogue.openUploads().first)
+        let file = try FileChunkStore(directory: site.dataDirectory.path, reserve: .bytes(0)).openUpload(upload.id)
+        #expect(try file.descriptor.status().st_blocks >= mebibyte / 512)
+        site.clock.advance(by: 3601)
+        #expect(try site.service.sweep().expiredUploads == 1)
+        #expect(try file.descriptor.status().st_blocks == 0)
+    }
+
+    @Test("a first chunk that waits for room keeps its place")
+    func placeKept() throws {
+        let first = try InProcessSite()
+        let site = try first.another(reserve: .bytes(1 << 60))
+        try first.execute("INSERT INTO freed VALUES (\(first.catalogue.clock), \(1 << 61))")
+        let places = (1..<site.service.limits.heldBodies).map {
+            site.service.heldBodies.place(for: Client(recorded: "client \($0)"))
+        }
+        let start = ContinuousClock.now
+        let reply = try site.send(page("192.0.2.1").request(0))
+        #expect(reply.status == 409 && reason(reply) == "disk-full", "\(reply)")
+        let waiting = IntakeService.roomPause * Double(IntakeService.roomAttempts)
+        #expect(ContinuousClock.now - start >= .seconds(waiting * 0.9))
+        withExtendedLifetime(places) {}
+    }
+
     /// Else who is admitted meanwhile waits for room that is there, and takes none from others.
     @Test("bytes that are gone are on their way off the disk until their file is removed, and no longer")
     func removed() throws {
         let site = try InProcessSite()
-        @Sendable func awaits() throws -> Bool { try site.catalogue.awaitsRoom(now: site.catalogue.clock) }
+        @Sendable func awaits() throws -> Bool {
+            try site.count("freed WHERE bytes > 0 AND time >= \(site.catalogue.clock - 5)") > 0
+        }
         let first = page("192.0.2.1")
         _ = try site.sendAll(first)
         #expect(try !awaits())
