@@ -23,8 +23,9 @@ struct ContainerEnd {
             case .flv: return try end.isMissingInTags()
             case .avi: return try end.isMissingInChunks()
             case .mpegts: return try end.isMissingInPackets()
+            case .asf: return try end.isMissingInObjects()
             // ffprobe says so of Matroska; a program stream may end anywhere.
-            case .matroska, .mpeg, .asf, .hls: return false
+            case .matroska, .mpeg, .hls: return false
             }
         }
     }
@@ -101,6 +102,24 @@ struct ContainerEnd {
             offset += 8 + size + size % 2
         }
         return false
+    }
+
+    /// What follows the first byte of the identifiers of both.
+    private static let object: [UInt8] = [
+        0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11, 0xA6, 0xD9, 0, 0xAA, 0, 0x62, 0xCE, 0x6C,
+    ]
+
+    /// Microsoft's ASF specification, sections 2.1, 3.1 and 5.1: a header, and the packets.
+    private func isMissingInObjects() throws(SystemError) -> Bool {
+        func object(_ first: UInt8, at offset: Int) throws(SystemError) -> Int? {
+            guard let head = try bytes(24, at: offset), head[0] == first,
+                head[1..<16].elementsEqual(Self.object), head[22] == 0, head[23] == 0
+            else { return nil }
+            return Self.bigEndian(head[16..<22].reversed())
+        }
+        guard let header = try object(0x30, at: 0), let packets = try object(0x36, at: header) else { return false }
+        // A recorder that does not go back leaves 0, or the size of the head.
+        return packets > length - header
     }
 
     /// ISO/IEC 13818-1, section 2.4.3: packets of 188 bytes, and cameras put 4 more before each.

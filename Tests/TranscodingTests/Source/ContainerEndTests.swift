@@ -15,6 +15,7 @@ import Testing
         ("a.flv", .flv, ["-c:v", "flv1", "-c:a", "libmp3lame"]),
         ("a.avi", .avi, ["-c:v", "mpeg4", "-c:a", "libmp3lame"]),
         ("a.mkv", .matroska, ["-c:v", "mpeg4", "-c:a", "aac"]),
+        ("a.wmv", .asf, ["-c:v", "wmv2", "-c:a", "wmav2"]),
         ("a.ts", .mpegts, ["-c:v", "mpeg2video", "-c:a", "mp2"]),
         ("a.m2ts", .mpegts, ["-c:v", "mpeg2video", "-c:a", "ac3", "-mpegts_m2ts_mode", "1"]),
     ]
