@@ -25,11 +25,12 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds.
+    /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds, and
+    /// in some files only the beginning can be found.
     private static let pictures = 15
     /// Pictures in which combs are counted, where there seem to be half pictures.
     private static let combPictures = 8
-    private static let places = [0.25, 0.75]
+    private static let places = [0, 0.25, 0.75]
     /// Seconds of a video that is looked at in one place.
     private static let short = 4.0
     /// Lines of the smallest picture that is ever interlaced, and of the largest.
