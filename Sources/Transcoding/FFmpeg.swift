@@ -129,7 +129,9 @@ extension FFmpeg {
     /// Where the sound changes its form, ffmpeg makes all of them anew, and they have forgotten where they were.
     static func sound(_ look: SourceLook, _ sound: Timeline.Track) -> String {
         let end = "apad,atrim=start=0:end=\(seconds(look.duration))"
-        let input = repair("asetpts", sound, look.timeline) + firstFrame(sound, look.timeline)
+        let input =
+            repair("asetpts", sound, look.timeline) + firstFrame(sound, look.timeline)
+            + firstChannels(look.information.audio?.channels ?? 0)
         let form = "aformat=channel_layouts=stereo"
         guard sound.start > shortestSilence else { return "\(input),aresample=48000:async=1,\(form),\(end)" }
         // The first frame, in silence at 0: what lies between is a gap. Filters that are made later get no such frame. What they
@@ -147,6 +149,10 @@ extension FFmpeg {
         return "aselect='\(isKnown)+lt(abs(t-\(seconds(sound.start))),\(decoderDelay))'"
     }
 
+    /// The filter that takes the first two of the channels of a sound that has more than any usual layout, with a comma
+    /// before it, or nothing: ffmpeg cannot mix channels without a layout, and such a file has a microphone on each.
+    static func firstChannels(_ channels: Int) -> String { channels > 8 ? ",pan=stereo|c0=c0|c1=c1" : "" }
+
     /// Seconds that a decoder leaves out at the beginning of a sound, at most.
     private static let decoderDelay = 0.06
     /// Seconds that may be missing at the beginning of a sound.
@@ -155,10 +161,26 @@ extension FFmpeg {
     private static let firstSounds = 1.0
 
     /// Brings HDR and wide colours to BT.709. ITU-R BT.2408: white of an HDR picture is at 203 cd/m2.
-    private static func toneMap(_ video: MediaInformation.Video) -> [String] {
-        let isHDR = ["smpte2084", "arib-std-b67"].contains(video.transfer)
-        let linear = "zscale=t=linear:npl=203:pin=bt2020:min=bt2020nc" + (isHDR ? ":tin=\(video.transfer)" : "")
-        return [linear, "format=gbrpf32le", "zscale=p=bt709"] + (isHDR ? ["tonemap=hable:desat=0"] : [])
-            + ["zscale=t=bt709:m=bt709:r=tv", "format=yuv420p"]
+    ///
+    /// zscale finds no way from what is not said, so what a file leaves out is what goes with the rest of BT.2020.
+    static func toneMap(_ video: MediaInformation.Video) -> [String] {
+        let isRGB = ["gbr", "rgb", "bgr"].contains(where: video.pixelFormat.hasPrefix)
+        let transfer = zscaleTransfers.contains(video.transfer) ? video.transfer : "bt2020-10"
+        let primaries = zscalePrimaries.contains(video.primaries) ? video.primaries : "bt2020"
+        let matrix = isRGB ? "gbr" : zscaleMatrices.contains(video.matrix) ? video.matrix : "bt2020nc"
+        let range = isRGB || video.isFullRange ? "pc" : "tv"
+        let input = "tin=\(transfer):pin=\(primaries):min=\(matrix):rin=\(range)"
+        return ["zscale=t=linear:npl=203:p=\(primaries):\(input)", "format=gbrpf32le", "zscale=p=bt709"]
+            + (video.isHDR ? ["tonemap=hable:desat=0"] : []) + ["zscale=t=bt709:m=bt709:r=tv", "format=yuv420p"]
     }
+
+    /// What zscale knows by ffmpeg's name.
+    private static let zscaleTransfers: Set = [
+        "bt709", "bt470m", "bt470bg", "smpte170m", "linear", "log100", "log316", "iec61966-2-1", "iec61966-2-4",
+        "bt2020-10", "bt2020-12", "smpte2084", "arib-std-b67",
+    ]
+    private static let zscalePrimaries: Set = [
+        "bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "bt2020", "smpte428", "smpte431", "smpte432",
+    ]
+    private static let zscaleMatrices: Set = ["bt709", "fcc", "bt470bg", "smpte170m", "bt2020nc"]
 }

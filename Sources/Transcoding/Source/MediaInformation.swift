@@ -34,9 +34,19 @@ package struct MediaInformation: Equatable, Sendable {
         package let transfer: String
         /// ffmpeg's name of the colour primaries, like `bt709`; empty if unknown.
         package let primaries: String
+        /// ffmpeg's name of the matrix, like `bt709`; empty if unknown.
+        package let matrix: String
+        /// Whether a component has all values of its bits, and not those of television.
+        package let isFullRange: Bool
 
-        /// Whether its colours are those of HDR or of a wide gamut, which most screens show pale.
-        package var isWide: Bool { ["smpte2084", "arib-std-b67"].contains(transfer) || primaries == "bt2020" }
+        /// Whether it is brighter than BT.709 can tell.
+        package var isHDR: Bool { ["smpte2084", "arib-std-b67"].contains(transfer) }
+        /// Whether its colours are those of HDR or of a wide gamut, which most screens show pale. Where the primaries are not
+        /// said, what else is of BT.2020 tells.
+        package var isWide: Bool {
+            isHDR || primaries == "bt2020"
+                || primaries.isEmpty && (transfer.hasPrefix("bt2020") || matrix.hasPrefix("bt2020"))
+        }
     }
 
     package struct Audio: Equatable, Sendable {
@@ -57,9 +67,10 @@ extension MediaInformation {
     static let reportEntries = [
         "format=start_time,duration,bit_rate",
         "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
-        "stream_side_data=rotation",
-        "stream=index,codec_type,codec_name,profile,level,pix_fmt,width,height,sample_aspect_ratio,field_order,"
-            + "color_transfer,color_primaries,avg_frame_rate,has_b_frames,channels,sample_rate,start_time,duration",
+        "stream_side_data=rotation", "program=program_id", "program_stream=index",
+        "stream=index,codec_type,codec_name,codec_tag_string,profile,level,pix_fmt,width,height,sample_aspect_ratio,"
+            + "field_order,color_range,color_space,color_transfer,color_primaries,avg_frame_rate,has_b_frames,"
+            + "channels,sample_rate,start_time,duration",
     ].joined(separator: ":")
 
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
@@ -110,8 +121,9 @@ extension MediaInformation {
             codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,
             codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit), frameRate: video.frameRate,
             end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order),
-            isReordered: video.has_b_frames ?? 0 > 0, transfer: video.color_transfer ?? "",
-            primaries: video.color_primaries ?? "")
+            isReordered: video.has_b_frames ?? 0 > 0, transfer: Self.known(video.color_transfer),
+            primaries: Self.known(video.color_primaries), matrix: Self.known(video.color_space),
+            isFullRange: video.color_range == "pc" || pixelFormat.hasPrefix("yuvj"))
         audio = sound.flatMap { audio in
             guard let codec = audio.knownCodec, let channels = audio.channels, channels > 0,
                 let sampleRate = audio.sample_rate.flatMap({ Int($0) }), sampleRate > 0
@@ -120,6 +132,11 @@ extension MediaInformation {
         }
         duration = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
         bitRate = report.format?.bit_rate.flatMap { Int($0) }
+    }
+
+    /// Empty for what is not said.
+    private static func known(_ name: String?) -> String {
+        name.flatMap { ["unknown", "unspecified", "reserved"].contains($0) ? nil : $0 } ?? ""
     }
 
     /// A fraction like `30000/1001`, `nil` if it is not a number above 0.
@@ -135,6 +152,9 @@ extension MediaInformation {
 extension ProbeReport.Stream {
     /// ffmpeg's name of the codec, `nil` if it knows none.
     var knownCodec: String? { codec_name.flatMap { $0 == "unknown" || $0 == "none" ? nil : $0 } }
+
+    /// Whether what is in the track of an MP4 is encrypted: ISO/IEC 14496-12, section 8.12, and FairPlay's.
+    var isEncrypted: Bool { ["encv", "enca", "drmi", "drms"].contains(codec_tag_string) }
 
     /// Pixels as they are stored, `nil` if unknown.
     var codedSize: PictureSize? {

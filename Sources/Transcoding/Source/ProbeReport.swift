@@ -4,6 +4,16 @@ import Foundation
 struct ProbeReport: Decodable {
     let streams: [Stream]
     let format: Format?
+    let programs: [Program]?
+
+    struct Program: Decodable {
+        let program_id: Int?
+        let streams: [Member]?
+
+        struct Member: Decodable {
+            let index: Int?
+        }
+    }
 
     struct Format: Decodable {
         let start_time: String?
@@ -15,6 +25,7 @@ struct ProbeReport: Decodable {
         let index: Int?
         let codec_type: String?
         let codec_name: String?
+        let codec_tag_string: String?
         let profile: String?
         let level: Int?
         let pix_fmt: String?
@@ -22,6 +33,8 @@ struct ProbeReport: Decodable {
         let height: Int?
         let sample_aspect_ratio: String?
         let field_order: String?
+        let color_range: String?
+        let color_space: String?
         let color_transfer: String?
         let color_primaries: String?
         let avg_frame_rate: String?
