@@ -23,6 +23,7 @@ import Testing
 
     private static let picture = "-f lavfi -i testsrc2=size=320x180:rate=25"
     private static let sound = "-f lavfi -i sine=sample_rate=48000"
+    private static let ten = (0..<10).map { _ in "0.1*sin(2000*t)" }.joined(separator: "|")
     private static let x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 
     @Test(
@@ -70,6 +71,26 @@ import Testing
                 arguments:
                     "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
                 isWide: true),
+            Kind(
+                name: "wide-without-transfer.mp4", demuxer: .mov, seconds: 1,
+                arguments: "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -colorspace bt2020nc", isWide: true),
+            Kind(
+                name: "pq-without-primaries.mkv", demuxer: .matroska, seconds: 1,
+                arguments: "-t 1 \(picture) \(x264)10le -color_trc smpte2084 -colorspace bt2020nc", isWide: true),
+            Kind(
+                name: "matrix-alone.mkv", demuxer: .matroska, seconds: 1,
+                arguments: "-t 1 \(picture) \(x264)10le -colorspace bt2020nc", isWide: true),
+            Kind(
+                name: "ten-channels.mov", demuxer: .mov, seconds: 1,
+                arguments: "-t 1 \(picture) -f lavfi -i aevalsrc=\(ten):s=48000:d=1 \(x264) -c:a pcm_s16le"),
+            Kind(
+                name: "short-large-first.mov", demuxer: .mov, seconds: 3,
+                arguments: "-f lavfi -i testsrc2=size=1280x720:rate=25:d=0.4 -t 3 \(picture) -t 3 \(sound) "
+                    + "-map 0 -map 1 -map 2 \(x264) -c:a aac"),
+            Kind(
+                name: "moving-preview-first.mkv", demuxer: .matroska, seconds: 3,
+                arguments: "-f lavfi -i testsrc2=size=64x36:rate=25:d=3 -t 3 \(picture) -t 3 \(sound) "
+                    + "-map 0 -map 1 -map 2 -disposition:v:0 default -disposition:v:1 0 \(x264) -c:a aac"),
         ])
     func plays(kind: Kind) throws {
         let workshop = try Workshop()
@@ -327,6 +348,25 @@ import Testing
             "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", encrypted,
         ])
         #expect(workshop.failure(encrypted, .mov)?.code == .encrypted)
+        // FairPlay's name of the picture.
+        var bought = try Data(contentsOf: URL(fileURLWithPath: plain))
+        let index = try #require(bought.firstRange(of: Data("stsd".utf8))).upperBound
+        let name = try #require(bought[index...].firstRange(of: Data("avc1".utf8)))
+        bought.replaceSubrange(name, with: Data("drmi".utf8))
+        try bought.write(to: URL(fileURLWithPath: workshop.path("bought.m4v")))
+        #expect(workshop.failure(workshop.path("bought.m4v"), .mov)?.code == .encrypted)
+        // Of a transport stream all but the tables.
+        let scrambled = workshop.path("scrambled.ts")
+        try Workshop.ffmpeg(["-i", plain, "-c", "copy", scrambled])
+        var stream = try Data(contentsOf: URL(fileURLWithPath: scrambled))
+        for packet in stride(from: 0, to: stream.count, by: 188) {
+            guard stream[packet + 1] & 0x1F == 1, stream[packet + 3] & 0x10 != 0 else { continue }
+            stream[packet + 3] |= 0x80
+            let start = packet + 4 + (stream[packet + 3] & 0x20 != 0 ? 1 + Int(stream[packet + 4]) : 0)
+            for place in start..<packet + 188 { stream[place] = UInt8(truncatingIfNeeded: place &* 97 ^ place >> 3) }
+        }
+        try stream.write(to: URL(fileURLWithPath: scrambled))
+        #expect(workshop.failure(scrambled, .mpegts)?.code == .encrypted)
         let unknown = workshop.path("unknown.mkv")
         try Workshop.ffmpeg(["-i", plain, "-c:v", "mpeg4", "-an", unknown])
         var content = try Data(contentsOf: URL(fileURLWithPath: unknown))

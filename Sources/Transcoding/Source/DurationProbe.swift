@@ -66,20 +66,21 @@ package enum DurationProbe {
         // What was read before an end by a limit is a part of the file, and not how long it is.
         if case .ended(.exit) = read {
             reader.finish(take)
-            if let seconds = length(streams, tracks) { return .seconds(milliseconds(seconds)) }
+            if let seconds = length(report, streams, tracks) { return .seconds(milliseconds(seconds)) }
         }
         return announced.map { .seconds(milliseconds($0)) } ?? .unknown
     }
 
     /// How long the tracks play that a video is made of, or the sound where there is no picture; `nil` if none plays.
-    private static func length(_ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]) -> Double? {
+    private static func length(
+        _ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]
+    ) -> Double? {
         let tracks = packets.mapValues { track in
             var track = track
             track.finish()
             return track
         }
-        let choice = TrackChoice(
-            streams.keys.sorted().map { TrackChoice.Candidate($0, streams[$0]!, tracks[$0] ?? TrackPackets()) })
+        let choice = TrackChoice(report, streams, tracks)
         let sound = choice.sound.flatMap { tracks[$0] }
         let timeline =
             if let picture = choice.picture.flatMap({ tracks[$0] }) {

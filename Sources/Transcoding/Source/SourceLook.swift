@@ -124,9 +124,9 @@ extension SourceLook {
             throw TranscodingError(.noPicture, "there is no picture in the file")
         }
         let (tracks, complaints) = try packets(of: source, streams, bytes: bytes, tools)
-        let choice = TrackChoice(
-            streams.keys.sorted().map { TrackChoice.Candidate($0, streams[$0]!, tracks[$0] ?? TrackPackets()) })
+        let choice = TrackChoice(report, streams, tracks)
         guard let picture = choice.picture, let pictures = tracks[picture] else {
+            if try TransportScrambling.isThere(in: source) { throw TranscodingError(.encrypted, "it is scrambled") }
             throw refusal(streams, tracks)
         }
         let sounds = choice.sound.flatMap { tracks[$0] }
@@ -205,7 +205,7 @@ extension SourceLook {
     ) -> TranscodingError {
         let pictures = streams.filter { $0.value.codec_type == "video" && $0.value.disposition?.attached_pic != 1 }
         if pictures.isEmpty { return TranscodingError(.noPicture, "there is no picture in the file") }
-        if pictures.keys.contains(where: { tracks[$0]?.encrypted ?? 0 > 0 }) {
+        if pictures.contains(where: { $1.isEncrypted || tracks[$0]?.encrypted ?? 0 > 0 }) {
             return TranscodingError(.encrypted, "it is encrypted")
         }
         if pictures.keys.allSatisfy({ tracks[$0]?.count ?? 0 == 0 }) {
@@ -222,8 +222,25 @@ extension TranscodingCost {
     }
 }
 
+extension TrackChoice {
+    /// Chooses by what ffprobe tells of a file's streams and their packets.
+    init(_ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]) {
+        var programs: [Int: Set<Int>] = [:]
+        for program in report.programs ?? [] {
+            guard let id = program.program_id else { continue }
+            for number in (program.streams ?? []).compactMap(\.index) { programs[number, default: []].insert(id) }
+        }
+        self.init(
+            streams.sorted { $0.key < $1.key }.map { number, stream in
+                var candidate = Candidate(number, stream, packets[number] ?? TrackPackets())
+                candidate.programs = programs[number] ?? []
+                return candidate
+            })
+    }
+}
+
 extension TrackChoice.Candidate {
-    init(_ number: Int, _ stream: ProbeReport.Stream, _ packets: TrackPackets) {
+    fileprivate init(_ number: Int, _ stream: ProbeReport.Stream, _ packets: TrackPackets) {
         let isPicture = stream.codec_type == "video"
         self.init(number: number, kind: isPicture ? .picture : .sound)
         if isPicture {
@@ -234,7 +251,7 @@ extension TrackChoice.Candidate {
             extent = stream.channels ?? 0
         }
         self.packets = packets.runs.isEmpty ? 0 : packets.count
-        encrypted = packets.encrypted
+        encrypted = stream.isEncrypted ? packets.count : packets.encrypted
         duration = packets.runs.reduce(0) { $0 + max(0, $1.end - $1.start) }
         let marks = stream.disposition
         isDefault = marks?.default == 1

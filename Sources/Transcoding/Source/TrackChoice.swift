@@ -2,11 +2,14 @@
 ///
 /// The rule, for pictures and sounds alike: what cannot be decoded, has no packet or is encrypted is not taken, nor a cover or
 /// a picture of a time line. Of the rest, the ones before the others:
-/// 1. pictures: those with more than one packet (a still or a preview has one);
-/// 2. those that are not a commentary, for the deaf, for the blind, or a dub;
-/// 3. those that the file says are the default;
-/// 4. pictures: the largest; sounds: the one with the most channels, if it lasts at least half as long as the longest;
-/// 5. the first in the file.
+/// 1. sounds: those of a program that the picture is of, where a file has programs;
+/// 2. pictures: those with more than one packet (a still has one);
+/// 3. those that last at least half as long as the longest;
+/// 4. pictures: those with at least a quarter of the pixels of the largest (a preview has fewer);
+/// 5. those that are not a commentary, for the deaf, for the blind, or a dub;
+/// 6. those that the file says are the default;
+/// 7. the largest picture, the sound with the most channels;
+/// 8. the first in the file.
 struct TrackChoice: Equatable, Sendable {
     /// A track, as far as the choice goes by it.
     struct Candidate: Equatable, Sendable {
@@ -29,6 +32,8 @@ struct TrackChoice: Equatable, Sendable {
         var isSpecial = false
         /// A cover, or a picture of a time line.
         var isCover = false
+        /// The numbers of the programs it is of: a channel of television carries more than one.
+        var programs: Set<Int> = []
 
         var isUsable: Bool { codec != nil && extent > 0 && packets > 0 && encrypted == 0 && !isCover }
     }
@@ -38,21 +43,28 @@ struct TrackChoice: Equatable, Sendable {
     let sound: Int?
 
     init(_ candidates: [Candidate]) {
-        picture = Self.best(candidates.filter { $0.kind == .picture && $0.isUsable })?.number
-        sound = Self.best(candidates.filter { $0.kind == .sound && $0.isUsable })?.number
+        let best = Self.best(candidates.filter { $0.kind == .picture && $0.isUsable })
+        picture = best?.number
+        let programs = best?.programs ?? []
+        let sounds = candidates.filter { $0.kind == .sound && $0.isUsable }
+        sound = Self.best(Self.first(sounds) { !$0.programs.isDisjoint(with: programs) })?.number
+    }
+
+    /// Those that are so, or all if none is.
+    private static func first(_ candidates: [Candidate], _ isSo: (Candidate) -> Bool) -> [Candidate] {
+        let those = candidates.filter(isSo)
+        return those.isEmpty ? candidates : those
     }
 
     private static func best(_ candidates: [Candidate]) -> Candidate? {
-        let longest = candidates.map(\.duration).max() ?? 0
+        let moving = first(candidates) { $0.kind == .sound || $0.packets > 1 }
+        let longest = moving.map(\.duration).max() ?? 0
+        let lasting = moving.filter { $0.duration >= longest / 2 }
+        let largest = lasting.map(\.extent).max() ?? 0
+        let whole = lasting.filter { $0.kind == .sound || $0.extent >= largest / 4 }
         func rank(_ one: Candidate) -> [Int] {
-            [
-                one.kind == .picture && one.packets > 1 ? 1 : 0,
-                one.isSpecial ? 0 : 1,
-                one.isDefault ? 1 : 0,
-                one.kind == .picture || one.duration >= longest / 2 ? one.extent : 0,
-                -one.number,
-            ]
+            [one.isSpecial ? 0 : 1, one.isDefault ? 1 : 0, one.extent, -one.number]
         }
-        return candidates.max { rank($0).lexicographicallyPrecedes(rank($1)) }
+        return whole.max { rank($0).lexicographicallyPrecedes(rank($1)) }
     }
 }
