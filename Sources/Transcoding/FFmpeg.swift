@@ -65,11 +65,15 @@ extension FFmpeg {
             + ["-reinit_filter:v", "0"]
     }
 
-    /// The filter that puts the frames of a track whose clock jumps where they belong, with a comma behind it, or nothing.
+    /// The filter that puts the frames of a track whose clock jumps or stands still where they belong, with a comma behind it,
+    /// or nothing.
     ///
     /// - Parameter name: `setpts` or `asetpts`.
     static func repair(_ name: String, _ track: Timeline.Track, _ timeline: Timeline) -> String {
-        timeline.isRepaired ? "\(name)='\(repair(track.steps))'," : ""
+        guard timeline.isRepaired else { return "" }
+        guard track.isCounted else { return "\(name)='\(repair(track.steps))'," }
+        let rate = name == "setpts" ? "\(timeline.rate)" : "SR"
+        return "\(name)='(\(seconds(track.start))+N/\(rate))/TB',"
     }
 
     /// An expression of ffmpeg's for the time of a frame, of `PTS`, `T` and what it was before, `PREV_INT`.
@@ -77,7 +81,7 @@ extension FFmpeg {
     /// A frame stays in the step of the one before it unless its clock has jumped; then it belongs to the next one that has such
     /// a time, which is the next of all unless nothing of that could be decoded. The first frame of a filter that tells its
     /// place in the file, and a sound that changes its form has more than one filter, belongs to the step of that place.
-    private static func repair(_ steps: [Timeline.Step]) -> String {
+    static func repair(_ steps: [Timeline.Step]) -> String {
         // Seconds: a decoder may put out a frame out of order, or one before the first that is to be shown.
         let tolerance = 0.5
         let back = TrackPackets.backTolerance - 0.1
@@ -90,11 +94,20 @@ extension FFmpeg {
             terms.append("st(2,if(ld(1)*gt(\(number + 1),ld(0))*between(T,\(range)),\(number + 1),ld(2)))")
         }
         terms.append("st(0,if(ld(2),ld(2),ld(0)))")
-        let place = steps.dropFirst().map { "+gte(POS,\($0.position))" }.joined()
-        terms.append("if(not(ld(3))*gte(POS,0),st(3,1)+st(0,1\(place)))")
+        let place = joined(["1"] + steps.dropFirst().map { "gte(POS,\($0.position))" }, by: "+")
+        terms.append("if(not(ld(3))*gte(POS,0),st(3,1)+st(0,\(place)))")
         let offsets = steps.enumerated().map { "eq(ld(0),\($0.offset + 1))*(\(seconds($0.element.offset)))" }
-        terms.append("PTS+(\(offsets.joined(separator: "+")))/TB")
-        return terms.joined(separator: ";")
+        terms.append("PTS+(\(joined(offsets, by: "+")))/TB")
+        return joined(terms, by: ";")
+    }
+
+    /// Terms of an expression of ffmpeg's, one after the other, in brackets: it reads no more than about 90 in a row, each of
+    /// which is a level deeper than the one before, but hundreds as a tree.
+    static func joined(_ terms: [String], by separator: String) -> String {
+        guard terms.count > 8 else { return terms.joined(separator: separator) }
+        let middle = terms.count / 2
+        let halves = [terms[..<middle], terms[middle...]].map { "(\(joined(Array($0), by: separator)))" }
+        return halves.joined(separator: separator)
     }
 
     /// The filters that make the picture whole: in `size`, with a constant number of pictures a second, from 0 to the end,

@@ -121,6 +121,40 @@ import Testing
         #expect(abs(pieces.reduce(0, +) - kind.seconds) < 0.1 && pieces.max()! <= 8 && pieces.dropLast().min() ?? 6 > 4)
     }
 
+    @Test(
+        "all of it plays, whatever clock it has",
+        arguments: [
+            // Trimmed as telephones do it: the first key picture is decoded and not shown, and more come later.
+            Kind(name: "trimmed.mp4", demuxer: .mov, seconds: 5.5, arguments: "-ss 2.5 -i WHOLE -c copy"),
+            Kind(
+                name: "slides.mp4", demuxer: .mov, seconds: 30.04,
+                arguments: "-i WHOLE -filter_complex [0:v]select=not(mod(n\\,75)),setpts=N*15/TB[v];"
+                    + "[0:a]atrim=end=4[a] -map [v] -map [a] -frames:v 3 -fps_mode vfr -enc_time_base 1:25 \(x264) "
+                    + "-c:a aac"),
+            Kind(
+                name: "stands-still.flv", demuxer: .flv, seconds: 8,
+                arguments: "-i WHOLE -c copy -bsf:v setts=ts=0 -bsf:a setts=ts=0"),
+        ])
+    func clocks(kind: Kind) throws {
+        let workshop = try Workshop()
+        let whole = try workshop.makeVideo(
+            "whole.mp4", seconds: 8,
+            "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 100 -c:a aac".split(separator: " ").map(String.init))
+        let source = workshop.path(kind.name)
+        let arguments = kind.arguments.split(separator: " ").map { $0 == "WHOLE" ? whole : String($0) }
+        try Workshop.ffmpeg(arguments + [source])
+        let result = try workshop.run(source, kind.demuxer)
+        #expect(abs((result.source.duration ?? 0) - kind.seconds) < 0.1 && result.flaws == [])
+        for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
+            let made = try Probed(workshop.path("work/\(file)"), arguments)
+            #expect(abs(made.duration - kind.seconds) < 0.2, "\(file) \(made.duration)")
+            let times = try Self.times(workshop.path("work/\(file)"), arguments).filter { $0 > -0.001 }
+            let gaps = zip(times, times.dropFirst() + [kind.seconds]).map { $1 - $0 }
+            #expect(times.count > 1 && gaps.min()! > 0 && gaps.max()! <= 0.52, "\(file) \(gaps.max()!)")
+        }
+        #expect(try ContainerEndTests.complaints(workshop.path("work/video.mp4")) == "")
+    }
+
     /// When each picture is shown, in order.
     private static func times(_ path: String, _ arguments: [String]) throws -> [Double] {
         try Workshop.command(

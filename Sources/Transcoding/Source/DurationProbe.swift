@@ -83,10 +83,12 @@ package enum DurationProbe {
         let choice = TrackChoice(report, streams, tracks)
         let sound = choice.sound.flatMap { tracks[$0] }
         let timeline =
-            if let picture = choice.picture.flatMap({ tracks[$0] }) {
-                Timeline(picture: picture, sound: sound)
+            if let number = choice.picture, let picture = tracks[number] {
+                Timeline(picture: picture, sound: sound, announced: streams[number]?.frameRate)
             } else {
-                sound.flatMap { Timeline(picture: $0, sound: nil) }
+                sound.flatMap {
+                    Timeline(picture: $0, sound: nil, announced: $0.playing > 0 ? Double($0.shown) / $0.playing : nil)
+                }
             }
         return timeline.flatMap { $0.duration > 0 ? ($0.duration * 1000).rounded() / 1000 : nil }
     }

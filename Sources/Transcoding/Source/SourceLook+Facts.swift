@@ -34,6 +34,7 @@ extension SourceLook {
 
     private var clock: String {
         let runs = max(timeline.picture.steps.count, timeline.sound?.steps.count ?? 0)
+        if timeline.isCounted { return "stands still" }
         if timeline.isRepaired { return "jumps \(runs - 1) times" }
         return "begins at \(Self.text(-timeline.zero)) s"
     }

@@ -60,7 +60,7 @@ extension SourceLook {
     }
 
     private func obstacle(_ track: Timeline.Track) -> String? {
-        if timeline.isRepaired { return "its clock jumps" }
+        if timeline.isRepaired { return "the clock \(timeline.isCounted ? "stands still" : "jumps")" }
         if track.start > Self.tolerance / 2 { return "it begins later" }
         return abs(track.end - duration) > Self.tolerance ? "it ends sooner" : nil
     }
@@ -69,6 +69,7 @@ extension SourceLook {
 extension TrackPackets {
     /// `nil` if all of its packets are shown, one after the other, with the same parameters.
     fileprivate var obstacle: String? {
+        if standsStill { return "its clock stands still" }
         if runs.count != 1 || hasTooManyRuns { return "its clock jumps" }
         if withoutTime > 0 { return "it has packets without a time" }
         if stepsBack > 0 { return "its clock steps back" }
@@ -130,10 +131,10 @@ extension SourceLook {
             throw refusal(streams, tracks)
         }
         let sounds = choice.sound.flatMap { tracks[$0] }
-        guard let timeline = Timeline(picture: pictures, sound: sounds) else {
+        let stream = streams[picture]!
+        guard let timeline = Timeline(picture: pictures, sound: sounds, announced: stream.frameRate) else {
             throw TranscodingError(.noPicture, "no picture of the file is shown")
         }
-        let stream = streams[picture]!
         var information = try MediaInformation(
             report: report, picture: stream, sound: choice.sound.flatMap { streams[$0] }, sideLimit: limits.side)
         let announced = information.duration

@@ -35,6 +35,6 @@ enum StraightCopy {
             defer { offset = step.offset }
             return "gte(N,\(step.packet))*(\(FFmpeg.seconds(step.offset - offset)))"
         }
-        return "setts=ts='TS+(\(terms.joined(separator: "+")))/TB'"
+        return "setts=ts='TS+(\(FFmpeg.joined(terms, by: "+")))/TB'"
     }
 }

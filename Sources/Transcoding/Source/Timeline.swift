@@ -3,8 +3,10 @@
 /// The rules:
 /// - What begins again after the clock went back follows what was before it. Picture and sound that begin again together
 ///   stay in step.
-/// - A clock that has gone on without picture and sound is set back: nothing is missing for anybody who watches. Without
-///   a sound track a picture may stand still for up to 10 minutes. Where one of both goes on, the other is held.
+/// - A picture may stand still, and a sound be silent, for up to 10 minutes, and for as long as the other one goes on.
+/// - A clock that has gone on further is set back, and so is one that went on for both at the same place: nothing is missing
+///   for anybody who watches.
+/// - Of a clock that never goes on nothing is believed: pictures follow each other at a constant rate, and so do samples.
 /// - A picture track that was cut before its first key picture begins at that one, and the sound with it. One that only begins
 ///   later than the sound is held backwards.
 struct Timeline: Equatable, Sendable {
@@ -27,15 +29,24 @@ struct Timeline: Equatable, Sendable {
         /// Seconds: when its first packet that is shown begins, and its last one ends.
         let start: Double
         let end: Double
+        /// Whether its clock stands still: its pictures or samples are counted from `start` on.
+        let isCounted: Bool
     }
 
     /// What has to be added to the file's clock for the time 0, where it does not jump.
     let zero: Double
     let picture: Track
     let sound: Track?
+    /// Pictures a second of a picture that is counted.
+    let rate: Double
 
-    /// Whether the file's own clock jumps, so that more has to be done than to set it to 0.
-    var isRepaired: Bool { picture.steps.count > 1 || sound?.steps.count ?? 0 > 1 }
+    /// Whether the file's own clock jumps or stands still, so that more has to be done than to set it to 0.
+    var isRepaired: Bool {
+        picture.steps.count > 1 || sound?.steps.count ?? 0 > 1 || isCounted
+    }
+
+    /// Whether a clock stands still.
+    var isCounted: Bool { picture.isCounted || sound?.isCounted == true }
 
     /// Seconds: how long it plays. A packet of sound that is not whole when the picture ends is no part of it.
     var duration: Double {
@@ -46,25 +57,37 @@ struct Timeline: Equatable, Sendable {
     /// Seconds that a packet of sound lasts at most.
     private static let packetLength = 0.1
 
-    /// Seconds that a picture may stand still where there is no sound.
+    /// Seconds that a picture may stand still, or a sound be silent, where the other one does not go on.
     private static let longestStill = 600.0
+    /// Seconds between the ends of picture and sound before a clock that went on for both. Slides end earlier than what is
+    /// said to them.
+    private static let sameEnd = 1.0
+    /// Pictures a second that are believed.
+    private static let rates = 1.0...240
     /// Seconds that one track may begin later than the other when both begin again.
     private static let togetherness = 5.0
 
-    /// Returns `nil` if no packet of the picture is shown.
-    init?(picture: TrackPackets, sound: TrackPackets?) {
+    /// - Parameter announced: pictures a second as the file says, `nil` if it does not. For a clock that stands still.
+    /// - Returns: `nil` if no packet of the picture is shown.
+    init?(picture: TrackPackets, sound: TrackPackets?, announced: Double? = nil) {
+        rate = announced.flatMap { Self.rates.contains($0) ? $0 : nil } ?? 25
         var tracks = [picture]
         if let sound, !sound.runs.isEmpty { tracks.append(sound) }
         guard !picture.runs.isEmpty else { return nil }
-        let pieces = Self.pieces(tracks.map(\.runs))
-        let offsets = Self.offsets(pieces, tracks.map(\.runs))
+        var runs = tracks.map(\.runs)
+        for (track, packets) in tracks.enumerated() where packets.standsStill {
+            let length = track == 0 ? Double(packets.shown) / rate : packets.playing
+            runs[track][0].end = max(runs[track][0].end, runs[track][0].start + length)
+        }
+        let pieces = Self.pieces(runs)
+        let offsets = Self.offsets(pieces, runs)
 
         // On a clock without jumps.
         var steps: [[Step]] = tracks.map { _ in [] }
         var (starts, ends) = (tracks.map { _ in Double.infinity }, tracks.map { _ in -Double.infinity })
         for (piece, offset) in zip(pieces, offsets) {
             for (track, run) in piece.runs {
-                let run = tracks[track].runs[run]
+                let run = runs[track][run]
                 if let last = steps[track].last, last.offset == offset {
                     steps[track][steps[track].count - 1].start = min(last.start, run.start)
                     steps[track][steps[track].count - 1].end = max(last.end, run.end)
@@ -85,14 +108,15 @@ struct Timeline: Equatable, Sendable {
             first = max(first, starts[0])
         }
         zero = -first
-        let moved = zip(steps, zip(starts, ends)).map { steps, times in
+        let moved = zip(zip(tracks, steps), zip(starts, ends)).map { track, times in
             Track(
-                steps: steps.map {
+                steps: track.1.map {
                     Step(
                         packet: $0.packet, position: $0.position, offset: $0.offset - first, start: $0.start,
                         end: $0.end)
                 },
-                start: max(0, times.0 - first), end: max(0, times.1 - first))
+                start: max(0, times.0 - first), end: max(0, times.1 - first),
+                isCounted: track.0.standsStill)
         }
         self.picture = moved[0]
         self.sound = moved.count > 1 ? moved[1] : nil
@@ -153,8 +177,9 @@ struct Timeline: Equatable, Sendable {
                     guard !piece.has(track), let end = ends[track] else { return false }
                     return end > before + TrackPackets.forwardTolerance
                 }
-                let isHeld = isCovered || tracks.count == 1 && still <= longestStill
-                if !isHeld { offset = before - start }
+                let last = piece.runs.compactMap { ends[$0.track] }
+                let hasJumped = last.count > 1 && before - (last.min() ?? before) <= sameEnd
+                if !isCovered && (hasJumped || still > longestStill) { offset = before - start }
             }
             offsets.append(offset)
             for ((track, _), run) in zip(piece.runs, runs) {

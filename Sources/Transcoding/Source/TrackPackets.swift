@@ -33,7 +33,9 @@ struct TrackPackets: Equatable, Sendable {
     private(set) var hasTooManyRuns = false
     /// When the first packet is shown that can be decoded; `nil` if none can.
     private(set) var firstKey: Double?
-    /// Packets before it.
+    /// Whether a key packet has come that is decoded and not shown: what follows it can be decoded.
+    private var hasHiddenKey = false
+    /// Packets that are shown before the first one that can be decoded.
     private(set) var packetsBeforeKey = 0
     /// Packets that an edit list cuts off after the first one that is shown.
     private(set) var cutOff = 0
@@ -45,6 +47,9 @@ struct TrackPackets: Equatable, Sendable {
     /// Whether pictures are shown in another order than they are decoded in.
     private(set) var isReordered = false
     private var lastDecodingTime: Double?
+    /// Packets that are shown, and seconds that they last together.
+    private(set) var shown = 0
+    private(set) var playing = 0.0
     private(set) var corrupt = 0
     private(set) var encrypted = 0
     /// Packets after the first one that bring other parameters.
@@ -82,12 +87,17 @@ struct TrackPackets: Equatable, Sendable {
 
     /// A decoder holds no more than 16 pictures back: ISO/IEC 14496-10, section A.3.1.
     private static let mostWaiting = 17
-    private static let mostRuns = 200
+    private static let mostRuns = 400
     private static let mostIntervals = 4096
+    /// Packets of the same time from which on a clock is taken for one that stands still.
+    private static let fewest = 3
     /// Seconds that a clock may go back and still be the same one: what B-frames, and muxers that round, make.
     static let backTolerance = 0.5
     /// Seconds without a packet from which on the clock is taken for one that has jumped.
     static let forwardTolerance = 10.0
+
+    /// Whether all that is shown has the same time: its clock says nothing, but how many there are does.
+    var standsStill: Bool { runs.count == 1 && !hasTooManyRuns && longestGap == 0 && shown >= Self.fewest }
 
     mutating func take(_ packet: Packet) {
         defer { count += 1 }
@@ -108,14 +118,17 @@ struct TrackPackets: Equatable, Sendable {
         }
         if packet.isDiscarded {
             if !runs.isEmpty { cutOff += 1 }
+            if packet.isKey { hasHiddenKey = true }
             noteDiscarded(time, packet)
             return
         }
         endStretch(before: packet.decodingTime ?? time)
         if firstKey == nil {
-            if packet.isKey { firstKey = time } else { packetsBeforeKey += 1 }
+            if packet.isKey || hasHiddenKey { firstKey = time } else { packetsBeforeKey += 1 }
         }
         note(time, decoded: packet.decodingTime ?? time, duration: packet.duration)
+        shown += 1
+        playing += packet.duration
         runSize += packet.size
     }
 
