@@ -27,6 +27,9 @@ package enum DurationProbe {
     /// A file with more than that has the length that it announces.
     private static let packetsTime = 10
     package static let packetsLimit = 80 << 20
+    /// Bytes that are told at most of the packets of a file with so many bytes. A packet of speech has 40, of which less than 60
+    /// are told: an index of a few bytes that names millions of packets must not keep the probes of others waiting.
+    static func mostTold(of bytes: Int) -> Int { (256 << 10) + 20 * bytes }
     /// Streams that are looked at. A file can have thousands.
     private static let mostStreams = 64
 
@@ -60,7 +63,7 @@ package enum DurationProbe {
         func take(_ packet: Packet) { tracks[packet.stream]?.take(packet) }
         let read = try look(
             source, ["-show_entries", PacketReader.entries, "-of", "csv=p=0"], packetsTime, niceness, until: deadline,
-            outputLimit: packetsLimit
+            outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
         ) { reader.read($0, take) }
         if read == .timeLimit { return .timeLimit(announced: announced.map(milliseconds)) }
         // What was read before an end by a limit is a part of the file, and not how long it is.
