@@ -315,6 +315,25 @@ import Testing
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
 
+    @Test("a broadcast whose tracks get other numbers goes on")
+    func otherNumbers() throws {
+        let workshop = try Workshop()
+        func part(_ name: String, _ more: String) throws -> Data {
+            let arguments = "-t 2 \(Self.picture) -t 2 \(Self.sound) \(Self.x264) -c:a aac \(more)"
+            try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [workshop.path(name)])
+            return try Data(contentsOf: URL(fileURLWithPath: workshop.path(name)))
+        }
+        let source = workshop.path("both.ts")
+        let both =
+            try part("a.ts", "") + part("b.ts", "-mpegts_start_pid 512 -tables_version 1 -output_ts_offset 2")
+        try both.write(to: URL(fileURLWithPath: source)); try both.write(to: URL(fileURLWithPath: source))
+        let result = try workshop.run(source, .mpegts, profile: Workshop.quick(.mp4))
+        let duration = try #require(result.source.duration)
+        #expect(abs(duration - 4) < 0.1 && result.flaws == [], "\(duration) \(result.flaws)")
+        let pictures = try Self.times(workshop.path("work/video.mp4"), []).count
+        #expect((98...100).contains(pictures), "\(pictures)")
+    }
+
     @Test("pictures whose order of showing is lost are not copied")
     func lostOrder() throws {
         let workshop = try Workshop()

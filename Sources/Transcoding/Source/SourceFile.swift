@@ -44,7 +44,9 @@ package struct SourceFile: Sendable {
     func arguments(sideLimit: Int) -> [String] {
         // hls opens its segments, which are ours, with another demuxer.
         let formats = demuxer == .hls ? "hls,mov" : demuxer.rawValue
-        return [
+        // After an advertisement a broadcast has other numbers for its tracks, which are the same ones.
+        let tracks = demuxer == .mpegts ? ["-merge_pmt_versions", "1"] : []
+        return tracks + [
             "-protocol_whitelist", "file", "-format_whitelist", formats,
             "-analyzeduration", "\(Self.latestTrack * 1_000_000)", "-probesize", "\(Self.probedBytes)",
             "-max_pixels", "\(sideLimit * sideLimit)", "-f", demuxer.rawValue, "-i", "file:\(path)",

@@ -101,7 +101,8 @@ struct TrackPackets: Equatable, Sendable {
 
     mutating func take(_ packet: Packet) {
         defer { count += 1 }
-        position = packet.position ?? position
+        let isBehind = packet.position.map { $0 < position } ?? false
+        position = max(position, packet.position ?? position)
         if packet.isKey { keyCount += 1 }
         size += packet.size
         if packet.isCorrupt { corrupt += 1 }
@@ -122,6 +123,9 @@ struct TrackPackets: Equatable, Sendable {
             noteDiscarded(time, packet)
             return
         }
+        // The last one of a track whose number in a transport stream has changed comes at the end of the file: no clock has
+        // gone back.
+        if isBehind, let last = lastDecoded, (packet.decodingTime ?? time) < last - Self.backTolerance { return }
         endStretch(before: packet.decodingTime ?? time)
         if firstKey == nil {
             if packet.isKey || hasHiddenKey { firstKey = time } else { packetsBeforeKey += 1 }
