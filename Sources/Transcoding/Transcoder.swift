@@ -53,7 +53,8 @@ package struct Transcoder: Sendable {
         let tools = ToolRunner(
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
-        var (source, look) = (source, try SourceLook.of(source, bytes: bytes, tools))
+        var look = try SourceLook.of(source, bytes: bytes, tools)
+        var source = look.source
         if look.losesPackets && look.isCountable {
             watch.limit += 2 * limits.readingTime(bytes)
             do throws(TranscodingError) {

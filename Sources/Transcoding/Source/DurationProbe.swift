@@ -44,13 +44,23 @@ package enum DurationProbe {
         _ source: SourceFile, within seconds: Double, niceness: Int = 0, packetsLimit: Int = packetsLimit
     ) throws(SystemError) -> Result {
         let deadline = ContinuousClock.now + .seconds(seconds)
-        var text: [UInt8] = []
-        let looked = try look(
-            source, ["-show_entries", MediaInformation.reportEntries, "-of", "json"], processorTime, niceness,
-            until: deadline, outputLimit: MediaInformation.reportLimit
-        ) { text += $0 }
+        var source = source
+        func report() throws(SystemError) -> (ProbeReport?, ChildProcess.Outcome) {
+            var text: [UInt8] = []
+            let looked = try look(
+                source, ["-show_entries", MediaInformation.reportEntries, "-of", "json"], processorTime, niceness,
+                until: deadline, outputLimit: MediaInformation.reportLimit
+            ) { text += $0 }
+            guard case .ended(.exit(0)) = looked else { return (nil, looked) }
+            return (try? ProbeReport(text), looked)
+        }
+        var (found, looked) = try report()
+        if found?.isIncomplete(source.demuxer) == true {
+            source.searchesLonger = true
+            (found, looked) = try report()
+        }
         if looked == .timeLimit { return .timeLimit(announced: nil) }
-        guard case .ended(.exit(0)) = looked, let report = try? ProbeReport(text) else { return .unknown }
+        guard let report = found else { return .unknown }
         let announced = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
 
         var streams: [Int: ProbeReport.Stream] = [:]

@@ -62,6 +62,16 @@ struct ProbeReport: Decodable {
         let rotation: Double?
     }
 
+    /// Whether a track is missing, or what a decoder has to know of one: it may begin later than ffmpeg usually looks for it.
+    /// Some containers do not announce their tracks.
+    func isIncomplete(_ demuxer: SourceFile.Demuxer) -> Bool {
+        let (pictures, sounds) = (
+            streams.filter { $0.codec_type == "video" }, streams.filter { $0.codec_type == "audio" }
+        )
+        return pictures.contains { $0.pix_fmt == nil } || sounds.contains { $0.sample_rate.flatMap(Int.init) ?? 0 == 0 }
+            || [.flv, .mpegts, .mpeg].contains(demuxer) && (pictures.isEmpty || sounds.isEmpty)
+    }
+
     /// - Throws: `toolFailed`: whatever the video is, ffprobe writes JSON.
     init(_ bytes: [UInt8]) throws(TranscodingError) {
         do {

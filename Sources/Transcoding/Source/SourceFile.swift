@@ -23,10 +23,11 @@ package struct SourceFile: Sendable {
         self.demuxer = demuxer
     }
 
-    /// Seconds within which a track has to begin, and bytes, to be found in a container that does not announce its tracks, or
-    /// for its codec's parameters to be found. ffmpeg ends its search as soon as all is known.
-    private static let latestTrack = 90
-    private static let probedBytes = 32 << 20
+    /// Whether ffmpeg looks for tracks and their parameters longer than it usually does. It then takes a sound that changes its
+    /// form in that time for one of the last form, so it is done where something is missing without.
+    var searchesLonger = false
+    /// Seconds, and bytes.
+    private static let longestSearch = (time: 90, bytes: 32 << 20)
 
     /// The bytes of the file, which must be one that can be read.
     func length() throws(TranscodingError) -> Int {
@@ -45,10 +46,13 @@ package struct SourceFile: Sendable {
         // hls opens its segments, which are ours, with another demuxer.
         let formats = demuxer == .hls ? "hls,mov" : demuxer.rawValue
         // After an advertisement a broadcast has other numbers for its tracks, which are the same ones.
-        let tracks = demuxer == .mpegts ? ["-merge_pmt_versions", "1"] : []
-        return tracks + [
+        var options = demuxer == .mpegts ? ["-merge_pmt_versions", "1"] : []
+        if searchesLonger {
+            let (time, bytes) = Self.longestSearch
+            options += ["-analyzeduration", "\(time * 1_000_000)", "-probesize", "\(bytes)"]
+        }
+        return options + [
             "-protocol_whitelist", "file", "-format_whitelist", formats,
-            "-analyzeduration", "\(Self.latestTrack * 1_000_000)", "-probesize", "\(Self.probedBytes)",
             "-max_pixels", "\(sideLimit * sideLimit)", "-f", demuxer.rawValue, "-i", "file:\(path)",
         ]
     }

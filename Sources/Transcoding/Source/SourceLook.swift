@@ -1,6 +1,8 @@
 /// What one look at all packets of a file tells: of which tracks a video is made, when each picture is shown, and what it
 /// costs. Nothing is decoded; what headers announce is a hint.
 struct SourceLook {
+    /// The file, as it has to be read.
+    let source: SourceFile
     /// Of the chosen tracks; its duration is that of the time line.
     let information: MediaInformation
     /// The numbers of the chosen streams in the file.
@@ -115,7 +117,12 @@ extension SourceLook {
     /// - Throws: what `isOfFile` if there is nothing to make a video of, or if it costs more than it may.
     static func of(_ source: SourceFile, bytes: Int, _ tools: ToolRunner) throws(TranscodingError) -> SourceLook {
         let limits = tools.limits
-        let report = try MediaInformation.report(of: source, tools)
+        var source = source
+        var report = try MediaInformation.report(of: source, tools)
+        if report.isIncomplete(source.demuxer) {
+            source.searchesLonger = true
+            report = try MediaInformation.report(of: source, tools)
+        }
         var streams: [Int: ProbeReport.Stream] = [:]
         for (place, stream) in report.streams.enumerated().prefix(mostStreams) {
             guard stream.codec_type == "video" || stream.codec_type == "audio" else { continue }
@@ -152,6 +159,7 @@ extension SourceLook {
         let isMissing = try ContainerEnd.isMissing(in: source)
         let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(
+            source: source,
             information: information, picture: picture, sound: information.audio == nil ? nil : choice.sound,
             timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost,
             isCutOff: isCutOff,
