@@ -39,7 +39,7 @@ struct Cadence: Equatable, Sendable, CustomStringConvertible {
     /// The cadence of a track: of the intervals that are usual in it, not of its average, which gaps make smaller.
     ///
     /// - Parameters:
-    ///   - intervals: how often pictures follow each other in so many units of 0.1 ms.
+    ///   - intervals: how often each interval between pictures occurs, by its length in 0.1 ms.
     ///   - average: pictures per second that the file announces, `nil` if unknown.
     init(intervals: [Int: Int], announced: Double?) {
         let total = intervals.values.reduce(0, +)

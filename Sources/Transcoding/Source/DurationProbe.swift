@@ -27,7 +27,7 @@ package enum DurationProbe {
     /// A file with more than that has the length that it announces.
     private static let packetsTime = 10
     package static let packetsLimit = 80 << 20
-    /// Bytes that are told at most of the packets of a file with so many bytes. A packet of speech has 40, of which less than 60
+    /// The most bytes that are read about the packets of a file of this size. A packet of speech has 40, about which less than 60
     /// are told: an index of a few bytes that names millions of packets must not keep the probes of others waiting.
     static func mostTold(of bytes: Int) -> Int { (256 << 10) + 20 * bytes }
     /// Streams that are looked at. A file can have thousands.
