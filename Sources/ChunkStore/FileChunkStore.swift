@@ -111,8 +111,8 @@ extension FileChunkStore {
     package func removeUpload(_ id: Int64) {
         let file = try? openUpload(id)
         unlinkat(incoming.number, Self.name(ofUpload: id), 0)
-        // Requests, digests and other processes may have it open. Its bytes are nobody's once it has no name, and a file
-        // without one never gets one.
+        // Requests, digests and other processes may have it open. A file without a name never gets one again: its bytes are
+        // of no use.
         if let file, file.hasNoName { try? file.truncate(to: 0) }
     }
 

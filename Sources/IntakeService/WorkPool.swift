@@ -2,7 +2,7 @@ import Foundation
 import System
 import Uploads
 
-/// Runs work that may take long on threads of its own: only so many at once, and of one client only its share. Clients take
+/// Runs slow work on a bounded number of threads of its own, of which one client has no more than its share. Clients take
 /// turns, so that the slow or plentiful work of one does not keep that of others waiting.
 ///
 /// Thread-safe. `condition` guards the variables and is never held while work runs.

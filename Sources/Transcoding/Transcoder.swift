@@ -54,11 +54,10 @@ package struct Transcoder: Sendable {
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
         var look = try SourceLook.of(source, bytes: bytes, tools)
-        var source = look.source
         if look.losesPackets && look.isCountable {
             watch.limit += 2 * limits.readingTime(bytes)
             do throws(TranscodingError) {
-                (source, look) = try StraightCopy.make(of: source, look, tools)
+                look = try StraightCopy.make(of: look, tools)
             } catch  where error.code == .toolFailed || error.code == .unsupported {
                 logger.notice("some packets of the video are lost", metadata: ["cause": "\(error)"])
             }
@@ -72,7 +71,7 @@ package struct Transcoder: Sendable {
             limits.patience * cost.processorTime(profile.preset) * Double(1 + profile.commands.count)
 
         let job = TranscodingJob(
-            source: source, look: look, cost: cost, profile: profile, directory: directory, tools: tools,
+            look: look, cost: cost, profile: profile, directory: directory, tools: tools,
             logger: logger, progress: progress)
         return try job.run()
     }

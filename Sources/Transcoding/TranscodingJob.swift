@@ -3,7 +3,6 @@ import Logging
 /// One video on its way: what is known of it, and how far it is. Used by one thread.
 final class TranscodingJob {
     /// What is read: the uploaded file, or a straight copy of it.
-    let source: SourceFile
     let look: SourceLook
     let cost: TranscodingCost
     let profile: TranscodingProfile
@@ -14,15 +13,15 @@ final class TranscodingJob {
     /// What ffmpeg complained of when it decoded the source, the last lines.
     var complaints = ""
 
+    var source: SourceFile { look.source }
     var information: MediaInformation { look.information }
     /// Seconds.
     var duration: Double { look.duration }
 
     init(
-        source: SourceFile, look: SourceLook, cost: TranscodingCost, profile: TranscodingProfile,
+        look: SourceLook, cost: TranscodingCost, profile: TranscodingProfile,
         directory: ResultDirectory, tools: ToolRunner, logger: Logger, progress: @escaping (Double) -> Void
     ) {
-        self.source = source
         self.look = look
         self.cost = cost
         self.profile = profile

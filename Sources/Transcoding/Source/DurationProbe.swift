@@ -30,8 +30,6 @@ package enum DurationProbe {
     /// The most bytes that are read about the packets of a file of this size. A packet of speech has 40, about which less than 60
     /// are told: an index of a few bytes that names millions of packets must not keep the probes of others waiting.
     static func mostTold(of bytes: Int) -> Int { (256 << 10) + 20 * bytes }
-    /// Streams that are looked at. A file can have thousands.
-    private static let mostStreams = 64
 
     /// Runs ffprobe on this thread, once for the streams and once for their packets.
     ///
@@ -63,11 +61,7 @@ package enum DurationProbe {
         guard let report = found else { return .unknown }
         let announced = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
 
-        var streams: [Int: ProbeReport.Stream] = [:]
-        for (place, stream) in report.streams.enumerated().prefix(mostStreams) {
-            guard stream.codec_type == "video" || stream.codec_type == "audio" else { continue }
-            streams[stream.index ?? place] = stream
-        }
+        let streams = report.tracks
         var tracks = streams.mapValues { _ in TrackPackets() }
         var reader = PacketReader()
         func take(_ packet: Packet) { tracks[packet.stream]?.take(packet) }
@@ -75,13 +69,13 @@ package enum DurationProbe {
             source, ["-show_entries", PacketReader.entries, "-of", "csv=p=0"], packetsTime, niceness, until: deadline,
             outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
         ) { reader.read($0, take) }
-        if read == .timeLimit { return .timeLimit(announced: announced.map(milliseconds)) }
+        if read == .timeLimit { return .timeLimit(announced: announced?.roundedToMilliseconds) }
         // What was read before an end by a limit is a part of the file, and not how long it is.
         if case .ended(.exit) = read {
             reader.finish(take)
-            if let seconds = length(report, streams, tracks) { return .seconds(milliseconds(seconds)) }
+            if let seconds = length(report, streams, tracks) { return .seconds(seconds.roundedToMilliseconds) }
         }
-        return announced.map { .seconds(milliseconds($0)) } ?? .unknown
+        return announced.map { .seconds($0.roundedToMilliseconds) } ?? .unknown
     }
 
     /// How long the tracks play that a video is made of, or the sound where there is no picture; `nil` if none plays.
@@ -103,10 +97,8 @@ package enum DurationProbe {
                     Timeline(picture: $0, sound: nil, announced: $0.playing > 0 ? Double($0.shown) / $0.playing : nil)
                 }
             }
-        return timeline.flatMap { $0.duration > 0 ? ($0.duration * 1000).rounded() / 1000 : nil }
+        return timeline.flatMap { $0.duration > 0 ? $0.duration : nil }
     }
-
-    private static func milliseconds(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
 
     /// Runs ffprobe once.
     private static func look(

@@ -62,6 +62,19 @@ struct ProbeReport: Decodable {
         let rotation: Double?
     }
 
+    /// Streams that are looked at. A file can have thousands.
+    private static let mostStreams = 64
+
+    /// The streams of picture and sound, by their numbers.
+    var tracks: [Int: Stream] {
+        var tracks: [Int: Stream] = [:]
+        for (place, stream) in streams.enumerated().prefix(Self.mostStreams)
+        where stream.codec_type == "video" || stream.codec_type == "audio" {
+            tracks[stream.index ?? place] = stream
+        }
+        return tracks
+    }
+
     /// Whether a track is missing, or what a decoder has to know of one: it may begin later than ffmpeg usually looks for it.
     /// Some containers do not announce their tracks.
     func isIncomplete(_ demuxer: SourceFile.Demuxer) -> Bool {

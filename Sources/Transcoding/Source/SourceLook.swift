@@ -14,7 +14,7 @@ struct SourceLook {
     let cost: TranscodingCost
     /// Whether something is missing at its end.
     private(set) var isCutOff: Bool
-    let demuxer: SourceFile.Demuxer
+    var demuxer: SourceFile.Demuxer { source.demuxer }
     /// Seconds that the file says it lasts, `nil` if it does not.
     private(set) var announced: Double?
     /// Tracks of picture and sound in the file.
@@ -107,9 +107,6 @@ extension SourceLook {
 // MARK: - Looking
 
 extension SourceLook {
-    /// Streams that are looked at. A file can have thousands.
-    private static let mostStreams = 64
-
     /// Looks at a file with ffprobe, twice: at its streams, and at their packets. Some pictures are decoded, for combs.
     ///
     /// It ends as soon as the pictures cost more than they may: a file whose index names more packets than it has bytes is
@@ -123,11 +120,7 @@ extension SourceLook {
             source.searchesLonger = true
             report = try MediaInformation.report(of: source, tools)
         }
-        var streams: [Int: ProbeReport.Stream] = [:]
-        for (place, stream) in report.streams.enumerated().prefix(mostStreams) {
-            guard stream.codec_type == "video" || stream.codec_type == "audio" else { continue }
-            streams[stream.index ?? place] = stream
-        }
+        let streams = report.tracks
         guard streams.values.contains(where: { $0.codec_type == "video" }) else {
             throw TranscodingError(.noPicture, "there is no picture in the file")
         }
@@ -152,19 +145,16 @@ extension SourceLook {
         let isStill = pictures.count == 1 && timeline.duration > 1
         let cadence =
             isStill ? Cadence.least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
-        // To the millisecond: nobody is told more.
-        information.duration = (max(timeline.duration, 1 / cadence.rate) * 1000).rounded() / 1000
+        information.duration = max(timeline.duration, 1 / cadence.rate).roundedToMilliseconds
         let interlacing = try Interlacing.of(
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration, tools)
         let isMissing = try ContainerEnd.isMissing(in: source)
         let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(
-            source: source,
-            information: information, picture: picture, sound: information.audio == nil ? nil : choice.sound,
-            timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost,
-            isCutOff: isCutOff,
-            demuxer: source.demuxer, announced: announced, trackCount: streams.count, pictures: pictures,
-            sounds: sounds)
+            source: source, information: information, picture: picture,
+            sound: information.audio == nil ? nil : choice.sound,
+            timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost, isCutOff: isCutOff,
+            announced: announced, trackCount: streams.count, pictures: pictures, sounds: sounds)
     }
 
     /// Reads all packets, without decoding them. Returns what ffprobe complained of too, the last lines.

@@ -6,23 +6,23 @@ enum StraightCopy {
 
     /// Copies the chosen tracks, and looks at the copy.
     ///
-    /// - Parameter look: of the source, which `losesPackets` and `isCountable`.
+    /// - Parameter look: one that `losesPackets` and `isCountable`.
     /// - Throws: `toolFailed` or `unsupported` if its packets cannot be copied.
     static func make(
-        of source: SourceFile, _ look: SourceLook, _ tools: ToolRunner
-    ) throws(TranscodingError) -> (SourceFile, SourceLook) {
+        of look: SourceLook, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceLook {
         var arguments = ["-map", "0:\(look.picture)", "-bsf:v", times(look.timeline.picture)]
         if let number = look.sound, let sound = look.timeline.sound {
             arguments += ["-map", "0:\(number)", "-bsf:a", times(sound)]
         }
         try tools.run(
             // All packets, or they would be counted wrongly.
-            FFmpeg.command + ["-copyts"] + source.arguments(sideLimit: tools.limits.side) + arguments
+            FFmpeg.command + ["-copyts"] + look.source.arguments(sideLimit: tools.limits.side) + arguments
                 + FFmpeg.streamsOnly + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mp4", "-y", "file:\(name)"],
             writing: .copied(look.cost, duration: look.duration))
         let copy = SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
         do throws(TranscodingError) {
-            return (copy, try SourceLook.of(copy, bytes: look.cost.bytes, tools).told(by: look))
+            return try SourceLook.of(copy, bytes: look.cost.bytes, tools).told(by: look)
         } catch  where error.isOfFile {
             throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
         }

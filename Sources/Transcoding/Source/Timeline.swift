@@ -1,3 +1,8 @@
+extension Double {
+    /// Seconds as they are told and kept, to the millisecond.
+    var roundedToMilliseconds: Double { (self * 1000).rounded() / 1000 }
+}
+
 /// When the packets of a video are shown, on one clock that begins at 0 and never jumps, whatever clocks the file has.
 ///
 /// The rules:
