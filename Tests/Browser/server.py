@@ -16,7 +16,7 @@ import urllib.parse
 from pathlib import Path
 
 import configuration
-from videos import md5
+from videos import CHUNK_SIZE, md5
 
 # Seconds. Bounds, not expectations: all of it takes a fraction of a second on an idle machine.
 START_LIMIT = 60
@@ -206,9 +206,14 @@ class Server:
             {"Content-Type": "multipart/form-data; boundary=" + boundary.decode()}, client)
 
     def upload(self, path):
-        """Uploads a file that is smaller than a chunk, and returns its video's number."""
+        """Uploads a file, in chunks if it is larger than one, and returns its video's number."""
         guid = "1" + "".join(filter(str.isdigit, f"{time.time():.9f}"))
-        status, reply = self.send(path.read_bytes(), path.suffix, guid=guid, file_name=path.name, md5=md5(path))
+        content = path.read_bytes()
+        chunks = max(1, -(-len(content) // CHUNK_SIZE))
+        for chunk in range(chunks):
+            fields = {"chunks": chunks, "chunk": chunk, "size": len(content)} if chunks > 1 else {}
+            status, reply = self.send(
+                content[chunk * CHUNK_SIZE:(chunk + 1) * CHUNK_SIZE], path.suffix, guid=guid, file_name=path.name, md5=md5(path), **fields)
         assert (status, reply["code"]) == (200, 1), f"HTTP {status} {reply}"
         return reply["data"]["video_id"]
 

@@ -7,7 +7,6 @@ import unittest
 import configuration
 from play_page import PlayPage, TranscodingCase
 from server import wait_until
-from videos import md5
 
 sys.path.append(str(configuration.REPOSITORY / "Tests/Media"))
 
@@ -27,7 +26,6 @@ FILES = [
 # Seconds.
 LONGEST_PICTURE = 0.5
 TOLERANCE = 0.2
-CHUNK = 2 << 20
 
 # Notes each picture that is shown, and whether there has ever been a gap in what is there.
 WATCH = """() => {
@@ -53,26 +51,15 @@ WATCH = """() => {
 class OddFileTests(TranscodingCase):
     environment = {"VIDEO_INTAKE_EXTENSIONS": "3gp,avi,flv,m2ts,m4v,mkv,mov,mp4,mpeg,mpg,mts,ts,vob,webm"}
 
-    def upload(self, file, number):
-        content = file.read_bytes()
-        chunks = -(-len(content) // CHUNK)
-        for chunk in range(chunks):
-            fields = {"chunks": chunks, "chunk": chunk} if chunks > 1 else {}
-            status, reply = self.server.send(
-                content[chunk * CHUNK:(chunk + 1) * CHUNK], file.suffix, guid=f"17000000000{number:02}", file_name=file.name,
-                md5=md5(file), size=len(content), **fields)
-        self.assertEqual((status, reply["code"]), (200, 1), reply)
-        return reply["data"]["video_id"]
-
     def test_odd_files_play_to_their_end(self):
         seed = random.SystemRandom().randrange(10 ** 6)
         variants = {one.name: one for one in registry.ALL}
         expected, numbers = {}, {}
-        for number, name in enumerate(FILES):
+        for name in FILES:
             maker = Maker(self.directory, seed, name, variants[name].extension)
             expected[name] = variants[name].make(maker)
             maker.close()
-            numbers[name] = self.upload(maker.target, number)
+            numbers[name] = self.server.upload(maker.target)
         for name in FILES:
             with self.subTest(name, seed=seed):
                 video = self.server.wait_for_state(numbers[name], "ready", "failed")
