@@ -74,15 +74,20 @@ extension InProcessSite {
         #expect(site.service.uploads.with(ids: [1, 2]).map(\.record.id) == [2])
     }
 
-    @Test("an upload of the content of a video that was deleted gives the video's file back")
-    func comparedWithRemoved() throws {
-        let site = try InProcessSite()
+    /// Uploads a video, and begins an upload of the same content: what is to be sent for it, and its record.
+    private func beginAgain(at site: InProcessSite) throws -> (page: PageUpload, record: Upload) {
         let first = page("198.51.100.1")
         #expect(try site.sendAll(first).code == 1)
         var again = first
         again.guid = PageUpload.newGuid()
         #expect(try site.send(again.request(0)).code == 2)
-        let upload = try #require(site.catalogue.openUploads().first)
+        return (again, try #require(site.catalogue.openUploads().first))
+    }
+
+    @Test("an upload of the content of a video that was deleted gives the video's file back")
+    func comparedWithRemoved() throws {
+        let site = try InProcessSite()
+        let (again, upload) = try beginAgain(at: site)
         site.service.closeRemovedFiles()
         #expect(site.service.uploads.with(ids: [upload.id]).count == 1)
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
@@ -95,12 +100,7 @@ extension InProcessSite {
     @Test("it does so while its requests are under way, and the upload goes on")
     func comparedWhileInUse() throws {
         let site = try InProcessSite()
-        let first = page("198.51.100.1")
-        #expect(try site.sendAll(first).code == 1)
-        var again = first
-        again.guid = PageUpload.newGuid()
-        #expect(try site.send(again.request(0)).code == 2)
-        let record = try #require(site.catalogue.openUploads().first)
+        let (again, record) = try beginAgain(at: site)
         let upload = try #require(site.service.uploads.with(ids: [record.id]).first)
         #expect(upload.begin(guid: again.guid))
         let compared = { [weak file = upload.currentTarget?.comparison?.files.first?.file] in file }
