@@ -42,6 +42,11 @@ class PlayPage:
     def __init__(self, case, number, lang="zh", **options):
         self.case = case
         self.page = case.open_window(f"/play/?video_id={number}&lang={lang}", **options)
+        # Questions that have no reply yet.
+        self.outstanding = set()
+        self.page.on("request", lambda request: self.outstanding.add(request) if "video_info" in request.url else None)
+        for event in "requestfinished", "requestfailed":
+            self.page.on(event, lambda request: self.outstanding.discard(request))
 
     # -- What a user does --
 

@@ -30,11 +30,15 @@ class ProcessingTests(TranscodingCase):
         return play.page.locator("#processing progress").evaluate("(element) => element.value")
 
     def pass_time(self, play, seconds, until=lambda: False):
-        """Lets the page believe that so much time goes by; no more than until something is so: a stream that loads is not stuck."""
+        """
+        Lets the page believe that so much time goes by; no more than until something is so: a stream that loads is not stuck.
+        What the page has asked for is waited for, so that it does nothing between the last look and the next step.
+        """
         for _ in range(0, seconds, 5):
             play.page.clock.fast_forward(5000)
             for _ in range(6):
                 play.page.wait_for_timeout(50)
+                play.wait_for(lambda: not play.outstanding, "the page has its replies")
                 if until():
                     return
 
