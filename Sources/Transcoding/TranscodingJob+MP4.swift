@@ -17,24 +17,47 @@ extension TranscodingJob {
         return Copies(picture: fits && look.pictureObstacle == nil, sound: look.soundObstacle == nil)
     }
 
-    /// What could be copied of a source whose parameters do not change in the middle.
-    func steadyCopies() throws(TranscodingError) -> Copies {
-        var copies = copies
-        if copies.picture {
-            let changes = try InBandParameters.change(inPicture: look.picture, of: source, bytes: cost.bytes, tools)
-            copies.picture = !changes
-        }
-        if copies.sound, let sound = look.sound {
-            let changes = try InBandParameters.change(inSound: sound, of: source, bytes: cost.bytes, tools)
-            copies.sound = !changes
-        }
-        return copies
+    /// Whether the picture's parameters change in the middle, of which a file has the first ones only.
+    func pictureChanges() throws(TranscodingError) -> Bool {
+        try InBandParameters.change(inPicture: look.picture, of: source, bytes: cost.bytes, tools)
     }
 
-    /// Decodes all of the chosen tracks. Returns what ffmpeg complained of, the last lines.
-    func decode() throws(TranscodingError) -> String {
-        let maps = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
-        return try convert(for: .mp4, .none, before: ["-copyts"], maps + ["-f", "null", "-"])
+    /// The same of the sound.
+    func soundChanges() throws(TranscodingError) -> Bool {
+        guard let sound = look.sound else { return false }
+        return try InBandParameters.change(inSound: sound, of: source, bytes: cost.bytes, tools)
+    }
+
+    /// The arguments that take the chosen tracks.
+    private var maps: [String] {
+        ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
+    }
+
+    private var decoding: [String] { maps + ["-f", "null", "-"] }
+
+    /// Makes the file from packets of the source while it decodes all of them, and looks for other parameters in them.
+    ///
+    /// - Returns: `nil` if it has to be encoded: not all can be decoded, or it does not come out right.
+    func remux(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4? {
+        var sets = FrameHashes()
+        do throws(TranscodingError) {
+            complaints = try convert(
+                for: .mp4, outputSize(copies), before: FFmpeg.input(look),
+                decoding + InBandParameters.output(ofPicture: look.picture) + copying(copies)
+            ) { piece in
+                sets.read(piece)
+                if sets.different.count > 1 { tools.watch.stop(because: "its parameters change") }
+            }
+            // They may be of what is written. Then the decoder alone has none.
+            if !complaints.isEmpty { complaints = try convert(for: .mp4, .none, before: ["-copyts"], decoding) }
+            if complaints.isEmpty && sets.different.count <= 1 { return try checkMP4(copies) }
+            logger.notice("not all of the video can be decoded; encoding it")
+        } catch  where sets.different.count > 1 && error.code == .timeLimit {
+            logger.notice("the parameters of the picture change; encoding it")
+        } catch  where error.code == .toolFailed || error.code == .unsupported {
+            logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
+        }
+        return nil
     }
 
     /// Makes the file from packets of the source, or encodes it where these do not come out right.
@@ -54,23 +77,24 @@ extension TranscodingJob {
 
     /// Encodes the file alone.
     func encodeMP4() throws(TranscodingError) -> TranscodingResult.MP4 {
-        guard duration <= tools.limits.duration else {
-            throw TranscodingError(.tooMuch, "it has \(duration) s, and its packets cannot be copied")
-        }
         _ = try encode(mp4: Copies(picture: false, sound: false), stream: false)
         return try checkMP4(Copies(picture: false, sound: false))
     }
 
     private func copyMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
-        var arguments = ["-map", "0:\(look.picture)"] + (look.sound.map { ["-map", "0:\($0)"] } ?? [])
-        arguments += FFmpeg.streamsOnly + ["-c:v", "copy"]
+        try convert(for: .mp4, outputSize(copies), before: FFmpeg.input(look), copying(copies))
+        return try checkMP4(copies)
+    }
+
+    /// The output that is the file, with the picture's packets.
+    private func copying(_ copies: Copies) -> [String] {
+        var arguments = maps + FFmpeg.streamsOnly + ["-c:v", "copy"]
         if let track = look.timeline.sound, !copies.sound {
             arguments += FFmpeg.audio(profile.mp4) + ["-af", FFmpeg.sound(look, track)]
         } else if copies.sound {
             arguments += ["-c:a", "copy"]
         }
-        try convert(for: .mp4, outputSize(copies), before: FFmpeg.input(look), arguments + mp4Options)
-        return try checkMP4(copies)
+        return arguments + mp4Options
     }
 
     /// The index first, so that a player can begin before it has the end.

@@ -29,6 +29,9 @@ extension TranscodingJob {
     /// - Parameter mp4: makes the file, with what is to be copied into it.
     /// - Returns: what ffmpeg complained of, the last lines; nothing if no packet of the source was wrong.
     func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> String {
+        guard duration <= tools.limits.duration else {
+            throw TranscodingError(.tooMuch, "it has \(duration) s, and its packets cannot be copied")
+        }
         let renditions = stream ? Self.renditions(of: information.video.size, profile) : []
         var all = renditions.map { (quality: $0.0, size: $0.1) }
         if mp4 != nil { all.append((profile.mp4, mp4Size)) }

@@ -36,32 +36,37 @@ final class TranscodingJob {
     /// Makes what is wanted, one after the other.
     ///
     /// First what is encoded, all of it from one decoding: it tells whether every packet of the source decodes, and only
-    /// then are packets copied. The small pictures come last, from what was made: it has no surprises any more.
+    /// then are packets copied. Where nothing is to be encoded they are decoded while they are copied. The small pictures come last, from what was made: it has no surprises any more.
     func run() throws(TranscodingError) -> TranscodingResult {
         var result = TranscodingResult(source: information)
-        let wantsMP4 = profile.outputs.contains(.mp4)
-        let copies = try wantsMP4 ? steadyCopies() : Copies(picture: false, sound: false)
+        let (wantsMP4, wantsStream) = (profile.outputs.contains(.mp4), profile.outputs.contains(.hls))
+        var copies = wantsMP4 ? self.copies : Copies(picture: false, sound: false)
+        if copies.sound { copies.sound = try !soundChanges() }
+        if copies.picture && wantsStream { copies.picture = try !pictureChanges() }
         tell(copies)
+        if copies.picture {
+            try checkCopy()
+            if !wantsStream {
+                result.mp4 = try remux(copies)
+                copies.picture = result.mp4 != nil
+            }
+        }
         let encodesMP4 = wantsMP4 && !copies.picture
-        if copies.picture { try checkCopy() }
-        if profile.outputs.contains(.hls) || encodesMP4 {
-            complaints = try encode(mp4: encodesMP4 ? copies : nil, stream: profile.outputs.contains(.hls))
-        } else if copies.picture || copies.sound {
-            complaints = try decode()
+        if wantsStream || encodesMP4 {
+            complaints = try encode(mp4: encodesMP4 ? copies : nil, stream: wantsStream)
         }
         let isClean = complaints.isEmpty
-        if profile.outputs.contains(.hls) {
+        if wantsStream {
             result.renditions = try checkStream()
             finish(.hls)
         }
         if encodesMP4 {
             // Damaged sound must not be copied.
             result.mp4 = try isClean || !copies.sound ? checkMP4(copies) : encodeMP4()
-            finish(.mp4)
-        } else if wantsMP4 {
+        } else if wantsMP4 && result.mp4 == nil {
             result.mp4 = try copyMP4(copies, isClean: isClean)
-            finish(.mp4)
         }
+        if wantsMP4 { finish(.mp4) }
         result.flaws = flaws
         if !result.flaws.isEmpty {
             let names = result.flaws.map(\.rawValue).sorted().joined(separator: ", ")
@@ -181,11 +186,13 @@ final class TranscodingJob {
     /// - Parameters:
     ///   - file: what it reads; the source, if `nil`.
     ///   - input: options for the file.
+    ///   - receive: gets what it writes to standard output, in which progress is, too.
     /// - Returns: what it complained of, the last lines.
     @discardableResult
     func convert(
         for output: TranscodingProfile.Output, _ size: OutputSize, from file: SourceFile? = nil,
-        before input: [String] = [], _ arguments: [String]
+        before input: [String] = [], _ arguments: [String],
+        receive: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(TranscodingError) -> String {
         var reader = ProgressReader()
         let limits = tools.limits
@@ -195,6 +202,7 @@ final class TranscodingJob {
                 + arguments,
             writing: size
         ) { piece in
+            receive(piece)
             guard let seconds = reader.read(piece) else { return }
             meter.note(seconds / duration, of: Self.weight(of: output, information, profile))
         }

@@ -7,14 +7,20 @@ enum InBandParameters {
     static func change(
         inPicture track: Int, of source: SourceFile, bytes: Int, _ tools: ToolRunner
     ) throws(TranscodingError) -> Bool {
-        // ITU-T H.264, table 7-1: 7 and 8. Those of the file's header are put before each key picture that has none.
-        let filters = "h264_mp4toannexb,filter_units=pass_types=7-8"
         var sets = FrameHashes()
-        try read(source, track, ["-bsf:v", filters, "-f", "framemd5", "-"], bytes: bytes, tools) { piece in
+        try read(source, output(ofPicture: track), bytes: bytes, tools) { piece in
             sets.read(piece)
             return sets.different.count > 1
         }
         return sets.different.count > 1
+    }
+
+    /// The output that tells `FrameHashes` of these sets on standard output. Each line is written at once, so that progress may
+    /// come between two of them.
+    static func output(ofPicture track: Int) -> [String] {
+        // ITU-T H.264, table 7-1: 7 and 8. Those of the file's header are put before each key picture that has none.
+        let filters = "h264_mp4toannexb,filter_units=pass_types=7-8"
+        return ["-map", "0:\(track)", "-c", "copy", "-bsf:v", filters, "-flush_packets", "1", "-f", "framemd5", "-"]
     }
 
     /// Whether a track of AAC in a transport stream has headers of another profile, rate or number of channels.
@@ -23,7 +29,7 @@ enum InBandParameters {
     ) throws(TranscodingError) -> Bool {
         guard source.demuxer == .mpegts else { return false }
         var headers = ADTSHeaders()
-        try read(source, track, ["-f", "adts", "-"], bytes: bytes, tools) { piece in
+        try read(source, ["-map", "0:\(track)", "-c", "copy", "-f", "adts", "-"], bytes: bytes, tools) { piece in
             headers.read(piece)
             return headers.different.count > 1
         }
@@ -32,14 +38,14 @@ enum InBandParameters {
 
     /// Copies a track to standard output until enough of it was seen.
     private static func read(
-        _ source: SourceFile, _ track: Int, _ output: [String], bytes: Int, _ tools: ToolRunner,
+        _ source: SourceFile, _ output: [String], bytes: Int, _ tools: ToolRunner,
         isEnough: (UnsafeRawBufferPointer) -> Bool
     ) throws(TranscodingError) {
         var isDone = false
         do throws(TranscodingError) {
             try tools.run(
                 ["ffmpeg", "-nostdin", "-v", "error", "-copyts"] + source.arguments(sideLimit: tools.limits.side)
-                    + ["-map", "0:\(track)", "-c", "copy"] + output,
+                    + output,
                 within: tools.limits.readingTime(bytes)
             ) { piece in
                 guard !isDone, isEnough(piece) else { return }

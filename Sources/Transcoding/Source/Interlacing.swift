@@ -26,7 +26,7 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Pictures that are looked at in a place, and the places, as parts of the video: a film may be cut from both kinds, and
-    /// in some files only the beginning can be found.
+    /// in some files only the beginning can be found. Where the header says that pictures are whole, one place is enough.
     private static let pictures = 15
     /// Pictures in which combs are counted, where there seem to be half pictures.
     private static let combPictures = 8
@@ -44,17 +44,21 @@ enum Interlacing: Equatable, Sendable, CustomStringConvertible {
 
     /// Looks at some pictures of a track.
     ///
-    /// - Parameter duration: seconds; less than a picture or two are taken for whole ones.
+    /// - Parameters:
+    ///   - duration: seconds; less than a picture or two are taken for whole ones.
+    ///   - place: seconds; where alone it looks.
     static func of(
-        _ source: SourceFile, picture: Int, height: Int, duration: Double, _ tools: ToolRunner
+        _ source: SourceFile, picture: Int, height: Int, duration: Double, at place: Double? = nil, _ tools: ToolRunner
     ) throws(TranscodingError) -> Interlacing {
         guard lines.contains(height) else { return .none }
-        for place in duration > short ? places : [0] {
+        var seconds = [0.0]
+        if duration > short { seconds = place.map { [$0] } ?? places.map { $0 * duration } }
+        for place in seconds {
             func look(_ count: Int, _ filters: String, _ output: [String]) throws(TranscodingError) -> [UInt8] {
                 var bytes: [UInt8] = []
                 try tools.run(
                     // From the key picture before it on. What a decoder does to edges takes time and makes no comb.
-                    ["ffmpeg", "-nostdin", "-v", "error", "-noaccurate_seek", "-ss", FFmpeg.seconds(place * duration)]
+                    ["ffmpeg", "-nostdin", "-v", "error", "-noaccurate_seek", "-ss", FFmpeg.seconds(place)]
                         + ["-threads", "1", "-skip_loop_filter", "all", "-noautorotate"]
                         + source.arguments(sideLimit: tools.limits.side)
                         + [

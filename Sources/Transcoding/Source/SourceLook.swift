@@ -146,8 +146,11 @@ extension SourceLook {
         let cadence =
             isStill ? Cadence.least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
         information.duration = max(timeline.duration, 1 / cadence.rate).roundedToMilliseconds
+        // Most moves there. A clock that jumps does not tell where that is.
+        let place = timeline.isRepaired ? nil : pictures.liveliest.map { $0 + timeline.zero }
         let interlacing = try Interlacing.of(
-            source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration, tools)
+            source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration,
+            at: stream.field_order == "progressive" ? place : nil, tools)
         let isMissing = try ContainerEnd.isMissing(in: source)
         let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(

@@ -58,6 +58,22 @@ struct TrackPackets: Equatable, Sendable {
     private(set) var longestGap = 0.0
     /// How often packets follow each other in so many units of 0.1 ms.
     private(set) var intervals: [Int: Int] = [:]
+    /// When the key picture is shown behind which packets have the most bytes: what moves takes more than what stands still.
+    /// `nil` if there are few.
+    var liveliest: Double? { liveliestScene?.start }
+
+    /// Packets from a key picture on.
+    private struct Scene: Equatable, Sendable {
+        let start: Double
+        var count = 0
+        /// Bytes of those behind the key picture.
+        var size = 0
+
+        /// Bytes of a packet.
+        var liveliness: Double { Double(size) / Double(max(count, 1)) }
+    }
+    private var scene: Scene?
+    private var liveliestScene: Scene?
 
     /// Discarded packets in a row whose clock has gone back. ffmpeg's demuxer takes the first fragment of an MP4 whose clock
     /// begins again for a repetition of what was before.
@@ -89,6 +105,8 @@ struct TrackPackets: Equatable, Sendable {
     private static let mostWaiting = 17
     private static let mostRuns = 400
     private static let mostIntervals = 4096
+    /// Packets of a scene at least.
+    private static let fewestOfScene = 15
     /// Packets of the same time from which on a clock is taken for one that stands still.
     private static let fewest = 3
     /// Seconds that a clock may go back and still be the same one: what B-frames, and muxers that round, make.
@@ -131,9 +149,25 @@ struct TrackPackets: Equatable, Sendable {
             if packet.isKey || hasHiddenKey { firstKey = time } else { packetsBeforeKey += 1 }
         }
         note(time, decoded: packet.decodingTime ?? time, duration: packet.duration)
+        noteScene(packet, at: time)
         shown += 1
         playing += packet.duration
         runSize += packet.size
+    }
+
+    private mutating func noteScene(_ packet: Packet, at time: Double) {
+        if packet.isKey, scene?.count ?? Self.fewestOfScene >= Self.fewestOfScene {
+            endScene()
+            scene = Scene(start: time)
+        } else {
+            scene?.count += 1
+            scene?.size += packet.size
+        }
+    }
+
+    private mutating func endScene() {
+        guard let scene, scene.count >= Self.fewestOfScene else { return }
+        if scene.liveliness > liveliestScene?.liveliness ?? -1 { liveliestScene = scene }
     }
 
     private mutating func noteDiscarded(_ time: Double, _ packet: Packet) {
@@ -253,5 +287,6 @@ struct TrackPackets: Equatable, Sendable {
     mutating func finish() {
         endStretch(before: nil)
         drain(to: 0)
+        endScene()
     }
 }
