@@ -4,6 +4,7 @@ import Foundation
 /// events. README shows it.
 package enum VideoFailure: String, CaseIterable, Sendable {
     case nothingPlays = "nothing-plays"
+    case noIndex = "no-index"
     case noPicture = "no-picture"
     case unknownCodec = "unknown-codec"
     case encrypted
@@ -21,6 +22,7 @@ package enum VideoFailure: String, CaseIterable, Sendable {
         self =
             switch code {
             case "unsupported": .nothingPlays
+            case "noIndex": .noIndex
             case "noPicture": .noPicture
             case "unknownCodec": .unknownCodec
             case "encrypted": .encrypted
@@ -38,10 +40,13 @@ package enum VideoFailure: String, CaseIterable, Sendable {
     /// What people read, in English. The pages say it in other languages too.
     package var text: String {
         switch self {
-        case .nothingPlays: "Nothing in the file can be played: it is damaged, or no video."
+        case .nothingPlays: "Nothing in the file can be played: it is damaged, or no video. Export it again, or upload another copy."
+        case .noIndex:
+            "The index of the file is missing: the recording was not finished, or the file was not copied whole. Export or "
+                + "copy it again."
         case .noPicture: "There is no picture in the file."
-        case .unknownCodec: "The picture is of a kind that the server does not know."
-        case .encrypted: "The video is encrypted."
+        case .unknownCodec: "The picture is of a kind that the server does not know. Export it as MP4 with H.264."
+        case .encrypted: "The video is encrypted. Upload it without protection."
         case .tooMuch: "The video is too long, or its picture too large, to be processed."
         case .timeLimit: "Processing took longer than it may."
         case .memoryLimit: "Processing needs more memory than the server has for it."

@@ -5,9 +5,11 @@ import System
 /// Why a video was not transcoded: a code that stays the same in every version, and what an operator wants to know.
 package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     package enum Code: String, Codable, CaseIterable, Sendable {
-        /// Nothing of the file can be played: it is damaged, or no video. This and the next four are the file's own, so
+        /// Nothing of the file can be played: it is damaged, or no video. This and the next five are the file's own, so
         /// another attempt ends the same way.
         case unsupported
+        /// The index is missing, which says where pictures and sounds are in the file.
+        case noIndex
         /// The picture is encrypted.
         case encrypted
         /// There is no picture, or not one whole one: sound alone, a track that is announced and empty.
@@ -51,7 +53,7 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     /// Whether the file is the cause: another attempt ends the same way.
     package var isOfFile: Bool {
         switch code {
-        case .unsupported, .encrypted, .noPicture, .unknownCodec, .tooMuch: true
+        case .unsupported, .noIndex, .encrypted, .noPicture, .unknownCodec, .tooMuch: true
         case .timeLimit, .memoryLimit, .cancelled, .toolFailed, .noSpace, .io: false
         }
     }

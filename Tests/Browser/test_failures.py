@@ -43,7 +43,7 @@ class WordsTests(TranscodingCase):
             self.server.change("INSERT OR REPLACE INTO media (path, flaws) VALUES (?, ?)", path, flaws)
 
     def test_every_reason_is_said_in_words(self):
-        self.assertEqual(len(FAILURES), 12)
+        self.assertEqual(len(FAILURES), 13)
         number = self.uploaded()
         pages = {lang: PlayPage(self, number, lang) for lang in LANGUAGES}
         for failure, texts in FAILURES.items():
@@ -137,9 +137,13 @@ class FilesTests(TranscodingCase):
     def files(self):
         """{reason: a file of which nothing can be made for it}."""
         unknown = self.directory / "unknown.mp4"
+        no_index = self.directory / "no-index.mp4"
+        whole = videos.silent().read_bytes()
+        index = whole.index(b"moov") - 4
+        no_index.write_bytes(whole[:index] + whole[index + int.from_bytes(whole[index:index + 4], "big"):])
         unknown.write_bytes(videos.silent().read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"free"))
         return {
-            "nothing-plays": videos.junk_mp4(self.directory / "nothing.mp4"), "no-picture": videos.sound_only(), "unknown-codec": unknown,
+            "nothing-plays": videos.junk_mp4(self.directory / "nothing.mp4"), "no-index": no_index, "no-picture": videos.sound_only(), "unknown-codec": unknown,
             "encrypted": videos.encrypted(), "too-much": videos.too_large(),
         }
 

@@ -420,6 +420,14 @@ import Testing
         }
         try stream.write(to: URL(fileURLWithPath: scrambled))
         #expect(workshop.failure(scrambled, .mpegts)?.code == .encrypted)
+        // What a recorder leaves that was interrupted, and a copy that broke off in the index.
+        let whole = try Data(contentsOf: URL(fileURLWithPath: plain))
+        let start = try #require(whole.firstRange(of: Data("moov".utf8))).lowerBound - 4
+        for (name, length) in [("interrupted.mp4", start), ("broken-off.mp4", start + 100)] {
+            let path = workshop.path(name)
+            try whole.prefix(length).write(to: URL(fileURLWithPath: path))
+            #expect(workshop.failure(path, .mov)?.code == .noIndex, "\(name)")
+        }
         let unknown = workshop.path("unknown.mkv")
         try Workshop.ffmpeg(["-i", plain, "-c:v", "mpeg4", "-an", unknown])
         var content = try Data(contentsOf: URL(fileURLWithPath: unknown))

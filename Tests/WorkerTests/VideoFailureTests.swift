@@ -11,6 +11,7 @@ import Transcoding
     private func expected(_ code: TranscodingError.Code) -> VideoFailure {
         switch code {
         case .unsupported: .nothingPlays
+        case .noIndex: .noIndex
         case .encrypted: .encrypted
         case .noPicture: .noPicture
         case .unknownCodec: .unknownCodec

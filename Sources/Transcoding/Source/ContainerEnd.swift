@@ -30,6 +30,26 @@ struct ContainerEnd {
         }
     }
 
+    /// Whether an MP4 has pictures and sounds, or the beginning of an index, and not all of an index: a recorder that writes it at
+    /// the end was interrupted, or the file was not copied whole.
+    ///
+    /// - Throws: `io` if the file cannot be read.
+    static func isIndexMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
+        guard source.demuxer == .mov else { return false }
+        return try io { () throws(SystemError) in
+            let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
+            let end = ContainerEnd(file: file, length: try file.length())
+            var isThere = false
+            var isNeeded = false
+            try end.forEachBox { type, isWhole in
+                if type == "moov" && isWhole { isThere = true }
+                if type == "moov" || type == "mdat" || type == "moof" { isNeeded = true }
+                return !isThere
+            }
+            return isNeeded && !isThere
+        }
+    }
+
     /// What ffprobe writes where it finds that something is missing at the end.
     static func isMissing(by complaints: String) -> Bool {
         ["partial file", "File ended prematurely"].contains(where: complaints.contains)
@@ -50,23 +70,33 @@ struct ContainerEnd {
         "ftyp", "styp", "moov", "moof", "mdat", "mfra", "sidx", "emsg", "meta", "udta", "uuid", "free", "skip", "wide",
     ]
 
-    /// ISO/IEC 14496-12, section 4.2.
     private func isMissingInBoxes() throws(SystemError) -> Bool {
+        var isMissing = false
+        try forEachBox { type, isWhole in
+            // What follows the last box may be anything.
+            isMissing = !isWhole && Self.boxes.contains(type)
+            return true
+        }
+        return isMissing
+    }
+
+    /// Goes through the boxes at the top level while the closure returns `true`: ISO/IEC 14496-12, section 4.2.
+    private func forEachBox(_ take: (_ type: String, _ isWhole: Bool) -> Bool) throws(SystemError) {
         var offset = 0
         for _ in 0..<Self.mostFrames {
-            guard let head = try bytes(8, at: offset) else { return false }
+            guard let head = try bytes(8, at: offset) else { return }
             var size = Self.bigEndian(head[0..<4])
             if size == 1 {
-                guard let large = try bytes(8, at: offset + 8), large[0] == 0 else { return false }
+                guard let large = try bytes(8, at: offset + 8), large[0] == 0 else { return }
                 size = Self.bigEndian(large)
             }
-            // 0: it ends with the file.
-            guard size >= 8 else { return false }
-            // What follows the last box may be anything.
-            if size > length - offset { return Self.boxes.contains(String(decoding: head[4...], as: UTF8.self)) }
+            // It ends with the file.
+            if size == 0 { size = length - offset }
+            guard size >= 8 else { return }
+            let isWhole = size <= length - offset
+            guard take(String(decoding: head[4...], as: UTF8.self), isWhole), isWhole else { return }
             offset += size
         }
-        return false
     }
 
     /// Adobe's specification of FLV 10.1, annex E.

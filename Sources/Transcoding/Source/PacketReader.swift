@@ -59,37 +59,55 @@ struct PacketReader {
     }
 
     private mutating func take(_ receive: (Packet) -> Void) {
-        let fields = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        guard fields.count >= 7, let stream = Self.number(fields[0]) else {
+        let next = line.withUnsafeBufferPointer { Self.packet($0) }
+        if let next {
+            if let packet { receive(packet) }
+            packet = next
+        } else if var known = packet {
             // More side data of the packet before.
-            for field in fields { note(field) }
-            return
+            line.withUnsafeBufferPointer { bytes in
+                var rest = bytes[...]
+                while let field = Self.field(&rest) { known.note(field) }
+            }
+            packet = known
         }
-        if let packet { receive(packet) }
-        var next = Packet(stream: Int(stream), time: Self.number(fields[1]), decodingTime: Self.number(fields[2]))
-        next.duration = max(0, Self.number(fields[3]) ?? 0)
-        // No packet has more: a demuxer counts in 32 bits.
-        next.size = Int(min(max(0, Self.number(fields[4]) ?? 0), Double(1 << 31)))
-        next.position = Self.number(fields[5]).flatMap { $0 >= 0 ? Int($0) : nil }
-        next.isKey = fields[6].contains(UInt8(ascii: "K"))
-        next.isDiscarded = fields[6].contains(UInt8(ascii: "D"))
-        next.isCorrupt = fields[6].contains(UInt8(ascii: "C"))
-        packet = next
-        for field in fields[7...] { note(field) }
     }
 
-    private mutating func note(_ sideData: ArraySlice<UInt8>) {
-        if sideData.elementsEqual("New Extradata".utf8) { packet?.hasNewParameters = true }
-        if sideData.elementsEqual("Encryption info".utf8) { packet?.isEncrypted = true }
+    private typealias Bytes = Slice<UnsafeBufferPointer<UInt8>>
+
+    /// Takes the next field of a line; `nil` at its end.
+    private static func field(_ rest: inout Bytes) -> Bytes? {
+        guard !rest.isEmpty else { return nil }
+        let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.endIndex
+        defer { rest = end < rest.endIndex ? rest[(end + 1)...] : rest[end...] }
+        return rest[..<end]
+    }
+
+    /// The packet of a line; `nil` if it is of something else.
+    private static func packet(_ line: UnsafeBufferPointer<UInt8>) -> Packet? {
+        var rest = line[...]
+        guard let stream = field(&rest).flatMap(number), let time = field(&rest), let decodingTime = field(&rest),
+            let duration = field(&rest), let size = field(&rest), let position = field(&rest), let flags = field(&rest)
+        else { return nil }
+        var packet = Packet(stream: Int(stream), time: number(time), decodingTime: number(decodingTime))
+        packet.duration = max(0, number(duration) ?? 0)
+        // No packet has more: a demuxer counts in 32 bits.
+        packet.size = Int(min(max(0, number(size) ?? 0), Double(1 << 31)))
+        packet.position = number(position).flatMap { $0 >= 0 ? Int($0) : nil }
+        packet.isKey = flags.contains(UInt8(ascii: "K"))
+        packet.isDiscarded = flags.contains(UInt8(ascii: "D"))
+        packet.isCorrupt = flags.contains(UInt8(ascii: "C"))
+        while let sideData = field(&rest) { packet.note(sideData) }
+        return packet
     }
 
     /// A number like `-0.021333`, `nil` for `N/A`.
-    private static func number(_ text: ArraySlice<UInt8>) -> Double? {
+    private static func number(_ text: Bytes) -> Double? {
         var (value, scale, isNegative) = (0.0, 0.0, false)
         guard !text.isEmpty else { return nil }
-        for (index, byte) in text.enumerated() {
+        for (index, byte) in zip(text.indices, text) {
             switch byte {
-            case UInt8(ascii: "-") where index == 0: isNegative = true
+            case UInt8(ascii: "-") where index == text.startIndex: isNegative = true
             case UInt8(ascii: ".") where scale == 0: scale = 1
             case UInt8(ascii: "0")...UInt8(ascii: "9"):
                 value = 10 * value + Double(byte - UInt8(ascii: "0"))
@@ -101,5 +119,13 @@ struct PacketReader {
         guard value < 1e15 else { return nil }
         let number = scale == 0 ? value : value / scale
         return isNegative ? -number : number
+    }
+}
+
+extension Packet {
+    /// Notes what ffprobe calls a kind of side data.
+    fileprivate mutating func note(_ sideData: Slice<UnsafeBufferPointer<UInt8>>) {
+        if sideData.elementsEqual("New Extradata".utf8) { hasNewParameters = true }
+        if sideData.elementsEqual("Encryption info".utf8) { isEncrypted = true }
     }
 }

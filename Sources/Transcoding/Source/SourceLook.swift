@@ -113,6 +113,17 @@ extension SourceLook {
     /// not read to its end.
     /// - Throws: what `isOfFile` if there is nothing to make a video of, or if it costs more than it may.
     static func of(_ source: SourceFile, bytes: Int, _ tools: ToolRunner) throws(TranscodingError) -> SourceLook {
+        do throws(TranscodingError) {
+            return try look(at: source, bytes: bytes, tools)
+        } catch  where error.code == .unsupported || error.code == .noPicture {
+            guard try ContainerEnd.isIndexMissing(in: source) else { throw error }
+            throw TranscodingError(.noIndex, "its index is missing", output: error.output)
+        }
+    }
+
+    private static func look(
+        at source: SourceFile, bytes: Int, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceLook {
         let limits = tools.limits
         var source = source
         var report = try MediaInformation.report(of: source, tools)

@@ -23,9 +23,10 @@ applyTexts(document);
 document.querySelector('#video').addEventListener('loadedmetadata', () => showInformation(shown));
 
 /** What the state of a video and its flaws make worth telling. @returns {string} empty if nothing is */
-function stateNotice({ state, flaws }) {
+function stateNotice({ state, flaws, mp4_url, hls_url }) {
     if (PROCESSING.includes(state)) return notices('noticeProcessing');
-    return state === 'failed' ? notices('noticeFailed') : flawsText(flaws);
+    if (state !== 'failed') return flawsText(flaws);
+    return notices(mp4_url || hls_url ? 'noticeFailedAgain' : 'noticeFailed');
 }
 
 /** A message, which may say why the video that is shown could not be processed. */
