@@ -109,6 +109,13 @@ extension SQLiteCatalogue {
         try read { db in try db.row("SELECT * FROM media WHERE path = ?", [path]).map(MediaFacts.init(row:)) }
     }
 
+    /// The numbers of the videos that point to a file, the first one first.
+    package func videoIDs(ofFile path: String) throws(CatalogueError) -> [Int64] {
+        try read { db in
+            try db.rows("SELECT video_id FROM video_info WHERE path = ? ORDER BY video_id", [path]).map { $0[0] }
+        }
+    }
+
     package func unprobedPaths(limit: Int) throws(CatalogueError) -> [String] {
         try read { db in
             try db.rows(

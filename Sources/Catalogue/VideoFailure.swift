@@ -40,7 +40,8 @@ package enum VideoFailure: String, CaseIterable, Sendable {
     /// What people read, in English. The pages say it in other languages too.
     package var text: String {
         switch self {
-        case .nothingPlays: "Nothing in the file can be played: it is damaged, or no video. Export it again, or upload another copy."
+        case .nothingPlays:
+            "Nothing in the file can be played: it is damaged, or no video. Export it again, or upload another copy."
         case .noIndex:
             "The index of the file is missing: the recording was not finished, or the file was not copied whole. Export or "
                 + "copy it again."

@@ -49,6 +49,10 @@ package struct JSONObject: Sendable {
         addList(name, values) { $0.addString($1) }
     }
 
+    package mutating func add(_ name: StaticString, _ values: [Int64]) {
+        addList(name, values) { $0.members += "\($1)".utf8 }
+    }
+
     private mutating func addList<Value>(
         _ name: StaticString, _ values: [Value], _ add: (inout JSONObject, Value) -> Void
     ) {

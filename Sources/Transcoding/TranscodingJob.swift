@@ -93,17 +93,26 @@ final class TranscodingJob {
 
     /// Says what the video is and what is made of it, in one line.
     private func tell(_ copies: Copies) {
+        logger.info(
+            "converting the video",
+            metadata: Logger.Metadata(
+                uniqueKeysWithValues: Self.facts(look, profile, copies).map { ($0.name, "\($0.value)") }))
+    }
+
+    /// What a video is and what is made of it. That all of it decodes shows only when it is.
+    static func facts(
+        _ look: SourceLook, _ profile: TranscodingProfile, _ copies: Copies
+    ) -> [(name: String, value: String)] {
+        let information = look.information
         var facts = look.facts
         if profile.outputs.contains(.mp4) {
             let ways = [("picture", copies.picture), ("sound", copies.sound)].prefix(information.audio == nil ? 1 : 2)
             facts.append(
                 ("mp4", ways.map { "\($0.0) \($0.1 ? "copied" : "encoded")" }.joined(separator: ", ")))
         }
-        let qualities = profile.outputs.contains(.hls) ? Self.renditions(of: information.video.size, profile) : []
+        let qualities = profile.outputs.contains(.hls) ? renditions(of: information.video.size, profile) : []
         if !qualities.isEmpty { facts.append(("stream", qualities.map { "\($0.1)" }.joined(separator: ", "))) }
-        logger.info(
-            "the video is converted",
-            metadata: Logger.Metadata(uniqueKeysWithValues: facts.map { ($0.name, "\($0.value)") }))
+        return facts
     }
 
     /// What is wrong with the source.

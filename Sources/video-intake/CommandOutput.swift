@@ -122,9 +122,10 @@ extension Job {
     /// Names as in the catalogue; times are seconds since 1970, the path is relative to the data directory.
     ///
     /// - Parameter media: what was made of its file.
-    func json(_ media: MediaFacts?) -> JSONObject {
+    func json(_ media: MediaFacts?, _ videos: [Int64]) -> JSONObject {
         var object = JSONObject()
         object.add("job_id", id)
+        object.add("video_ids", videos)
         object.add("path", path)
         object.add("state", state.rawValue)
         object.add("attempts", attempts)

@@ -32,21 +32,25 @@ struct JobCommand: ParsableCommand {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
             let rows = try orExit { () throws(CatalogueError) in
                 try catalogue.jobs(state: state, limit: limit.limit).map { job throws(CatalogueError) in
-                    (job: job, media: try catalogue.media(ofFile: job.path))
+                    (
+                        job: job, media: try catalogue.media(ofFile: job.path),
+                        videos: try catalogue.videoIDs(ofFile: job.path)
+                    )
                 }
             }
             output.show(
-                rows, json: { $0.job.json($0.media) },
+                rows, json: { $0.job.json($0.media, $0.videos) },
                 table: { table, row in
                     let job = row.job
                     let flaws = [VideoFlaw](job.state == .done ? row.media?.flaws ?? [] : [])
                     table.add([
-                        "\(job.id)", job.state.rawValue, job.state == .running ? JobCommand.percent(job.progress) : "",
+                        "\(job.id)", JobCommand.numbers(row.videos), job.state.rawValue,
+                        job.state == .running ? JobCommand.percent(job.progress) : "",
                         "\(job.attempts)", output.time(job.updateTime), job.path, job.errorCode ?? "",
                         job.failure?.text ?? flaws.map(\.text).joined(separator: " "),
                     ])
-                }, header: ["JOB", "STATE", "DONE", "TRIES", "CHANGED", "FILE", "ERROR", "REMARK"],
-                rightAligned: [0, 2, 3],
+                }, header: ["JOB", "VIDEO", "STATE", "DONE", "TRIES", "CHANGED", "FILE", "ERROR", "REMARK"],
+                rightAligned: [0, 1, 3, 4],
                 none: state.map { "there is no \($0.rawValue) job" } ?? "there is no job")
         }
     }
@@ -56,7 +60,7 @@ struct JobCommand: ParsableCommand {
             abstract: "Show all that is known of a job.",
             discussion: """
                 With --probe its file is looked at now, as a worker does before it converts it, in the same sandbox: \
-                which tracks are taken, what they are, how long they play. Nothing is changed.
+                which tracks are taken, what they are, how long they play, what would be made of them. Nothing is changed.
                 """)
 
         @Argument(help: "The job's number.") var id: Int64
@@ -71,14 +75,16 @@ struct JobCommand: ParsableCommand {
                 throw ExitCode(1)
             }
             let media = try orExit { try catalogue.media(ofFile: job.path) }
+            let videos = try orExit { try catalogue.videoIDs(ofFile: job.path) }
             let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
             let facts = try probe ? Self.facts(of: job, output.settings) : []
-            var json = job.json(media)
+            var json = job.json(media, videos)
             if probe { json.add("facts", facts.map(Self.json)) }
             output.show(
                 json: json,
                 [
-                    ("job", "\(job.id)"), ("file", job.path), ("state", job.state.rawValue),
+                    ("job", "\(job.id)"), ("video", videos.map(String.init).joined(separator: " ")),
+                    ("file", job.path), ("state", job.state.rawValue),
                     ("done", job.state == .running ? JobCommand.percent(job.progress) : nil),
                     ("tries", "\(job.attempts)"),
                     ("tried again", isWaiting ? output.time(job.notBefore) : nil), ("worker", job.worker),
@@ -94,9 +100,10 @@ struct JobCommand: ParsableCommand {
                 .appendingPathComponent("video-intake-probe.\(UUID().uuidString)").path
             let store = try orExit { try settings.openStore(withBodies: false) }
             let transcoder = Transcoder(logger: Logger(label: "video-intake") { _ in SwiftLogNoOpLogHandler() })
+            let profile = try orExit { try settings.transcodingProfile() }
             return try orExit {
                 do throws(TranscodingError) {
-                    return try transcoder.facts(of: SourceFile(of: job, in: store), in: directory)
+                    return try transcoder.facts(of: SourceFile(of: job, in: store), in: directory, profile: profile)
                 } catch  where error.isOfFile {
                     return [("not transcoded", error.description)]
                 }
@@ -203,7 +210,10 @@ struct JobCommand: ParsableCommand {
     struct Cancel: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End jobs that are queued or running as failed.",
-            discussion: "A worker that has one stops within seconds. `job retry` queues it again.")
+            discussion: """
+                A worker that has one stops within seconds. `job retry` queues it again. What was made of a video \
+                before stays and plays. It is told by webhook if this command has the service's webhook in its settings.
+                """)
 
         @Argument(help: "The jobs' numbers.") var ids: [Int64]
         @OptionGroup var options: SettingOptions
@@ -217,6 +227,12 @@ struct JobCommand: ParsableCommand {
 
     fileprivate static func noSuchJob(_ id: Int64) -> String {
         "there is no job \(id); `video-intake job list` shows them"
+    }
+
+    /// The number of a file's first video, and how many others there are.
+    fileprivate static func numbers(_ videos: [Int64]) -> String {
+        guard let first = videos.first else { return "" }
+        return videos.count == 1 ? "\(first)" : "\(first) +\(videos.count - 1)"
     }
 
     fileprivate static func percent(_ progress: Double) -> String { "\(Int(progress * 100)) %" }

@@ -146,6 +146,10 @@ extension Settings {
     /// Where jobs are done.
     var workDirectory: String { dataDirectory + "/transcoding" }
 
+    func transcodingProfile() throws -> TranscodingProfile {
+        try profile.map { try TranscodingProfile(path: $0) } ?? TranscodingProfile()
+    }
+
     /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere.
     func makeWorker(_ logger: Logger) throws -> WorkerParts {
         let catalogue = try openCatalogue()
@@ -154,7 +158,7 @@ extension Settings {
         var worker = WorkerSettings(
             name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs, workDirectory: workDirectory)
         worker.lease = lease
-        if let profile { worker.profile = try TranscodingProfile(path: profile) }
+        worker.profile = try transcodingProfile()
         try Self.makeDirectory(worker.workDirectory, mode: 0o750)
         var limits = TranscodingLimits()
         limits.threads = WorkerSettings.threads(jobs: jobs, processors: Self.processors)

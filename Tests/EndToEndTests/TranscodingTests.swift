@@ -188,7 +188,10 @@ extension EndToEnd {
             }
             #expect(try site.command("job", "show", "1", "--probe").contains("not transcoded"))
             let facts = try site.command("job", "show", "2", "--probe")
-            for fact in ["track 0, h264", "320x180", "track 1, aac", "25 a second", "length", "colours"] {
+            for fact in [
+                "track 0, h264", "320x180", "track 1, aac", "25 a second", "length", "colours",
+                "picture copied, sound copied",
+            ] {
                 #expect(facts.contains(fact), "\(fact)\n\(facts)")
             }
             #expect(try site.command("job", "show", "2", "--probe", "--json").contains("\"facts\":[{\"name\":"))

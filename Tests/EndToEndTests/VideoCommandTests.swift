@@ -66,6 +66,9 @@ extension EndToEnd {
             let jobs: [[String: Any]] = try json(try run("job", "list", "--json").output)
             #expect(jobs.map { $0["state"] as? String } == ["queued", "queued"])
             #expect(jobs[1]["path"] as? String == video["path"] as? String)
+            // Whose they are: one file may be that of more than one video.
+            let numbers = jobs.map { $0["video_ids"] as? [Int] ?? [] }
+            #expect(numbers.flatMap(\.self).sorted() == ids.sorted() && numbers[1].first == ids[0], "\(numbers)")
             let none: [[String: Any]] = try json(try run("job", "list", "--state", "done", "--json").output)
             #expect(none.isEmpty)
         }
@@ -77,6 +80,8 @@ extension EndToEnd {
             #expect(video.output.contains("job") && video.output.contains("queued"))
             let job = try run("job", "show", "1")
             #expect(job.end == .exit(0) && job.output.contains("original/"), "\(job)")
+            #expect(job.output.contains(/video +\d+/), "\(job)")
+            #expect(try run("job", "list").output.hasPrefix("JOB  VIDEO"))
         }
 
         @Test(arguments: [("video", "show"), ("job", "show"), ("job", "retry"), ("job", "cancel")])

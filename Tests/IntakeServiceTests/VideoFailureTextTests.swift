@@ -15,7 +15,7 @@ import TestSupport
         let table = try #require(
             messages.split(separator: "const \(language) = {").last?.split(separator: "\n};").first)
         return Dictionary(
-            uniqueKeysWithValues: String(table).matches(of: /'(\w+)\.([a-z-]+)': '([^']+)',/).filter { $0.1 == kind }
+            uniqueKeysWithValues: String(table).matches(of: /'(\w+)\.([a-z-]+)':\s+'([^']+)',/).filter { $0.1 == kind }
                 .map { (String($0.2), String($0.3)) })
     }
 

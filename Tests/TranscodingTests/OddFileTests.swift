@@ -449,6 +449,7 @@ import Testing
         let values = Dictionary(uniqueKeysWithValues: facts.map { ($0.name, $0.value) })
         #expect(values["container"] == "mov" && values["fields"] == "whole pictures" && values["end"] == "there")
         #expect(values["picture"]?.contains("h264") == true && values["picture as it is"] == "can be copied")
+        #expect(values["mp4"] == "picture copied, sound copied" && values["stream"] == "320x180")
         #expect(values["sound"]?.contains("aac") == true && !workshop.exists("work"))
     }
 }

@@ -11,7 +11,7 @@ extension SourceLook {
             (
                 "picture",
                 "track \(picture), \(video.codec)\(video.profile.isEmpty ? "" : " " + video.profile), \(video.size), "
-                    + video.pixelFormat
+                    + (video.codedSize == video.size ? "" : "stored as \(video.codedSize), ") + video.pixelFormat
             ),
             ("pictures", "\(pictures.count), \(pictures.keyCount) of them key pictures"),
             ("cadence", "\(cadence) a second; the longest still is \(Self.text(pictures.longestGap)) s"),
@@ -22,7 +22,7 @@ extension SourceLook {
             facts.append(
                 ("sound", "track \(sound), \(audio.codec), \(audio.channels) channels, \(audio.sampleRate) a second"))
         } else {
-            facts.append(("sound", "none that can be decoded"))
+            facts.append(("sound", trackCount > 1 ? "none that can be decoded" : "none"))
         }
         facts.append(("tracks", "\(trackCount) of picture and sound"))
         facts.append(("clock", clock))
@@ -55,7 +55,7 @@ extension Transcoder {
     /// - Returns: each fact's name and value, in the order in which they are to be shown.
     /// - Throws: what `run` throws where there is nothing to make a video of.
     package func facts(
-        of source: SourceFile, in workDirectory: String
+        of source: SourceFile, in workDirectory: String, profile: TranscodingProfile = TranscodingProfile()
     ) throws(TranscodingError) -> [(name: String, value: String)] {
         let bytes = try source.length()
         let directory = try ResultDirectory(emptying: workDirectory)
@@ -63,6 +63,7 @@ extension Transcoder {
         let tools = ToolRunner(
             limits: limits, walls: walls, source: source.path, directory: directory,
             watch: ToolWatch(limits, limit: limits.readingTime(bytes)), isCancelled: { false })
-        return try SourceLook.of(source, bytes: bytes, tools).facts
+        let look = try SourceLook.of(source, bytes: bytes, tools)
+        return TranscodingJob.facts(look, profile, TranscodingJob.copies(look, profile))
     }
 }
