@@ -159,6 +159,21 @@ class FilesTests(TranscodingCase):
                     self.assertIn(FAILURES[failure][lang], play.notice())
                     play.page.context.close()
 
+    def test_what_was_made_plays_though_making_it_again_has_failed(self):
+        number = self.server.upload(videos.variant(videos.small(), self.directory / "video.mp4", seed=self.id()))
+        self.server.wait_for_state(number, "ready")
+        self.server.change(
+            "UPDATE job SET state = 'failed', failure = 'cancelled', error = 'x', worker = NULL, lease_until = NULL"
+            " WHERE path = (SELECT path FROM video_info WHERE video_id = ?)", number)
+        for lang, words in ("zh", "之前的处理结果可以播放。"), ("en", "What was made before plays."):
+            with self.subTest(lang):
+                play = PlayPage(self, number, lang)
+                play.wait_for_source("master.m3u8")
+                self.assertIn(words, play.notice())
+                self.assertIn(FAILURES["cancelled"][lang], play.notice())
+                play.play()
+                play.wait_until_past(0.2)
+
 
 if __name__ == "__main__":
     unittest.main()
