@@ -62,9 +62,9 @@ package enum DurationProbe {
         let announced = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
 
         let streams = report.tracks
-        var tracks = streams.mapValues { _ in TrackPackets() }
+        var packets = FilePackets(streams)
         var reader = PacketReader()
-        func take(_ packet: Packet) { tracks[packet.stream]?.take(packet) }
+        func take(_ packet: Packet) { packets.take(packet) }
         let read = try look(
             source, ["-show_entries", PacketReader.entries, "-of", "csv=p=0"], packetsTime, niceness, until: deadline,
             outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
@@ -73,20 +73,16 @@ package enum DurationProbe {
         // What was read before an end by a limit is a part of the file, and not how long it is.
         if case .ended(.exit) = read {
             reader.finish(take)
-            if let seconds = length(report, streams, tracks) { return .seconds(seconds.roundedToMilliseconds) }
+            packets.finish()
+            if let seconds = length(report, streams, packets.tracks) { return .seconds(seconds.roundedToMilliseconds) }
         }
         return announced.map { .seconds($0.roundedToMilliseconds) } ?? .unknown
     }
 
     /// How long the tracks play that a video is made of, or the sound where there is no picture; `nil` if none plays.
     private static func length(
-        _ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]
+        _ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ tracks: [Int: TrackPackets]
     ) -> Double? {
-        let tracks = packets.mapValues { track in
-            var track = track
-            track.finish()
-            return track
-        }
         let choice = TrackChoice(report, streams, tracks)
         let sound = choice.sound.flatMap { tracks[$0] }
         let timeline =

@@ -177,13 +177,14 @@ extension SourceLook {
     ) throws(TranscodingError) -> (tracks: [Int: TrackPackets], complaints: String) {
         let limits = tools.limits
         let complaints: String
-        var tracks = streams.mapValues { _ in TrackPackets() }
+        var packets = FilePackets(streams)
         var reader = PacketReader()
-        func take(_ packet: Packet) { tracks[packet.stream]?.take(packet) }
+        func take(_ packet: Packet) { packets.take(packet) }
         /// Of all pictures together.
         func costs() -> [TranscodingCost] {
             streams.compactMap { number, stream in
-                guard stream.codec_type == "video", let size = stream.codedSize, let track = tracks[number] else {
+                guard stream.codec_type == "video", let size = stream.codedSize, let track = packets.tracks[number]
+                else {
                     return nil
                 }
                 var cost = TranscodingCost(size: size, bytes: bytes)
@@ -208,8 +209,8 @@ extension SourceLook {
         }
         reader.finish(take)
         for cost in costs() { try cost.check(limits) }
-        for number in streams.keys { tracks[number]?.finish() }
-        return (tracks, complaints)
+        packets.finish()
+        return (packets.tracks, complaints)
     }
 
     /// Why no picture can be taken.

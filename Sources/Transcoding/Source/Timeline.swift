@@ -9,8 +9,8 @@ extension Double {
 /// - What begins again after the clock went back follows what was before it. Picture and sound that begin again together
 ///   stay in step.
 /// - A picture may stand still, and a sound be silent, for up to 10 minutes, and for as long as the other one goes on.
-/// - A clock that has gone on further is set back, and so is one that went on for both at the same place: nothing is missing
-///   for anybody who watches.
+/// - A clock that has gone on further is set back, and so is one that went on for both at the same place, or for one of them
+///   while the other went on beside it where it was: nothing is missing for anybody who watches.
 /// - Of a clock that never goes on nothing is believed: pictures follow each other at a constant rate, and so do samples.
 /// - A picture track that was cut before its first key picture begins at that one, and the sound with it. One that only begins
 ///   later than the sound is held backwards.
@@ -184,7 +184,8 @@ struct Timeline: Equatable, Sendable {
                 }
                 let last = piece.runs.compactMap { ends[$0.track] }
                 let hasJumped = last.count > 1 && before - (last.min() ?? before) <= sameEnd
-                if !isCovered && (hasJumped || still > longestStill) { offset = before - start }
+                let hasLeft = runs.contains { $0.lead > still / 2 }
+                if hasLeft || !isCovered && (hasJumped || still > longestStill) { offset = before - start }
             }
             offsets.append(offset)
             for ((track, _), run) in zip(piece.runs, runs) {

@@ -22,6 +22,9 @@ struct TrackPackets: Equatable, Sendable {
         /// Seconds of the file's clock: when the first packet is shown, and when the last one ends.
         var start: Double
         var end: Double
+        /// Seconds by which it went on further, at a jump forward, than the other kind of track, which goes on beside it where it
+        /// was: a clock that has jumped. 0 where the other one has ended there, or is near the new time at any of its packets.
+        var lead = 0.0
     }
 
     private(set) var count = 0
@@ -90,6 +93,12 @@ struct TrackPackets: Equatable, Sendable {
     private var stretch: Stretch?
     /// Bytes of the run.
     private var runSize = 0
+    /// Seconds by which the track is ahead of the other kind of track, in the order in which the file is read.
+    private var ahead: Double?
+    /// The same before the run, and the least of it in the run; where the other one was when the run began.
+    private var aheadBefore: Double?
+    private var leastAhead = 0.0
+    private var otherAtBeginning = 0.0
 
     /// Times that wait for others before them: pictures are shown in another order than they are decoded in.
     private var waiting: [Double] = []
@@ -117,7 +126,8 @@ struct TrackPackets: Equatable, Sendable {
     /// Whether all that is shown has the same time: its clock says nothing, but how many there are does.
     var standsStill: Bool { runs.count == 1 && !hasTooManyRuns && longestGap == 0 && shown >= Self.fewest }
 
-    mutating func take(_ packet: Packet) {
+    /// - Parameter other: when the last packet of the other kind of track is decoded that was read, if there was one.
+    mutating func take(_ packet: Packet, beside other: Double? = nil) {
         defer { count += 1 }
         let isBehind = packet.position.map { $0 < position } ?? false
         position = max(position, packet.position ?? position)
@@ -150,6 +160,7 @@ struct TrackPackets: Equatable, Sendable {
         }
         note(time, decoded: packet.decodingTime ?? time, duration: packet.duration)
         noteScene(packet, at: time)
+        if let other { compare(packet.decodingTime ?? time, with: other) }
         shown += 1
         playing += packet.duration
         runSize += packet.size
@@ -236,6 +247,20 @@ struct TrackPackets: Equatable, Sendable {
         runs[runs.count - 1] = run
         noteEnd(time, duration)
         wait(time)
+    }
+
+    /// Notes how far the track is ahead of the other kind, for a run that is a jump forward.
+    private mutating func compare(_ decoded: Double, with other: Double) {
+        defer { ahead = decoded - other }
+        guard let run = runs.last, run.beginning == .forward, !hasTooManyRuns else { return }
+        if run.firstPacket == count {
+            aheadBefore = ahead
+            leastAhead = decoded - other
+            otherAtBeginning = other
+        }
+        leastAhead = min(leastAhead, decoded - other)
+        guard let aheadBefore else { return }
+        runs[runs.count - 1].lead = other > otherAtBeginning ? max(0, leastAhead - aheadBefore) : 0
     }
 
     private mutating func noteEnd(_ time: Double, _ duration: Double) {

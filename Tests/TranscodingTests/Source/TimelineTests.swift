@@ -116,13 +116,66 @@ private func isNear(_ one: Double, _ other: Double, _ tolerance: Double = 0.001)
         for number in sounds.indices { sounds[number].stream = 1 }
         var all = pictures + sounds
         if interleaved { all.sort { ($0.time ?? 0) < ($1.time ?? 0) } }
-        var tracks = [TrackPackets(), TrackPackets()]
+        return try timeline(inOrder: all)
+    }
+
+    /// A file that has these packets, one after the other. Stream 0 is the picture.
+    private func timeline(inOrder all: [Packet]) throws -> Timeline {
+        var packets = FilePackets(pictures: [0], sounds: [1])
         for (position, var packet) in all.enumerated() {
             packet.position = position
-            tracks[packet.stream].take(packet)
+            packets.take(packet)
         }
-        for track in tracks.indices { tracks[track].finish() }
-        return try #require(Timeline(picture: tracks[0], sound: tracks[1]))
+        packets.finish()
+        return try #require(Timeline(picture: packets.tracks[0]!, sound: packets.tracks[1]))
+    }
+
+    @Test(
+        "a clock that has gone on for one track, while the other one goes on beside it, is set back",
+        arguments: [0, 1], [11.0, 40, 300, 3600])
+    func oneTrackJumps(track: Int, by seconds: Double) throws {
+        for length in [10.0, 120] {
+            let pictures = packets(Array(stride(from: 0, to: length, by: 0.04)), lasting: 0.04)
+            var sounds = packets(Array(stride(from: 0, to: length, by: 0.02)), lasting: 0.02)
+            for number in sounds.indices { sounds[number].stream = 1 }
+            var all = (pictures + sounds).sorted { ($0.time ?? 0) < ($1.time ?? 0) }
+            for number in all.indices where all[number].stream == track && all[number].time! >= 4 {
+                all[number].time! += seconds
+                all[number].decodingTime! += seconds
+            }
+            let made = try timeline(inOrder: all)
+            #expect(made.isRepaired && isNear(made.duration, length, 0.1), "\(made.duration) of \(length)")
+            #expect(isNear(made.picture.end, length, 0.1) && isNear(made.sound!.end, length, 0.1))
+        }
+    }
+
+    @Test("a pause of one track is none of a clock that has gone on for it before")
+    func pauseAfterJump() throws {
+        // The picture's clock goes on by 40 s at 4 s, and from 20 to 35 s it stands still.
+        let pictures = packets(Array(stride(from: 0, to: 60, by: 0.04)), lasting: 0.04).filter {
+            !(20..<35).contains($0.time!)
+        }
+        var sounds = packets(Array(stride(from: 0, to: 60, by: 0.02)), lasting: 0.02)
+        for number in sounds.indices { sounds[number].stream = 1 }
+        var all = (pictures + sounds).sorted { ($0.time ?? 0) < ($1.time ?? 0) }
+        for number in all.indices where all[number].stream == 0 && all[number].time! >= 4 {
+            all[number].time! += 40
+            all[number].decodingTime! += 40
+        }
+        let made = try timeline(inOrder: all)
+        #expect(isNear(made.duration, 60, 0.1) && isNear(made.picture.end, 60, 0.1), "\(made)")
+    }
+
+    @Test("pictures that are stored up to 8 s before their sound stay where they are")
+    func looselyInterleaved() throws {
+        let slides = packets([0, 15, 30, 45], lasting: 15)
+        var sounds = packets(Array(stride(from: 0, to: 60, by: 0.02)), lasting: 0.02)
+        for number in sounds.indices { sounds[number].stream = 1 }
+        let all = (slides + sounds).sorted {
+            $0.time! - ($0.stream == 0 ? 8 : 0) < $1.time! - ($1.stream == 0 ? 8 : 0)
+        }
+        let made = try timeline(inOrder: all)
+        #expect(!made.isRepaired && isNear(made.duration, 60, 0.1))
     }
 
     @Test(
