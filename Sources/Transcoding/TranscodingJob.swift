@@ -84,7 +84,9 @@ final class TranscodingJob {
             }
             finish(.thumbnails)
         }
-        if source.path != tools.source { try directory.removeFile(StraightCopy.name) }
+        if source.path != tools.source {
+            for name in [StraightCopy.name, RenumberedStream.name] { try directory.removeFile(name) }
+        }
         for command in profile.commands { try run(command) }
         result.size = try directory.sync()
         meter.finishAll()
@@ -121,7 +123,8 @@ final class TranscodingJob {
     /// begins in the middle: nothing of these is damaged.
     private var flaws: Set<TranscodingResult.Flaw> {
         if look.isCutOff { return [.truncated] }
-        return complaints.isEmpty || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
+        if look.losesTrack { return [.damaged] }
+        return !Complaints.tellOfDamage(complaints) || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
     }
 
     /// What the small pictures are made from: the video in its best quality, where there is one of ours.

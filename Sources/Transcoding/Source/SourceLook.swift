@@ -14,6 +14,8 @@ struct SourceLook {
     let cost: TranscodingCost
     /// Whether something is missing at its end.
     private(set) var isCutOff: Bool
+    /// Whether a picture or a sound goes on in another codec, which is not played.
+    private(set) var losesTrack = false
     var demuxer: SourceFile.Demuxer { source.demuxer }
     /// Seconds that the file says it lasts, `nil` if it does not.
     private(set) var announced: Double?
@@ -99,6 +101,7 @@ extension SourceLook {
     func told(by original: SourceLook) -> SourceLook {
         var look = self
         look.isCutOff = look.isCutOff || original.isCutOff
+        look.losesTrack = look.losesTrack || original.losesTrack
         (look.announced, look.trackCount) = (original.announced, original.trackCount)
         return look
     }
@@ -126,6 +129,8 @@ extension SourceLook {
     ) throws(TranscodingError) -> SourceLook {
         let limits = tools.limits
         var source = source
+        let program = try RenumberedStream.program(of: source, tools)
+        if program.isRenumbered { source = try RenumberedStream.make(of: source, tools) }
         var report = try MediaInformation.report(of: source, tools)
         if report.isIncomplete(source.demuxer) {
             source.searchesLonger = true
@@ -163,12 +168,14 @@ extension SourceLook {
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration,
             at: stream.field_order == "progressive" ? place : nil, tools)
         let isMissing = try ContainerEnd.isMissing(in: source)
+        let changesCodec = try TagCodecs.change(in: source)
         let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(
             source: source, information: information, picture: picture,
             sound: information.audio == nil ? nil : choice.sound,
             timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost, isCutOff: isCutOff,
-            announced: announced, trackCount: streams.count, pictures: pictures, sounds: sounds)
+            losesTrack: program.losesTrack || changesCodec, announced: announced, trackCount: streams.count,
+            pictures: pictures, sounds: sounds)
     }
 
     /// Reads all packets, without decoding them. Returns what ffprobe complained of too, the last lines.

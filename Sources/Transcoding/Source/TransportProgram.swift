@@ -1,0 +1,203 @@
+/// The program of a transport stream, followed packet by packet, and the numbers that its tracks have first.
+///
+/// Where parts are joined, or after an advertisement, a program goes on with other tables and its tracks under other numbers.
+/// ffmpeg takes these for tracks of their own; here they get the numbers that the same ones had before. A stream with more than
+/// one program at a time is left alone. ISO/IEC 13818-1, sections 2.4.3 and 2.4.4.
+struct TransportProgram {
+    /// Bytes of a packet.
+    static let packetSize = 188
+
+    /// What a track is: the number of its codec, and what a private one says of itself.
+    private struct Kind: Equatable {
+        let type: UInt8
+        let identifier: UInt32
+    }
+
+    private struct Track: Equatable {
+        let number: Int
+        let kind: Kind
+
+        /// ISO/IEC 13818-1, table 2-34, and what ATSC and Blu-ray add.
+        var isPicture: Bool { [0x01, 0x02, 0x10, 0x1B, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA].contains(kind.type) }
+        var isSound: Bool {
+            [0x03, 0x04, 0x0F, 0x11].contains(kind.type) || (0x80...0x87).contains(kind.type)
+                || kind.type == 0x06 && kind.identifier != 0
+        }
+
+        /// Whether one is a picture where the other is, or a sound.
+        func isLike(_ other: Track) -> Bool { isPicture && other.isPicture || isSound && other.isSound }
+    }
+
+    /// What its packets get.
+    private struct Target {
+        let number: Int
+        /// What is added to their counter, so that none seems to be missing.
+        var shift: UInt8?
+    }
+
+    /// Whether ffmpeg would lose packets that belong to its tracks, or take others for theirs.
+    private(set) var isRenumbered = false
+    /// Whether a picture or a sound is lost all the same: it goes on in another codec, or begins under other tables.
+    private(set) var losesTrack = false
+
+    private var hasMorePrograms = false
+    /// The number of its table, of the first one too.
+    private var table: Int?
+    private var firstTable: Int?
+    /// As they are numbered first.
+    private var tracks: [Track] = []
+    private var targets: [Int: Target] = [:]
+    /// Numbers of tracks that are lost.
+    private var lost: Set<Int> = []
+    /// Of the last packet with each first number.
+    private var counters: [Int: UInt8] = [:]
+    private var lastTables: [Int: [UInt8]] = [:]
+    private var hidesTable = false
+
+    /// What fills a stream up: no demuxer looks at it.
+    private static let filling = 0x1FFF
+
+    /// Takes the next packet, and gives it the number that its track has first. Tables that tell of other numbers are hidden.
+    mutating func take(_ packet: UnsafeMutableRawBufferPointer) {
+        guard !hasMorePrograms, packet[0] == 0x47 else { return }
+        let number = Int(packet[1] & 0x1F) << 8 | Int(packet[2])
+        if number == 0 {
+            if let section = section(of: 0, in: packet) { readPrograms(section) }
+            if let table, table != firstTable { renumber(packet, Self.filling) }
+        } else if number == table {
+            if let section = section(of: 2, in: packet) { readTracks(section) }
+            if hidesTable { renumber(packet, Self.filling) }
+        } else if let target = targets[number] {
+            if lost.contains(number) { losesTrack = true }
+            let hasPayload = packet[3] & 0x10 != 0
+            var counter = packet[3] & 0x0F
+            let shift =
+                target.shift ?? counters[target.number].map { ($0 &+ (hasPayload ? 1 : 0) &- counter) & 0x0F } ?? 0
+            if target.shift == nil { targets[number]?.shift = shift }
+            counter = (counter &+ shift) & 0x0F
+            packet[3] = packet[3] & 0xF0 | counter
+            counters[target.number] = counter
+            if target.number != number { renumber(packet, target.number) }
+            // Under the same table it finds the same tracks.
+            if target.number == Self.filling || target.number != number && table != firstTable { isRenumbered = true }
+        }
+    }
+
+    private func renumber(_ packet: UnsafeMutableRawBufferPointer, _ number: Int) {
+        packet[1] = packet[1] & 0xE0 | UInt8(number >> 8)
+        packet[2] = UInt8(number & 0xFF)
+    }
+
+    /// What is in a table, without its head and checksum, if the packet has all of it, and it is not the one before again.
+    private mutating func section(of kind: UInt8, in packet: UnsafeMutableRawBufferPointer) -> [UInt8]? {
+        // A section begins, and there is a payload that is not scrambled.
+        guard packet[1] & 0x40 != 0, packet[3] & 0xD0 == 0x10 else { return nil }
+        var start = 4 + (packet[3] & 0x20 != 0 ? 1 + Int(packet[4]) : 0)
+        guard start < Self.packetSize else { return nil }
+        start += 1 + Int(packet[start])
+        guard start + 8 <= Self.packetSize, packet[start] == kind, packet[start + 5] & 1 == 1 else { return nil }
+        let length = Int(packet[start + 1] & 0x0F) << 8 | Int(packet[start + 2])
+        guard length >= 9, start + 3 + length <= Self.packetSize else { return nil }
+        let bytes = packet[start..<start + 3 + length]
+        if let last = lastTables[Int(kind)], last.elementsEqual(bytes) { return nil }
+        guard Self.checksum(bytes) == 0 else { return nil }
+        lastTables[Int(kind)] = Array(bytes)
+        return Array(bytes.dropFirst(8).dropLast(4))
+    }
+
+    private mutating func readPrograms(_ section: [UInt8]) {
+        var tables: [Int] = []
+        for entry in stride(from: 0, to: section.count - 3, by: 4) where section[entry] != 0 || section[entry + 1] != 0
+        {
+            tables.append(Int(section[entry + 2] & 0x1F) << 8 | Int(section[entry + 3]))
+        }
+        hasMorePrograms = tables.count > 1
+        guard let number = tables.first, tables.count == 1, number != table else { return }
+        table = number
+        firstTable = firstTable ?? number
+        lastTables[2] = nil
+        hidesTable = number != firstTable
+    }
+
+    private mutating func readTracks(_ section: [UInt8]) {
+        guard section.count >= 4 else { return }
+        var found: [Track] = []
+        var place = 4 + (Int(section[2] & 0x0F) << 8 | Int(section[3]))
+        while place + 5 <= section.count {
+            let number = Int(section[place + 1] & 0x1F) << 8 | Int(section[place + 2])
+            let next = place + 5 + (Int(section[place + 3] & 0x0F) << 8 | Int(section[place + 4]))
+            guard next <= section.count else { return }
+            let identifier = section[place] == 0x06 ? Self.identifier(section[(place + 5)..<next]) : 0
+            found.append(Track(number: number, kind: Kind(type: section[place], identifier: identifier)))
+            place = next
+        }
+        follow(found)
+    }
+
+    /// What a private track is: DVB's descriptors of AC-3, E-AC-3, DTS and others, or a registration; 0 for what is no sound.
+    /// ETSI EN 300 468, section 6.1.
+    private static func identifier(_ descriptors: ArraySlice<UInt8>) -> UInt32 {
+        var rest = descriptors
+        while rest.count >= 2 {
+            let (tag, length) = (rest.removeFirst(), Int(rest.removeFirst()))
+            guard length <= rest.count else { return 0 }
+            switch tag {
+            case 0x6A, 0x7A, 0x7B, 0x7C: return UInt32(tag)
+            case 0x05 where length >= 4:
+                let name = rest.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                if ["AC-3", "EAC3", "DTS1", "DTS2", "DTS3", "Opus", "BSSD"].contains(Self.text(name)) { return name }
+            default: break
+            }
+            rest = rest.dropFirst(length)
+        }
+        return 0
+    }
+
+    private static func text(_ name: UInt32) -> String {
+        String(decoding: (0..<4).map { UInt8(truncatingIfNeeded: name >> (24 - 8 * $0)) }, as: UTF8.self)
+    }
+
+    /// Finds the first number of each track of a new table: that of the same one, else of the next one of its kind.
+    private mutating func follow(_ found: [Track]) {
+        var left = tracks
+        var numbers: [Int: Int] = [:]
+        for track in found {
+            guard let place = left.firstIndex(of: track) else { continue }
+            left.remove(at: place)
+            numbers[track.number] = track.number
+        }
+        lost = []
+        var begun: Set<Int> = []
+        for track in found where numbers[track.number] == nil {
+            if let place = left.firstIndex(where: { $0.kind == track.kind }) {
+                numbers[track.number] = left.remove(at: place).number
+            } else {
+                let isNew = !left.contains(where: track.isLike)
+                let isFree = !tracks.contains { $0.number == track.number }
+                numbers[track.number] = isFree ? track.number : Self.filling
+                if !isNew || !isFree {
+                    if track.isPicture || track.isSound { lost.insert(track.number) }
+                } else {
+                    tracks.append(track)
+                    if track.isPicture || track.isSound { begun.insert(track.number) }
+                }
+            }
+        }
+        hidesTable = table != firstTable || numbers.contains { $0 != $1 }
+        // No demuxer hears of them.
+        if hidesTable { lost.formUnion(begun) }
+        let before = targets
+        targets = numbers.reduce(into: [:]) { targets, entry in
+            let (number, target) = entry
+            targets[number] = before[number].flatMap { $0.number == target ? $0 : nil } ?? Target(number: target)
+        }
+    }
+
+    /// CRC-32 as tables have it, 0 over a whole one: ISO/IEC 13818-1, annex A.
+    private static func checksum(_ bytes: Slice<UnsafeMutableRawBufferPointer>) -> UInt32 {
+        bytes.reduce(UInt32.max) { sum, byte in
+            (0..<8).reduce(sum ^ UInt32(byte) << 24) { sum, _ in sum & 1 << 31 != 0 ? sum << 1 ^ 0x04C1_1DB7 : sum << 1
+            }
+        }
+    }
+}
