@@ -442,6 +442,49 @@ import Testing
         #expect(result.flaws == [.truncated] && result.hasPoster)
     }
 
+    @Test(
+        "of a file that has all pictures before all sound, and is cut in the sound, all pictures are shown",
+        arguments: [0.0, 0.25, 1])
+    func cutOffBehind(share: Double) throws {
+        let workshop = try Workshop()
+        let source = workshop.path("behind.mp4")
+        // A sound that begins 20 s later is stored behind the pictures; then it begins with them.
+        let arguments =
+            "-t 8 \(Self.picture) -itsoffset 20 -t 8 \(Self.sound) \(Self.x264) -c:a aac -movflags +faststart"
+        try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [source])
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: source))
+        let late = try #require(bytes.lastRange(of: Data("elst".utf8))).upperBound + 8
+        try #require(Array(bytes[late + 4..<late + 8]) == [255, 255, 255, 255])
+        bytes.replaceSubrange(late..<late + 4, with: [0, 0, 0, 0])
+        try bytes.write(to: URL(fileURLWithPath: source))
+        func places(_ kind: String) throws -> [Int] {
+            try Workshop.command(
+                [
+                    "ffprobe", "-v", "error", "-select_streams", kind, "-show_entries", "packet=pos", "-of", "csv=p=0",
+                    source,
+                ]
+            ).split(whereSeparator: { $0 == "\n" || $0 == "," }).compactMap { Int($0) }
+        }
+        let (pictures, sounds) = (try places("v"), try places("a"))
+        try #require(pictures.last! < sounds.first!)
+        let isCut = share < 1
+        if isCut {
+            let end = sounds[Int(Double(sounds.count) * share)]
+            try bytes.prefix(end).write(to: URL(fileURLWithPath: source))
+        }
+        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let duration = try #require(result.source.duration)
+        #expect(
+            abs(duration - 8) < 0.1 && result.flaws == (isCut ? [.truncated] : []), "\(duration) \(result.flaws)")
+        #expect(!workshop.exists("work/\(StraightCopy.name)") && (result.source.audio != nil) == (share > 0))
+        guard share > 0 else { return }
+        // Something is heard of the first quarter, and nothing behind it.
+        let samples = try Workshop.samples(workshop.path("work/video.mp4"))
+        try #require(samples.count >= 56_000)
+        #expect(samples[4000..<12_000].contains { abs(Int($0)) > 500 })
+        #expect(samples[24_000..<56_000].contains { abs(Int($0)) > 500 } == !isCut)
+    }
+
     @Test("each reason for which nothing can be made of a file has its code")
     func reasons() throws {
         let workshop = try Workshop()

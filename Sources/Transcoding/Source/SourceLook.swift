@@ -157,6 +157,15 @@ extension SourceLook {
         var cost = TranscodingCost(size: information.video.codedSize, bytes: bytes)
         cost.count(pictures)
         try cost.check(limits)
+        let isMissing = try ContainerEnd.isMissing(in: source)
+        let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
+        if isCutOff,
+            let copy = try tracksApart(of: source, streams, picture: picture, sound: choice.sound, tracks, cost, tools)
+        {
+            var look = try of(copy, bytes: bytes, tools)
+            (look.isCutOff, look.announced, look.trackCount) = (true, announced, streams.count)
+            return look
+        }
         // One picture under a sound needs few.
         let isStill = pictures.count == 1 && timeline.duration > 1
         let cadence =
@@ -167,9 +176,7 @@ extension SourceLook {
         let interlacing = try Interlacing.of(
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration,
             at: stream.field_order == "progressive" ? place : nil, tools)
-        let isMissing = try ContainerEnd.isMissing(in: source)
         let changesCodec = try TagCodecs.change(in: source)
-        let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
         return SourceLook(
             source: source, information: information, picture: picture,
             sound: information.audio == nil ? nil : choice.sound,
@@ -178,9 +185,44 @@ extension SourceLook {
             pictures: pictures, sounds: sounds)
     }
 
+    /// Seconds that a track has to have more by itself.
+    private static let leastMore = 1.0
+
+    /// Makes a copy of a file that is cut off, if by itself one of its tracks has more: read together they end where the first
+    /// one does, and of a file that has all of one before the other that is where the other one is cut.
+    ///
+    /// - Returns: `nil` if there is no more, or if it cannot be copied.
+    private static func tracksApart(
+        of source: SourceFile, _ streams: [Int: ProbeReport.Stream], picture: Int, sound: Int?,
+        _ together: [Int: TrackPackets], _ cost: TranscodingCost, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceFile? {
+        guard source.demuxer == .mov, source.path == tools.source else { return nil }
+        tools.watch.limit += 3 * tools.limits.readingTime(cost.bytes)
+        func end(_ packets: TrackPackets?) -> Double { packets?.runs.map(\.end).max() ?? 0 }
+        var cost = cost
+        var (hasMore, length) = (false, 0.0)
+        for number in [picture, sound].compactMap({ $0 }) {
+            let alone = try packets(of: source, streams, only: number, bytes: cost.bytes, tools).tracks[number]
+            if end(alone) > end(together[number]) + leastMore { hasMore = true }
+            length = max(length, end(alone))
+            if let alone, number == picture { cost.count(alone) }
+        }
+        try cost.check(tools.limits)
+        guard hasMore else { return nil }
+        do throws(TranscodingError) {
+            return try StraightCopy.makeApart(
+                of: source, picture: picture, sound: sound, writing: .copied(cost, duration: length), tools)
+        } catch  where error.code == .toolFailed || error.code == .unsupported {
+            try tools.directory.removeFile(StraightCopy.name)
+            return nil
+        }
+    }
+
     /// Reads all packets, without decoding them. Returns what ffprobe complained of too, the last lines.
+    ///
+    /// - Parameter only: the number of the stream whose packets are read; all, if `nil`.
     private static func packets(
-        of source: SourceFile, _ streams: [Int: ProbeReport.Stream], bytes: Int, _ tools: ToolRunner
+        of source: SourceFile, _ streams: [Int: ProbeReport.Stream], only: Int? = nil, bytes: Int, _ tools: ToolRunner
     ) throws(TranscodingError) -> (tracks: [Int: TrackPackets], complaints: String) {
         let limits = tools.limits
         let complaints: String
@@ -202,7 +244,7 @@ extension SourceLook {
         do throws(TranscodingError) {
             complaints = try tools.run(
                 ["ffprobe", "-v", "error", "-show_entries", PacketReader.entries, "-of", "csv=p=0"]
-                    + source.arguments(sideLimit: limits.side),
+                    + (only.map { ["-select_streams", "\($0)"] } ?? []) + source.arguments(sideLimit: limits.side),
                 within: limits.readingTime(bytes), otherwise: .unsupported
             ) { piece in
                 reader.read(piece, take)

@@ -1,4 +1,5 @@
-/// A copy of a video's packets with the times of its time line, for a source of which the demuxer would lose some.
+/// A copy of a video's packets with the times of its time line, for a source of which the demuxer would lose some, or would not
+/// read all.
 ///
 /// It is in the directory of the result until that is made.
 enum StraightCopy {
@@ -26,6 +27,24 @@ enum StraightCopy {
         } catch  where error.isOfFile {
             throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
         }
+    }
+
+    /// Copies the tracks of a file that is cut off, each of them to its own end.
+    ///
+    /// - Throws: `toolFailed` or `unsupported` if its packets cannot be copied.
+    static func makeApart(
+        of source: SourceFile, picture: Int, sound: Int?, writing size: OutputSize, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceFile {
+        func input(without kind: String) -> [String] {
+            ["-discard:\(kind)", "all"] + source.arguments(sideLimit: tools.limits.side)
+        }
+        var arguments = input(without: "a") + (sound == nil ? [] : input(without: "v")) + ["-map", "0:\(picture)"]
+        if let sound { arguments += ["-map", "1:\(sound)"] }
+        try tools.run(
+            FFmpeg.command + ["-copyts"] + arguments + FFmpeg.streamsOnly + FFmpeg.inStep
+                + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mov", "-y", "file:\(name)"],
+            writing: size)
+        return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
     }
 
     /// The filter that puts packets where they belong, by their numbers.
