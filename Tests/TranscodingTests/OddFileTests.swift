@@ -485,6 +485,38 @@ import Testing
         #expect(samples[24_000..<56_000].contains { abs(Int($0)) > 500 } == !isCut)
     }
 
+    @Test("a sound that is encrypted is a flaw, unless another one is heard", arguments: [1, 2], ["mp4", "ts"])
+    func encryptedSound(sounds: Int, container: String) throws {
+        let workshop = try Workshop()
+        let source = workshop.path("a.\(container)")
+        let arguments =
+            "-t 2 \(Self.picture) -t 2 \(Self.sound) -map 0 -map 1\(sounds == 2 ? " -map 1" : "") \(Self.x264)"
+        try Workshop.ffmpeg((arguments + " -c:a aac").split(separator: " ").map(String.init) + [source])
+        var content = try Data(contentsOf: URL(fileURLWithPath: source))
+        if container == "mp4" {
+            let index = try #require(content.firstRange(of: Data("stsd".utf8))).upperBound
+            let name = try #require(content[index...].firstRange(of: Data("mp4a".utf8)))
+            content.replaceSubrange(name, with: Data("enca".utf8))
+        } else {
+            for packet in stride(from: 0, to: content.count, by: 188)
+            where content[packet + 1] & 0x1F == 1 && content[packet + 2] == 1 && content[packet + 3] & 0x10 != 0 {
+                content[packet + 3] |= 0x80
+                let start = packet + 4 + (content[packet + 3] & 0x20 != 0 ? 1 + Int(content[packet + 4]) : 0)
+                for place in start..<packet + 188 {
+                    content[place] = UInt8(truncatingIfNeeded: place &* 97 ^ place >> 3)
+                }
+            }
+        }
+        try content.write(to: URL(fileURLWithPath: source))
+        let demuxer: SourceFile.Demuxer = container == "mp4" ? .mov : .mpegts
+        let result = try workshop.run(source, demuxer, profile: Workshop.quick(.mp4))
+        #expect(result.flaws == (sounds == 1 ? [.damaged] : []) && (result.source.audio != nil) == (sounds == 2))
+        let facts = try Transcoder(logger: .init(label: "test")).facts(
+            of: SourceFile(path: source, demuxer: demuxer), in: workshop.work)
+        let tracks = facts.first { $0.name == "tracks" }?.value
+        #expect(tracks == "\(1 + sounds) of picture and sound, 1 of them encrypted")
+    }
+
     @Test("each reason for which nothing can be made of a file has its code")
     func reasons() throws {
         let workshop = try Workshop()

@@ -24,7 +24,8 @@ extension SourceLook {
         } else {
             facts.append(("sound", trackCount > 1 ? "none that can be decoded" : "none"))
         }
-        facts.append(("tracks", "\(trackCount) of picture and sound"))
+        let encrypted = encryptedCount == 0 ? "" : ", \(encryptedCount) of them encrypted"
+        facts.append(("tracks", "\(trackCount) of picture and sound\(encrypted)"))
         facts.append(("clock", clock))
         facts.append(("end", isCutOff ? "missing" : "there"))
         facts.append(("picture as it is", pictureObstacle ?? "can be copied"))

@@ -40,6 +40,10 @@ struct TransportProgram {
     /// Whether a picture or a sound is lost all the same: it goes on in another codec, or begins under other tables.
     private(set) var losesTrack = false
 
+    /// Its sounds and pictures most of whose packets are scrambled.
+    var scrambledSounds: Int { tracks.count { $0.isSound && scrambled[$0.number, default: 0] > 0 } }
+    var scrambledPictures: Int { tracks.count { $0.isPicture && scrambled[$0.number, default: 0] > 0 } }
+
     private var hasMorePrograms = false
     /// The number of its table, of the first one too.
     private var table: Int?
@@ -49,6 +53,8 @@ struct TransportProgram {
     private var targets: [Int: Target] = [:]
     /// Numbers of tracks that are lost.
     private var lost: Set<Int> = []
+    /// Packets with each first number that are scrambled, less those that are not.
+    private var scrambled: [Int: Int] = [:]
     /// Of the last packet with each first number.
     private var counters: [Int: UInt8] = [:]
     private var lastTables: [Int: [UInt8]] = [:]
@@ -70,6 +76,7 @@ struct TransportProgram {
         } else if let target = targets[number] {
             if lost.contains(number) { losesTrack = true }
             let hasPayload = packet[3] & 0x10 != 0
+            if hasPayload { scrambled[target.number, default: 0] += packet[3] & 0xC0 == 0 ? -1 : 1 }
             var counter = packet[3] & 0x0F
             let shift =
                 target.shift ?? counters[target.number].map { ($0 &+ (hasPayload ? 1 : 0) &- counter) & 0x0F } ?? 0
