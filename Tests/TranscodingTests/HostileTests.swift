@@ -30,7 +30,7 @@ import TestSupport
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: file))
         guard indexFirst else {
             let error = workshop.failure(file, .mov)
-            #expect(error?.code == .unsupported, "\(String(describing: error))")
+            #expect(error?.code == .noIndex, "\(String(describing: error))")
             return
         }
         let result = try workshop.run(file, .mov)
