@@ -337,6 +337,9 @@ import Testing
             // Numbers of the other kind, and back.
             ["", "-mpegts_start_pid 257 -mpegts_pmt_start_pid 4352", ""],
             ["-mpegts_service_id 7", "-mpegts_service_id 8 -mpegts_start_pid 512 -mpegts_pmt_start_pid 4352"],
+            // The same codec as America says it, and as Europe does.
+            ["-c:a ac3", "-c:a ac3 -mpegts_flags system_b"],
+            ["-c:a ac3", "-c:a ac3 -mpegts_flags system_b -mpegts_start_pid 512 -mpegts_pmt_start_pid 4352"],
         ], [false, true])
     func otherNumbers(parts: [String], camera: Bool) throws {
         let workshop = try Workshop()

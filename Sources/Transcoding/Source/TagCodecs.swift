@@ -7,6 +7,8 @@ import System
 enum TagCodecs {
     /// Tags of another codec from which on it is no damaged byte.
     private static let fewest = 3
+    /// Tags that are looked at. 12 hours have 3,500,000.
+    private static let mostTags = 4_000_000
     private static let pieceSize = 64 * 1024
     private static let headSize = 12
 
@@ -20,17 +22,19 @@ enum TagCodecs {
             var codecs = Codecs()
             // The header has 9 bytes, and behind it is the length of no tag.
             var (place, start, count) = (13, 0, 0)
-            while true {
+            for _ in 0..<mostTags {
                 if place < start || place + headSize > start + count {
                     (start, count) = (place, try file.read(into: buffer, at: place))
-                    if count < headSize { return codecs.changed >= fewest }
+                    if count < headSize { break }
                 }
-                let head = Array(buffer[(place - start)..<(place - start + headSize)])
-                guard [8, 9, 18].contains(head[0] & 0x1F) else { return codecs.changed >= fewest }
-                let size = head[1..<4].reduce(0) { $0 << 8 | Int($1) }
-                if size > 1 { codecs.take(kind: head[0] & 0x1F, first: head[11]) }
+                let head = place - start
+                let kind = buffer[head] & 0x1F
+                guard kind == 8 || kind == 9 || kind == 18 else { break }
+                let size = Int(buffer[head + 1]) << 16 | Int(buffer[head + 2]) << 8 | Int(buffer[head + 3])
+                if size > 1 { codecs.take(kind: kind, first: buffer[head + 11]) }
                 place += 11 + size + 4
             }
+            return codecs.changed >= fewest
         }
     }
 

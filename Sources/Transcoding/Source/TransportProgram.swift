@@ -7,25 +7,30 @@ struct TransportProgram {
     /// Bytes of a packet.
     static let packetSize = 188
 
-    /// What a track is: the number of its codec, and what a private one says of itself.
-    private struct Kind: Equatable {
-        let type: UInt8
-        let identifier: UInt32
-    }
-
     private struct Track: Equatable {
         let number: Int
-        let kind: Kind
+        /// The number of its codec in a table; of those that have more than one, always the same.
+        let codec: Int
 
         /// ISO/IEC 13818-1, table 2-34, and what ATSC and Blu-ray add.
-        var isPicture: Bool { [0x01, 0x02, 0x10, 0x1B, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA].contains(kind.type) }
+        var isPicture: Bool { [0x02, 0x10, 0x1B, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA].contains(codec) }
         var isSound: Bool {
-            [0x03, 0x04, 0x0F, 0x11].contains(kind.type) || (0x80...0x87).contains(kind.type)
-                || kind.type == 0x06 && kind.identifier != 0
+            [0x03, 0x0F, 0x11, Self.opus, Self.samples].contains(codec) || (0x80...0x87).contains(codec)
         }
+
+        /// Private, and it does not say what it is.
+        static let unknown = 0x06
+        /// No numbers of tables: they are private, and say what they are.
+        static let opus = 0x100
+        static let samples = 0x101
 
         /// Whether one is a picture where the other is, or a sound.
         func isLike(_ other: Track) -> Bool { isPicture && other.isPicture || isSound && other.isSound }
+
+        /// Whether the other one goes on as it under the same number.
+        func isSame(_ other: Track) -> Bool {
+            number == other.number && (codec == other.codec || [codec, other.codec].contains(Self.unknown))
+        }
     }
 
     /// What its packets get.
@@ -58,6 +63,9 @@ struct TransportProgram {
     /// Of the last packet with each first number.
     private var counters: [Int: UInt8] = [:]
     private var lastTables: [Int: [UInt8]] = [:]
+    /// Other tables that are still read: a stream may have another one in each packet.
+    private var tablesLeft = 10_000
+    private static let mostTracks = 64
     private var hidesTable = false
 
     /// What fills a stream up: no demuxer looks at it.
@@ -98,7 +106,7 @@ struct TransportProgram {
     /// What is in a table, without its head and checksum, if the packet has all of it, and it is not the one before again.
     private mutating func section(of kind: UInt8, in packet: UnsafeMutableRawBufferPointer) -> [UInt8]? {
         // A section begins, and there is a payload that is not scrambled.
-        guard packet[1] & 0x40 != 0, packet[3] & 0xD0 == 0x10 else { return nil }
+        guard tablesLeft > 0, packet[1] & 0x40 != 0, packet[3] & 0xD0 == 0x10 else { return nil }
         var start = 4 + (packet[3] & 0x20 != 0 ? 1 + Int(packet[4]) : 0)
         guard start < Self.packetSize else { return nil }
         start += 1 + Int(packet[start])
@@ -107,6 +115,7 @@ struct TransportProgram {
         guard length >= 9, start + 3 + length <= Self.packetSize else { return nil }
         let bytes = packet[start..<start + 3 + length]
         if let last = lastTables[Int(kind)], last.elementsEqual(bytes) { return nil }
+        tablesLeft -= 1
         guard Self.checksum(bytes) == 0 else { return nil }
         lastTables[Int(kind)] = Array(bytes)
         return Array(bytes.dropFirst(8).dropLast(4))
@@ -134,34 +143,36 @@ struct TransportProgram {
             let number = Int(section[place + 1] & 0x1F) << 8 | Int(section[place + 2])
             let next = place + 5 + (Int(section[place + 3] & 0x0F) << 8 | Int(section[place + 4]))
             guard next <= section.count else { return }
-            let identifier = section[place] == 0x06 ? Self.identifier(section[(place + 5)..<next]) : 0
-            found.append(Track(number: number, kind: Kind(type: section[place], identifier: identifier)))
+            found.append(Track(number: number, codec: Self.codec(section[place], section[(place + 5)..<next])))
             place = next
         }
         follow(found)
     }
 
-    /// What a private track is: DVB's descriptors of AC-3, E-AC-3, DTS and others, or a registration; 0 for what is no sound.
-    /// ETSI EN 300 468, section 6.1.
-    private static func identifier(_ descriptors: ArraySlice<UInt8>) -> UInt32 {
+    /// The codec of a type of stream, of a private one by DVB's descriptors or a registration: ETSI EN 300 468, section 6.1.
+    private static func codec(_ type: UInt8, _ descriptors: ArraySlice<UInt8>) -> Int {
+        switch type {
+        case 0x01: return 0x02
+        case 0x04: return 0x03
+        case 0x84: return 0x87
+        case 0x85, 0x86: return 0x82
+        case 0x06: break
+        default: return Int(type)
+        }
         var rest = descriptors
         while rest.count >= 2 {
             let (tag, length) = (rest.removeFirst(), Int(rest.removeFirst()))
-            guard length <= rest.count else { return 0 }
-            switch tag {
-            case 0x6A, 0x7A, 0x7B, 0x7C: return UInt32(tag)
-            case 0x05 where length >= 4:
-                let name = rest.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-                if ["AC-3", "EAC3", "DTS1", "DTS2", "DTS3", "Opus", "BSSD"].contains(Self.text(name)) { return name }
-            default: break
+            guard length <= rest.count else { break }
+            switch (tag, String(decoding: rest.prefix(min(length, 4)), as: UTF8.self)) {
+            case (0x6A, _), (0x05, "AC-3"): return 0x81
+            case (0x7A, _), (0x05, "EAC3"): return 0x87
+            case (0x7B, _), (0x05, "DTS1"), (0x05, "DTS2"), (0x05, "DTS3"): return 0x82
+            case (0x05, "Opus"): return Track.opus
+            case (0x05, "BSSD"): return Track.samples
+            default: rest = rest.dropFirst(length)
             }
-            rest = rest.dropFirst(length)
         }
-        return 0
-    }
-
-    private static func text(_ name: UInt32) -> String {
-        String(decoding: (0..<4).map { UInt8(truncatingIfNeeded: name >> (24 - 8 * $0)) }, as: UTF8.self)
+        return Track.unknown
     }
 
     /// Finds the first number of each track of a new table: that of the same one, else of the next one of its kind.
@@ -169,14 +180,14 @@ struct TransportProgram {
         var left = tracks
         var numbers: [Int: Int] = [:]
         for track in found {
-            guard let place = left.firstIndex(of: track) else { continue }
+            guard let place = left.firstIndex(where: track.isSame) else { continue }
             left.remove(at: place)
             numbers[track.number] = track.number
         }
         lost = []
         var begun: Set<Int> = []
         for track in found where numbers[track.number] == nil {
-            if let place = left.firstIndex(where: { $0.kind == track.kind }) {
+            if let place = left.firstIndex(where: { $0.codec == track.codec }) {
                 numbers[track.number] = left.remove(at: place).number
             } else {
                 let isNew = !left.contains(where: track.isLike)
@@ -184,7 +195,7 @@ struct TransportProgram {
                 numbers[track.number] = isFree ? track.number : Self.filling
                 if !isNew || !isFree {
                     if track.isPicture || track.isSound { lost.insert(track.number) }
-                } else {
+                } else if tracks.count < Self.mostTracks {
                     tracks.append(track)
                     if track.isPicture || track.isSound { begun.insert(track.number) }
                 }
