@@ -52,6 +52,20 @@ import TestSupport
         #expect(facts["picture"]?.hasSuffix("180x320, stored as 320x180, yuv420p10le") == true)
     }
 
+    @Test("slides stand still, and no clock jumps")
+    func slides() throws {
+        let workshop = try Workshop()
+        let file = workshop.path("slides.mp4")
+        try Workshop.ffmpeg([
+            "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=1/20:duration=60", "-f", "lavfi", "-i",
+            "sine=440:duration=60", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
+            file,
+        ])
+        let facts = try facts(workshop, file, .mov)
+        #expect(facts["cadence"] == "4 a second; the longest still is 20.000 s", "\(facts)")
+        #expect(facts["picture as it is"] == "it stands still")
+    }
+
     @Test("why nothing of a file is taken is thrown")
     func nothing() throws {
         let workshop = try Workshop()

@@ -15,7 +15,7 @@ extension SourceLook {
         if video.isWide { return "its colours are wide" }
         if interlacing != .none { return "it is interlaced" }
         if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
-        if pictures.longestGap > Self.longestGap { return "it stands still" }
+        if longestStill > Self.longestGap { return "it stands still" }
         if video.isReordered, !pictures.isReordered { return "its pictures have the times of another order" }
         return pictures.obstacle ?? obstacle(timeline.picture)
     }

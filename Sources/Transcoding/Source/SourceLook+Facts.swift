@@ -14,7 +14,7 @@ extension SourceLook {
                     + (video.codedSize == video.size ? "" : "stored as \(video.codedSize), ") + video.pixelFormat
             ),
             ("pictures", "\(pictures.count), \(pictures.keyCount) of them key pictures"),
-            ("cadence", "\(cadence) a second; the longest still is \(Self.text(pictures.longestGap)) s"),
+            ("cadence", "\(cadence) a second; the longest still is \(Self.text(longestStill)) s"),
             ("fields", interlacing.description),
             ("colours", Self.colours(video)),
         ]

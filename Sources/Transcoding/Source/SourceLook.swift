@@ -28,6 +28,14 @@ struct SourceLook {
 
     /// Seconds that it plays. Some files do not say how long their only picture lasts.
     var duration: Double { max(timeline.duration, 1 / cadence.rate) }
+    /// Seconds that a picture stands still at most.
+    var longestStill: Double {
+        guard !timeline.isRepaired else { return pictures.longestGap }
+        // What is held between the runs of a clock that is believed.
+        return zip(pictures.runs, pictures.runs.dropFirst())
+            .reduce(pictures.longestGap) { max($0, $1.1.start - $1.0.end) }
+    }
+
     /// Pictures of what is encoded.
     var pictureCount: Int { max(1, Int((duration * cadence.rate).rounded())) }
 }
