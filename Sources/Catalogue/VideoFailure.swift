@@ -1,7 +1,7 @@
 import Foundation
 
 /// Why transcoding a video has failed for good: the closed list of what `failure` may be, in the catalogue, in replies and in
-/// events. README shows it.
+/// events. `Contract.md` shows it.
 package enum VideoFailure: String, CaseIterable, Sendable {
     case nothingPlays = "nothing-plays"
     case noIndex = "no-index"
@@ -61,7 +61,7 @@ package enum VideoFailure: String, CaseIterable, Sendable {
 }
 
 /// What is wrong with a video that plays all the same: the closed list of what may be in `flaws`, in the catalogue, in replies
-/// and in events. README shows it.
+/// and in events. `Contract.md` shows it.
 package enum VideoFlaw: String, CaseIterable, Sendable {
     case truncated
     case damaged

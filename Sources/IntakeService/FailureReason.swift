@@ -1,6 +1,6 @@
 /// Why a request is refused: the closed list of what `X-Intake-Reason` may be, those of nginx's own replies included.
 ///
-/// The table below is all there is to a refusal; README shows it.
+/// The table below is all there is to a refusal; the contract (`Contract.md`) shows it.
 package enum FailureReason: String, CaseIterable, Sendable {
     case missingParameter = "missing-parameter"
     case missingFile = "missing-file"

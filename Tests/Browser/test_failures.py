@@ -14,9 +14,9 @@ LANGUAGES = "zh", "en"
 
 
 def documented(header):
-    """{name: {"en": text, "zh": text}} of the table of README with this header."""
-    readme = (configuration.REPOSITORY / "README.md").read_text()
-    table = readme.split(f"| {header} | in English | in Chinese |\n|---|---|---|\n")[1].split("\n\n")[0]
+    """{name: {"en": text, "zh": text}} of the table of the contract with this header."""
+    contract = configuration.REPOSITORY / "Sources/video-intake/video-intake.docc/Contract.md"
+    table = contract.read_text().split(f"| {header} | in English | in Chinese |\n|---|---|---|\n")[1].split("\n\n")[0]
     rows = (re.fullmatch(r"\| `([a-z-]+)` \| (.+) \| (.+) \|", line).groups() for line in table.splitlines())
     return {name: {"en": english, "zh": chinese} for name, english, chinese in rows}
 

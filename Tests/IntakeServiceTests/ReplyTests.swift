@@ -29,17 +29,16 @@ import TestSupport
             ])
     }
 
-    @Test("README lists every reason as it is")
+    @Test("the documents list every reason as it is")
     func documented() throws {
-        let readme = try String(
-            contentsOf: NginxSite.repository.appendingPathComponent("README.md"), encoding: .utf8)
+        let documents = try Documents.text()
         let lines = FailureReason.allCases.map { reason in
             let row = reason.row
             let again = row.mayHelpAgain ? "yes" : "no"
             let text = row.text.en.replacing("{}", with: "…")
             return "| `\(reason.rawValue)` | \(row.code) | \(row.status) | \(again) | \(text) |"
         }
-        #expect(readme.contains(lines.joined(separator: "\n")))
+        #expect(documents.contains(lines.joined(separator: "\n")))
     }
 
     /// Requests, and what they are answered with in English.

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TestSupport
 
-/// What people read of a failure or a flaw: the same in README, on the pages and at a terminal.
+/// What people read of a failure or a flaw: the same in the documents, on the pages and at a terminal.
 @Suite struct VideoFailureTextTests {
     private static func file(_ path: String) throws -> String {
         try String(contentsOf: NginxSite.repository.appendingPathComponent(path), encoding: .utf8)
@@ -20,7 +20,7 @@ import TestSupport
     }
 
     @Test(
-        "every reason and every flaw has a text in both languages, which README shows",
+        "every reason and every flaw has a text in both languages, which the documents show",
         arguments: [
             ("failure", VideoFailure.allCases.map { ($0.rawValue, $0.text) }),
             ("flaw", VideoFlaw.allCases.map { ($0.rawValue, $0.text) }),
@@ -32,7 +32,7 @@ import TestSupport
         #expect(Set(chinese.keys) == Set(list.map(\.name)))
         #expect(chinese.values.allSatisfy { $0.contains(/\p{Han}/) && $0.hasSuffix("。") }, "\(chinese)")
         let rows = list.map { "| `\($0.name)` | \($0.text) | \(chinese[$0.name] ?? "") |" }
-        #expect(try Self.file("README.md").contains(rows.joined(separator: "\n")))
+        #expect(try Documents.text().contains(rows.joined(separator: "\n")))
         // No two say the same.
         #expect(Set(english.values).count == list.count && Set(chinese.values).count == list.count)
     }

@@ -1,4 +1,4 @@
-"""The code blocks of README.md, and a shop to try them on: Debian's nginx with the files we ship, and php-fpm."""
+"""The code blocks of the documents, and a shop to try them on: Debian's nginx with the files we ship, and php-fpm."""
 
 import os
 import re
@@ -11,38 +11,44 @@ from pathlib import Path
 from configuration import REPOSITORY
 from server import START_LIMIT, Server, end, free_port, wait_until
 
-README = Path(os.environ.get("VIDEO_INTAKE_TEST_README", REPOSITORY / "README.md"))
+# README and the articles, or a draft.
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "Sources/video-intake/video-intake.docc").glob("*.md"))]
+if "VIDEO_INTAKE_TEST_DOCUMENT" in os.environ:
+    DOCUMENTS = [Path(os.environ["VIDEO_INTAKE_TEST_DOCUMENT"])]
+TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
 WEBHOOK = REPOSITORY / "nginx/examples/webhook.php"
 SECRET = "0123456789abcdef0123456789abcdef"
 SITE = "snippets/video-intake/site.conf"
 
 
 class Block:
-    """A code block: its language, its text, the heading it stands under, its line."""
+    """A code block: its language, its text, the heading it stands under, its document and line."""
 
-    def __init__(self, language, heading, line):
-        self.language, self.heading, self.line = language, heading, line
+    def __init__(self, language, heading, document, line):
+        self.language, self.heading, self.document, self.line = language, heading, document, line
         self.text = ""
 
     def __str__(self):
-        return f"{README.name}:{self.line} ({self.language}, {self.heading})"
+        return f"{self.document.name}:{self.line} ({self.language}, {self.heading})"
 
 
 def blocks(language=None, heading=None):
     """The blocks of a language, or below a heading, in order."""
-    found, block, title = [], None, ""
-    for number, line in enumerate(README.read_text().splitlines(keepends=True), 1):
-        fence = re.match(r"```(\w*)", line)
-        if block is None and fence:
-            block = Block(fence[1], title, number)
-        elif block is not None and fence:
-            found.append(block)
-            block = None
-        elif block is not None:
-            block.text += line
-        elif line.startswith("#"):
-            title = line.strip("# \n")
-    assert block is None, f"{block}: without an end"
+    found = []
+    for document in DOCUMENTS:
+        block, title = None, ""
+        for number, line in enumerate(document.read_text().splitlines(keepends=True), 1):
+            fence = re.match(r"```(\w*)", line)
+            if block is None and fence:
+                block = Block(fence[1], title, document, number)
+            elif block is not None and fence:
+                found.append(block)
+                block = None
+            elif block is not None:
+                block.text += line
+            elif line.startswith("#"):
+                title = line.strip("# \n")
+        assert block is None, f"{block}: without an end"
     return [block for block in found if language in (None, block.language) and heading in (None, block.heading)]
 
 

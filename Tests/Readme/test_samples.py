@@ -1,4 +1,4 @@
-"""What README.md shows is run: nginx, PHP, JSON, shell."""
+"""What the documents show is run: nginx, PHP, JSON, shell."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import videos
 from configuration import REPOSITORY
-from samples import README, Refused, Shop, blocks
+from samples import DOCUMENTS, TEXT, Refused, Shop, blocks
 from server import START_LIMIT, Server
 
 SERVER_NAME = re.compile(r"^\s*server_name\s+([^;\s]+)", re.MULTILINE)
@@ -102,7 +102,7 @@ class Catalogue(unittest.TestCase):
                 .replace("/etc/default/video-intake", str(self.intake.directory / "settings")))
 
     def test_every_statement_of_sql_is_valid(self):
-        statements = re.findall(r'sqlite3 [^"]*video-intake\.db \\?\s*"([^"]+)"', README.read_text())
+        statements = re.findall(r'sqlite3 [^"]*video-intake\.db \\?\s*"([^"]+)"', TEXT)
         statements = [statement for statement in statements if not statement.startswith(".")]
         self.assertGreaterEqual(len(statements), 3)
         connection = sqlite3.connect(self.intake.directory / "video-intake.db", timeout=START_LIMIT)
@@ -124,7 +124,7 @@ class Catalogue(unittest.TestCase):
         path = self.intake.video(number)["video_url"].split("/upload/")[1]
         self.assertEqual(output.stdout, f"Small 斗罗大陆 https://video.example.com/upload/{path}\n")
         # As the README prints it, but for the path.
-        shown = README.read_text().split(block.text)[1].split("```text\n")[1].split("```")[0]
+        shown = TEXT.split(block.text)[1].split("```text\n")[1].split("```")[0]
         self.assertEqual(shown.rpartition("/upload/")[0], output.stdout.rpartition("/upload/")[0])
 
 

@@ -1,4 +1,4 @@
-"""The blocks of the README that are run: those below a comment `<!-- server-test: NAME -->`."""
+"""The blocks of the documents that are run: those below a comment `<!-- server-test: NAME -->`."""
 
 import re
 from pathlib import Path
@@ -9,15 +9,15 @@ BLOCK = re.compile(r"^<!-- server-test: ([a-z0-9-]+) -->\n+```([a-z]+)\n(.*?)^``
 
 
 class Documented:
-    def __init__(self, file: Path):
-        self.file = file
-        self.blocks = {name: (kind, text) for name, kind, text in BLOCK.findall(file.read_text())}
+    def __init__(self, files: list[Path]):
+        self.whole = "\n".join(file.read_text() for file in files)
+        self.blocks = {name: (kind, text) for name, kind, text in BLOCK.findall(self.whole)}
         self.unused = set(self.blocks)
 
     def text(self, name: str) -> str:
         """A file that is shown."""
         if name not in self.blocks:
-            raise Failure(f"{self.file} has no block `<!-- server-test: {name} -->`")
+            raise Failure(f"no document has a block `<!-- server-test: {name} -->`")
         self.unused.discard(name)
         return self.blocks[name][1]
 
@@ -34,5 +34,5 @@ class Documented:
                 commands[-1] += "\n" + line
                 end = None if line == end else end
         if not commands:
-            raise Failure(f"the block {name} in {self.file} has no command")
+            raise Failure(f"the block {name} has no command")
         return commands

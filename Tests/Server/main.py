@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--package", type=Path, required=True)
     parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--readme", type=Path, required=True)
+    parser.add_argument("--document", type=Path, action="append", required=True)
     parser.add_argument("--filter", default="")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
@@ -60,7 +60,7 @@ def main() -> int:
     try:
         base = make_base(options.work)
         videos = make_videos(options.work / "videos")
-        documented = Documented(options.readme)
+        documented = Documented(options.document)
 
         def make(name: str, devices=None) -> Site:
             machine = Machine(name, options.work / "machines", base)
@@ -104,7 +104,7 @@ def main() -> int:
         topic("move", disk.move, site, check, videos)
         topic("late disk", disk.late, site, check, videos, devices)
         topic("removal", removal.run, site, check, videos)
-        check.topic = "README"
+        check.topic = "documents"
         if not options.filter:
             with check("each block that is marked was run"):
                 if documented.unused:

@@ -36,12 +36,11 @@ import Transcoding
         #expect(reached == Set(VideoFailure.allCases))
     }
 
-    @Test("README has every code with its reason")
+    @Test("the documents have every code with its reason")
     func documented() throws {
-        let readme = try String(
-            contentsOf: NginxSite.repository.appendingPathComponent("README.md"), encoding: .utf8)
+        let documents = try Documents.text()
         for code in TranscodingError.Code.allCases.map(\.rawValue) + ["worker_died"] {
-            #expect(readme.contains("\n| `\(code)` | `\(VideoFailure(code: code).rawValue)` | "), "\(code)")
+            #expect(documents.contains("\n| `\(code)` | `\(VideoFailure(code: code).rawValue)` | "), "\(code)")
         }
     }
 

@@ -150,10 +150,10 @@ def run(site: Site, check: Checks, videos):
         must(len(seen) == len(PROBES), f"in no unit: {set(PROBES) - set(seen)}")
 
     with check("the README's table has each of them"):
-        readme = site.documented.file.read_text()
+        text = site.documented.whole
         must(
-            all(f"`{line}`" in readme for line in PROBES),
-            lambda: [line for line in PROBES if f"`{line}`" not in readme],
+            all(f"`{line}`" in text for line in PROBES),
+            lambda: [line for line in PROBES if f"`{line}`" not in text],
         )
 
     for line in seen:

@@ -1,0 +1,12 @@
+import Foundation
+
+/// What people read: README and the articles.
+package enum Documents {
+    /// All of it, one after the other.
+    package static func text() throws -> String {
+        let articles = NginxSite.repository.appendingPathComponent("Sources/video-intake/video-intake.docc")
+        let names = try FileManager.default.contentsOfDirectory(atPath: articles.path).filter { $0.hasSuffix(".md") }
+        let files = [NginxSite.repository.appendingPathComponent("README.md")] + names.sorted().map(articles.appendingPathComponent)
+        return try files.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
+    }
+}
