@@ -117,10 +117,16 @@ extension FFmpeg {
         // Half pictures are all of one size then.
         let coded = "scale=\(video.codedSize.width):\(video.codedSize.height):interl=1"
         var filters = look.interlacing.filter.map { [coded, $0] } ?? []
-        filters += [look.pictures.changes > 0 ? fit(size) : "scale=\(size.width):\(size.height)", "setsar=1"]
+        // Frame by frame: joined parts may have other colours.
+        let colours =
+            video.isWide
+            ? "" : ":in_color_matrix=\(matrix(video)):out_color_matrix=\(encodedMatrix(video)):out_range=tv"
+        filters += [
+            look.pictures.changes > 0 ? fit(size, colours) : "scale=\(size.width):\(size.height)\(colours)", "setsar=1",
+        ]
         if video.isWide { filters += toneMap(video) }
         filters += [
-            "fps=\(look.cadence):start_time=0:eof_action=pass", "tpad=stop=-1:stop_mode=clone",
+            tags(video), "fps=\(look.cadence):start_time=0:eof_action=pass", "tpad=stop=-1:stop_mode=clone",
             "trim=end_frame=\(look.pictureCount)", "format=yuv420p",
         ]
         return repair("setpts", look.timeline.picture, look.timeline) + filters.joined(separator: ",")
@@ -128,12 +134,12 @@ extension FFmpeg {
 
     /// The filter for pictures whose form may change in the middle, as when a telephone is turned: another form gets bars beside
     /// it. What differs by a few pixels is the same form.
-    private static func fit(_ size: PictureSize) -> String {
+    private static func fit(_ size: PictureSize, _ colours: String) -> String {
         let (width, height) = (size.width, size.height)
         func side(_ whole: Int, _ fitted: String) -> String {
             "'if(lt(abs(dar*\(height)/\(width)-1),0.05),\(whole),2*round(min(\(whole),\(fitted))/2))'"
         }
-        return "scale=w=\(side(width, "\(height)*dar")):h=\(side(height, "\(width)/dar")):eval=frame,"
+        return "scale=w=\(side(width, "\(height)*dar")):h=\(side(height, "\(width)/dar"))\(colours):eval=frame,"
             + "pad=\(width):\(height):-1:-1:eval=frame"
     }
 
@@ -144,15 +150,15 @@ extension FFmpeg {
         let end = "apad,atrim=start=0:end=\(seconds(look.duration))"
         let input =
             repair("asetpts", sound, look.timeline) + firstFrame(sound, look.timeline)
-            + firstChannels(look.information.audio?.channels ?? 0)
+            + (look.information.audio.map(twoChannels) ?? "")
         let form = "aformat=channel_layouts=stereo"
-        guard sound.start > shortestSilence else { return "\(input),aresample=48000:async=1,\(form),\(end)" }
+        guard sound.start > shortestSilence else { return "\(input),\(resample),\(form),\(end)" }
         // The first frame, in silence at 0: what lies between is a gap. Filters that are made later get no such frame. What they
         // would keep back is lost with them, so it is one frame, and not all the silence. ainterleave counts in microseconds.
         let unit = "asettb=1/1000000"
         return "\(input),asplit[first][all];[first]atrim=end=\(seconds(sound.start + firstSounds)),"
             + "asetpts=N/SR/TB,volume=0,atrim=end=0.02,\(unit)[silence];[all]\(unit)[heard];"
-            + "[silence][heard]ainterleave,aresample=48000:async=1:min_hard_comp=0.04,\(form),\(end)"
+            + "[silence][heard]ainterleave,\(resample),\(form),\(end)"
     }
 
     /// The filter that leaves out a frame with a wrong time: ffmpeg 5.1 counts the first one after a change of the rate at the
@@ -162,16 +168,57 @@ extension FFmpeg {
         return "aselect='\(isKnown)+lt(abs(t-\(seconds(sound.start))),\(decoderDelay))'"
     }
 
-    /// The filter that takes the first two of the channels of a sound that has more than any usual layout, with a comma
-    /// before it, or nothing: ffmpeg cannot mix channels without a layout, and such a file has a microphone on each.
-    static func firstChannels(_ channels: Int) -> String { channels > 8 ? ",pan=stereo|c0=c0|c1=c1" : "" }
+    /// The filter that takes two channels of a sound that ffmpeg cannot mix, with a comma before it, or nothing. Of more than any
+    /// usual layout the first two are taken: such a file has a microphone on each. Of ambisonics the first channel is all
+    /// around, and the second one is left less right.
+    static func twoChannels(_ sound: MediaInformation.Audio) -> String {
+        if sound.isAmbisonic { return ",pan=stereo|c0=0.7*c0+0.5*c1|c1=0.7*c0-0.5*c1" }
+        return sound.channels > 8 ? ",pan=stereo|c0=c0|c1=c1" : ""
+    }
 
+    /// Fills gaps from two packets on: else one lost packet moves all that follows.
+    private static let resample = "aresample=48000:async=1:min_hard_comp=0.04"
     /// Seconds that a decoder leaves out at the beginning of a sound, at most.
     private static let decoderDelay = 0.06
     /// Seconds that may be missing at the beginning of a sound.
     private static let shortestSilence = 0.05
     /// Seconds in which the first frame of a sound is that can be decoded.
     private static let firstSounds = 1.0
+
+    /// Whether a picture is of high definition, and has the matrix of BT.709 if it does not say which one: what players take it
+    /// for. A smaller one has that of BT.601.
+    private static func isHigh(_ video: MediaInformation.Video) -> Bool {
+        max(video.codedSize.width, video.codedSize.height) >= 1280 || video.codedSize.height >= 720
+    }
+
+    /// The matrix of a source's pictures, as the filter `scale` reads it.
+    private static func matrix(_ video: MediaInformation.Video) -> String {
+        video.isWide || !video.matrix.isEmpty ? "auto" : isHigh(video) ? "bt709" : "smpte170m"
+    }
+
+    /// The matrix of what is encoded.
+    private static func encodedMatrix(_ video: MediaInformation.Video) -> String {
+        switch video.matrix {
+        case _ where video.isWide: "bt709"
+        case "smpte170m", "bt470bg": "smpte170m"
+        case "bt709": "bt709"
+        default: isHigh(video) ? "bt709" : "smpte170m"
+        }
+    }
+
+    /// The filter that says which colours the pictures have: a player that has to guess does so in more than one way.
+    private static func tags(_ video: MediaInformation.Video) -> String {
+        let matrix = encodedMatrix(video)
+        let primaries = video.isWide || video.primaries.isEmpty ? matrix : video.primaries
+        let transfer = video.isWide || video.transfer.isEmpty ? matrix : video.transfer
+        return "setparams=range=tv:color_primaries=\(primaries):color_trc=\(transfer):colorspace=\(matrix)"
+    }
+
+    /// The filter for the size of a JPEG, which has the matrix of BT.601 and the full range, of the video as it was made.
+    static func jpeg(_ size: PictureSize, of video: MediaInformation.Video) -> String {
+        "scale=\(size.width):\(size.height):in_color_matrix=\(matrix(video)):out_color_matrix=bt601:out_range=pc,"
+            + "setsar=1,format=yuvj420p"
+    }
 
     /// Brings HDR and wide colours to BT.709. ITU-R BT.2408: white of an HDR picture is at 203 cd/m2.
     ///

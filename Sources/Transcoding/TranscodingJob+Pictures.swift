@@ -17,7 +17,7 @@ extension TranscodingJob {
     /// - Parameter file: the video as it was made.
     func makePoster(from file: SourceFile) throws(TranscodingError) {
         let size = information.video.size.fitted(toFrame: Self.posterHeight)
-        let scaled = FFmpeg.filters(to: size)
+        let scaled = FFmpeg.jpeg(size, of: information.video)
         // Pictures that are at least 10 % other than black.
         let notBlack = ",blackframe=amount=0:threshold=40,metadata=select:key=lavfi.blackframe.pblack:value=90"
         // The one that is most like its neighbours.
@@ -26,10 +26,12 @@ extension TranscodingJob {
             (0.1, notBlack + ":function=less" + typical), (0.5, notBlack + ":function=less" + typical), (0, ""),
         ]
         for (place, choice) in attempts {
+            let range = ["-ss", String(format: "%.3f", place * duration), "-t", "20"]
+            // ffmpeg 5.1 finds no place in a stream of fragments. Key pictures are read up to there.
+            let isStream = file.demuxer == .hls
             try convert(
-                for: .poster, .picture, from: file,
-                before: ["-ss", String(format: "%.3f", place * duration), "-t", "20"],
-                ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]
+                for: .poster, .picture, from: file, before: isStream ? ["-skip_frame", "nokey"] : range,
+                (isStream ? range : []) + ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]
                     + jpeg(TranscodingResult.posterPath))
             if try isJPEG(TranscodingResult.posterPath) { return }
         }
@@ -48,7 +50,7 @@ extension TranscodingJob {
         // Each time's picture is the last one before its middle; if some are missing at the end, the last one stands in.
         let filters = [
             "fps=\(String(format: "%.6f", 1 / thumbnails.interval)):start_time=0",
-            "scale=\(thumbnails.size.width):\(thumbnails.size.height)", "setsar=1", "format=yuvj420p",
+            FFmpeg.jpeg(thumbnails.size, of: information.video),
             "tpad=stop_mode=clone:stop=\(rows * thumbnails.columns)", "tile=\(thumbnails.columns)x\(rows)",
         ]
         try convert(

@@ -6,7 +6,8 @@ package enum Documents {
     package static func text() throws -> String {
         let articles = NginxSite.repository.appendingPathComponent("Sources/video-intake/video-intake.docc")
         let names = try FileManager.default.contentsOfDirectory(atPath: articles.path).filter { $0.hasSuffix(".md") }
-        let files = [NginxSite.repository.appendingPathComponent("README.md")] + names.sorted().map(articles.appendingPathComponent)
-        return try files.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
+        let readme = NginxSite.repository.appendingPathComponent("README.md")
+        return try ([readme] + names.sorted().map(articles.appendingPathComponent))
+            .map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
     }
 }

@@ -569,6 +569,59 @@ import Testing
         #expect(workshop.failure(silent, .matroska)?.code == .noPicture)
     }
 
+    /// A picture of one colour as it is seen, and the colour: red, green, blue.
+    struct Colour: CustomTestStringConvertible, Sendable {
+        let name: String
+        var size = "1280x720"
+        /// Its matrix, as `scale` reads it; `nil` for RGB.
+        var matrix: String?
+        var range = "tv"
+        var isTagged = true
+        /// What is encoded says that it has this one.
+        let expected: String
+        var testDescription: String { name }
+    }
+
+    @Test(
+        "colours stay as they are, in what is encoded and in the small pictures",
+        arguments: [
+            Colour(name: "high.mp4", matrix: "bt709", expected: "bt709"),
+            Colour(name: "high-untagged.mp4", matrix: "bt709", isTagged: false, expected: "bt709"),
+            Colour(name: "low.mp4", size: "640x360", matrix: "smpte170m", expected: "smpte170m"),
+            Colour(
+                name: "low-untagged.mp4", size: "640x360", matrix: "smpte170m", isTagged: false, expected: "smpte170m"),
+            Colour(name: "full.mp4", matrix: "bt709", range: "pc", expected: "bt709"),
+            Colour(name: "rgb.mov", expected: "bt709"),
+            Colour(name: "rgb-low.mov", size: "640x360", expected: "smpte170m"),
+        ])
+    func colours(colour: Colour) throws {
+        let workshop = try Workshop()
+        let source = workshop.path(colour.name)
+        var arguments = ["-f", "lavfi", "-i", "color=0x00bf00:size=\(colour.size):rate=25:duration=2,format=rgb24"]
+        if let matrix = colour.matrix {
+            arguments += ["-vf", "scale=out_color_matrix=\(matrix):out_range=\(colour.range),format=yuv420p"]
+            arguments += ["-c:v", "libx264", "-preset", "ultrafast"]
+            if colour.isTagged { arguments += ["-colorspace", matrix, "-color_range", colour.range] }
+        } else {
+            arguments += ["-c:v", "qtrle"]
+        }
+        try Workshop.ffmpeg(arguments + [source])
+        _ = try workshop.run(source, .mov, profile: Workshop.quick(.hls, .poster, .thumbnails))
+        let height = colour.size.split(separator: "x")[1] == "720" ? "720" : "480"
+        for file in ["hls/\(height)/index.m3u8", "poster.jpg", "thumbnails.jpg"] {
+            let path = workshop.path("work/\(file)")
+            let raw = path + ".raw"
+            try Workshop.ffmpeg([
+                "-i", path, "-frames:v", "1", "-vf", "crop=16:16:0:0", "-pix_fmt", "rgb24", "-f", "rawvideo", raw,
+            ])
+            let seen = try Data(contentsOf: URL(fileURLWithPath: raw)).prefix(3).map(Int.init)
+            #expect(zip(seen, [0, 0xBF, 0]).allSatisfy { abs($0 - $1) < 8 }, "\(file): \(seen)")
+            guard file.hasSuffix("m3u8") else { continue }
+            let stream = try #require(try Probed(path).streams.first)
+            #expect(stream["color_space"] as? String == colour.expected && stream["color_range"] as? String == "tv")
+        }
+    }
+
     @Test("what is found out about a file can be shown, and nothing of the look is left")
     func facts() throws {
         let workshop = try Workshop()

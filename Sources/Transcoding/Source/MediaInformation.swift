@@ -55,6 +55,8 @@ package struct MediaInformation: Equatable, Sendable {
         package let channels: Int
         /// Samples per second.
         package let sampleRate: Int
+        /// Whether its channels are directions and not loudspeakers.
+        package let isAmbisonic: Bool
     }
 }
 
@@ -70,7 +72,7 @@ extension MediaInformation {
         "stream_side_data=rotation", "program=program_id", "program_stream=index",
         "stream=index,codec_type,codec_name,codec_tag_string,profile,level,pix_fmt,width,height,sample_aspect_ratio,"
             + "field_order,color_range,color_space,color_transfer,color_primaries,avg_frame_rate,has_b_frames,"
-            + "channels,sample_rate,start_time,duration",
+            + "channels,channel_layout,sample_rate,sample_fmt,start_time,duration",
     ].joined(separator: ":")
 
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
@@ -128,7 +130,9 @@ extension MediaInformation {
             guard let codec = audio.knownCodec, let channels = audio.channels, channels > 0,
                 let sampleRate = audio.sample_rate.flatMap({ Int($0) }), sampleRate > 0
             else { return nil }
-            return Audio(codec: codec, channels: channels, sampleRate: sampleRate)
+            return Audio(
+                codec: codec, channels: channels, sampleRate: sampleRate,
+                isAmbisonic: audio.channel_layout?.hasPrefix("ambisonic") == true)
         }
         duration = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 > 0 ? $0 : nil }
         bitRate = report.format?.bit_rate.flatMap { Int($0) }

@@ -42,6 +42,8 @@ struct ProbeReport: Decodable {
         let start_time: String?
         let duration: String?
         let channels: Int?
+        let channel_layout: String?
+        let sample_fmt: String?
         let sample_rate: String?
         let disposition: Disposition?
         let side_data_list: [SideData]?

@@ -277,7 +277,9 @@ extension TrackChoice.Candidate {
             codec = stream.pix_fmt == nil ? nil : stream.knownCodec
             extent = stream.codedSize?.pixels ?? 0
         } else {
-            codec = stream.sample_rate.flatMap { Int($0) } ?? 0 > 0 ? stream.knownCodec : nil
+            // What has no decoder has no format of samples.
+            let hasRate = stream.sample_rate.flatMap { Int($0) } ?? 0 > 0
+            codec = hasRate && stream.sample_fmt ?? "unknown" != "unknown" ? stream.knownCodec : nil
             extent = stream.channels ?? 0
         }
         self.packets = packets.runs.isEmpty ? 0 : packets.count

@@ -79,10 +79,10 @@ private typealias Candidate = TrackChoice.Candidate
             {"programs": [{"program_id": 1, "streams": [{"index": 0}, {"index": 1}]}, {"program_id": 2, "streams":
             [{"index": 2}, {"index": 3}]}], "streams": [
             {"index": 0, "codec_type": "video", "codec_name": "h264", "pix_fmt": "yuv420p", "width": 160, "height": 90},
-            {"index": 1, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "channels": 6},
+            {"index": 1, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "sample_fmt": "fltp", "channels": 6},
             {"index": 2, "codec_type": "video", "codec_name": "h264", "pix_fmt": "yuv420p", "width": 320, "height": 180},
-            {"index": 3, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "channels": 2},
-            {"index": 4, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "channels": 6,
+            {"index": 3, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "sample_fmt": "fltp", "channels": 2},
+            {"index": 4, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "sample_fmt": "fltp", "channels": 6,
              "codec_tag_string": "drms"}]}
             """
         let report = try ProbeReport(Array(text.utf8))
