@@ -93,10 +93,10 @@ extension TranscodingError {
 
     private static let spacePhrases = ["No space left on device", "Disk quota exceeded"]
 
-    /// Of libc, the dynamic linker, ffmpeg, x264.
+    /// Of libc, the dynamic linker, ffmpeg, x264. An encoder with our settings can be opened if there is memory for its threads.
     private static let memoryPhrases = [
         "Cannot allocate memory", "failed to map segment", "malloc of size", "Failed to allocate", "Out of memory",
-        "Resource temporarily unavailable",
+        "Resource temporarily unavailable", "Error while opening encoder",
     ]
 
     private static let unsupportedPhrases = [

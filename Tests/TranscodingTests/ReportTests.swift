@@ -169,6 +169,7 @@ typealias Child = System.ChildProcess
             ),
             (.exit(1), "av_interleaved_write_frame(): No space left on device", .noSpace),
             (.exit(1), "x264 [error]: malloc of size 3133440 failed", .memoryLimit),
+            (.exit(1), "Error while opening encoder for output stream #0:0 - maybe incorrect", .memoryLimit),
             (.exit(127), "ffprobe: error while loading shared libraries: l.so: failed to map segment", .memoryLimit),
             (.exit(255), "Exiting normally, received signal 24.", .timeLimit), (.signal(SIGXCPU), "", .timeLimit),
             (.signal(SIGXFSZ), "", .tooMuch), (.signal(SIGKILL), "", .memoryLimit),
