@@ -54,7 +54,8 @@ package struct Transcoder: Sendable {
             limits: limits, walls: walls, source: source.path, directory: directory, watch: watch,
             isCancelled: isCancelled, takeRoom: takeRoom)
         var look = try SourceLook.of(source, bytes: bytes, tools)
-        if look.losesPackets && look.isCountable {
+        // Another copy would be written over the one that it is made of.
+        if look.losesPackets && look.isCountable && look.source.path != "\(directory.path)/\(StraightCopy.name)" {
             watch.limit += 2 * limits.readingTime(bytes)
             do throws(TranscodingError) {
                 look = try StraightCopy.make(of: look, tools)

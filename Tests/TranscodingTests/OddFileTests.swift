@@ -569,6 +569,28 @@ import Testing
         #expect(workshop.failure(silent, .matroska)?.code == .noPicture)
     }
 
+    @Test("a sound whose decoder cannot be opened is left out", arguments: [1, 2])
+    func unopenable(sounds: Int) throws {
+        let workshop = try Workshop()
+        let plain = try workshop.makeVideo("plain.mp4", seconds: 2)
+        let several = workshop.path("several.mp4")
+        try Workshop.ffmpeg(
+            ["-i", plain, "-map", "0"] + (sounds > 1 ? ["-map", "0:a"] : []) + ["-c", "copy", several])
+        // Extended HE-AAC: audio object type 42 of ISO/IEC 14496-3, in 11 bits.
+        var content = try Data(contentsOf: URL(fileURLWithPath: several))
+        let box = try #require(content.firstRange(of: Data("esds".utf8))).upperBound
+        let place = try #require(content[box...].firstRange(of: Data([5, 0x80, 0x80, 0x80]))).upperBound + 1
+        content[place] = 0b1111_1001
+        content[place + 1] = 0b0100_1000
+        let file = workshop.path("extended.mp4")
+        try content.write(to: URL(fileURLWithPath: file))
+        let result = try workshop.run(file, .mov, profile: Workshop.quick(.mp4))
+        #expect(result.source.audio?.codec == (sounds > 1 ? "aac" : nil))
+        #expect(result.flaws == (sounds > 1 ? [] : [.damaged]))
+        #expect(abs(try Probed(workshop.path("work/video.mp4")).duration - 2) < 0.1)
+        #expect(!workshop.exists("work/straight.mp4"))
+    }
+
     /// A picture of one colour as it is seen, and the colour: red, green, blue.
     struct Colour: CustomTestStringConvertible, Sendable {
         let name: String

@@ -93,6 +93,21 @@ extension MediaInformation {
                 within: limits.probeTime, limit: reportLimit))
     }
 
+    /// The number of the stream at whose decoder ffprobe ends, which it cannot open; `nil` if it ends at none.
+    static func unopenable(in file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> Int? {
+        do throws(TranscodingError) {
+            _ = try tools.look(
+                ["ffprobe", "-v", "warning", "-show_entries", "stream=index", "-of", "csv=p=0"]
+                    + file.arguments(sideLimit: tools.limits.side),
+                within: tools.limits.probeTime, limit: reportLimit)
+            return nil
+        } catch  where error.code == .unsupported {
+            let start = "Could not open codec for input stream "
+            return error.output.split(separator: "\n").last { $0.hasPrefix(start) }
+                .flatMap { Int($0.dropFirst(start.count)) }
+        }
+    }
+
     /// Reads what ffprobe wrote, and takes the first picture and the first sound.
     init(report: [UInt8], sideLimit: Int) throws(TranscodingError) {
         try self.init(report: ProbeReport(report), sideLimit: sideLimit)

@@ -77,9 +77,39 @@ extension SourceLook {
         do throws(TranscodingError) {
             return try look(at: source, bytes: bytes, tools)
         } catch  where error.code == .unsupported || error.code == .noPicture {
-            guard try ContainerEnd.isIndexMissing(in: source) else { throw error }
-            throw TranscodingError(.noIndex, "its index is missing", output: error.output)
+            if try ContainerEnd.isIndexMissing(in: source) {
+                throw TranscodingError(.noIndex, "its index is missing", output: error.output)
+            }
+            if error.code == .unsupported, let look = try openable(source, bytes: bytes, tools) { return look }
+            throw error
         }
+    }
+
+    /// Looks at a copy without the sound at whose decoder ffprobe ends, or without any.
+    ///
+    /// - Returns: `nil` if it ends at something else.
+    private static func openable(
+        _ source: SourceFile, bytes: Int, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceLook? {
+        guard source.path == tools.source, let left = try MediaInformation.unopenable(in: source, tools) else {
+            return nil
+        }
+        tools.watch.limit += 2 * tools.limits.readingTime(bytes)
+        // How many packets there are is not known yet.
+        let cost = TranscodingCost(size: PictureSize(width: 1, height: 1), bytes: bytes)
+        let size = OutputSize.copied(cost, duration: 3600)
+        for keepsSounds in [true, false] {
+            do throws(TranscodingError) {
+                let copy = try StraightCopy.make(
+                    of: source, without: left, keepsSounds: keepsSounds, writing: size, tools)
+                var look = try look(at: copy, bytes: bytes, tools)
+                look.losesTrack = look.losesTrack || look.sound == nil
+                return look
+            } catch  where error.code == .toolFailed || error.code == .unsupported {
+                try tools.directory.removeFile(StraightCopy.name)
+            }
+        }
+        return nil
     }
 
     private static func look(

@@ -47,6 +47,22 @@ enum StraightCopy {
         return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
     }
 
+    /// Copies the pictures of a file, and its sounds but one, or but all.
+    ///
+    /// - Parameter left: the number of the stream that is left out.
+    /// - Throws: `toolFailed` or `unsupported` if its packets cannot be copied.
+    static func make(
+        of source: SourceFile, without left: Int, keepsSounds: Bool, writing size: OutputSize, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceFile {
+        let sounds = keepsSounds ? ["-map", "0:a", "-map", "-0:\(left)"] : []
+        try tools.run(
+            FFmpeg.command + ["-copyts"] + source.arguments(sideLimit: tools.limits.side)
+                + ["-map", "0:v"] + sounds + FFmpeg.streamsOnly + FFmpeg.inStep
+                + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mov", "-y", "file:\(name)"],
+            writing: size)
+        return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
+    }
+
     /// The filter that puts packets where they belong, by their numbers.
     private static func times(_ track: Timeline.Track) -> String {
         var offset = 0.0
