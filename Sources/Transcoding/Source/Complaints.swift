@@ -1,6 +1,6 @@
 /// What ffmpeg writes when it decodes a source.
 enum Complaints {
-    /// Whether somebody who watches misses something. Not where a file was cut between two packets and is whole from there on:
+    /// Whether something is missing in the picture or the sound. A file that was cut between two packets is whole from there on:
     /// - pictures before the first key picture are said to be kept that the decoder never had;
     /// - the first packet of a sound begins in the middle of a frame;
     /// - parts that overlap by less than a frame make two frames of one time.
