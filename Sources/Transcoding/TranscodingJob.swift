@@ -36,7 +36,8 @@ final class TranscodingJob {
     /// Makes what is wanted, one after the other.
     ///
     /// First what is encoded, all of it from one decoding: it tells whether every packet of the source decodes, and only
-    /// then are packets copied. Where nothing is to be encoded they are decoded while they are copied. The small pictures come last, from what was made: it has no surprises any more.
+    /// then are packets copied. Where nothing is to be encoded they are decoded while they are copied. The small pictures come
+    /// last, from what was made: it has no surprises any more.
     func run() throws(TranscodingError) -> TranscodingResult {
         var result = TranscodingResult(source: information)
         let (wantsMP4, wantsStream) = (profile.outputs.contains(.mp4), profile.outputs.contains(.hls))

@@ -13,11 +13,15 @@ struct ContainerEnd {
     /// Frames that are followed: 12 h of fragments of half a second are 170,000.
     private static let mostFrames = 1_000_000
 
+    private init(of source: SourceFile) throws(SystemError) {
+        file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
+        length = try file.length()
+    }
+
     /// - Throws: `io` if the file cannot be read.
     static func isMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
         try io { () throws(SystemError) in
-            let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
-            let end = ContainerEnd(file: file, length: try file.length())
+            let end = try ContainerEnd(of: source)
             switch source.demuxer {
             case .mov: return try end.isMissingInBoxes()
             case .flv: return try end.isMissingInTags()
@@ -37,8 +41,7 @@ struct ContainerEnd {
     static func isIndexMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
         guard source.demuxer == .mov else { return false }
         return try io { () throws(SystemError) in
-            let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
-            let end = ContainerEnd(file: file, length: try file.length())
+            let end = try ContainerEnd(of: source)
             var isThere = false
             var isNeeded = false
             try end.forEachBox { type, isWhole in

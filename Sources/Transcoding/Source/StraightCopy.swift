@@ -40,11 +40,7 @@ enum StraightCopy {
         }
         var arguments = input(without: "a") + (sound == nil ? [] : input(without: "v")) + ["-map", "0:\(picture)"]
         if let sound { arguments += ["-map", "1:\(sound)"] }
-        try tools.run(
-            FFmpeg.command + ["-copyts"] + arguments + FFmpeg.streamsOnly + FFmpeg.inStep
-                + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mov", "-y", "file:\(name)"],
-            writing: size)
-        return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
+        return try copy(arguments, writing: size, tools)
     }
 
     /// Copies the pictures of a file, and its sounds but one, or but all.
@@ -55,9 +51,18 @@ enum StraightCopy {
         of source: SourceFile, without left: Int, keepsSounds: Bool, writing size: OutputSize, _ tools: ToolRunner
     ) throws(TranscodingError) -> SourceFile {
         let sounds = keepsSounds ? ["-map", "0:a", "-map", "-0:\(left)"] : []
+        return try copy(
+            source.arguments(sideLimit: tools.limits.side) + ["-map", "0:v"] + sounds, writing: size, tools)
+    }
+
+    /// Copies tracks at the times that they have.
+    ///
+    /// - Parameter arguments: the inputs, and which tracks of them.
+    private static func copy(
+        _ arguments: [String], writing size: OutputSize, _ tools: ToolRunner
+    ) throws(TranscodingError) -> SourceFile {
         try tools.run(
-            FFmpeg.command + ["-copyts"] + source.arguments(sideLimit: tools.limits.side)
-                + ["-map", "0:v"] + sounds + FFmpeg.streamsOnly + FFmpeg.inStep
+            FFmpeg.command + ["-copyts"] + arguments + FFmpeg.streamsOnly + FFmpeg.inStep
                 + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mov", "-y", "file:\(name)"],
             writing: size)
         return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
