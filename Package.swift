@@ -22,34 +22,43 @@ let package = Package(
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
         .target(name: "FormData", dependencies: ["CPlatform"]),
-        .target(name: "Uploads", dependencies: ["System"]),
+        .target(name: "Model", dependencies: ["System"]),
         .target(name: "LoadingCache", dependencies: ["CPlatform"]),
         .target(name: "System", dependencies: ["CPlatform", "CSystem"]),
         .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
-        .target(name: "Catalogue", dependencies: ["System", "Uploads", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(name: "Catalogue", dependencies: ["Model"]),
         .target(
-            name: "Transcoding",
+            name: "SQLiteCatalogue",
+            dependencies: ["Catalogue", "Model", "System", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "Media",
             dependencies: ["ChunkStore", "CPlatform", "System", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "Webhooks",
-            dependencies: ["Catalogue", "CCrypto", "CCurl", "System", .product(name: "Logging", package: "swift-log")]),
-        .target(
-            name: "IntakeService",
             dependencies: [
-                "FastCGI", "FormData", "Uploads", "ChunkStore", "Catalogue", "LoadingCache", "CPlatform", "System",
-                "Transcoding",
+                "Catalogue", "CCrypto", "CCurl", "Model", "System", .product(name: "Logging", package: "swift-log"),
+            ]),
+        .target(
+            name: "Intake",
+            dependencies: [
+                "FastCGI", "FormData", "Model", "ChunkStore", "Catalogue", "SQLiteCatalogue", "LoadingCache",
+                "CPlatform",
+                "System",
+                "Media",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
             name: "Worker",
             dependencies: [
-                "Catalogue", "ChunkStore", "Transcoding", "Uploads", "System",
+                "Catalogue", "ChunkStore", "Media", "Model", "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "CPlatform", "IntakeService", "System", "Transcoding", "Uploads", "Webhooks", "Worker",
+                "CPlatform", "Catalogue", "ChunkStore", "FastCGI", "Intake", "System", "Media", "Model",
+                "SQLiteCatalogue",
+                "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -74,48 +83,51 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "IntakeService", "Catalogue", "CCrypto", "ChunkStore", "LoadingCache", "System",
+                "Intake", "CCrypto", "ChunkStore", "LoadingCache", "Model", "SQLiteCatalogue", "System",
                 .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
-        .testTarget(name: "UploadsTests", dependencies: ["Uploads", "TestSupport"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
         .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "System", "TestSupport"]),
         .testTarget(
-            name: "TranscodingTests",
+            name: "MediaTests",
             dependencies: [
-                "Transcoding", "ChunkStore", "System", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "Media", "ChunkStore", "System", "TestSupport", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Worker", "Catalogue", "ChunkStore", "IntakeService", "Transcoding", "TestSupport", "Uploads",
+                "Worker", "SQLiteCatalogue", "ChunkStore", "Intake", "Media", "TestSupport", "Model",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "CatalogueTests",
-            dependencies: ["Catalogue", "Uploads", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "Catalogue", "Model", "SQLiteCatalogue", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(
             name: "WebhooksTests",
             dependencies: [
-                "Webhooks", "Catalogue", "System", "Uploads", "TestSupport",
+                "Webhooks", "Catalogue", "SQLiteCatalogue", "System", "Model", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
-            name: "IntakeServiceTests",
+            name: "IntakeTests",
             dependencies: [
-                "IntakeService", "Catalogue", "ChunkStore", "LoadingCache", "TestSupport", "Uploads",
+                "Intake", "Catalogue", "ChunkStore", "LoadingCache", "TestSupport", "Model", "SQLiteCatalogue",
+                "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["video-intake", "IntakeService"]),
+        .testTarget(name: "CommandTests", dependencies: ["video-intake", "Intake"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ChunkStore", "IntakeService", "System", "TestSupport", "Uploads",
+                "ChunkStore", "Intake", "System", "TestSupport", "Model",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
     ],

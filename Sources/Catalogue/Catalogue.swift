@@ -1,4 +1,4 @@
-import Uploads
+import Model
 
 /// What is known of videos, classes and uploads, committed before a reply promises it.
 ///

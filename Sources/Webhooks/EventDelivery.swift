@@ -1,3 +1,4 @@
+import Model
 import Catalogue
 import Glibc
 import Logging

@@ -1,5 +1,5 @@
 import CCrypto
-import Catalogue
+import Model
 
 /// Where events are delivered to, and how.
 package struct Webhook: Equatable, Sendable {

@@ -1,5 +1,5 @@
 import CCurl
-import Catalogue
+import Model
 
 /// Delivers events to one receiver, over one connection as long as that stays open. To be used by one thread at a time.
 ///

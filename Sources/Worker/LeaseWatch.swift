@@ -1,4 +1,4 @@
-import Catalogue
+import Model
 import Foundation
 
 /// Tells a worker that is silent from a clock that has jumped: a lease that has ended by the clock is taken over only when

@@ -2,8 +2,8 @@ import Catalogue
 import ChunkStore
 import Logging
 import System
-import Transcoding
-import Uploads
+import Media
+import Model
 
 /// One job, from its file to its record.
 extension TranscodingWorker {

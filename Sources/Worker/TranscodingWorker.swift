@@ -1,9 +1,10 @@
+import Model
 import Catalogue
 import ChunkStore
 import Foundation
 import Logging
 import System
-import Transcoding
+import Media
 
 /// Takes jobs from the catalogue, of each client in turn, and does them, several at a time.
 ///

@@ -1,6 +1,7 @@
+import Model
 import Catalogue
 import Foundation
-import Transcoding
+import Media
 
 /// The directories that jobs are done in, one for each claim of a job: `DIRECTORY/<job>.<claim>`.
 ///

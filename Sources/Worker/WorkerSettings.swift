@@ -1,5 +1,5 @@
 import System
-import Transcoding
+import Media
 
 /// What an operator can set of the worker.
 package struct WorkerSettings: Sendable {

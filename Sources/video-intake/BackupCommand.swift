@@ -1,9 +1,9 @@
 import ArgumentParser
-import Catalogue
+import Model
 import ChunkStore
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 
 /// `video-intake backup`
 struct BackupCommand: ParsableCommand {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Catalogue
+import SQLiteCatalogue
 
 /// `video-intake class add|list|remove`
 struct Class: ParsableCommand {

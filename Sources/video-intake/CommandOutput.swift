@@ -1,7 +1,8 @@
 import ArgumentParser
-import Catalogue
+import Model
+import SQLiteCatalogue
 import Foundation
-import IntakeService
+import Intake
 
 /// How `video`, `job` and `status` show what they know: to people, or to programs.
 struct CommandOutput {

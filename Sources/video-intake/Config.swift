@@ -1,6 +1,6 @@
 import ArgumentParser
 import Glibc
-import Transcoding
+import Media
 
 /// `video-intake config check`
 struct Config: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Catalogue
+import Model
+import SQLiteCatalogue
 import Foundation
 import Glibc
 

@@ -1,9 +1,11 @@
 import ArgumentParser
+import Model
 import Catalogue
+import SQLiteCatalogue
 import Foundation
-import IntakeService
+import Intake
 import Logging
-import Transcoding
+import Media
 import Worker
 
 /// `video-intake job list|show|add|wait|retry|cancel`

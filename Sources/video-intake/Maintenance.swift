@@ -1,8 +1,8 @@
 import ArgumentParser
-import Catalogue
+import SQLiteCatalogue
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 import Logging
 
 /// `video-intake gc`

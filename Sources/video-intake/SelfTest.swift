@@ -2,10 +2,10 @@ import ArgumentParser
 import CPlatform
 import ChunkStore
 import Glibc
-import IntakeService
+import Intake
 import Logging
 import System
-import Transcoding
+import Media
 
 /// What a process tries before it serves or works, so that a wrong unit, owner or mount is one line at the start instead of
 /// a failure of each upload. Each test ends the process if it fails: with 64 if a setting has to be changed, with 1 if a

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Catalogue
+import Model
 import Dispatch
 import FastCGI
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 import Logging
 import Synchronization
 

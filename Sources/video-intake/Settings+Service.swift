@@ -1,8 +1,10 @@
+import Model
 import Catalogue
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 import Logging
 import System
 import Webhooks

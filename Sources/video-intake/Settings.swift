@@ -1,8 +1,8 @@
 import ChunkStore
 import Foundation
-import IntakeService
+import Intake
 import Logging
-import Uploads
+import Model
 import Worker
 
 /// Every setting, checked.

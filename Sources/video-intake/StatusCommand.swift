@@ -1,11 +1,12 @@
 import ArgumentParser
 import Catalogue
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 import System
-import Uploads
+import Model
 
 /// `video-intake status`
 struct StatusCommand: ParsableCommand {

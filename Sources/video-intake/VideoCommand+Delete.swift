@@ -1,8 +1,8 @@
 import ArgumentParser
-import Catalogue
+import Model
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 
 extension VideoCommand {
     struct Delete: ParsableCommand {

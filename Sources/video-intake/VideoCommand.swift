@@ -1,6 +1,6 @@
 import ArgumentParser
-import Catalogue
-import IntakeService
+import Model
+import Intake
 
 /// `video-intake video list|show|delete`
 struct VideoCommand: ParsableCommand {

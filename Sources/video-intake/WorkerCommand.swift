@@ -1,12 +1,13 @@
 import ArgumentParser
-import Catalogue
+import Model
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import Glibc
 import Logging
 import Synchronization
 import System
-import Transcoding
+import Media
 import Webhooks
 import Worker
 

@@ -2,9 +2,10 @@ import Foundation
 import GRDB
 import Testing
 import TestSupport
-import Uploads
+import Model
 
 @testable import Catalogue
+@testable import SQLiteCatalogue
 
 /// Copies of a catalogue: before it gets a later schema, and to go on with.
 @Suite struct CopyTests {

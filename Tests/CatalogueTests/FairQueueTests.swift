@@ -1,4 +1,4 @@
-import Catalogue
+import Model
 import Foundation
 import TestSupport
 import Testing

@@ -1,8 +1,9 @@
 import Catalogue
+import SQLiteCatalogue
 import Foundation
 import GRDB
 import TestSupport
-import Uploads
+import Model
 
 let md5 = String(repeating: "a", count: 32)
 let day: Int64 = 24 * 3600

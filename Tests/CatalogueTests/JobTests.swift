@@ -1,4 +1,6 @@
+import Model
 import Catalogue
+import SQLiteCatalogue
 import Foundation
 import GRDB
 import Testing

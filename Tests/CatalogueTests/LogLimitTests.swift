@@ -1,8 +1,9 @@
 import Catalogue
+import SQLiteCatalogue
 import Foundation
 import GRDB
 import Testing
-import Uploads
+import Model
 
 /// The log of changes while somebody reads for long.
 @Suite struct LogLimitTests {

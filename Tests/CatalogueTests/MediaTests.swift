@@ -3,7 +3,8 @@ import GRDB
 import Testing
 import TestSupport
 
-@testable import Catalogue
+@testable import Model
+@testable import SQLiteCatalogue
 
 /// What transcoding made of a file, what the videos show of it, and how it goes.
 @Suite struct MediaTests {

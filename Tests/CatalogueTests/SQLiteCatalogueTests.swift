@@ -1,9 +1,10 @@
 import Catalogue
+import SQLiteCatalogue
 import Foundation
 import GRDB
 import Testing
 import TestSupport
-import Uploads
+import Model
 
 private let (first, second) = (
     StoredChunk(number: 0, length: 60, crc32c: 1), StoredChunk(number: 1, length: 40, crc32c: 0xFFFF_FFFF)

@@ -1,7 +1,7 @@
 import Catalogue
 import GRDB
 import Testing
-import Uploads
+import Model
 
 /// Which uploads begin, how long they live, and what becomes of their guids.
 @Suite struct UploadAdmissionTests {

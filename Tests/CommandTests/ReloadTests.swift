@@ -1,6 +1,6 @@
 import Testing
 
-@testable import IntakeService
+@testable import Intake
 @testable import video_intake
 
 /// What a SIGHUP changes, as a process says of itself, and as the service does.

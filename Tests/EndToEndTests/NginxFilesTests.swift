@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 import TestSupport
-import Uploads
+import Model
 
 extension EndToEnd {
     /// The shipped files in places where an operator puts them.

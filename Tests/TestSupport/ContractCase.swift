@@ -1,5 +1,5 @@
 import Foundation
-import IntakeService
+import Intake
 
 /// One row of the contract: requests that lead up to it, the request, and what its reply must be.
 package struct ContractCase: Sendable, CustomStringConvertible {

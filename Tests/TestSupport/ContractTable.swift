@@ -1,5 +1,5 @@
 import Foundation
-import IntakeService
+import Intake
 
 /// Every reply and every limit that pages are promised, to be run against any site with default settings.
 package enum ContractTable {

@@ -1,8 +1,9 @@
-import Catalogue
+import Model
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import Glibc
-import IntakeService
+import Intake
 import LoadingCache
 import Logging
 import Synchronization

@@ -1,4 +1,4 @@
-import IntakeService
+import Intake
 import Logging
 
 /// What was logged. Thread-safe.

@@ -2,7 +2,7 @@ import CCrypto
 import ChunkStore
 import Foundation
 import GRDB
-import Uploads
+import Model
 
 /// A file as a page with WebUploader sends it: the fields, their order and the chunks.
 package struct PageUpload: Sendable {

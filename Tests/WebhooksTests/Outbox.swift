@@ -1,9 +1,10 @@
 import Catalogue
+import SQLiteCatalogue
 import Foundation
 import GRDB
 import Logging
 import TestSupport
-import Uploads
+import Model
 
 @testable import Webhooks
 

@@ -1,9 +1,9 @@
-import Catalogue
+import Model
 import Foundation
 import Glibc
 import TestSupport
 import Testing
-import Transcoding
+import Media
 
 @testable import Worker
 

@@ -1,13 +1,13 @@
-import Catalogue
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import GRDB
 import Glibc
-import IntakeService
+import Intake
 import Testing
 import TestSupport
-import Transcoding
-import Uploads
+import Media
+import Model
 
 @testable import Worker
 

@@ -1,11 +1,12 @@
-import Catalogue
+import Model
+import SQLiteCatalogue
 import ChunkStore
 import Foundation
 import Glibc
 import Logging
 import Testing
 import TestSupport
-import Transcoding
+import Media
 
 @testable import Worker
 

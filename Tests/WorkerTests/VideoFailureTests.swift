@@ -1,8 +1,8 @@
-import Catalogue
+import Model
 import Foundation
 import TestSupport
 import Testing
-import Transcoding
+import Media
 
 @testable import Worker
 

@@ -8,7 +8,7 @@ from shop import Site
 
 # 0.1's own files; its program is played by the present one, from the same place.
 FILES = Path(__file__).parent.parent / "by-hand"
-SCHEMA = Path(__file__).parents[3] / "Sources/Catalogue/Schema.swift"
+SCHEMA = Path(__file__).parents[3] / "Sources/SQLiteCatalogue/Schema.swift"
 # A video that was taken over.
 OLD_VIDEO = """
     INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, class_id, create_time, update_time)

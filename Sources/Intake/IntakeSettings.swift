@@ -1,0 +1,74 @@
+import ChunkStore
+import Foundation
+import Model
+
+/// What an operator can set of the service itself.
+package struct IntakeSettings: Sendable {
+    /// Stands before `/upload/…` in a video's address; `""` for addresses on the same host.
+    package var videoDomain = ""
+    /// The largest request body, in bytes.
+    package var bodyLimit = 5 * 1024 * 1024
+    /// The largest request body over FastCGI that is held in memory, in bytes: one for each thread. A larger one goes into
+    /// a file.
+    package var memoryBodyLimit = 6 * 1024 * 1024
+    /// The largest file, in bytes.
+    package var sizeLimit = 2 * 1024 * 1024 * 1024
+    /// The most chunks a file may have.
+    package var chunksLimit = 4096
+    /// The file name extensions that are taken, in lower case.
+    package var extensions = ["mp4", "avi", "flv"]
+    /// The zone of the times in replies and of the months in paths.
+    package var timeZone = TimeZone.current
+    /// Whether the paths of videos cannot be guessed.
+    package var hasRandomPaths = false
+    /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
+    package var holdTime = 0.3
+    /// How long a reply may wait for a file's completion before it says that the chunk is to come again, in seconds: less than
+    /// web servers and pages wait. The completion goes on.
+    package var completionTime = 90.0
+    /// A request that takes longer is a warning in the log, in seconds; 0 if none is.
+    package var slowTime = 10.0
+    /// What `msg` of replies is written in.
+    package var language = Language.zh
+    /// How long an upload lives after its last chunk, in seconds.
+    package var uploadLifetime: Int64 = 24 * 60 * 60
+    /// What a chunk survives once it is acknowledged.
+    package var durability = Durability.process
+    /// How many unfinished uploads there may be. 200 pages behind one address, one client, have 20 each.
+    package var uploadLimits = UploadLimits(total: 4000, perClient: 4000)
+    /// How long it may be said that a video does not exist after another process has stored it, in seconds.
+    package var cacheTime = 1.0
+    /// Whether finished videos are queued for transcoding. Without a worker the queue only grows.
+    package var queuesTranscoding = false
+    /// Where events are delivered to; `nil` if nobody wants to be told, and none are written.
+    package var webhookURL: String?
+    /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
+    package var bodyDirectory: String?
+
+    package init() {}
+
+    /// Bytes that a page should send at once: what WebUploader pages do, and less only if a body must not be that long.
+    var chunkSize: Int {
+        let usual = 2 * 1024 * 1024
+        return bodyLimit >= usual + 64 * 1024 ? usual : bodyLimit / 2
+    }
+
+    /// These settings with what can change while requests are served taken from others.
+    func reloaded(from new: IntakeSettings) -> IntakeSettings {
+        var settings = self
+        settings.videoDomain = new.videoDomain
+        settings.bodyLimit = new.bodyLimit
+        settings.sizeLimit = new.sizeLimit
+        settings.chunksLimit = new.chunksLimit
+        settings.extensions = new.extensions
+        settings.timeZone = new.timeZone
+        settings.hasRandomPaths = new.hasRandomPaths
+        settings.holdTime = new.holdTime
+        settings.slowTime = new.slowTime
+        settings.language = new.language
+        settings.uploadLifetime = new.uploadLifetime
+        settings.uploadLimits = new.uploadLimits
+        settings.webhookURL = new.webhookURL
+        return settings
+    }
+}

@@ -1,0 +1,295 @@
+import Catalogue
+import ChunkStore
+import Logging
+import System
+import Model
+
+/// What `check` looks at and found.
+package struct CheckReport: Sendable {
+    /// Something that is not as it should be.
+    package struct Finding: Equatable, Sendable {
+        package enum Kind: String, Sendable {
+            /// The database is damaged.
+            case database
+            /// A video number that will be given out, or is promised to an upload, is taken.
+            case number
+            /// A video's file is not there.
+            case missing
+            /// A video's file has another size than its record says.
+            case size
+            /// A video's file has another md5 than its record says.
+            case md5
+            /// Something that transcoding made of a video is not there.
+            case media
+            /// A file that no record points to, or what was made of one.
+            case orphan
+            /// An unfinished upload without its file.
+            case file
+            /// Chunks of an unfinished upload whose bytes are not there.
+            case chunks
+            /// A file among the unfinished uploads that is none, or none any more.
+            case leftover
+        }
+
+        package let kind: Kind
+        /// What is wrong with what.
+        package let text: String
+        /// What `--repair` does about it, `nil` if nothing can be done safely.
+        package let repair: String?
+    }
+
+    package var videos = 0
+    /// Bytes of the videos' files.
+    package var bytes = 0
+    package var uploads = 0
+    package var findings: [Finding] = []
+    /// How many of the findings are as they were.
+    package var left = 0
+}
+
+/// Verifies the catalogue against the files. Safe while requests are served: what looks wrong is looked at once more
+/// before it is reported, and what is in the way of being completed is left alone.
+package struct Check {
+    private let service: IntakeService
+    private let isDeep: Bool
+    private let isRepairing: Bool
+    private let progress: (_ read: Int, _ all: Int) -> Void
+    private var report = CheckReport()
+    /// Bytes that are to be read.
+    private var all = 0
+    /// Bytes that have been read.
+    private var read = 0
+
+    /// Seconds. What is younger may be half done.
+    private static let settlingTime: Int64 = 60
+
+    /// - Parameters:
+    ///   - isDeep: reads every byte: md5 of the videos, checksums of the chunks.
+    ///   - isRepairing: does what each finding's `repair` says.
+    ///   - progress: is told how many bytes have been read, of how many.
+    package init(
+        _ service: IntakeService, isDeep: Bool, isRepairing: Bool,
+        progress: @escaping (_ read: Int, _ all: Int) -> Void = { _, _ in }
+    ) {
+        self.service = service
+        self.isDeep = isDeep
+        self.isRepairing = isRepairing
+        self.progress = progress
+    }
+
+    package consuming func run() throws -> CheckReport {
+        for line in try service.catalogue.damage() {
+            add(.database, line)
+        }
+        checkNumbers()
+        // Before the records: a file that comes later has its record later.
+        var published: [PublishedFile] = []
+        try service.store.forEachPublished { published.append($0) }
+        try checkVideos()
+        try checkUploads()
+        try checkOrphans(published)
+        try checkTranscoded()
+        try checkLeftovers()
+        report.left = report.findings.count { !isRepairing || $0.repair == nil }
+        do throws(CatalogueError) {
+            try service.catalogue.noteCheck(findings: report.left, now: service.now)
+        } catch {
+            // What was found matters more.
+            service.logger.error("cannot record that a check was made", metadata: ["cause": "\(error)"])
+        }
+        return report
+    }
+
+    private mutating func add(_ kind: CheckReport.Finding.Kind, _ text: String, repair: String? = nil) {
+        report.findings.append(CheckReport.Finding(kind: kind, text: text, repair: repair))
+    }
+}
+
+extension Check {
+    private mutating func checkNumbers() {
+        do throws(CatalogueError) {
+            for line in try service.catalogue.wrongNumbers(isRepairing: isRepairing) {
+                add(.number, line, repair: "give out other numbers")
+            }
+        } catch {
+            add(.database, "the numbers of videos cannot be compared: \(error)")
+        }
+    }
+}
+
+// MARK: - Videos
+
+extension Check {
+    private mutating func checkVideos() throws {
+        // Several records may point to one file.
+        var results: [String: (size: Int, md5: String?)] = [:]
+        var videos: [Video] = []
+        var sizes: [String: Int] = [:]
+        try service.catalogue.forEachVideo {
+            videos.append($0)
+            sizes[$0.path] = $0.size
+        }
+        all = sizes.values.reduce(0, +)
+        for video in videos {
+            report.videos += 1
+            let name = "video \(video.id), \(video.path)"
+            let result: (size: Int, md5: String?)
+            if let known = results[video.path] {
+                result = known
+            } else {
+                let file: StoredFile
+                do throws(SystemError) {
+                    file = try service.store.openPublished(video.path)
+                    let size = try file.length()
+                    report.bytes += size
+                    result = (size, isDeep && size == video.size ? try md5(of: file, size) : nil)
+                } catch {
+                    // It may just have been deleted.
+                    guard try service.catalogue.video(id: video.id) != nil else { continue }
+                    add(.missing, "\(name): \(error); the same video, uploaded again, brings the file back")
+                    continue
+                }
+                results[video.path] = result
+                try checkMedia(of: video)
+            }
+            if result.size != video.size {
+                add(.size, "\(name): the file has \(result.size) bytes, the record says \(video.size)")
+            } else if let md5 = result.md5, md5 != video.md5 {
+                add(.md5, "\(name): the file's md5 is \(md5), the record says \(video.md5)")
+            }
+        }
+    }
+
+    /// Looks whether all is there that was made of a video's file.
+    private mutating func checkMedia(of video: Video) throws {
+        guard video.state == .ready, let media = video.media else { return }
+        let missing = media.paths.filter { service.store.publishedLength($0) == nil }
+        // It may just be done anew.
+        guard !missing.isEmpty, let now = try service.catalogue.video(id: video.id), now.state == .ready,
+            now.media == media, let job = try service.catalogue.job(ofFile: video.path)
+        else { return }
+        add(.media, "video \(video.id): \(missing.joined(separator: ", ")) is not there", repair: "queue its job again")
+        if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
+    }
+
+    private mutating func md5(of file: StoredFile, _ size: Int) throws(SystemError) -> String {
+        var digest = MD5Digest()
+        try file.forEachPiece(of: 0..<size) {
+            digest.update($0)
+            advance(by: $0.count)
+        }
+        return digest.finish()
+    }
+
+    private mutating func advance(by bytes: Int) {
+        read += bytes
+        progress(read, max(read, all))
+    }
+
+    private mutating func checkOrphans(_ published: [PublishedFile]) throws {
+        let unfinished = Set(try service.store.incomingFiles().map(\.inode))
+        for file in published where file.changeTime < service.now - Self.settlingTime {
+            // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
+            if unfinished.contains(file.inode) { continue }
+            // In this order: a deletion turns the record into garbage, and then takes the file away.
+            guard try !service.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
+            else { continue }
+            guard service.store.hasPublished(file.path) else { continue }
+            add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
+        }
+    }
+}
+
+extension Check {
+    /// Looks for what was made of videos that are no longer there.
+    private mutating func checkTranscoded() throws {
+        var found: [String] = []
+        let limit = service.now - Self.settlingTime
+        try service.store.forEachTranscoded { path, changeTime in
+            if changeTime < limit { found.append(path) }
+        }
+        for path in found {
+            // In this order, as with files.
+            guard let original = MediaFacts.original(ofDirectory: path),
+                try !service.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
+                service.store.hasPublished(path)
+            else { continue }
+            add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
+            if isRepairing { try remove(path, madeOf: original) }
+        }
+    }
+
+    /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place.
+    private func remove(_ path: String, madeOf original: String) throws {
+        var moved: Result<String?, SystemError> = .success(nil)
+        _ = try service.catalogue.whileUnrecorded(original) {
+            moved = Result { () throws(SystemError) in try service.store.moveToTrash(path, as: "orphan") }
+        }
+        if let name = try moved.get() { _ = try service.store.removeTrash(name, movedFrom: path) }
+    }
+
+    /// What is to be removed, and no orphan.
+    private func garbage() throws(CatalogueError) -> Set<String> {
+        Set(try service.catalogue.garbage(limit: .max).map(\.path))
+    }
+}
+
+// MARK: - Unfinished uploads
+
+extension Check {
+    private mutating func checkUploads() throws {
+        let files = Dictionary(try service.store.incomingFiles().map { ($0.upload, $0) }) { first, _ in first }
+        for upload in try service.catalogue.openUploads() where upload.received > 0 {
+            report.uploads += 1
+            let chunks = try service.catalogue.chunks(ofUpload: upload.id)
+            // One that has begun meanwhile is not in the list.
+            guard files[upload.id] != nil || (try? service.store.openUpload(upload.id)) != nil else {
+                try lose(chunks, of: upload, .file, "its file is not there")
+                continue
+            }
+            guard isDeep, let file = try? service.store.openUpload(upload.id) else { continue }
+            all += chunks.reduce(0) { $0 + $1.length }
+            var lost: [StoredChunk] = []
+            for chunk in chunks {
+                if !service.has(chunk, of: upload, in: file) { lost.append(chunk) }
+                advance(by: chunk.length)
+            }
+            if !lost.isEmpty { try lose(lost, of: upload, .chunks, "their bytes are not those that came") }
+        }
+    }
+
+    /// Reports chunks that are lost, unless they are recorded otherwise by now.
+    private mutating func lose(
+        _ chunks: [StoredChunk], of upload: Upload, _ kind: CheckReport.Finding.Kind, _ what: String
+    ) throws {
+        let now = try service.catalogue.chunks(ofUpload: upload.id)
+        let lost = chunks.filter(now.contains)
+        if lost.isEmpty { return }
+        var numbers = ChunkSet(chunks: max(upload.key.chunks, 1))
+        for chunk in lost { numbers.insert(chunk.number) }
+        add(
+            kind, "upload \(upload.id), chunks \(numbers.ranges): \(what)",
+            repair: "forget these chunks, so that they come again")
+        if isRepairing { _ = try service.catalogue.trust(upload, bootID: upload.bootID, lost: lost) }
+    }
+
+    private mutating func checkLeftovers() throws {
+        let swept = try service.sweep(isDryRun: !isRepairing)
+        if swept.finished.files > 0 {
+            add(
+                .leftover, "incoming: \(swept.finished.files) names of files that are finished videos",
+                repair: "remove these names")
+        }
+        if swept.garbage.files > 0 {
+            add(
+                .leftover, "\(swept.garbage.files) files or directories of deleted videos are not removed yet",
+                repair: "remove them")
+        }
+        if swept.setAside.files > 0 {
+            add(
+                .leftover,
+                "incoming: \(swept.setAside.files) files (\(ReplyFormat.humanReadable(swept.setAside.bytes))) of no upload",
+                repair: "move them to set-aside")
+        }
+    }
+}

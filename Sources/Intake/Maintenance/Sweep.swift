@@ -1,0 +1,189 @@
+import Model
+import ChunkStore
+import Foundation
+import Glibc
+import Logging
+import System
+
+/// What `sweep` found, and removed unless it was a dry run.
+package struct SweepReport: Equatable, Sendable {
+    /// Files of one kind.
+    package struct Count: Equatable, Sendable {
+        package var files = 0
+        /// Bytes of the disk.
+        package var bytes = 0
+
+        mutating func add(_ bytes: Int) {
+            files += 1
+            self.bytes += bytes
+        }
+    }
+
+    /// Unfinished uploads that nobody has continued in time.
+    package var expiredUploads = 0
+    /// Their files.
+    package var expired = Count()
+    /// Finished uploads whose guids are no longer aliases of their videos.
+    package var forgottenAliases = 0
+    /// Files of uploads that have become videos under another name.
+    package var finished = Count()
+    /// Files that belong to no upload, put out of the way.
+    package var setAside = Count()
+    /// Files and directories that no record points to any more and that were to be removed.
+    package var garbage = Count()
+    /// Request bodies that a web server left behind.
+    package var bodies = Count()
+    /// Events that are kept no longer.
+    package var events = ExpiredEvents(delivered: 0, undelivered: 0)
+
+    package init() {}
+
+    /// What there is to say, with its amount.
+    package var lines: [(what: String, amount: String)] {
+        func text(_ count: Count) -> String? {
+            count.files == 0 ? nil : "\(count.files) (\(ReplyFormat.humanReadable(count.bytes)))"
+        }
+        let all: [(String, String?)] = [
+            ("expired uploads", expiredUploads == 0 ? nil : "\(expiredUploads)"),
+            ("their files", text(expired)),
+            ("forgotten aliases of finished uploads", forgottenAliases == 0 ? nil : "\(forgottenAliases)"),
+            ("files of finished uploads", text(finished)),
+            ("files that belong to nobody, set aside", text(setAside)),
+            ("files of deleted videos", text(garbage)),
+            ("left-over request bodies", text(bodies)),
+            ("forgotten events that were delivered", events.delivered == 0 ? nil : "\(events.delivered)"),
+            ("forgotten events that nobody took", events.undelivered == 0 ? nil : "\(events.undelivered)"),
+        ]
+        return all.compactMap { what, amount in amount.map { (what, $0) } }
+    }
+}
+
+/// The low-frequency sweep: what is over goes, what belongs to nobody is put out of the way.
+extension IntakeService {
+    /// Seconds. A file without an upload may be one that is just being removed.
+    private static let orphanAge: Int64 = 60
+    /// Seconds. No request lasts as long.
+    private static let bodyAge: Int64 = 24 * 3600
+
+    /// Safe at any time, also from several processes at once.
+    ///
+    /// - Parameter isDryRun: only looks.
+    package func sweep(isDryRun: Bool = false) throws -> SweepReport {
+        var report = SweepReport()
+        // A time of day that was set wrong ends nothing.
+        let time = min(now, try catalogue.keepClock(isDryRun: isDryRun))
+        // The files first: one that has come later is no orphan because its upload is not in the older list.
+        let files = try store.incomingFiles()
+        var expiredIDs: Set<Int64> = []
+        var isPart = true
+        while isPart {
+            let expired = try catalogue.expireUploads(expiry, isDryRun: isDryRun)
+            report.expiredUploads += expired.unfinished.count
+            report.forgottenAliases += expired.sealed
+            expiredIDs.formUnion(expired.unfinished.map(\.id))
+            // Before the next ones, which may need the room, and fail.
+            if !isDryRun { retire(expired.unfinished, .expired) }
+            isPart = expired.isPart
+        }
+        if !isDryRun { refusedGuids.expire(before: expiry.full) }
+
+        let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
+        for file in files {
+            if let id = file.upload, expiredIDs.contains(id) {
+                report.expired.add(file.occupied)
+            } else if let id = file.upload, let state = states[id] {
+                guard state == .sealed, let video = try catalogue.video(ofUpload: id) else { continue }
+                guard isThere(video.path, size: video.size) else { continue }
+                report.finished.add(file.occupied)
+                if !isDryRun { store.removeUpload(id) }
+            } else if file.changeTime < time - Self.orphanAge {
+                if !isDryRun {
+                    guard let place = try store.setAside(file) else { continue }
+                    logger.warning(
+                        "a file that belongs to no upload was set aside",
+                        metadata: ["file": "incoming/\(file.name)", "to": "\(place)", "bytes": "\(file.length)"])
+                }
+                report.setAside.add(file.occupied)
+            }
+        }
+        report.garbage = try removeGarbage(isDryRun: isDryRun)
+        report.bodies = removeBodies(before: time - Self.bodyAge, isDryRun: isDryRun)
+        report.events = try catalogue.expireEvents(now: time, isDryRun: isDryRun)
+        uploads.cleanUp()
+        if !isDryRun {
+            store.restoreBallast()
+        }
+        return report
+    }
+
+    /// Refusals of the end of a rush, after which no other one came; to be called every few seconds.
+    ///
+    /// - Parameter all: also those whose minute is not over.
+    package func logRefusals(all: Bool = false) {
+        for (reason, refused) in refusals.overdue(all: all) {
+            logger.log(
+                level: RefusalLog.reasons.contains(reason) ? .warning : .info, "requests were refused",
+                metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
+        }
+    }
+
+    /// Gives back the room of uploads that another process has ended; a quick look, to be called every few seconds. Those
+    /// that are admitted count on it after `UploadTerms.freeingTime`.
+    package func closeRemovedFiles() { uploads.closeRemoved() }
+
+    /// Removes the files of uploads that the catalogue has forgotten, and the names that they got for videos which were
+    /// never recorded.
+    func remove(_ expired: [ExpiredUpload]) {
+        uploads.remove(Set(expired.map(\.id)))
+        for upload in expired {
+            if !upload.path.isEmpty, let file = try? store.openPublished(upload.path),
+                (try? store.isCurrent(file, upload: upload.id)) == true
+            {
+                withdraw(upload.path)
+            }
+            store.removeUpload(upload.id)
+        }
+    }
+
+    /// So much garbage is removed at most; more waits for the next sweep.
+    private static let garbageLimit = 10_000
+
+    /// Removes what a deletion left because its process died or something failed.
+    private func removeGarbage(isDryRun: Bool) throws -> SweepReport.Count {
+        var count = SweepReport.Count()
+        let garbage = try catalogue.garbage(limit: Self.garbageLimit)
+        for item in garbage {
+            if isDryRun {
+                count.add(0)
+                continue
+            }
+            do throws(SystemError) {
+                count.add(try remove(item))
+            } catch {
+                logger.error("cannot remove garbage", metadata: ["file": "\(item.path)", "cause": "\(error)"])
+            }
+        }
+        let moved = Set(garbage.map { "\($0.id)" })
+        for name in try store.trash() where !moved.contains(name) {
+            count.add(isDryRun ? 0 : try store.removeTrash(name, movedFrom: nil))
+        }
+        return count
+    }
+
+    /// Removes request bodies that an nginx which was killed has left behind.
+    private func removeBodies(before time: Int64, isDryRun: Bool) -> SweepReport.Count {
+        var count = SweepReport.Count()
+        guard let path = settings.bodyDirectory, let directory = try? Descriptor(directory: path),
+            let names = try? directory.names()
+        else { return count }
+        for name in names {
+            var status = stat()
+            guard fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                status.st_mode & S_IFMT == S_IFREG, Int64(status.st_mtim.tv_sec) < time
+            else { continue }
+            count.add(Int(status.st_blocks) * 512)
+            if !isDryRun { unlinkat(directory.number, name, 0) }
+        }
+        return count
+    }
+}

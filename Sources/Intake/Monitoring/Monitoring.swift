@@ -1,0 +1,190 @@
+import Model
+import Catalogue
+import SQLiteCatalogue
+import ChunkStore
+import FormData
+import LoadingCache
+import Logging
+import Synchronization
+import System
+
+/// /metrics and /healthz: what a monitor asks.
+extension IntakeService {
+    func metricsReply() -> Reply {
+        var metrics = Exposition()
+        addRequests(&metrics)
+        // What cannot be found out is left out: the rest may tell why.
+        do throws(CatalogueError) {
+            let figures = try catalogue.figures()
+            addCatalogue(&metrics, figures)
+            addLimits(&metrics, figures)
+        } catch {
+            logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
+        }
+        if let room = try? store.room() {
+            metrics.add(
+                "free_bytes_above_reserve", .gauge,
+                "Free bytes that uploads may still take; negative: too few are free.",
+                [([("file_system", "data")], room.data)] + (room.body.map { [([("file_system", "body")], $0)] } ?? []))
+        }
+        metrics.add(
+            "memory_limit_bytes", .gauge, "Bytes that the responder takes at most, as its settings have it.",
+            limits.memory)
+        metrics.add(
+            "open_files_limit", .gauge, "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
+        addProbes(&metrics)
+        addLimits(&metrics)
+        addFaults(&metrics)
+        return Reply(code: 1, message: "ok", text: metrics.text, contentType: Exposition.contentType)
+    }
+
+    private func addRequests(_ exposition: inout Exposition) {
+        exposition.add(
+            "build_info", .gauge, "The running version and the schema of its catalogue.",
+            [([("version", version), ("schema", "\(SQLiteCatalogue.schemaVersion)")], 1)])
+        exposition.add(
+            "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", metrics.startTime)
+        exposition.add(
+            "requests_total", .counter, "Requests answered by the responder; reason is empty for codes above 0.",
+            metrics.requestCounts.map { entry in
+                let labels = [
+                    ("action", entry.action.rawValue), ("code", "\(entry.code)"),
+                    ("reason", entry.reason?.rawValue ?? ""),
+                ]
+                return (labels, entry.count)
+            })
+        exposition.add(
+            "refusal_timestamp_seconds", .gauge,
+            "When a request was last refused for want of room or share, in seconds since 1970; 0: never.",
+            refusals.times.map { ([("reason", $0.reason.rawValue)], $0.time) })
+        exposition.add(
+            "received_body_bytes_total", .counter, "Bytes of request bodies that were read.",
+            metrics.receivedBodyBytes.load(ordering: .relaxed))
+        exposition.add(
+            "chunk_seconds", "Time until the reply to a chunk that was stored while others were missing.",
+            metrics.chunkSeconds)
+        exposition.add(
+            "completion_seconds", "Time until the reply to a request whose file was complete.",
+            metrics.completionSeconds)
+    }
+
+    private func addCatalogue(_ exposition: inout Exposition, _ found: CatalogueFigures) {
+        func age(_ time: Int64?) -> Int64 { time.map { max(0, now - $0) } ?? 0 }
+        exposition.add("open_uploads", .gauge, "Unfinished uploads.", found.openUploads)
+        exposition.add(
+            "upload_received_bytes", .gauge, "Bytes that unfinished uploads have received.", found.receivedBytes)
+        exposition.add(
+            "upload_promised_bytes", .gauge, "Bytes that unfinished uploads have announced and that are still to come.",
+            found.promisedBytes)
+        exposition.add(
+            "jobs", .gauge, "Transcoding jobs.",
+            Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
+        exposition.add(
+            "oldest_queued_job_age_seconds", .gauge,
+            "How long the oldest queued job has waited.",
+            age(found.oldestQueuedJobTime))
+        exposition.add(
+            "queued_job_clients", .gauge, "Clients that have queued jobs, who take turns.", found.queuedClients)
+        exposition.add(
+            "jobs_over_budget_total", .counter, "Jobs that failed because their videos cost more than one may.",
+            found.jobsOverBudget)
+        exposition.add(
+            "worker_slots", .gauge, "Jobs that a worker does at the same time, not counting one more that is short.",
+            found.workers.map { ([("worker", $0.name)], $0.capacity.slots) })
+        exposition.add(
+            "worker_heartbeat_timestamp_seconds", .gauge,
+            "When a worker had its last heartbeat, in seconds since 1970.",
+            found.workers.map { ([("worker", $0.name)], $0.time) })
+        exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.eventsPending)
+        exposition.add(
+            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.",
+            age(found.oldestPendingEventTime))
+        exposition.add(
+            "events_given_up_total", .counter, "Events that were never delivered.", found.eventsGivenUp)
+        exposition.add(
+            "check_timestamp_seconds", .gauge, "When `check` last ended, in seconds since 1970; 0: never.",
+            found.checkTime)
+        exposition.add("check_findings", .gauge, "What the last `check` found and did not repair.", found.checkFindings)
+    }
+
+    private func addProbes(_ exposition: inout Exposition) {
+        let counts = probes.counts
+        exposition.add(
+            "probes", .gauge, "Files whose duration is found out by ffprobe.",
+            [([("state", "running")], counts.running), ([("state", "waiting")], counts.waiting)])
+        exposition.add(
+            "sandbox_wall", .gauge, "What keeps ffprobe in: 1 by what is named, 0 if there is nothing.",
+            SandboxWalls.present.list.map { ([("wall", $0.wall), ("by", $0.by)], $0.by == "none" ? 0 : 1) })
+    }
+
+    private func addFaults(_ exposition: inout Exposition) {
+        exposition.add(
+            "sync_failures_total", .counter,
+            "Failed calls of the responder to bring bytes to the medium; those of workers fail their jobs.",
+            metrics.syncFailures.load(ordering: .relaxed))
+        exposition.add(
+            "lost_files_total", .counter, "Files that were found missing, each once.",
+            metrics.lostFiles.load(ordering: .relaxed))
+        let caches = videos.statistics + [("uploads", uploads.statistics)]
+        func add(_ name: String, _ help: String, _ value: (CacheStatistics) -> Int) {
+            exposition.add(
+                "cache_\(name)_total", .counter, help, caches.map { ([("cache", $0.name)], value($0.statistics)) })
+        }
+        add("hits", "Lookups that found a value.", \.hits)
+        add("misses", "Lookups that found none.", \.misses)
+        add("loads", "Values that were looked up in the catalogue.", \.loads)
+    }
+}
+
+// MARK: - /healthz
+
+/// Whether new uploads can be taken, and why not.
+package enum Readiness: String, Sendable {
+    case ok
+    case diskFull = "disk-full"
+    case catalogue
+    case stopping
+    case unavailable
+
+    func reply(_ language: Language) -> Reply {
+        var data = JSONObject()
+        data.add("ready", self == .ok)
+        data.add("reason", rawValue)
+        let message =
+            switch self {
+            case .ok: Text("ok", "ok")
+            case .diskFull: Text("存储空间不足", "The disk is at its reserve")
+            case .catalogue: Text("无法写入数据库", "The catalogue cannot be written")
+            case .stopping: Text("正在停止", "The responder is stopping")
+            case .unavailable: Text("暂不可用", "The responder is not available")
+            }
+        return self == .ok
+            ? Reply(code: 1, message: message[language], data: data)
+            : Reply(
+                status: 503, code: -2, message: message[language], data: data,
+                reason: self == .diskFull ? .diskFull : .unavailable)
+    }
+}
+
+extension IntakeService {
+    func healthReply(_ call: Call) -> Reply {
+        call.exchange.asksWhetherReady ? readiness.reply(call.settings.language) : Reply(code: 1, message: "ok")
+    }
+
+    private var readiness: Readiness {
+        if isStopping { return .stopping }
+        do throws(SystemError) {
+            try store.checkRoom(for: 0)
+        } catch {
+            return error.isDiskFull ? .diskFull : .unavailable
+        }
+        return writability.answer
+    }
+}
+
+extension Exchange {
+    /// Whether it is a question of a monitor that wants to know more than that the responder answers.
+    var asksWhetherReady: Bool {
+        (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil
+    }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import LoadingCache
+import Model
+
+/// The unfinished uploads that this process works on, by key. Thread-safe.
+///
+/// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
+/// expired. So do some where there are too many: of the client that has the most, those that were touched longest ago, none of
+/// which is in use. Their number follows from the descriptors that the process may have, and their chunks from the memory.
+/// How far the digest of a closed one has come is kept.
+final class ActiveUploads: @unchecked Sendable {
+    // SAFETY: the cache is thread-safe; `lock` makes one step of a look and what follows from it.
+    private let lock = NSLock()
+    private let uploads: Cache<UploadKey, ActiveUpload>
+    /// Of those that are closed, by upload.
+    let followed: Cache<Int64, FollowedPrefix>
+
+    /// How many of them are kept: more than there are unfinished uploads by default.
+    static let followedLimit = 8192
+
+    private static let idleTime = Duration.seconds(300)
+    /// How many there are at most, but for those that are in use.
+    private let limit: Int
+    /// Chunks of the largest of them, or more.
+    private var largest = 0
+    /// Counts the requests that have touched one.
+    private var uses = 0
+
+    init(limit: Int, ticker: Ticker) {
+        self.limit = limit
+        do {
+            let followed = Cache(
+                try CacheConfiguration<Int64, FollowedPrefix>(bound: .maximumSize(Self.followedLimit)))
+            self.followed = followed
+            uploads = Cache(
+                try CacheConfiguration(
+                    expireAfterAccess: Self.idleTime, recordsStatistics: true, ticker: ticker,
+                    removalListener: { removal in
+                        let upload = removal.value
+                        if let prefix = upload.close() { followed.put(upload.record.id, prefix) }
+                    }))
+        } catch {
+            preconditionFailure("a constant configuration: \(error)")
+        }
+    }
+
+    /// The upload with this key, begun for a request, if the guid is known to be its alias.
+    func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
+        lock.withLock {
+            guard let upload = uploads.getIfPresent(key) else { return nil }
+            uses += 1
+            upload.noteUse(uses)
+            if upload.begin(guid: guid) { return upload }
+            upload.end()
+            return nil
+        }
+    }
+
+    /// The upload of a record that the catalogue gave for a request, begun for it.
+    func begin(_ record: Upload, guid: String) -> ActiveUpload {
+        lock.withLock {
+            let upload: ActiveUpload
+            if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
+                upload = known
+            } else {
+                upload = ActiveUpload(record)
+                uploads.put(record.key, upload)
+                largest = max(largest, record.key.chunks)
+            }
+            upload.addGuid(guid)
+            _ = upload.begin(guid: guid)
+            uses += 1
+            upload.noteUse(uses)
+            trim()
+            return upload
+        }
+    }
+
+    /// Forgets an upload that is over.
+    func remove(_ upload: ActiveUpload) {
+        remove(upload) { _ in true }
+        followed.invalidate(upload.record.id)
+    }
+
+    /// Forgets an upload that has no chunk and no request. Returns whether it was so.
+    func removeUnused(_ upload: ActiveUpload) -> Bool {
+        remove(upload, if: \.isUnused)
+    }
+
+    /// How far the digest of an upload has come that was closed; kept no longer.
+    func takeFollowed(_ id: Int64) -> FollowedPrefix? {
+        defer { followed.invalidate(id) }
+        return followed.getIfPresent(id)
+    }
+
+    /// Gives an upload's file back if it is not in use; the next request opens it again.
+    func close(_ upload: ActiveUpload) {
+        remove(upload, if: \.isIdle)
+    }
+
+    /// Those of these uploads that this process works on.
+    func with(ids: Set<Int64>) -> [ActiveUpload] {
+        ids.isEmpty ? [] : uploads.snapshot().values.filter { ids.contains($0.record.id) }
+    }
+
+    /// Gives the file back of an upload that is not in use. Returns `false` if there is none.
+    func closeIdle() -> Bool { lock.withLock { evict(1) > 0 } }
+
+    /// Brings the number of uploads, and of their chunks, below their limits.
+    private func trim() {
+        let tooMany = uploads.count - limit
+        // Several at once, so that not each new one has to look through all.
+        if tooMany > 0 { _ = evict(tooMany + limit / 16) }
+        while uploads.count > 1, uploads.count * largest > ResourceLimits.knownChunks {
+            let chunks = uploads.snapshot().values.map(\.record.key.chunks)
+            largest = chunks.max() ?? 0
+            guard chunks.reduce(0, +) > ResourceLimits.knownChunks, evict(max(1, uploads.count / 8)) > 0 else { return }
+        }
+    }
+
+    /// Forgets up to `count` idle uploads, first those of the client that has the most. Returns how many were forgotten.
+    private func evict(_ count: Int) -> Int {
+        let all = uploads.snapshot().values.map { (upload: $0, use: $0.lastUse) }.sorted { $0.use > $1.use }
+        // The place of each among those of its client, the one touched last being the first.
+        var places: [String: Int] = [:]
+        let ranked = all.map { upload, use in
+            places[upload.record.client, default: 0] += 1
+            return (upload: upload, place: places[upload.record.client]!, use: use)
+        }
+        let idle = ranked.filter(\.upload.isIdle).sorted { ($1.place, $0.use) < ($0.place, $1.use) }.prefix(count)
+        for entry in idle { uploads.invalidate(entry.upload.record.key) }
+        return idle.count
+    }
+
+    /// Those of this content that this process works on, in chunks of any length.
+    func with(_ guid: GuidKey) -> [ActiveUpload] {
+        uploads.snapshot().values.filter { guid.isOf(owner: $0.record.key.owner, md5: $0.record.key.md5) }
+    }
+
+    /// Forgets uploads that the catalogue no longer has.
+    func remove(_ ids: Set<Int64>) {
+        for upload in with(ids: ids) { remove(upload) }
+        followed.invalidateAll(ids)
+    }
+
+    /// A guid is no alias of these uploads any more.
+    func forget(guid: String, of ids: Set<Int64>) {
+        for upload in with(ids: ids) { upload.removeGuid(guid) }
+    }
+
+    /// Gives back the files that another process has removed, of uploads and of videos that they are compared with: they take
+    /// room of the disk as long as they are open.
+    func closeRemoved() {
+        for upload in uploads.snapshot().values {
+            upload.closeRemovedVideos()
+            if upload.hasRemovedFile { close(upload) }
+        }
+    }
+
+    /// Gives back the files of uploads that nobody has touched for a while.
+    func cleanUp() {
+        uploads.cleanUp()
+    }
+
+    var statistics: CacheStatistics { uploads.statistics }
+
+    @discardableResult
+    private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {
+        lock.withLock {
+            guard uploads.getIfPresent(upload.record.key) === upload, isToGo(upload) else { return false }
+            uploads.invalidate(upload.record.key)
+            return true
+        }
+    }
+}

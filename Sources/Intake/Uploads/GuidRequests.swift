@@ -1,0 +1,114 @@
+import ChunkStore
+import System
+import Model
+
+/// A first chunk that waits for another one of its guid, to be told from one whose reply was lost.
+struct HeldFirstChunk: Sendable {
+    let call: Call
+    let request: UploadRequest
+    let content: Content
+    let other: OtherContent?
+    let refusal: Refusal
+    /// `nil` if it cannot be held.
+    let place: HeldCalls.Place?
+}
+
+/// The requests of upload_file that are under way, by guid, and those that wait for each other to begin a refused guid anew:
+/// its first chunk, at most one of a guid, or others.
+///
+/// One lock guards all; nothing is answered or stored under it. Thread-safe.
+final class GuidRequests: Sendable {
+    private struct Held {
+        let first: HeldFirstChunk
+        let number: Int
+    }
+
+    /// A call of another chunk, without its bytes.
+    private struct Waiting {
+        let call: Call
+        let place: HeldCalls.Place
+    }
+
+    private struct State {
+        var counts: [GuidKey: Int] = [:]
+        var held: [GuidKey: Held] = [:]
+        var waiting: [GuidKey: [Waiting]] = [:]
+        var lastNumber = 0
+    }
+
+    private let state: Locked<State> = Locked(State())
+
+    /// A request begins; it ends when its call is about to be answered.
+    func begin(_ key: GuidKey, _ call: Call) {
+        state.withLock { $0.counts[key, default: 0] += 1 }
+        call.beforeAnswer { [state] in
+            state.withLock { state in
+                let count = state.counts[key]! - 1
+                state.counts[key] = count > 0 ? count : nil
+            }
+        }
+    }
+
+    /// Whether more than one request of a guid is under way.
+    func overlap(_ key: GuidKey) -> Bool {
+        state.withLock { $0.counts[key] ?? 0 > 1 }
+    }
+
+    /// What becomes of a first chunk.
+    enum Holding {
+        /// It is held, under a number; the one of the same guid that was held before is to be answered now.
+        case held(Int, before: HeldFirstChunk?)
+        /// Others wait for it: it goes on.
+        case awaited
+        /// It cannot be held.
+        case noPlace
+    }
+
+    /// Holds a first chunk until another one of its guid comes.
+    func hold(_ first: HeldFirstChunk) -> Holding {
+        let key = GuidKey(first.request)
+        return state.withLock { state in
+            if state.waiting[key] != nil { return .awaited }
+            guard first.place != nil else { return .noPlace }
+            let before = state.held[key]
+            state.lastNumber += 1
+            state.held[key] = Held(first: first, number: state.lastNumber)
+            return .held(state.lastNumber, before: before?.first)
+        }
+    }
+
+    /// Lets a call of another chunk wait for the first one. Returns `false` if that is held already.
+    func wait(_ key: GuidKey, _ call: Call, _ place: HeldCalls.Place) -> Bool {
+        state.withLock { state in
+            guard state.held[key] == nil else { return false }
+            state.waiting[key, default: []].append(Waiting(call: call, place: place))
+            return true
+        }
+    }
+
+    /// Takes the calls that wait for the first chunk.
+    ///
+    /// - Parameter call: only this one.
+    func takeWaiting(_ key: GuidKey, _ call: Call? = nil) -> [Call] {
+        state.withLock { state in
+            let all = state.waiting.removeValue(forKey: key) ?? []
+            let left = all.filter { call != nil && $0.call !== call }
+            if !left.isEmpty { state.waiting[key] = left }
+            return all.map(\.call).filter { call == nil || $0 === call }
+        }
+    }
+
+    /// Takes the first chunk that is held of a request's guid.
+    func takeHeld(of request: UploadRequest) -> HeldFirstChunk? {
+        let key = GuidKey(request)
+        return state.withLock { $0.held.removeValue(forKey: key)?.first }
+    }
+
+    /// Takes the first chunk with this number, `nil` if it is held no more.
+    func takeHeld(_ number: Int) -> HeldFirstChunk? {
+        state.withLock { state in
+            guard let key = state.held.first(where: { $0.value.number == number })?.key else { return nil }
+            return state.held.removeValue(forKey: key)?.first
+        }
+    }
+}

@@ -1,0 +1,360 @@
+import ChunkStore
+import Dispatch
+import Glibc
+import Model
+
+/// upload_file: parse, check, store, decide, reply.
+extension IntakeService {
+    func uploadFile(_ call: Call) throws(Failure) {
+        let form: RequestForm
+        do throws(Failure) {
+            form = try readForm(call)
+        } catch {
+            // Of which upload it is, nobody knows.
+            throw error.whereChunksAre
+        }
+        let chunk = SentChunk(form, owner: call.owner, settings: call.settings)
+        if let chunk { guidRequests.begin(chunk.key, call) }
+        let request: UploadRequest
+        do throws(Failure) {
+            request = try UploadRequest(form, owner: call.owner, settings: call.settings)
+        } catch {
+            throw chunk.map { refuseIfFinal($0, call, error) } ?? error
+        }
+        call.note(request)
+        guard let content = form.content else { throw .missingFile }
+        let other = try otherContent(request, content)
+        join(request)
+        try process(request, content, call, other: other)
+    }
+
+    /// Stores and answers a checked request.
+    ///
+    /// - Parameters:
+    ///   - other: what its file is, if that is no video.
+    ///   - isJoined: it was held until another chunk came.
+    ///   - roomAttempt: how often it has waited for room, without a thread.
+    ///   - place: that it has had for this.
+    func process(
+        _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false,
+        roomAttempt: Int = 0, place: HeldCalls.Place? = nil
+    ) throws(Failure) {
+        do throws(Failure) {
+            // An upload that ends in another process meanwhile is looked up again.
+            for attempt in 0..<3 {
+                switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
+                case .sealed(let video):
+                    return call.answer(request, complete: video, isRepeated: true)
+                case .unfinished(let upload):
+                    if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
+                    if try take(request, content, in: upload, call) { return }
+                case .refused(let refusal):
+                    return try hold(request, content, call, other: other, refusal)
+                case .awaitsFirst(let refusal, let overlaps):
+                    return try awaitFirst(request, call, refusal, overlaps: overlaps)
+                case .awaitsRoom:
+                    guard roomAttempt < Self.roomAttempts, let place = place ?? heldBodies.place(for: call.client)
+                    else {
+                        throw .diskFullForNow
+                    }
+                    DispatchQueue.global().asyncAfter(deadline: .now() + Self.roomPause) {
+                        do throws(Failure) {
+                            try self.process(
+                                request, content, call, other: other, isJoined: isJoined, roomAttempt: roomAttempt + 1,
+                                place: place)
+                        } catch {
+                            call.answer(error)
+                        }
+                    }
+                    return
+                }
+            }
+            throw .notStored(cause: "the upload ended in another process")
+        } catch {
+            throw refuseIfFinal(SentChunk(request), call, error)
+        }
+    }
+
+    /// Stores the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of requests,
+    /// which are there for all clients.
+    private func takeAside(
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
+    ) throws(Failure) {
+        guard let place = heldBodies.place(for: call.client) else {
+            upload.end()
+            throw .inDoubt
+        }
+        answer(call, .inDoubt, after: call.settings.completionTime)
+        completions.submit(client: call.client.description) {
+            defer { withExtendedLifetime(place) {} }
+            do throws(Failure) {
+                if try self.take(request, content, in: upload, call) { return }
+                throw .notStored(cause: "the upload ended in another process")
+            } catch {
+                call.answer(self.refuseIfFinal(SentChunk(request), call, error))
+            }
+        }
+    }
+
+    /// Answers a call that still waits when the time, in seconds, is over. What it has begun goes on.
+    func answer(_ call: Call, _ failure: Failure, after seconds: Double) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak call] in call?.answer(failure) }
+    }
+
+    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
+    private func take(
+        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
+    ) throws(Failure) -> Bool {
+        let hadChunks = upload.hasChunks
+        do throws(Failure) {
+            switch try store(request, content, in: upload, call) {
+            case .stored:
+                proceedInStep(upload, call, request)
+            case .over(let outcome):
+                upload.end()
+                answer(call, request, outcome)
+            case .endedElsewhere:
+                settle(upload)
+                upload.end()
+                return false
+            }
+            return true
+        } catch {
+            completeForOthers(upload)
+            upload.end()
+            discardIfEmpty(upload)
+            throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
+        }
+    }
+
+    /// What the file is that a first chunk begins; `nil` if it may be a video.
+    private func otherContent(_ request: UploadRequest, _ content: Content) throws(Failure) -> OtherContent? {
+        guard request.chunk == 0 else { return nil }
+        let head = FileHead(try storing(content.prefix(FileHead.length)))
+        // The first chunk of several may be shorter than what decides; the completion looks again.
+        guard head.container == nil, head.isWhole || request.chunks <= 1 else { return nil }
+        return OtherContent(head)
+    }
+}
+
+// MARK: - Which upload
+
+extension IntakeService {
+    private enum Beginning {
+        case unfinished(ActiveUpload)
+        case sealed(Video)
+        /// It may be held, to see whether its page begins anew.
+        case refused(Refusal)
+        /// Its page may be beginning anew with the first chunk, which is not there yet.
+        case awaitsFirst(Refusal, overlaps: Bool)
+        /// Room for it is on its way off the disk.
+        case awaitsRoom
+    }
+
+    /// Finds or makes the upload that a request belongs to.
+    ///
+    /// - Parameter attempt: 0 for the first look. A refusal that came meanwhile is for this very request.
+    private func begin(
+        _ request: UploadRequest, _ call: Call, other: OtherContent?, attempt: Int, isJoined: Bool
+    ) throws(Failure) -> Beginning {
+        let settings = call.settings
+        if let other {
+            // Nothing will follow a whole file that is no video, so it needs no state.
+            if request.chunks <= 1 { throw .container(other) }
+        } else if let upload = uploads.begin(request.key, guid: request.guid) {
+            return .unfinished(upload)
+        }
+        let beginsAnew = attempt == 0
+        let overlaps = guidRequests.overlap(GuidKey(request))
+        func currentTerms() throws(Failure) -> UploadTerms {
+            UploadTerms(
+                client: call.client, limits: settings.uploadLimits, room: try diskRoom(\.forUploads),
+                beginsAnew: beginsAnew, chunk: request.chunk, overlaps: overlaps, isJoined: isJoined,
+                refusal: other.map { Failure.container($0).recorded },
+                permit: recordRate.permit(for: call.client))
+        }
+        func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
+            let mayBegin = refusal.hasFirst && beginsAnew && other == nil && !isJoined
+            if request.chunk == 0 {
+                if mayBegin, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
+            } else if mayBegin, refusedGuids.isCounted(request, refusal) {
+                return .awaitsFirst(refusal, overlaps: overlaps || refusal.overlaps)
+            } else {
+                refusedGuids.count(request, refusal)
+                // A first one that waits cannot begin anew without it.
+                if let first = guidRequests.takeHeld(of: request) { first.call.answer(.kept(refusal, settings)) }
+            }
+            throw .kept(refusal, settings)
+        }
+        func start(on terms: UploadTerms) throws(Failure) -> UploadStart {
+            do throws(Failure) {
+                return try recording(
+                    catalogue.beginUpload(
+                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                        terms: terms, expiry: expiry))
+            } catch {
+                throw error.whereChunksAre
+            }
+        }
+        let terms = try currentTerms()
+        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
+        switch try start(on: terms) {
+        case .sealed(let video):
+            return .sealed(video)
+        case .otherChunkSize:
+            throw .length
+        case .unplaced:
+            throw .unplaced
+        case .refused(let refusal, let expired):
+            let failure = Failure.kept(refusal, settings)
+            drop(GuidKey(request), failure)
+            retire(expired, other == nil ? .expired : failure)
+            if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
+            return try kept(refusal)
+        case .awaitsRoom(let expired):
+            retire(expired, .expired)
+            return .awaitsRoom
+        case .unfinished(let record, let expired, let left):
+            promisedBytes.forget()
+            retire(expired, .expired, for: call.client)
+            if request.chunk == 0 { refusedGuids.forget(owner: request.owner, md5: request.md5, guid: request.guid) }
+            if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
+            return .unfinished(uploads.begin(record, guid: request.guid))
+        }
+    }
+}
+
+// MARK: - Reply
+
+extension IntakeService {
+    /// Bytes that may wait to be digested or compared before a reply waits for them, and for how many seconds at most.
+    private static let lag = 16 * 1024 * 1024
+    private static let lagPatience = 10.0
+
+    /// Goes on when digest and comparison are not far behind: a page goes no faster than they do. No thread waits for it.
+    private func proceedInStep(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+        // At the end the completion waits. Where the requests that bring the last chunks but one all waited here, they would
+        // then wait for the last one, which their page sends when it has a reply. Where too many wait, another one has to later.
+        guard !upload.isNearlyWhole, let target = upload.currentTarget, let place = held.place(for: call.client) else {
+            return proceed(upload, call, request)
+        }
+        let goOn = { @Sendable in
+            DispatchQueue.global().async {
+                withExtendedLifetime(place) { self.proceed(upload, call, request) }
+            }
+        }
+        if target.digest.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { return }
+        // If both are, the next chunk waits for the other.
+        if target.comparison?.prefix.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) == true { return }
+        proceed(upload, call, request)
+    }
+
+    /// Completes the file, answers, or lets the call wait for another to complete it.
+    private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+        switch upload.decide(call, request, { held.place(for: call.client) }) {
+        case .complete(let number):
+            startCompletion(upload, draft(request, call.settings, of: upload))
+            guard let number else {
+                upload.end()
+                return call.answer(Failure.completing)
+            }
+            // Most are done by then, and nothing of them is kept.
+            let time = call.settings.completionTime
+            let soon = min(time, Self.soon)
+            DispatchQueue.global().asyncAfter(deadline: .now() + soon) { [weak upload] in
+                if let upload { self.giveUp(number, of: upload, after: time - soon) }
+            }
+        case .held(let number):
+            let settings = call.settings
+            DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
+                switch upload.expire(number) {
+                case .partial(let held): self.answerPartial(upload, held.call, held.request)
+                case .waits: self.giveUp(number, of: upload, after: settings.completionTime - settings.holdTime)
+                case .over: break
+                }
+            }
+        case .partial:
+            answerPartial(upload, call, request)
+        case .over(let outcome):
+            upload.end()
+            answer(call, request, outcome)
+        }
+    }
+
+    /// Seconds in which a file is complete unless it is large or the disk slow.
+    private static let soon = 1.0
+
+    /// Answers a call that still waits for the completion after so many seconds. It is sent again, and finds the work done.
+    private func giveUp(_ number: Int, of upload: ActiveUpload, after seconds: Double) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + max(0, seconds)) { [weak upload] in
+            guard let upload, let late = upload.giveUp(number) else { return }
+            upload.end()
+            late.call.answer(Failure.completing)
+        }
+    }
+
+    /// Completes a whole upload, which the caller was chosen for, beside the threads of requests.
+    private func startCompletion(_ upload: ActiveUpload, _ draft: VideoDraft) {
+        completions.submit(client: upload.record.client) { _ = self.complete(upload, draft) }
+    }
+
+    private func answerPartial(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+        upload.end()
+        call.answer(call.format.stored(request, videoID: upload.record.videoID))
+        upload.partialReplyWritten()
+    }
+
+    private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {
+        switch outcome {
+        case .complete(let video): call.answer(request, complete: video)
+        case .failed(let failure): call.answer(failure)
+        }
+    }
+
+    /// A request that failed may have kept others from completing the file.
+    private func completeForOthers(_ upload: ActiveUpload) {
+        if let held = upload.takeCompletionForHeld() {
+            startCompletion(upload, draft(held.request, settings, of: upload))
+        }
+    }
+
+    /// Gives an upload up that has ended in another process, and answers who waits for it.
+    func settle(_ upload: ActiveUpload) {
+        uploads.remove(upload)
+        let id = upload.record.id
+        let outcome: ActiveUpload.Outcome
+        if let video = try? catalogue.video(ofUpload: id) {
+            outcome = .complete(video)
+        } else if let states = try? catalogue.states(ofUploads: [id]), states[id] != .open {
+            // Evicted, or its video is deleted already.
+            outcome = .failed(upload.hasChunks ? .expired : .beginsAnew)
+        } else {
+            return
+        }
+        for waiting in upload.finish(outcome) {
+            answer(waiting.call, waiting.request, outcome)
+            upload.end()
+        }
+    }
+
+    /// An upload whose first request failed leaves nothing behind.
+    private func discardIfEmpty(_ upload: ActiveUpload) {
+        guard uploads.removeUnused(upload) else { return }
+        if (try? catalogue.discardEmpty(upload: upload.record.id)) == true {
+            store.removeUpload(upload.record.id)
+        }
+    }
+
+    /// Ends an upload and answers who waited for it.
+    func end(_ upload: ActiveUpload, _ outcome: ActiveUpload.Outcome, reopens: Bool = false) {
+        let held = upload.finish(outcome, reopens: reopens)
+        if !reopens {
+            uploads.remove(upload)
+            store.removeUpload(upload.record.id)
+        }
+        for waiting in held {
+            answer(waiting.call, waiting.request, outcome)
+            upload.end()
+        }
+    }
+}

@@ -1,0 +1,179 @@
+/// An upload's record.
+package struct Upload: Sendable {
+    package enum State: String, Sendable {
+        /// Chunks are missing, or nobody has completed it yet.
+        case open
+        /// Its video is published and recorded.
+        case sealed
+    }
+
+    package let id: Int64
+    package let key: UploadKey
+    package let state: State
+    /// The number its video has, or will have.
+    package let videoID: Int64
+    /// Whose limits it counts for; `""` where clients cannot be told apart.
+    package let client: String
+    /// The owner had the content already when it began.
+    package let isKnown: Bool
+    /// What the video will be called, by the request that began the upload or tried to complete it last.
+    package let draft: VideoDraft
+    /// The boot of the machine in which its chunks were last known to be good, `""` if they are in doubt.
+    package let bootID: String
+    /// How many different chunks it has, and their bytes.
+    package let received: Int
+    package let receivedBytes: Int
+
+    /// So many guids may stand for it. One more takes the place of the oldest.
+    package static let aliasLimit = 64
+
+    /// Whether all of its chunks are there.
+    package var isWhole: Bool { received == max(key.chunks, 1) }
+
+    /// Where its chunks belong.
+    package var layout: ChunkLayout {
+        // Without a chunk size it is one that an older version left and no request can find.
+        ChunkLayout(chunks: max(key.chunks, 1), chunkSize: key.chunkSize ?? key.size ?? 0, size: key.size)
+    }
+
+    package init(
+        id: Int64, key: UploadKey, state: State, videoID: Int64, client: String, isKnown: Bool, draft: VideoDraft,
+        bootID: String, received: Int, receivedBytes: Int
+    ) {
+        self.id = id
+        self.key = key
+        self.state = state
+        self.videoID = videoID
+        self.client = client
+        self.isKnown = isKnown
+        self.draft = draft
+        self.bootID = bootID
+        self.received = received
+        self.receivedBytes = receivedBytes
+    }
+}
+
+/// An upload that is forgotten and may have bytes in the store.
+package struct ExpiredUpload: Equatable, Sendable {
+    package let id: Int64
+    /// What its video's file was to be called.
+    package let path: String
+    /// Its bytes that the catalogue counts as on their way off the disk, until `noteRemoved`.
+    package let bytes: Int
+    /// Whose it was, if it gave way to another client's.
+    package let evictedClient: String?
+
+    package var isEvicted: Bool { evictedClient != nil }
+
+    package init(id: Int64, path: String, bytes: Int = 0, evictedClient: String? = nil) {
+        self.id = id
+        self.path = path
+        self.bytes = bytes
+        self.evictedClient = evictedClient
+    }
+}
+
+/// What `Catalogue.expireUploads` found.
+package struct ExpiredUploads: Sendable {
+    package let unfinished: [ExpiredUpload]
+    /// There may be more of either kind, which another call finds.
+    package let isPart: Bool
+    /// How many finished ones, whose guids are no aliases any more.
+    package let sealed: Int
+
+    package init(
+        unfinished: [ExpiredUpload], isPart: Bool, sealed: Int
+    ) {
+        self.unfinished = unfinished
+        self.isPart = isPart
+        self.sealed = sealed
+    }
+}
+
+/// What `Catalogue.beginUpload` found or made.
+package enum UploadStart: Sendable {
+    /// An unfinished upload. `expired` lists uploads that made way and may have bytes in the store; `left` those of the same
+    /// file, with chunks of another length, that the guid is no alias of any more.
+    case unfinished(Upload, expired: [ExpiredUpload], left: [Int64])
+    /// The guid's upload is complete.
+    case sealed(Video)
+    /// The guid has chunks of another length in an upload of the same file, and this one is not its first.
+    case otherChunkSize
+    /// The last chunk of a file of unknown size, of which no other chunk is recorded.
+    case unplaced
+    /// The guid is refused. `expired` as above.
+    case refused(Refusal, expired: [ExpiredUpload] = [])
+    /// There is no room for a new upload yet: what gave way, or is over, is still on its way off the disk. `expired` as above.
+    case awaitsRoom(expired: [ExpiredUpload])
+}
+
+/// What `Catalogue.makeRoom` did.
+package enum RoomMade: Sendable {
+    /// There is room. `expired` lists uploads that made way and may have bytes in the store.
+    case made(expired: [ExpiredUpload])
+    /// There is none, and none can be taken. Or not yet, where `comesFree`.
+    case none(Admission.Refusal, hasChunks: Bool, comesFree: Bool)
+}
+
+/// What `Catalogue.seal` did.
+package enum Sealing: Sendable {
+    /// The upload is a video, by this call or an earlier one. `others` are uploads that have become the same video, and may
+    /// have bytes in the store.
+    case sealed(Video, others: [ExpiredUpload])
+    /// The upload is gone.
+    case gone
+    /// There are files of the same content with which it was not compared.
+    case unknownFiles
+    /// The path is no video's any more, or its file is not there: the upload needs another one.
+    case pathLost
+}
+
+/// A file or a directory that no record points to any more: about to be removed, and no video's path until it is.
+package struct Garbage: Equatable, Sendable {
+    package let id: Int64
+    /// Relative to the store; what was there may be gone.
+    package let path: String
+
+    package init(
+        id: Int64, path: String
+    ) {
+        self.id = id
+        self.path = path
+    }
+}
+
+/// A chunk whose bytes are stored.
+package struct StoredChunk: Hashable, Sendable {
+    /// Its number, from 0.
+    package let number: Int
+    /// Bytes.
+    package let length: Int
+    /// The CRC32C of its bytes as they came, `nil` if it was recorded before there were checksums.
+    package let crc32c: UInt32?
+
+    package init(number: Int, length: Int, crc32c: UInt32?) {
+        self.number = number
+        self.length = length
+        self.crc32c = crc32c
+    }
+}
+
+/// A stored chunk, to be recorded.
+package struct ChunkRecord: Sendable {
+    package let upload: Int64
+    /// Whose request brings it.
+    package let guid: String
+    /// Requests of the guid are under way at the same time.
+    package let overlaps: Bool
+    package let chunk: StoredChunk
+    /// Seconds since 1970.
+    package let time: Int64
+
+    package init(upload: Int64, guid: String, overlaps: Bool = false, chunk: StoredChunk, time: Int64) {
+        self.upload = upload
+        self.guid = guid
+        self.overlaps = overlaps
+        self.chunk = chunk
+        self.time = time
+    }
+}

@@ -1,0 +1,324 @@
+import Model
+import Catalogue
+import GRDB
+import Glibc
+import Synchronization
+import System
+
+/// The catalogue in one SQLite file, in WAL mode.
+///
+/// A commit survives the death of any process; `write(durably: true)` makes it survive power loss as well.
+/// https://sqlite.org/pragma.html#pragma_synchronous
+///
+/// On a full disk `adding` is refused before anything is written, and `deleting` goes on with what the ballast gives back.
+package final class SQLiteCatalogue: Catalogue {
+    let pool: DatabasePool
+    let queuesJobs: Bool
+    private let writesEventsNow: Atomic<Bool>
+    private let ballast: Ballast
+    private let hasRoom: @Sendable () -> Bool
+    private let machine: MachineClock
+    /// As it was at the start; it runs with the machine.
+    private let uploadClock: UploadClock
+
+    private let logLimit: Int
+    /// The schema that it had before it was opened here, if it was an older one.
+    package let olderSchema: Int?
+
+    /// Bytes of the log that stay once all of it is in the database.
+    private static let logKept = 16 << 20
+
+    /// Connections that read at the same time.
+    private static let readers = 4
+    /// Bytes that a connection keeps of the database.
+    private static let cacheSize = 2_048_000
+
+    /// Bytes of memory that its connections use at most, the one that writes included.
+    package static let memoryLimit = (readers + 1) * cacheSize
+    /// Descriptors that its connections use at most: each has the database and the log, and they share an index.
+    package static let descriptorLimit = 2 * (readers + 1) + 1
+
+    /// The version of the tables.
+    package static let schemaVersion = Schema.version
+
+    /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
+    ///
+    /// - Parameters:
+    ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
+    ///     that were given out before.
+    ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
+    ///   - writesEvents: as `setWritesEvents` has it.
+    ///   - machine: what `clock` follows.
+    ///   - logLimit: bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell
+    ///     that was left open, for example; behind this nothing is added until that ends.
+    ///   - trace: is told of each statement that runs.
+    ///   - hasRoom: whether anything may be added; asked often.
+    package init(
+        path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
+        machine: MachineClock = .system, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
+        hasRoom: @escaping @Sendable () -> Bool = { true }
+    ) throws(CatalogueError) {
+        self.queuesJobs = queuesJobs
+        writesEventsNow = Atomic(writesEvents)
+        ballast = Ballast(directory: Self.directory(of: path))
+        self.hasRoom = hasRoom
+        self.machine = machine
+        self.logLimit = logLimit
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = Self.readers
+        configuration.prepareDatabase { db in
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = NORMAL; PRAGMA cache_size = \(-Self.cacheSize / 1024);
+                    PRAGMA journal_size_limit = \(Self.logKept)
+                    """)
+            if let trace { db.trace { trace($0.description) } }
+        }
+        let lock = Self.lockDirectory(of: path)
+        defer { close(lock) }
+        while true {
+            do {
+                (pool, uploadClock, olderSchema) = try Self.openPool(path, creates: creates, configuration, machine)
+                return
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
+                throw CatalogueError(.failed, "\(path) cannot be written")
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB {
+                throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
+            } catch {
+                // The files beside the database need room too.
+                let failure = Self.failure(error, in: path)
+                guard failure.reason == .diskFull, ballast.giveBack() else { throw failure }
+            }
+        }
+    }
+
+    /// A sentence about what opening it has changed; `nil` if nothing.
+    package var upgrade: String? {
+        olderSchema.map {
+            "the catalogue had schema \($0) and has schema \(Schema.version) now; \(pool.path).schema-\($0).backup is a copy "
+                + "of before"
+        }
+    }
+
+    private static func openPool(
+        _ path: String, creates: Bool, _ configuration: Configuration, _ machine: MachineClock
+    ) throws -> (DatabasePool, UploadClock, olderSchema: Int?) {
+        if creates { try create(path) }
+        guard access(path, F_OK) == 0 else {
+            throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
+        }
+        let pool = try DatabasePool(path: path, configuration: configuration)
+        guard try pool.read({ try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") }) != 0 else {
+            throw CatalogueError(.incompatible, "\(path) is empty; restore it from a backup")
+        }
+        guard try pool.read({ try !Schema.migrator.hasBeenSuperseded($0) }) else {
+            throw CatalogueError(
+                .incompatible, "\(path) was written by a later version of video-intake; run that version")
+        }
+        let olderSchema = try keepOlderSchema(pool)
+        try Schema.migrator.migrate(pool)
+        // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
+        let clock = try pool.write { db in
+            try touch(db)
+            return try db.runningClock(on: machine)
+        }
+        return (pool, clock, olderSchema)
+    }
+
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
+    ///
+    /// It replaces an earlier copy: after a way back to that the catalogue has changed.
+    ///
+    /// - Returns: the schema that it has; `nil` if it is this program's.
+    private static func keepOlderSchema(_ pool: DatabasePool) throws -> Int? {
+        let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
+        guard let old = applied.max(), old < Schema.version else { return nil }
+        let copy = "\(pool.path).schema-\(old).backup"
+        do {
+            _ = try CatalogueCopy(of: pool, at: copy)
+        } catch {
+            throw CatalogueError(
+                error.reason, "\(error); without a copy it stays at schema \(old), which this program cannot use")
+        }
+        return old
+    }
+
+    /// Makes an empty catalogue, whole or not at all, if there is no file.
+    private static func create(_ path: String) throws {
+        guard access(path, F_OK) != 0, errno == ENOENT else { return }
+        let new = path + ".new"
+        for leftover in [new, new + "-journal"] { unlink(leftover) }
+        let queue = try DatabaseQueue(path: new)
+        try Schema.migrator.migrate(queue)
+        try queue.close()
+        defer { unlink(new) }
+        // Not a rename, which would replace one that a restore has made meanwhile.
+        guard link(new, path) == 0 || errno == EEXIST else {
+            throw CatalogueError(.failed, "cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+        try CatalogueCopy.sync(directory(of: path))
+    }
+
+    static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    }
+
+    /// Waits until no other process opens a catalogue in this directory, and keeps others from it until the result is closed.
+    ///
+    /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
+    /// for its turn to change the journal mode, and a migration looks at the schema before it has the turn to write.
+    private static func lockDirectory(of path: String) -> Int32 {
+        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // Without a directory SQLite has the error to tell.
+        while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+        return descriptor
+    }
+
+    package func setWritesEvents(_ writesEvents: Bool) { writesEventsNow.store(writesEvents, ordering: .relaxed) }
+
+    var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
+
+    package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
+
+    package var clock: Int64 { uploadClock.now(machine) }
+
+    package func keepClock(isDryRun: Bool) throws(CatalogueError) -> Int64 {
+        let machine = machine
+        if isDryRun { return try read { db in try db.keptClock() ?? uploadClock }.steadyTime(machine) }
+        return try deleting { db in
+            let clock = try (db.keptClock() ?? uploadClock).kept(on: machine)
+            try db.setFact("clock", clock.text)
+            return clock.steadyTime(machine)
+        }
+    }
+
+    /// Writes and changes nothing.
+    private static func touch(_ db: Database) throws {
+        try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
+    }
+
+    /// Runs a read in its own snapshot.
+    func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        do { return try pool.read(body) } catch { throw Self.failure(error, in: pool.path) }
+    }
+
+    /// Runs a transaction that makes the catalogue grow by what a client asked for, if there is room for more.
+    ///
+    /// - Throws: `diskFull` where the reserve is reached.
+    func adding<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        try checkRoom()
+        return try write(durably: durably, body)
+    }
+
+    /// Runs a transaction that removes something, or that an operator needs in order to make room: also on a full disk.
+    func deleting<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+        while true {
+            do throws(CatalogueError) {
+                return try write(durably: durably, body)
+            } catch  where error.reason == .diskFull && ballast.giveBack() {}
+        }
+    }
+
+    func checkRoom() throws(CatalogueError) {
+        guard hasRoom() else { throw CatalogueError(.diskFull, "the reserve is reached") }
+        try checkLog()
+    }
+
+    /// Checks that the log of changes is not longer than it may be.
+    func checkLog() throws(CatalogueError) {
+        var status = stat()
+        guard stat(pool.path + "-wal", &status) == 0, status.st_size > off_t(logLimit) else { return }
+        // Only a commit would try it otherwise, and none comes.
+        let isEmptied = try write(inTransaction: false) { db in
+            let result = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")!
+            return result[1] as Int == result[2] as Int
+        }
+        if isEmptied { return }
+        throw CatalogueError(
+            .failed, "\(pool.path)-wal has \(status.st_size) bytes: a reader has kept the catalogue open for long")
+    }
+
+    /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
+    func write<Result>(
+        durably: Bool = false, inTransaction: Bool = true, _ body: (Database) throws -> Result
+    ) throws(CatalogueError) -> Result {
+        do {
+            guard inTransaction else { return try pool.writeWithoutTransaction(body) }
+            guard durably else { return try pool.write(body) }
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                defer { try? db.execute(sql: "PRAGMA synchronous = NORMAL") }
+                var result: Result?
+                try db.inTransaction(.immediate) {
+                    result = try body(db)
+                    return .commit
+                }
+                return result!
+            }
+        } catch {
+            throw Self.failure(error, in: pool.path)
+        }
+    }
+
+    /// - Parameter path: of the database that it was with, if that is known.
+    static func failure(_ error: any Error, in path: String? = nil) -> CatalogueError {
+        if let error = error as? CatalogueError { return error }
+        let code = (error as? DatabaseError)?.extendedResultCode
+        let isFull =
+            switch code?.primaryResultCode {
+            case .SQLITE_FULL?: true
+            // Of the files beside the database it says so in other ways.
+            case .SQLITE_IOERR?, .SQLITE_CANTOPEN?: path.map { !hasBlocks(directory(of: $0)) } ?? false
+            default: false
+            }
+        return CatalogueError(
+            isFull ? .diskFull : .failed, String(describing: error),
+            isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
+    }
+
+    /// Whether a file system has room for what SQLite writes at once.
+    private static func hasBlocks(_ directory: String) -> Bool {
+        var space = statvfs()
+        guard statvfs(directory, &space) == 0 else { return true }
+        return UInt64(space.f_bavail) * UInt64(space.f_frsize) >= 256 << 10
+    }
+}
+
+extension Database {
+    /// Runs a statement that is prepared once a connection.
+    func run(_ sql: String, _ arguments: StatementArguments = []) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// The first row that a statement, prepared once a connection, gives.
+    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
+        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// All rows that a statement, prepared once a connection, gives.
+    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    func keptClock() throws -> UploadClock? {
+        try (fact("clock") as String?).flatMap(UploadClock.init(text:))
+    }
+
+    /// The clock of this start of the machine, which its first process sets going.
+    fileprivate func runningClock(on machine: MachineClock) throws -> UploadClock {
+        let kept = try keptClock()
+        let clock = kept?.running(on: machine) ?? UploadClock(machine)
+        if clock != kept { try setFact("clock", clock.text) }
+        return clock
+    }
+
+    /// The next video number: above all that were given out or inserted by SQL.
+    func nextVideoID() throws -> Int64 {
+        try row(
+            """
+            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
+            WHERE name = 'video' RETURNING last
+            """)![0]
+    }
+}

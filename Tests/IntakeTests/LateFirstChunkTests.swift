@@ -1,0 +1,228 @@
+import TestSupport
+import Testing
+import Model
+
+@testable import Intake
+
+/// A refused guid's first chunk that comes again: its page begins anew, or has lost the reply and goes on with the others.
+@Suite struct LateFirstChunkTests {
+    private func page(_ count: Int = 3) -> PageUpload {
+        var page = PageUpload(content: videoBytes(count * 1000 - 1))
+        page.chunkSize = 1000
+        return page
+    }
+
+    private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake-reason"] }
+
+    /// A page whose first chunks were refused while its requests overlapped; there is room now.
+    private func refused(
+        _ page: PageUpload, _ chunks: [Int], at site: InProcessSite, overlapping: Bool = true
+    ) throws {
+        let other = self.page()
+        #expect(try site.send(other.request(0)).code == 2)
+        for chunk in chunks { #expect(reason(try site.send(page.request(chunk))) == "quota") }
+        if overlapping { try site.execute("UPDATE refusal SET overlapped = 1") }
+        for chunk in 1..<3 { _ = try site.send(other.request(chunk)) }
+    }
+
+    private func site() throws -> InProcessSite {
+        try InProcessSite { $0.uploadLimits = UploadLimits(total: 1, perClient: 1) }
+    }
+
+    @Test("no other chunk comes: the first one gets the same refusal, and the guid stays refused")
+    func lostReply() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let start = ContinuousClock.now
+        let late = try site.begin(page.request(0))
+        #expect(late.reply == nil)
+        #expect(reason(try late.wait()) == "quota")
+        #expect(ContinuousClock.now - start >= .seconds(IntakeService.joiningTime * 0.9))
+        #expect(try site.send(page.request(1)).status == 409)
+        #expect(try site.count("upload WHERE state = 'open'") == 0 && site.count("refusal") == 1)
+    }
+
+    @Test("another chunk that was refused comes again too: the page begins anew")
+    func beginsAnew() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let first = try site.begin(page.request(0))
+        #expect(first.reply == nil)
+        #expect(try site.send(page.request(1)).code == 2)
+        #expect(try first.wait().code == 2)
+        #expect(try site.send(page.request(2)).code == 1)
+    }
+
+    @Test("a page that goes on in the middle of its file does not begin anew")
+    func goesOn() throws {
+        let site = try site()
+        let page = page(6)
+        try refused(page, [0, 1, 2], at: site)
+        let first = try site.begin(page.request(0))
+        #expect(first.reply == nil)
+        #expect(reason(try site.send(page.request(3))) == "quota")
+        #expect(reason(try first.wait()) == "quota")
+        #expect(reason(try site.send(page.request(4))) == "quota")
+    }
+
+    @Test("what tells them apart outlasts a restart")
+    func restart() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let other = try site.another()
+        let first = try other.begin(page.request(0))
+        #expect(first.reply == nil)
+        #expect(try other.send(page.request(1)).code == 2)
+        #expect(try first.wait().code == 2)
+    }
+
+    @Test("not held: a page that sends one chunk at a time, one with only the first one refused, one that asks first")
+    func notHeld() throws {
+        for (chunks, overlapping, asks) in [([0, 1, 2], false, false), ([0], true, false), ([0, 1, 2], true, true)] {
+            let site = try site()
+            let page = page()
+            try refused(page, chunks, at: site, overlapping: overlapping)
+            if asks { _ = try site.send(page.chunksRequest()) }
+            let first = try site.begin(page.request(0))
+            #expect(first.reply?.code == 2)
+        }
+    }
+
+    @Test("one first chunk of a guid is held: the one before gets its refusal, and too many of a client are not held")
+    func bounds() throws {
+        let site = try InProcessSite { $0.uploadLimits = UploadLimits(total: 1, perClient: 1) }
+        let pages = (0..<20).map { _ in page() }
+        let other = page()
+        #expect(try site.send(other.request(0)).code == 2)
+        for page in pages { for chunk in [0, 1] { #expect(reason(try site.send(page.request(chunk))) == "quota") } }
+        try site.execute("UPDATE refusal SET overlapped = 1")
+        let before = try site.begin(pages[0].request(0))
+        let held = try pages.map { try site.begin($0.request(0)) }
+        #expect(before.reply.flatMap(reason) == "quota")
+        #expect(held.count { $0.reply == nil } == 16)
+        for exchange in held { #expect(try ["quota", "retry"].contains(reason(exchange.wait()))) }
+    }
+
+    @Test(
+        "a chunk that comes again before the first one waits for it, and is told to come again when that is there",
+        arguments: [true, false])
+    func beforeFirst(overlapping: Bool) throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site, overlapping: overlapping)
+        let others = try [1, 2].map { try site.begin(page.request($0)) }
+        #expect(others.allSatisfy { $0.reply == nil })
+        #expect(try site.send(page.request(0)).code == 2)
+        for exchange in others {
+            let reply = try exchange.wait()
+            #expect(reply.status == 409 && reply.code == -2 && reason(reply) == "retry", "\(reply)")
+        }
+        #expect(try [1, 2].map { try site.send(page.request($0)).code } == [2, 1])
+    }
+
+    @Test("so does one that was stored before the upload expired; one that was not is refused at once")
+    func beforeFirstOfExpired() throws {
+        let site = try site()
+        let page = page(6)
+        for chunk in [0, 1, 3] { #expect(try site.send(page.request(chunk)).code == 2) }
+        site.clock.advance(by: 100_000)
+        #expect(try site.service.sweep().expiredUploads == 1)
+        try site.execute("UPDATE refusal SET overlapped = 1")
+        let refused = try #require(try site.begin(page.request(4)).reply)
+        #expect(refused.status == 200 && reason(refused) == "expired")
+        let second = try site.begin(page.request(1))
+        #expect(second.reply == nil)
+        #expect(try site.send(page.request(0)).code == 2)
+        #expect(try second.wait().status == 409)
+        #expect(try (1..<6).map { try site.send(page.request($0)).code } == [2, 2, 2, 2, 1])
+    }
+
+    @Test("one that waits in vain is told to come again, and the guid stays refused")
+    func withoutFirst() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let start = ContinuousClock.now
+        let reply = try site.send(page.request(2))
+        #expect(reply.status == 409 && reason(reply) == "retry", "\(reply)")
+        #expect(ContinuousClock.now - start >= .seconds(IntakeService.joiningTime * 0.9))
+        #expect(try site.count("refusal") == 1)
+    }
+
+    @Test("so is one of a page that sends several at a time, even if none did so before; else it gets the same refusal")
+    func withoutFirstUnknown() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site, overlapping: false)
+        #expect(reason(try site.send(page.request(2))) == "quota")
+        let both = try [1, 2].map { try site.begin(page.request($0)) }
+        for exchange in both { #expect(try exchange.wait().status == 409) }
+    }
+
+    @Test("chunks that come for the first time are refused at once, in whichever order", arguments: [true, false])
+    func anyOrder(overlapping: Bool) throws {
+        let site = try site()
+        let page = page(6)
+        try refused(page, [0, 4], at: site, overlapping: overlapping)
+        for chunk in [2, 1, 3, 5] {
+            let reply = try #require(try site.begin(page.request(chunk)).reply)
+            #expect(reply.status == 200 && reason(reply) == "quota", "chunk \(chunk): \(reply)")
+        }
+    }
+
+    @Test("a chunk that comes while the first one is let go on is told to come again")
+    func whileJoining() throws {
+        let page = page()
+        let sent: Locked<MemoryExchange?> = Locked(nil)
+        let isArmed = Locked(false)
+        let sender: Locked<InProcessSite?> = Locked(nil)
+        let site = try self.site().another(atStatement: { statement in
+            guard statement.contains("DELETE FROM refusal"), isArmed.withLock({ $0 }),
+                let site = sender.withLock({ $0.take() })
+            else { return }
+            let exchange = try? site.begin(page.request(2))
+            sent.withLock { $0 = exchange }
+        })
+        sender.withLock { $0 = site }
+        try refused(page, [0, 1, 2], at: site)
+        let held = try site.begin(page.request(0))
+        isArmed.withLock { $0 = true }
+        _ = try site.send(page.request(1))
+        let reply = try #require(sent.withLock { $0 }).wait()
+        #expect(reply.status == 409, "\(reply)")
+        #expect(try held.wait().code == 2)
+        #expect(try [1, 2].map { try site.send(page.request($0)).code } == [2, 1])
+    }
+
+    @Test("where no first chunk can be held any more, it is told to come again")
+    func noPlace() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let places = (0..<200).map { site.service.heldBodies.place(for: Client(recorded: "client \($0)")) }
+        let reply = try #require(try site.begin(page.request(0)).reply)
+        #expect(reply.status == 409 && reason(reply) == "retry", "\(reply)")
+        withExtendedLifetime(places) {}
+    }
+
+    @Test("requests of a guid that overlap are noted with its refusal")
+    func overlaps() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1], at: site, overlapping: false)
+        #expect(try site.count("refusal WHERE overlapped") == 0)
+        let slow = try site.exchange(page.request(2))
+        do {
+            let call = Call(slow, .uploadFile, site.service)
+            let form = try site.service.readForm(call)
+            let request = try UploadRequest(form, owner: "", settings: call.settings)
+            site.service.guidRequests.begin(GuidKey(request), call)
+            #expect(try site.send(page.request(1)).status == 409)
+            call.answer(Failure.length)
+        }
+        #expect(try site.count("refusal WHERE overlapped") == 1)
+    }
+}
