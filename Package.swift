@@ -16,23 +16,22 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .systemLibrary(name: "CPlatform"),
         .target(name: "CDigest"),
         .target(name: "CSystem"),
 
-        .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform"]),
-        .target(name: "FormData", dependencies: ["CPlatform"]),
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CSystem", "System"]),
+        .target(name: "FormData", dependencies: ["CSystem"]),
         .target(name: "Model", dependencies: ["System"]),
-        .target(name: "LoadingCache", dependencies: ["CPlatform"]),
-        .target(name: "System", dependencies: ["CPlatform", "CSystem"]),
-        .target(name: "ChunkStore", dependencies: ["CCrypto", "CDigest", "CPlatform", "System"]),
+        .target(name: "LoadingCache", dependencies: ["CSystem"]),
+        .target(name: "System", dependencies: ["CSystem"]),
+        .target(name: "ChunkStore", dependencies: ["CDigest", "CSystem", "System"]),
         .target(name: "Catalogue", dependencies: ["Model"]),
         .target(
             name: "SQLiteCatalogue",
             dependencies: ["Catalogue", "Model", "System", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "Media",
-            dependencies: ["ChunkStore", "CPlatform", "System", .product(name: "Logging", package: "swift-log")]),
+            dependencies: ["ChunkStore", "CSystem", "System", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "Webhooks",
             dependencies: [
@@ -42,9 +41,7 @@ let package = Package(
             name: "Intake",
             dependencies: [
                 "FastCGI", "FormData", "Model", "ChunkStore", "Catalogue", "SQLiteCatalogue", "LoadingCache",
-                "CPlatform",
-                "System",
-                "Media",
+                "System", "Media",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -56,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "CPlatform", "Catalogue", "ChunkStore", "FastCGI", "Intake", "System", "Media", "Model",
+                "CSystem", "Catalogue", "ChunkStore", "FastCGI", "Intake", "System", "Media", "Model",
                 "SQLiteCatalogue",
                 "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -67,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "cache-benchmark",
             dependencies: [
-                "LoadingCache", "CPlatform", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "LoadingCache", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Peers.java"]),
         .executableTarget(
@@ -87,7 +84,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/TestSupport"),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform"]),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CSystem"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),

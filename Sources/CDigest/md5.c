@@ -35,7 +35,8 @@ static inline void transpose(quad words[4], const uint8_t *const bytes[4], size_
         a[q] = (a[q] << shift | a[q] >> (32 - shift)) + b[q];                  \
     }
 
-void vi_md5_update(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[vi_md5_lanes], size_t blocks) {
+// Continues `vi_md5_lanes` digests. state[word * lanes + lane]: the four words of each.
+static void update_lanes(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[vi_md5_lanes], size_t blocks) {
     quad a[quads], b[quads], c[quads], d[quads];
     for (int q = 0; q < quads; q++) {
         a[q] = *(const unaligned_quad *)&state[4 * q];
@@ -68,8 +69,8 @@ void vi_md5_update(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[
     }
 }
 
-// One digest is as fast as the chain of operations from one step's result to the next one's: five in RFC 1321, four here in rounds 2
-// and 3. The barriers keep the compiler from adding in another order, which makes the chain longer.
+// One digest is as fast as the chain of operations from one step's result to the next one's: five in RFC 1321, four here in
+// rounds 2 and 3. The barriers keep the compiler from adding in another order, which makes the chain longer.
 #define IN_ORDER(x) __asm__("" : "+r"(x))
 #define BEGIN(a, word, constant) a += load(bytes + 4 * word) + constant; IN_ORDER(a)
 #define ADD(a, value) a += value; IN_ORDER(a)
@@ -91,7 +92,7 @@ static inline uint32_t load(const uint8_t *bytes) {
     return word;
 }
 
-void vi_md5_update_one(uint32_t state[4], const uint8_t *bytes, size_t blocks) {
+static void update_one(uint32_t state[4], const uint8_t *bytes, size_t blocks) {
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     for (; blocks > 0; blocks--, bytes += 64) {
         uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
@@ -99,4 +100,56 @@ void vi_md5_update_one(uint32_t state[4], const uint8_t *bytes, size_t blocks) {
         a += a0, b += b0, c += c0, d += d0;
     }
     state[0] = a, state[1] = b, state[2] = c, state[3] = d;
+}
+
+void vi_md5_begin(struct vi_md5 *md5) {
+    *md5 = (struct vi_md5){.state = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u}};
+}
+
+void vi_md5_update(struct vi_md5 *md5, const uint8_t *bytes, size_t count) {
+    size_t held = md5->length % vi_md5_block;
+    md5->length += count;
+    if (held > 0) {
+        size_t missing = vi_md5_block - held;
+        if (missing > count) missing = count;
+        if (missing > 0) memcpy(md5->block + held, bytes, missing);
+        if (held + missing < vi_md5_block) return;
+        update_one(md5->state, md5->block, 1);
+        bytes += missing, count -= missing;
+    }
+    update_one(md5->state, bytes, count / vi_md5_block);
+    size_t rest = count % vi_md5_block;
+    if (rest > 0) memcpy(md5->block, bytes + count - rest, rest);
+}
+
+void vi_md5_update_several(struct vi_md5 *md5s, size_t digests, const uint8_t *const *bytes, size_t count) {
+    size_t done = digests > 1 ? count / vi_md5_block * vi_md5_block : 0;
+    for (size_t lane = 0; lane < digests; lane++) {
+        if (md5s[lane].length % vi_md5_block != 0) done = 0;
+    }
+    if (done > 0) {
+        // What the lanes without a digest do is never looked at.
+        uint32_t state[4 * vi_md5_lanes] = {0};
+        const uint8_t *sources[vi_md5_lanes];
+        for (size_t lane = 0; lane < vi_md5_lanes; lane++) sources[lane] = bytes[lane < digests ? lane : 0];
+        for (size_t lane = 0; lane < digests; lane++) {
+            for (int word = 0; word < 4; word++) state[word * vi_md5_lanes + lane] = md5s[lane].state[word];
+        }
+        update_lanes(state, sources, done / vi_md5_block);
+        for (size_t lane = 0; lane < digests; lane++) {
+            for (int word = 0; word < 4; word++) md5s[lane].state[word] = state[word * vi_md5_lanes + lane];
+            md5s[lane].length += done;
+        }
+    }
+    for (size_t lane = 0; lane < digests; lane++) vi_md5_update(&md5s[lane], bytes[lane] + done, count - done);
+}
+
+void vi_md5_end(struct vi_md5 *md5, uint8_t digest[16]) {
+    // A 1 bit, 0 bits up to 8 bytes before the end of a block, and the number of bits before them.
+    static const uint8_t padding[vi_md5_block] = {0x80};
+    uint64_t bits = md5->length * 8;
+    size_t held = md5->length % vi_md5_block, room = vi_md5_block - sizeof bits;
+    vi_md5_update(md5, padding, (held < room ? room : room + vi_md5_block) - held);
+    vi_md5_update(md5, (const uint8_t *)&bits, sizeof bits);
+    memcpy(digest, md5->state, sizeof md5->state);
 }

@@ -1,4 +1,4 @@
-import CPlatform
+import CDigest
 
 /// A running CRC32C: the checksum that is kept beside each chunk, to tell after power loss whether its bytes are there.
 ///
@@ -49,14 +49,12 @@ package struct CRC32C: Sendable {
         }
         var rest = bytes
         while rest.count >= 3 * Self.stride {
-            var registers = (register, UInt32(0), UInt32(0))
-            withUnsafeMutableBytes(of: &registers) {
-                vi_crc32c_three($0.baseAddress!.assumingMemoryBound(to: UInt32.self), rest.baseAddress, Self.stride)
-            }
-            register = Self.overStride(Self.overStride(registers.0) ^ registers.1) ^ registers.2
+            var registers = [register, 0, 0]
+            vi_crc32c_three(&registers, rest.bindMemory(to: UInt8.self).baseAddress, Self.stride)
+            register = Self.overStride(Self.overStride(registers[0]) ^ registers[1]) ^ registers[2]
             rest = UnsafeRawBufferPointer(rebasing: rest[(3 * Self.stride)...])
         }
-        register = vi_crc32c(register, rest.baseAddress, rest.count)
+        register = vi_crc32c(register, rest.bindMemory(to: UInt8.self).baseAddress, rest.count)
     }
 
     /// The checksum of everything so far.

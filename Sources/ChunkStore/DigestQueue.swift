@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Foundation
 import Glibc
 import System
@@ -25,7 +25,7 @@ enum DigestQueue {
     private static let smallestStep = 16 * 1024
 
     private static func work(_ queue: StepQueue<PrefixDigest>) -> Never {
-        _ = pthread_setname_np(pthread_self(), "digest")
+        _ = vi_name_thread(pthread_self(), "digest")
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 4096)
         while true { queue.putBack(step(queue.take(atMost: MD5Digest.lanes), buffer)) }
     }

@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 import System
 
@@ -54,8 +53,7 @@ extension FileChunkStore {
     private func takeTurn() throws(SystemError) -> Descriptor {
         // As videos are opened: RestrictSUIDSGID= of systemd 252 forbids this call.
         let turn = try Descriptor(beneath: directory, "incoming", O_RDONLY | O_DIRECTORY)
-        let number = turn.number
-        _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
+        try turn.lock()
         return turn
     }
 

@@ -1,4 +1,3 @@
-import CPlatform
 import Foundation
 import Glibc
 import System
@@ -165,7 +164,7 @@ extension FileChunkStore {
     /// A file that is gone when it is closed; `nil` if the file system has none such.
     private func makeUnnamedFile(mode: mode_t) throws(SystemError) -> StoredFile? {
         do throws(SystemError) {
-            return StoredFile(try Descriptor(at: incoming, ".", O_RDWR | vi_O_TMPFILE, mode: mode))
+            return StoredFile(try Descriptor(unnamedIn: incoming, mode: mode))
         } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
             return nil
         }

@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Glibc
 import System
 
@@ -53,7 +53,7 @@ package final class StoredFile: Sendable {
     package func allocate(_ range: Range<Int>) throws(SystemError) {
         do throws(SystemError) {
             _ = try SystemError.check("fallocate") {
-                fallocate(descriptor.number, 0, off_t(range.lowerBound), off_t(range.count))
+                vi_allocate(descriptor.number, off_t(range.lowerBound), off_t(range.count))
             }
         } catch  where error.code == EOPNOTSUPP {
         }
@@ -152,7 +152,7 @@ package final class StoredFile: Sendable {
     /// Lets the kernel begin to bring `range` to the medium, so that a later sync has little to wait for.
     package func startSync(of range: Range<Int>) {
         // Only a hint: a sync that matters is checked.
-        vi_start_sync(descriptor.number, off_t(range.lowerBound), off_t(range.count))
+        _ = vi_start_sync(descriptor.number, off_t(range.lowerBound), off_t(range.count))
     }
 
     /// Keeps other processes from writing to `range`, or to all of it and beyond, until `unlock`.

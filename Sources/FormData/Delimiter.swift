@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 
 /// The line between two parts of a multipart body: `[CR] LF "--" boundary`, then `"--"` or `[padding] [CR] LF`.
 ///
@@ -58,8 +58,8 @@ struct Delimiter: Sendable {
     private func occurrence(in bytes: UnsafeRawBufferPointer, from: Int) -> Int? {
         guard let base = bytes.baseAddress, from < bytes.count else { return nil }
         return needle.withUnsafeBytes { needle in
-            let found = memmem(base + from, bytes.count - from, needle.baseAddress, needle.count)
-            return found.map { UnsafeRawPointer($0) - base }
+            let found = vi_memmem(base + from, bytes.count - from, needle.baseAddress, needle.count)
+            return found.map { $0 - base }
         }
     }
 

@@ -76,7 +76,7 @@ package final class SQLiteCatalogue: Catalogue {
             if let trace { db.trace { trace($0.description) } }
         }
         let lock = Self.lockDirectory(of: path)
-        defer { close(lock) }
+        defer { _ = lock }  // locked until here
         while true {
             do {
                 (pool, uploadClock, olderSchema) = try Self.openPool(path, creates: creates, configuration, machine)
@@ -168,10 +168,10 @@ package final class SQLiteCatalogue: Catalogue {
     ///
     /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
     /// for its turn to change the journal mode, and a migration looks at the schema before it has the turn to write.
-    private static func lockDirectory(of path: String) -> Int32 {
-        let descriptor = open(directory(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    private static func lockDirectory(of path: String) -> Descriptor? {
         // Without a directory SQLite has the error to tell.
-        while descriptor >= 0, flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+        guard let descriptor = try? Descriptor(directory: directory(of: path)) else { return nil }
+        try? descriptor.lock()
         return descriptor
     }
 

@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Glibc
 
 /// A child process in a sandbox: the one way in which programs are started. Killed with all it started when this value
@@ -111,7 +111,7 @@ extension ChildProcess {
 
         init() throws(SystemError) {
             var ends: [Int32] = [-1, -1]
-            _ = try SystemError.check("pipe2") { pipe2(&ends, O_CLOEXEC) }
+            _ = try SystemError.check("pipe2") { vi_pipe(&ends) }
             reading = Descriptor(owning: ends[0])
             writing = Descriptor(owning: ends[1])
         }

@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 
 extension Descriptor {
@@ -65,7 +64,7 @@ extension Descriptor {
     private borrowing func directory(_ name: [CChar]) throws(SystemError) -> Descriptor {
         let number = number
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        return Descriptor(owning: try SystemError.check("openat") { vi_openat(number, name, flags, 0) })
+        return Descriptor(owning: try SystemError.check("openat") { openat(number, name, flags, 0) })
     }
 
     /// Removes a name; of a directory nothing is left.

@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Glibc
 
 /// An open file descriptor, closed when the value goes out of scope.
@@ -15,7 +15,9 @@ package struct Descriptor: ~Copyable, Sendable {
     package init(
         at directory: borrowing Descriptor, _ path: String, _ flags: Int32, mode: mode_t = 0
     ) throws(SystemError) {
-        number = try SystemError.check("openat") { vi_openat(directory.number, path, flags | O_NOFOLLOW, mode) }
+        number = try SystemError.check("openat") {
+            openat(directory.number, path, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
     }
 
     /// Opens `path`.
@@ -33,7 +35,13 @@ package struct Descriptor: ~Copyable, Sendable {
         number = try SystemError.check("openat2") { vi_open_beneath(directory.number, path, flags) }
     }
 
+    /// Makes a file without a name on the file system of `directory`, to read and write; it is gone when it is closed.
+    package init(unnamedIn directory: borrowing Descriptor, mode: mode_t) throws(SystemError) {
+        number = try SystemError.check("openat") { vi_open_unnamed(directory.number, mode) }
+    }
+
     deinit {
+        // EINTR too means that Linux has let go of the descriptor: a second try could close another thread's.
         close(number)
     }
 
@@ -44,12 +52,18 @@ package struct Descriptor: ~Copyable, Sendable {
         return status
     }
 
-    /// Takes the lock of the file or directory, `LOCK_EX` or `LOCK_SH`. It goes with the last descriptor of this opening: that of
-    /// a child too, which this process has started and which has not become its program yet. So it is waited for a little.
+    /// Waits for the lock of the file or directory. It goes with the last descriptor of this opening: that of a child too,
+    /// which this process has started and which has not become its program yet.
+    package func lock() throws(SystemError) {
+        _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
+    }
+
+    /// Takes the lock of the file or directory, `LOCK_EX` or `LOCK_SH`.
     ///
-    /// - Returns: `false` if another process has it.
-    package func lock(_ kind: Int32) throws(SystemError) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(1)
+    /// - Parameter patience: how long another process is waited for, whose child may keep it for a moment.
+    /// - Returns: `false` if another process still has it.
+    package func lock(_ kind: Int32 = LOCK_EX, within patience: Duration) throws(SystemError) -> Bool {
+        let deadline = ContinuousClock.now + patience
         while flock(number, kind | LOCK_NB) != 0 {
             guard errno == EWOULDBLOCK || errno == EINTR else { throw SystemError("flock", code: errno) }
             if ContinuousClock.now >= deadline { return false }
@@ -78,7 +92,7 @@ package struct Descriptor: ~Copyable, Sendable {
     /// A directory's names, but `.` and `..`, as they are: each ends with 0 and need not be UTF-8.
     func rawNames() throws(SystemError) -> [[CChar]] {
         // A description of its own: reading moves a position in the directory.
-        let copy = try SystemError.check("openat") { vi_openat(number, ".", O_RDONLY | O_DIRECTORY, 0) }
+        let copy = try SystemError.check("openat") { openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
         guard let stream = fdopendir(copy) else {
             let code = errno
             close(copy)

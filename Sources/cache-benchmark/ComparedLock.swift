@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Glibc
 import LoadingCache
 import Synchronization

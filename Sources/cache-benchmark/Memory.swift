@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import LoadingCache
 
 /// How much memory entries take: a 32-character key and an 8-byte value.

@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import Foundation
 import Glibc
 
@@ -57,9 +57,7 @@ enum ResponderClient {
     }
 
     private static func connect(_ descriptor: Int32, _ path: String) throws(Silence) {
-        var address = sockaddr_un()
-        guard vi_unix_address(&address, path) == 0 else { throw Silence(code: ENAMETOOLONG) }
-        guard vi_unix_connect(descriptor, &address) == 0 else { throw Silence(code: errno) }
+        guard vi_unix_connect(descriptor, path) == 0 else { throw Silence(code: errno) }
     }
 
     /// A whole request without a body. All lengths are below 128, which take one byte.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import CPlatform
+import CSystem
 import ChunkStore
 import Glibc
 import Intake
@@ -68,8 +68,7 @@ struct SelfTest {
         let name = "upload/self-test.transcoded"
         do {
             let turn = try Descriptor(directory: settings.workDirectory)
-            let number = turn.number
-            _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
+            try turn.lock()
             try store.makeDirectories(above: name)
             try transcoder.selfTest(
                 in: settings.workDirectory + "/self-test", publishingAs: store.path(ofPublished: name))
@@ -91,7 +90,7 @@ struct SelfTest {
 
     /// Says what failed, and what is likely to be the cause.
     private static func failed(_ text: String, code: Int32) -> ExitCode {
-        let name = strerrorname_np(code).map { code == 0 ? "" : " (\(String(cString: $0)))" } ?? ""
+        let name = vi_error_name(code).map { code == 0 ? "" : " (\(String(cString: $0)))" } ?? ""
         let cause: String? =
             switch code {
             case ENOSYS where text.hasPrefix("openat2"):

@@ -13,10 +13,22 @@ import Testing
         return (file, directory)
     }
 
-    @Test("md5 of known text")
-    func known() {
-        #expect(md5Hex([]) == "d41d8cd98f00b204e9800998ecf8427e")
-        #expect(md5Hex(Array("message digest".utf8)) == "f96b697d7cb7938d525a2f31aaf161d0")
+    @Test(
+        "md5 of known text, RFC 1321, A.5",
+        arguments: [
+            ("", "d41d8cd98f00b204e9800998ecf8427e"), ("a", "0cc175b9c0f1b6a831c399e269772661"),
+            ("abc", "900150983cd24fb0d6963f7d28e17f72"), ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+            ("abcdefghijklmnopqrstuvwxyz", "c3fcd3d76192e4007dfb496cca67e13b"),
+            (
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+                "d174ab98d277d9f5a5611c2c9f419d9f"
+            ), (String(repeating: "1234567890", count: 8), "57edf4a22be3c955ac49da2e2107b67a"),
+        ])
+    func known(text: String, md5: String) {
+        var digest = MD5Digest()
+        Array(text.utf8).withUnsafeBytes { digest.update($0) }
+        #expect(digest.finish() == md5)
+        #expect(md5Hex(Array(text.utf8)) == md5)
     }
 
     @Test("md5 of every length up to five blocks, in any two pieces, is libcrypto's")

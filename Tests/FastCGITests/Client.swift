@@ -1,5 +1,5 @@
 import CFastCGI
-import CPlatform
+import CSystem
 import Glibc
 
 /// A FastCGI client on a real socket: builds records by hand, so that it can also build wrong ones.
@@ -31,10 +31,7 @@ final class Client: @unchecked Sendable {
 
     init(_ path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_un()
-        guard vi_unix_address(&address, path) == 0, vi_unix_connect(descriptor, &address) == 0 else {
-            throw ClientError(code: errno)
-        }
+        guard vi_unix_connect(descriptor, path) == 0 else { throw ClientError(code: errno) }
         var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -1,5 +1,5 @@
 import CFastCGI
-import CPlatform
+import CSystem
 import Foundation
 import Glibc
 import Testing
@@ -25,9 +25,7 @@ extension FastCGITests {
 
         private func makeStaleSocket() throws {
             let stale = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-            var address = sockaddr_un()
-            try #require(vi_unix_address(&address, path) == 0)
-            try #require(vi_unix_bind(stale, &address) == 0)
+            try #require(vi_unix_bind(stale, path) == 0)
             close(stale)
         }
 
@@ -137,8 +135,8 @@ extension FastCGITests {
             }
             [file, unbound, tcp].forEach { close($0) }
             do {
-                let copy = try takeOver(socket.descriptor.raw)
-                #expect(fcntl(copy.descriptor.raw, F_GETFD) == FD_CLOEXEC)
+                let copy = try takeOver(socket.descriptor.number)
+                #expect(fcntl(copy.descriptor.number, F_GETFD) == FD_CLOEXEC)
             }
             #expect(FileManager.default.fileExists(atPath: path))
             _ = consume socket

@@ -1,4 +1,5 @@
 import CFastCGI
+import CSystem
 import Foundation
 import Synchronization
 import Testing

@@ -76,7 +76,7 @@ extension FastCGITests {
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let path = directory + "/s"
             let parent = try ListeningSocket.bind(path: path)
-            let number = parent.descriptor.raw
+            let number = parent.descriptor.number
 
             func server() throws -> FastCGIServer {
                 let socket = try takeOver(number)
@@ -116,15 +116,15 @@ extension FastCGITests {
             let directory = try temporaryDirectory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let parent = try ListeningSocket.bind(path: directory + "/s")
-            let socket = try takeOver(parent.descriptor.raw)
+            let socket = try takeOver(parent.descriptor.number)
             let server = try FastCGIServer(socket: socket, threads: 4) { echo($0) }
-            _ = fcntl(parent.descriptor.raw, F_SETFL, 0)
+            _ = fcntl(parent.descriptor.number, F_SETFL, 0)
             try server.start()
             for _ in 0..<20 {
                 let client = try Client(directory + "/s")
                 client.send(begin() + parameters(["Q": "x"]) + body([]))
                 #expect(client.reply().text == "Q=x 0 0")
-                _ = fcntl(parent.descriptor.raw, F_SETFL, 0)
+                _ = fcntl(parent.descriptor.number, F_SETFL, 0)
             }
             #expect(server.stop(grace: 5))
         }

@@ -107,7 +107,9 @@ package struct Backup {
         let lock = try Descriptor(directory: unfinished)
         // One that was under way may have ended while its lock was waited for, and has renamed the directory.
         var status = stat()
-        guard try lock.lock(LOCK_EX), try stat(unfinished, &status) == 0 && status.st_ino == lock.status().st_ino else {
+        guard try lock.lock(within: .seconds(1)),
+            try stat(unfinished, &status) == 0 && status.st_ino == lock.status().st_ino
+        else {
             throw BackupError("another backup to \(directory) is under way")
         }
         return lock

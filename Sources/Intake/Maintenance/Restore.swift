@@ -95,7 +95,7 @@ package struct Restore {
     /// The backup, which nobody goes on with meanwhile.
     private func openBackup() throws -> Descriptor {
         let backup = try Descriptor(directory: directory)
-        guard try backup.lock(LOCK_SH) else { throw BackupError("\(directory) is being written") }
+        guard try backup.lock(LOCK_SH, within: .seconds(1)) else { throw BackupError("\(directory) is being written") }
         return backup
     }
 

@@ -1,4 +1,3 @@
-import CPlatform
 import ChunkStore
 import FormData
 import Glibc

@@ -1,4 +1,4 @@
-import CPlatform
+import CSystem
 import ChunkStore
 import Glibc
 import System
@@ -25,7 +25,7 @@ extension Transcoder {
                 try io { () throws(SystemError) in
                     // Only this tells afterwards which of the two is the old one.
                     let mark = try SystemError.check("open") {
-                        vi_openat(AT_FDCWD, "\(path)/\(superseded)", O_WRONLY | O_CREAT, 0o644)
+                        open("\(path)/\(superseded)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
                     }
                     close(mark)
                     _ = try SystemError.check("renameat2") { vi_exchange(workDirectory, path) }

@@ -1,4 +1,3 @@
-import CPlatform
 import ChunkStore
 import Glibc
 import System

@@ -1,6 +1,6 @@
-import CFastCGI
-import CPlatform
+import CSystem
 import Glibc
+import System
 
 /// One accepting thread: accepts a connection, lets the handler serve it, accepts the next.
 ///
@@ -18,26 +18,24 @@ final class Worker {
     /// Waits on `socket` and on the eventfd `stop`, which stay open until `run` has told the server of its end.
     init(
         server: FastCGIServer, socket: Int32, isShared: Bool, stop: Int32, token: consuming RunningCount.Token
-    ) throws(FastCGIServerError) {
+    ) throws(SystemError) {
         self.server = server
         self.socket = socket
         self.isShared = isShared
         self.stop = stop
         self.token = consume token
-        let number = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard number >= 0 else { throw .system(call: "epoll_create1", code: errno) }
-        epoll = Descriptor(number)
+        let number = try SystemError.check("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
+        epoll = Descriptor(owning: number)
+        headFile = try HeadFile()
         // Exclusive: a connection wakes one of the threads that wait, not all of them. On a shared socket that one may
         // be about to end, and the successor's threads would not hear of the connection before the next one comes.
-        guard vi_epoll_add(number, stop, VI_EPOLLIN) == 0,
-            vi_epoll_add(number, socket, isShared ? VI_EPOLLIN : VI_EPOLLIN | VI_EPOLLEXCLUSIVE) == 0
-        else { throw .system(call: "epoll_ctl", code: errno) }
-        guard let file = HeadFile() else { throw .system(call: "memfd_create", code: errno) }
-        headFile = consume file
+        for (descriptor, isExclusive) in [(stop, false), (socket, !isShared)] {
+            _ = try SystemError.check("epoll_ctl") { vi_epoll_add(number, descriptor, isExclusive ? 1 : 0) }
+        }
     }
 
     /// Starts a thread which does `run`.
-    func startThread(name: String) throws(FastCGIServerError) {
+    func startThread(name: String) throws(SystemError) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -51,9 +49,9 @@ final class Worker {
         }
         guard code == 0 else {
             worker.release()
-            throw .system(call: "pthread_create", code: code)
+            throw SystemError("pthread_create", code: code)
         }
-        _ = pthread_setname_np(thread, name)
+        _ = vi_name_thread(thread, name)
     }
 
     fileprivate func run() {
@@ -86,18 +84,13 @@ final class Worker {
             case .accepted(let connection): return connection
             case .nobody:
                 if isStopping { return nil }
-                waitForEvent(epoll)
+                _ = vi_epoll_wait_one(epoll.number, -1)
             case .exhausted:
                 if isStopping { return nil }
                 // No spinning while the connection that cannot be accepted keeps the socket readable.
                 waitForStop(milliseconds: 50)
             }
         }
-    }
-
-    private func waitForEvent(_ epoll: borrowing Descriptor) {
-        var descriptor: Int32 = -1
-        _ = vi_epoll_wait_one(epoll.raw, &descriptor, -1)
     }
 
     private func waitForStop(milliseconds: Int32) {

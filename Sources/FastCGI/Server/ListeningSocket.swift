@@ -1,6 +1,7 @@
 import CFastCGI
-import CPlatform
+import CSystem
 import Glibc
+import System
 
 /// A unix stream socket that waits for connections, closed when the value ends.
 ///
@@ -26,20 +27,19 @@ package struct ListeningSocket: ~Copyable, Sendable {
     ///
     /// - Parameter backlog: connections that may wait to be accepted; the kernel's net.core.somaxconn limits it.
     package static func bind(path: String, backlog: Int32 = 4096) throws(ListeningSocketError) -> ListeningSocket {
-        var address = sockaddr_un()
-        guard !path.utf8.contains(0), vi_unix_address(&address, path) == 0 else { throw .unusablePath(path) }
+        guard 1...vi_unix_path_limit ~= path.utf8.count, !path.utf8.contains(0) else { throw .unusablePath(path) }
         let directory = try lockDirectory(of: path)
-        try removeStale(path, &address)
+        try removeStale(path)
 
         let descriptor = try newSocket(path)
         // bind(2) creates the file with the mode of the socket's own inode less the umask, so it is never more open
         // than 0660; the chmod then gives back what the umask took. net/unix/af_unix.c, unix_bind_bsd().
-        try check("fchmod", path, fchmod(descriptor.raw, 0o660))
-        try check("bind", path, vi_unix_bind(descriptor.raw, &address))
+        try check("fchmod", path, fchmod(descriptor.number, 0o660))
+        try check("bind", path, vi_unix_bind(descriptor.number, path))
         guard let file = SocketFile(path: path) else { throw .system(call: "bind", path: path, code: ENOENT) }
         let socket = ListeningSocket(descriptor: descriptor, file: file)
         try check("chmod", path, chmod(path, 0o660))
-        try check("listen", path, listen(socket.descriptor.raw, backlog))
+        try check("listen", path, listen(socket.descriptor.number, backlog))
         _ = directory  // locked until here
         return socket
     }
@@ -75,9 +75,9 @@ package struct ListeningSocket: ~Copyable, Sendable {
         guard getsockopt(number, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0, domain == AF_UNIX,
             getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens != 0
         else { return nil }
-        let copy = vi_fcntl(number, F_DUPFD_CLOEXEC, 3)
+        let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { return nil }
-        self.init(descriptor: Descriptor(copy), file: nil)
+        self.init(descriptor: Descriptor(owning: copy), file: nil)
     }
 
     private static func variable(_ name: String) -> String? {
@@ -88,30 +88,23 @@ package struct ListeningSocket: ~Copyable, Sendable {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let number = socket(AF_UNIX, type, 0)
         try check("socket", path, number)
-        return Descriptor(number)
+        return Descriptor(owning: number)
     }
 
     /// Without the lock a process could take the socket that another has bound but not yet listens on for a stale one.
     private static func lockDirectory(of path: String) throws(ListeningSocketError) -> Descriptor {
         let slash = path.lastIndex(of: "/")
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let number = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try check("open", directory, number)
-        let descriptor = Descriptor(number)
-        let deadline = Deadline(after: 2)
-        while flock(descriptor.raw, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else {
-                throw .system(call: "flock", path: directory, code: errno)
-            }
-            if deadline.isOver { throw .inUse(path: path) }
-            _ = usleep(10_000)
+        do throws(SystemError) {
+            let descriptor = try Descriptor(directory: directory)
+            if try descriptor.lock(within: .seconds(2)) { return descriptor }
+        } catch {
+            throw .system(call: error.operation, path: directory, code: error.code)
         }
-        return descriptor
+        throw .inUse(path: path)
     }
 
-    private static func removeStale(
-        _ path: String, _ address: inout sockaddr_un
-    ) throws(ListeningSocketError) {
+    private static func removeStale(_ path: String) throws(ListeningSocketError) {
         var status = stat()
         if lstat(path, &status) != 0 {
             if errno == ENOENT { return }
@@ -120,7 +113,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path: path) }
         let probe = try newSocket(path)
         // EAGAIN: somebody listens and the backlog is full.
-        if vi_unix_connect(probe.raw, &address) == 0 || errno == EAGAIN { throw .inUse(path: path) }
+        if vi_unix_connect(probe.number, path) == 0 || errno == EAGAIN { throw .inUse(path: path) }
         guard errno == ECONNREFUSED else { throw .system(call: "connect", path: path, code: errno) }
         try check("unlink", path, unlink(path))
     }
@@ -129,5 +122,50 @@ package struct ListeningSocket: ~Copyable, Sendable {
         _ call: String, _ path: String, _ result: Int32
     ) throws(ListeningSocketError) {
         if result < 0 { throw .system(call: call, path: path, code: errno) }
+    }
+}
+
+/// The file that a unix socket is bound to, known by device and inode.
+struct SocketFile: Sendable {
+    let path: String
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Takes the socket that is at `path` now. Nil if none is.
+    init?(path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        self.path = path
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// Deletes the file unless another one has taken its place. Does no harm when repeated.
+    func remove() {
+        guard let now = SocketFile(path: path), now.device == device, now.inode == inode else { return }
+        _ = unlink(path)
+    }
+}
+
+/// Why no listening socket could be made.
+package enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The path is empty, has a NUL in it or is longer than 107 bytes.
+    case unusablePath(String)
+    /// Another process listens on the path or is just starting to.
+    case inUse(path: String)
+    /// Something other than a socket is there. It was left alone.
+    case notASocket(path: String)
+    /// A system call failed with this `errno`.
+    case system(call: String, path: String, code: Int32)
+
+    /// One sentence for whoever started the program.
+    package var description: String {
+        switch self {
+        case .unusablePath(let path):
+            "the socket's path must have 1 to 107 bytes: \"\(path)\" has \(path.utf8.count)"
+        case .inUse(let path): "\(path) is in use by another process"
+        case .notASocket(let path): "\(path) exists and is not a socket"
+        case .system(let call, let path, let code): "\(path): \(call): \(String(cString: strerror(code)))"
+        }
     }
 }

@@ -1,6 +1,7 @@
-import CFastCGI
+import CSystem
 import Glibc
 import Synchronization
+import System
 
 /// Serves FastCGI requests on a listening socket with a fixed number of threads of its own.
 ///
@@ -42,15 +43,16 @@ package final class FastCGIServer: Sendable {
         handler: @escaping @Sendable (FastCGIRequest) -> Void
     ) throws(FastCGIServerError) {
         guard Library.initialisation == 0 else { throw .library(Library.initialisation) }
-        let signal = eventfd(0, Int32(EFD_CLOEXEC))
-        guard signal >= 0 else { throw .system(call: "eventfd", code: errno) }
-        stopSignal = Descriptor(signal)
-        guard let running = RunningCount() else { throw .system(call: "eventfd", code: errno) }
-        self.running = running
+        do throws(SystemError) {
+            stopSignal = try Descriptor(owning: SystemError.check("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) })
+            running = try RunningCount()
+        } catch {
+            throw .system(error)
+        }
         self.threads = max(threads, 1)
         self.limits = limits
         self.handler = handler
-        descriptor = socket.descriptor.raw
+        descriptor = socket.descriptor.number
         file = socket.file
         state = Mutex(State(socket: socket))
     }
@@ -65,13 +67,13 @@ package final class FastCGIServer: Sendable {
         guard isFirst else { throw .used }
         workers.store(threads, ordering: .relaxed)  // before there are any
         var started = 0
-        do throws(FastCGIServerError) {
+        do throws(SystemError) {
             // All first, so that the count does not go back to 0 in between.
             var workers: [Worker] = []
             for _ in 0..<threads {
                 workers.append(
                     try Worker(
-                        server: self, socket: descriptor, isShared: file == nil, stop: stopSignal.raw,
+                        server: self, socket: descriptor, isShared: file == nil, stop: stopSignal.number,
                         token: running.begin()))
             }
             for (index, worker) in workers.enumerated() {
@@ -81,7 +83,7 @@ package final class FastCGIServer: Sendable {
         } catch {
             for _ in started..<threads { workerEnded() }
             _ = stop(grace: 0)
-            throw error
+            throw .system(error)
         }
     }
 
@@ -102,7 +104,7 @@ package final class FastCGIServer: Sendable {
         _ = consume unused
         file?.remove()
         isStopping.store(true, ordering: .releasing)
-        _ = eventfd_write(stopSignal.raw, 1)
+        _ = eventfd_write(stopSignal.number, 1)
         return running.waitForEnd(until: deadline)
     }
 
@@ -126,5 +128,23 @@ package final class FastCGIServer: Sendable {
         guard workers.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
         let socket: ListeningSocket? = state.withLock { $0.socket.take() }
         _ = consume socket
+    }
+}
+
+/// Why a server could not start.
+package enum FastCGIServerError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// It was started or stopped before.
+    case used
+    /// libfcgi could not be initialised.
+    case library(Int32)
+    case system(SystemError)
+
+    /// One sentence for whoever started the program.
+    package var description: String {
+        switch self {
+        case .used: "the server was started or stopped before"
+        case .library(let code): "libfcgi cannot be initialised: \(code)"
+        case .system(let error): "\(error)"
+        }
     }
 }

@@ -30,11 +30,11 @@ package final class FastCGIRequest: @unchecked Sendable {
         stop: Int32, token: consuming RunningCount.Token
     ) throws(ConnectionFault) -> FastCGIRequest {
         connection.limitWaiting(receive: limits.timeout, send: limits.timeout)
-        var reader = RecordReader(descriptor: connection.descriptor.raw, stop: stop)
+        var reader = RecordReader(descriptor: connection.descriptor.number, stop: stop)
         reader.deadline = Deadline(after: limits.timeout)
         let head = try RequestHead.read(from: &reader, limit: limits.headBytes)
         reader.deadline = nil
-        guard let library = headFile.request(head: head, connection: connection.descriptor.raw) else {
+        guard let library = headFile.request(head: head, connection: connection.descriptor.number) else {
             throw .system(ENOMEM)
         }
         let input = RequestInput(reader: reader, requestId: head.requestId)

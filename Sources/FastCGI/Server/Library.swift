@@ -1,4 +1,5 @@
 import CFastCGI
+import CSystem
 import Glibc
 
 /// libfcgi as a whole.

@@ -1,6 +1,6 @@
 // Starts child processes that are kept away from everything but what they are given.
-#ifndef VIDEO_INTAKE_CSYSTEM_H
-#define VIDEO_INTAKE_CSYSTEM_H
+#ifndef VIDEO_INTAKE_CHILD_H
+#define VIDEO_INTAKE_CHILD_H
 
 #include <stddef.h>
 #include <stdint.h>

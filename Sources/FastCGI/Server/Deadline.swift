@@ -17,8 +17,6 @@ struct Deadline: Sendable {
         return left <= 0 ? 0 : Int32(min((left + 999_999) / 1_000_000, Int64(Int32.max)))
     }
 
-    var isOver: Bool { Self.now >= moment }
-
     private static var now: Int64 {
         var time = timespec()
         _ = clock_gettime(CLOCK_MONOTONIC, &time)

@@ -1,17 +1,15 @@
 import CFastCGI
-import CPlatform
+import CSystem
 import Glibc
+import System
 
 /// Hands the checked head of a request to libfcgi, which can only read it from a descriptor: a file in memory, one for
 /// each accepting thread. Not thread-safe.
 struct HeadFile: ~Copyable {
     private let file: Descriptor
 
-    /// Nil if no descriptor or memory is left; `errno` says so.
-    init?() {
-        let number = memfd_create("fastcgi-head", UInt32(1))  // MFD_CLOEXEC
-        guard number >= 0 else { return nil }
-        file = Descriptor(number)
+    init() throws(SystemError) {
+        file = try Descriptor(owning: SystemError.check("memfd_create") { vi_memory_file("fastcgi-head") })
     }
 
     /// A request which has the parameters of `head` and writes to `connection`. Nil if memory has run out.
@@ -21,11 +19,11 @@ struct HeadFile: ~Copyable {
     func request(head: RequestHead, connection: Int32) -> UnsafeMutablePointer<FCGX_Request>? {
         let records = head.records
         // What an earlier, longer head left behind the records is never looked at.
-        guard records.withUnsafeBytes({ pwrite(file.raw, $0.baseAddress, $0.count, 0) }) == records.count,
-            lseek(file.raw, 0, SEEK_SET) == 0
+        guard records.withUnsafeBytes({ pwrite(file.number, $0.baseAddress, $0.count, 0) }) == records.count,
+            lseek(file.number, 0, SEEK_SET) == 0
         else { return nil }
         // On an error FCGX_Accept_r closes the descriptor it reads from, so it gets its own.
-        let copy = vi_fcntl(file.raw, F_DUPFD_CLOEXEC, 3)
+        let copy = fcntl(file.number, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { return nil }
 
         let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)

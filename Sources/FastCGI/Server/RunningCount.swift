@@ -1,6 +1,7 @@
-import CFastCGI
+import CSystem
 import Glibc
 import Synchronization
+import System
 
 /// Counts what runs (threads that accept, requests without an answer) so that a stop can wait for the last of it.
 final class RunningCount: Sendable {
@@ -11,11 +12,8 @@ final class RunningCount: Sendable {
     /// they stay counted while they do, so the count does that once.
     private let ended: Descriptor
 
-    /// Nil if no descriptor is left; `errno` says so.
-    init?() {
-        let number = eventfd(0, Int32(EFD_CLOEXEC))
-        guard number >= 0 else { return nil }
-        ended = Descriptor(number)
+    init() throws(SystemError) {
+        ended = try Descriptor(owning: SystemError.check("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) })
     }
 
     /// Counts one more until the token ends.
@@ -27,7 +25,7 @@ final class RunningCount: Sendable {
     /// Waits until nothing runs. Returns whether that happened before `deadline`.
     func waitForEnd(until deadline: Deadline) -> Bool {
         while count.load(ordering: .acquiring) != 0 {
-            var poll = pollfd(fd: ended.raw, events: Int16(POLLIN), revents: 0)
+            var poll = pollfd(fd: ended.number, events: Int16(POLLIN), revents: 0)
             let left = deadline.milliseconds
             _ = Glibc.poll(&poll, 1, left)
             if left == 0 { return count.load(ordering: .acquiring) == 0 }
@@ -37,7 +35,7 @@ final class RunningCount: Sendable {
 
     private func end() {
         if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-            _ = eventfd_write(ended.raw, 1)
+            _ = eventfd_write(ended.number, 1)
         }
     }
 
