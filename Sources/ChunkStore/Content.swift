@@ -44,9 +44,9 @@ package enum Content: Sendable {
 }
 
 /// Memory for a request's body, given back to its pool when nobody needs it any more.
-package final class MemoryBlock: @unchecked Sendable {
+package final class MemoryBlock: Sendable {
     // SAFETY: whoever fills it does so before anybody else has it.
-    package let bytes: UnsafeMutableRawBufferPointer
+    package nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
     private let pool: MemoryPool
 
     fileprivate init(_ bytes: UnsafeMutableRawBufferPointer, _ pool: MemoryPool) {
@@ -62,28 +62,26 @@ package final class MemoryBlock: @unchecked Sendable {
 /// Blocks of one size that are used again and again: new memory would have to be cleared by the kernel each time.
 ///
 /// There are as many as were needed at once. Only what is written to takes memory. Thread-safe.
-package final class MemoryPool: @unchecked Sendable {
+package final class MemoryPool: Sendable {
     /// Bytes.
     package let blockSize: Int
 
-    // SAFETY: `lock` guards `free`.
-    private let lock = NSLock()
-    private var free: [UnsafeMutableRawBufferPointer] = []
+    private let free: Locked<[UnsafeMutableRawBufferPointer]> = Locked([])
 
     package init(blockSize: Int) {
         self.blockSize = blockSize
     }
 
     deinit {
-        free.forEach { $0.deallocate() }
+        free.withLock { $0.forEach { $0.deallocate() } }
     }
 
     package func take() -> MemoryBlock {
-        let bytes = lock.withLock { free.popLast() }
+        let bytes = free.withLock { $0.popLast() }
         return MemoryBlock(bytes ?? .allocate(byteCount: blockSize, alignment: 4096), self)
     }
 
     fileprivate func put(_ bytes: UnsafeMutableRawBufferPointer) {
-        lock.withLock { free.append(bytes) }
+        free.withLock { $0.append(bytes) }
     }
 }

@@ -19,7 +19,8 @@ package final class FileChunkStore: ChunkStore {
     let reserve: Reserve
     let ballast: Ballast
     private let durability: Durability
-    private let syncedDirectories = DirectorySet()
+    /// Directories whose names survive power loss, as far as this process knows.
+    private let syncedDirectories: Locked<Set<String>> = Locked([])
 
     static let setAsideDirectory = "set-aside"
 
@@ -274,9 +275,9 @@ extension FileChunkStore {
             ancestor += "/\(part)"
             try Self.makeDirectory(parent, String(part), mode: 0o755)
             // Also one that was there: its maker may have died before it did this.
-            if !syncedDirectories.contains(ancestor) {
+            if !syncedDirectories.withLock({ $0.contains(ancestor) }) {
                 try parent.sync()
-                syncedDirectories.insert(ancestor)
+                _ = syncedDirectories.withLock { $0.insert(ancestor) }
             }
             parent = try Descriptor(at: parent, String(part), O_RDONLY | O_DIRECTORY)
         }
@@ -295,16 +296,5 @@ extension FileChunkStore {
                 fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
             }
         } catch  where error.code == EEXIST {}
-    }
-
-    /// Directories whose names survive power loss, as far as this process knows. Thread-safe.
-    private final class DirectorySet: @unchecked Sendable {
-        // SAFETY: `lock` guards `paths`.
-        private let lock = NSLock()
-        private var paths: Set<String> = []
-
-        func contains(_ path: String) -> Bool { lock.withLock { paths.contains(path) } }
-
-        func insert(_ path: String) { lock.withLock { _ = paths.insert(path) } }
     }
 }

@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import Glibc
 import System
 
@@ -7,21 +6,23 @@ import System
 /// beginning on, as `PrefixDigest` does, while those bytes are in the page cache.
 ///
 /// Thread-safe. The comparing runs on threads of `ComparisonQueue`, a step of each file in turn.
-package final class PrefixComparison: @unchecked Sendable {
-    // SAFETY: `condition` guards the variables.
-    private let condition = NSCondition()
+package final class PrefixComparison: Sendable {
     private let file: StoredFile
     /// Whose turn it takes.
     fileprivate let client: String
     private let others: [StoredFile]
-    /// Those of the others that have had the same bytes so far.
-    private var same: [Int]
-    private var position = 0
-    private var target = 0
-    private var generation = 0
-    /// Whether the queue has it.
-    private var isRunning = false
-    private var waiters = LagWaiters()
+    private let progress: Monitor<Progress>
+
+    private struct Progress {
+        /// Those of the others that have had the same bytes so far.
+        var same: [Int]
+        var position: Int
+        var target: Int
+        var generation = 0
+        /// Whether the queue has it.
+        var isRunning = false
+        var waiters = LagWaiters()
+    }
 
     /// How far a comparison has come whose files are closed.
     package struct State: Sendable {
@@ -37,40 +38,40 @@ package final class PrefixComparison: @unchecked Sendable {
         self.file = file
         self.client = client
         self.others = others
-        same = state?.same ?? Array(others.indices)
-        position = state?.position ?? 0
-        target = position
+        let position = state?.position ?? 0
+        progress = Monitor(
+            Progress(same: state?.same ?? Array(others.indices), position: position, target: position))
     }
 
     /// Stops for good, because the files are to be closed.
     ///
     /// - Returns: from where another comparison of them can go on.
     package func suspend() -> State {
-        condition.withLock {
+        progress.withLock { progress in
             defer {
                 // What the queue does for it counts no more.
-                generation += 1
-                (position, target) = (0, 0)
+                progress.generation += 1
+                (progress.position, progress.target) = (0, 0)
             }
-            return State(same: same, position: position)
+            return State(same: progress.same, position: progress.position)
         }
     }
 
     /// The first `count` bytes of the file are there.
     package func advance(to count: Int) {
-        condition.withLock {
-            target = max(target, count)
-            start()
+        progress.withLock {
+            $0.target = max($0.target, count)
+            start(&$0)
         }
     }
 
     /// Bytes that may have been compared already have changed; the first `count` bytes are there.
     package func restart(to count: Int) {
-        condition.withLock {
-            generation += 1
-            (position, target) = (0, count)
-            same = Array(others.indices)
-            start()
+        progress.withLock {
+            $0.generation += 1
+            ($0.position, $0.target) = (0, count)
+            $0.same = Array(others.indices)
+            start(&$0)
         }
     }
 
@@ -80,13 +81,13 @@ package final class PrefixComparison: @unchecked Sendable {
     package func whenBehind(
         atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
     ) -> Bool {
-        let number = condition.withLock {
-            isRunning && target - position > lag ? waiters.add(lag, body) : nil
+        let number = progress.withLock {
+            $0.isRunning && $0.target - $0.position > lag ? $0.waiters.add(lag, body) : nil
         }
         guard let number else { return false }
         DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
             guard let self else { return }
-            condition.withLock { waiters.take(number) }?()
+            progress.withLock { $0.waiters.take(number) }?()
         }
         return true
     }
@@ -99,18 +100,15 @@ package final class PrefixComparison: @unchecked Sendable {
     /// - Returns: which of the others have the same ones, by their place in the list. One that cannot be read has not.
     package func finish(_ count: Int) -> [Int] {
         advance(to: count)
-        return condition.withLock {
-            while isRunning { condition.wait() }
-            return same
-        }
+        return progress.wait { $0.isRunning ? nil : $0.same }
     }
 
     /// Bytes from the beginning that are compared, or need not be.
-    package var compared: Int { condition.withLock { same.isEmpty ? .max : position } }
+    package var compared: Int { progress.withLock { $0.same.isEmpty ? .max : $0.position } }
 
-    private func start() {
-        guard !isRunning, position < target, !same.isEmpty else { return }
-        isRunning = true
+    private func start(_ progress: inout Progress) {
+        guard !progress.isRunning, progress.position < progress.target, !progress.same.isEmpty else { return }
+        progress.isRunning = true
         ComparisonQueue.shared.add(self)
     }
 }
@@ -126,18 +124,19 @@ extension PrefixComparison {
     /// - Parameter buffer: for two pieces.
     /// - Returns: whether there is more to do. If not, the queue no longer has it.
     fileprivate func proceed(_ buffer: UnsafeMutableRawBufferPointer) -> Bool {
-        let (range, same, generation) = condition.withLock {
-            (position..<min(target, position + Self.step), self.same, self.generation)
+        let (range, same, generation) = progress.withLock {
+            ($0.position..<min($0.target, $0.position + Self.step), $0.same, $0.generation)
         }
-        let left = same.filter { isSame(range, others[$0], buffer) }
-        let (ready, isRunning) = condition.withLock { () -> ([@Sendable () -> Void], Bool) in
-            if generation == self.generation {
-                position = range.upperBound
-                self.same = left
+        let stillSame = same.filter { isSame(range, others[$0], buffer) }
+        let (ready, isRunning) = progress.withLock { progress -> ([@Sendable () -> Void], Bool) in
+            if generation == progress.generation {
+                progress.position = range.upperBound
+                progress.same = stillSame
             }
-            self.isRunning = position < target && !self.same.isEmpty
-            condition.broadcast()
-            return (waiters.take(left: self.isRunning ? target - position : 0), self.isRunning)
+            let left = progress.target - progress.position
+            progress.isRunning = left > 0 && !progress.same.isEmpty
+            self.progress.broadcast()
+            return (progress.waiters.take(left: progress.isRunning ? left : 0), progress.isRunning)
         }
         ready.forEach { $0() }
         return isRunning

@@ -1,27 +1,35 @@
 import Dispatch
-import Foundation
 import System
 
 /// The digest of a file that is still being written: it follows the part that is whole from the beginning on, while
 /// those bytes are in the page cache, so that little is left to do when the last chunk comes.
 ///
 /// Thread-safe. The hashing runs on threads of `DigestQueue`, which all files share.
-package final class PrefixDigest: @unchecked Sendable {
-    // SAFETY: `condition` guards every variable. The queue's thread works on a copy of `digest`.
-    private let condition = NSCondition()
+package final class PrefixDigest: Sendable {
     let file: StoredFile
     /// Whose turn it takes.
     let client: String
-    private var digest = MD5Digest()
-    private var position = 0
-    private var target = 0
-    private var generation = 0
-    /// What comes before is no longer wanted in the page cache.
-    private var dropped = 0
-    /// Whether the queue has it.
-    private var isRunning = false
-    private var failure: SystemError?
-    private var waiters = LagWaiters()
+    /// The queue's thread works on a copy of the digest.
+    private let progress: Monitor<Progress>
+
+    private struct Progress {
+        var digest = MD5Digest()
+        var position = 0
+        var target = 0
+        var generation = 0
+        /// What comes before is no longer wanted in the page cache.
+        var dropped = 0
+        /// Whether the queue has it.
+        var isRunning = false
+        var failure: SystemError?
+        var waiters = LagWaiters()
+
+        mutating func begin() {
+            position = 0
+            dropped = 0
+            digest.reset()
+        }
+    }
 
     /// How far a digest has come whose file is closed.
     package struct State: Sendable {
@@ -37,43 +45,46 @@ package final class PrefixDigest: @unchecked Sendable {
     package init(_ file: StoredFile, client: String = "", from state: State? = nil) {
         self.file = file
         self.client = client
-        guard let state else { return }
-        (digest, position, target, dropped) = (state.digest, state.position, state.position, state.dropped)
+        progress = Monitor(
+            state.map {
+                Progress(digest: $0.digest, position: $0.position, target: $0.position, dropped: $0.dropped)
+            } ?? Progress())
     }
 
     /// Stops for good, because the file is to be closed.
     ///
     /// - Returns: from where another digest of the file can go on; `nil` if that is the beginning.
     package func suspend() -> State? {
-        condition.withLock {
-            let isUsable = failure == nil && position > 0
+        progress.withLock { progress in
+            let isUsable = progress.failure == nil && progress.position > 0
             defer {
                 // What the queue does for it counts no more.
-                generation += 1
-                target = 0
-                begin()
+                progress.generation += 1
+                progress.target = 0
+                progress.begin()
             }
-            return isUsable ? State(digest: digest, position: position, dropped: dropped) : nil
+            return isUsable
+                ? State(digest: progress.digest, position: progress.position, dropped: progress.dropped) : nil
         }
     }
 
     /// The first `count` bytes of the file are there.
     package func advance(to count: Int) {
-        condition.withLock {
-            target = max(target, count)
-            start()
+        progress.withLock {
+            $0.target = max($0.target, count)
+            start(&$0)
         }
     }
 
     /// Bytes that may have been read already have changed; the first `count` bytes are there.
     package func restart(to count: Int) {
-        condition.withLock {
-            generation += 1
-            target = count
-            failure = nil
+        progress.withLock {
+            $0.generation += 1
+            $0.target = count
+            $0.failure = nil
             // Also while the queue has it, which may not have looked at it yet: it would go on behind the old bytes.
-            begin()
-            start()
+            $0.begin()
+            start(&$0)
         }
     }
 
@@ -84,13 +95,13 @@ package final class PrefixDigest: @unchecked Sendable {
     package func whenBehind(
         atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
     ) -> Bool {
-        let number = condition.withLock {
-            isRunning && target - position > lag ? waiters.add(lag, body) : nil
+        let number = progress.withLock {
+            $0.isRunning && $0.target - $0.position > lag ? $0.waiters.add(lag, body) : nil
         }
         guard let number else { return false }
         DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
             guard let self else { return }
-            condition.withLock { waiters.take(number) }?()
+            progress.withLock { $0.waiters.take(number) }?()
         }
         return true
     }
@@ -100,11 +111,11 @@ package final class PrefixDigest: @unchecked Sendable {
     ///
     /// - Parameter limit: bytes from the beginning of which none more may be forgotten.
     package func dropCache(before limit: Int = .max) {
-        let range = condition.withLock { () -> Range<Int>? in
-            let end = min(position, limit) - Self.cacheKept
-            guard end - dropped >= Self.cacheKept else { return nil }
-            defer { dropped = end }
-            return dropped..<end
+        let range = progress.withLock { progress -> Range<Int>? in
+            let end = min(progress.position, limit) - Self.cacheKept
+            guard end - progress.dropped >= Self.cacheKept else { return nil }
+            defer { progress.dropped = end }
+            return progress.dropped..<end
         }
         if let range { file.dropCache(of: range) }
     }
@@ -120,27 +131,21 @@ package final class PrefixDigest: @unchecked Sendable {
     /// - Returns: 32 lower-case hexadecimal digits.
     package func finish(_ count: Int) throws(SystemError) -> String {
         advance(to: count)
-        condition.lock()
-        defer { condition.unlock() }
-        while isRunning { condition.wait() }
-        defer {
-            target = 0
-            failure = nil
-            begin()
+        let result = progress.wait { progress -> Result<String, SystemError>? in
+            guard !progress.isRunning else { return nil }
+            defer {
+                progress.target = 0
+                progress.failure = nil
+                progress.begin()
+            }
+            return progress.failure.map { .failure($0) } ?? .success(progress.digest.finish())
         }
-        if let failure { throw failure }
-        return digest.finish()
+        return try result.get()
     }
 
-    private func begin() {
-        position = 0
-        dropped = 0
-        digest.reset()
-    }
-
-    private func start() {
-        guard !isRunning, position < target, failure == nil else { return }
-        isRunning = true
+    private func start(_ progress: inout Progress) {
+        guard !progress.isRunning, progress.position < progress.target, progress.failure == nil else { return }
+        progress.isRunning = true
         DigestQueue.shared.add(self)
     }
 }
@@ -160,25 +165,26 @@ extension PrefixDigest {
 
     /// The next job.
     var job: Job {
-        condition.withLock { Job(range: position..<target, digest: digest, generation: generation) }
+        progress.withLock { Job(range: $0.position..<$0.target, digest: $0.digest, generation: $0.generation) }
     }
 
     /// Takes in that the first `count` bytes of the job are digested, or why not.
     ///
     /// - Returns: whether there is more to do. If not, the queue no longer has it.
     func proceed(_ job: Job, by count: Int, failure: SystemError?) -> Bool {
-        let (ready, isRunning) = condition.withLock { () -> ([@Sendable () -> Void], Bool) in
-            if job.generation != generation {
-                begin()
+        let (ready, isRunning) = progress.withLock { progress -> ([@Sendable () -> Void], Bool) in
+            if job.generation != progress.generation {
+                progress.begin()
             } else if let failure {
-                self.failure = failure
+                progress.failure = failure
             } else {
-                digest = job.digest
-                position += count
+                progress.digest = job.digest
+                progress.position += count
             }
-            self.isRunning = position < target && self.failure == nil
-            condition.broadcast()
-            return (waiters.take(left: self.isRunning ? target - position : 0), self.isRunning)
+            let left = progress.target - progress.position
+            progress.isRunning = left > 0 && progress.failure == nil
+            self.progress.broadcast()
+            return (progress.waiters.take(left: progress.isRunning ? left : 0), progress.isRunning)
         }
         ready.forEach { $0() }
         return isRunning

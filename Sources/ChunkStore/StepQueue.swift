@@ -3,12 +3,14 @@ import System
 
 /// Work that goes on in steps, and the threads that do it, which are started as they are needed and never end. Clients take
 /// turns, and so do the items of one client. Thread-safe.
-final class StepQueue<Item: Sendable>: @unchecked Sendable {
-    // SAFETY: `condition` guards the variables below it.
-    private let condition = NSCondition()
-    private var waiting = ClientTurns<Item>()
-    private var threads = 0
-    private var idleThreads = 0
+final class StepQueue<Item: Sendable>: Sendable {
+    private struct State {
+        var waiting = ClientTurns<Item>()
+        var threads = 0
+        var idleThreads = 0
+    }
+
+    private let state = Monitor(State())
 
     private let threadLimit: Int
     private let client: @Sendable (Item) -> String
@@ -28,12 +30,12 @@ final class StepQueue<Item: Sendable>: @unchecked Sendable {
 
     /// Takes an item in that needs steps.
     func add(_ item: Item) {
-        condition.withLock {
-            waiting.append(item, of: client(item))
-            if idleThreads > 0 {
-                condition.signal()
-            } else if threads < threadLimit {
-                threads += 1
+        state.withLock {
+            $0.waiting.append(item, of: client(item))
+            if $0.idleThreads > 0 {
+                state.signal()
+            } else if $0.threads < threadLimit {
+                $0.threads += 1
                 Thread.detachNewThread { self.work(self) }
             }
         }
@@ -43,21 +45,23 @@ final class StepQueue<Item: Sendable>: @unchecked Sendable {
     ///
     /// - Parameter limit: how many at most.
     func take(atMost limit: Int) -> [Item] {
-        condition.withLock {
-            while waiting.count == 0 {
-                idleThreads += 1
-                condition.wait()
-                idleThreads -= 1
+        var isIdle = false
+        return state.wait { state in
+            if isIdle { state.idleThreads -= 1 }
+            isIdle = state.waiting.count == 0
+            guard !isIdle else {
+                state.idleThreads += 1
+                return nil
             }
-            let share = (waiting.count + threadLimit - 1) / threadLimit
-            return (0..<min(share, limit)).map { _ in waiting.next()!.item }
+            let share = (state.waiting.count + threadLimit - 1) / threadLimit
+            return (0..<min(share, limit)).map { _ in state.waiting.next()!.item }
         }
     }
 
     /// Puts items behind those of their clients that wait: it is their turn again after them.
     func putBack(_ items: [Item]) {
-        condition.withLock {
-            for item in items { waiting.append(item, of: client(item)) }
+        state.withLock {
+            for item in items { $0.waiting.append(item, of: client(item)) }
         }
     }
 }

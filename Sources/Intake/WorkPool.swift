@@ -5,15 +5,20 @@ import Model
 /// Runs slow work on a bounded number of threads of its own, of which one client has no more than its share. Clients take
 /// turns, so that the slow or plentiful work of one does not keep that of others waiting.
 ///
-/// Thread-safe. `condition` guards the variables and is never held while work runs.
-final class WorkPool: @unchecked Sendable {
-    // SAFETY: `condition` guards the variables below it.
-    private let condition = NSCondition()
-    private var waiting = ClientTurns<@Sendable () -> Void>()
-    /// How much of each client runs.
-    private var running: [String: Int] = [:]
-    private var threads = 0
-    private var idleThreads = 0
+/// Thread-safe. The state's lock is never held while work runs.
+final class WorkPool: Sendable {
+    private typealias Work = (client: String, body: @Sendable () -> Void)
+
+    private struct State {
+        var waiting = ClientTurns<@Sendable () -> Void>()
+        /// How much of each client runs.
+        var running: [String: Int] = [:]
+        var threads = 0
+        /// Threads that have no work, or are about to take some.
+        var idleThreads: Int { threads - running.values.reduce(0, +) }
+    }
+
+    private let state = Monitor(State())
     private let threadLimit: Int
     private let clientLimit: Int
 
@@ -26,12 +31,12 @@ final class WorkPool: @unchecked Sendable {
     }
 
     func submit(client: String, _ body: @escaping @Sendable () -> Void) {
-        condition.withLock {
-            waiting.append(body, of: client)
-            condition.broadcast()
+        state.withLock {
+            $0.waiting.append(body, of: client)
+            state.broadcast()
             // One that is idle may not have woken up yet for what came before, and what waits may not be allowed to run.
-            if waiting.count > idleThreads, threads < threadLimit {
-                threads += 1
+            if $0.waiting.count > $0.idleThreads, $0.threads < threadLimit {
+                $0.threads += 1
                 Thread.detachNewThread { self.work() }
             }
         }
@@ -43,38 +48,29 @@ final class WorkPool: @unchecked Sendable {
     private func work() {
         while let (client, body) = take() {
             body()
-            condition.withLock {
-                running[client]! -= 1
-                if running[client] == 0 { running[client] = nil }
-                // What waited for its client's share may run now; this thread takes it unless another one is faster.
-                condition.signal()
+            state.withLock {
+                $0.running[client]! -= 1
+                if $0.running[client] == 0 { $0.running[client] = nil }
             }
+            // What waited for its client's share may run now; this thread takes it unless another one is faster.
+            state.signal()
         }
     }
 
     /// Waits for work that may run; `nil` if none comes.
-    private func take() -> (client: String, body: @Sendable () -> Void)? {
-        condition.withLock {
-            let end = Date(timeIntervalSinceNow: Self.idleTime)
-            var isInTime = true
-            while true {
-                if let (client, body) = waiting.next(where: mayRun) {
-                    running[client, default: 0] += 1
-                    return (client, body)
-                }
-                guard isInTime else {
-                    threads -= 1
-                    return nil
-                }
-                idleThreads += 1
-                isInTime = condition.wait(until: end)
-                idleThreads -= 1
+    private func take() -> Work? {
+        state.wait(until: Date(timeIntervalSinceNow: Self.idleTime)) { state -> Work?? in
+            let running = state.running
+            // Of a client whose share does not run yet.
+            let next = state.waiting.next {
+                running[$0] ?? 0 < Client(recorded: $0).limit(clientLimit, of: threadLimit)
             }
+            guard let next else { return nil }
+            state.running[next.client, default: 0] += 1
+            return (next.client, next.item)
+        } otherwise: { state in
+            state.threads -= 1
+            return nil
         }
-    }
-
-    /// Whether less of the client runs than its share.
-    private func mayRun(_ client: String) -> Bool {
-        running[client] ?? 0 < Client(recorded: client).limit(clientLimit, of: threadLimit)
     }
 }

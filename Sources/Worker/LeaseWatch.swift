@@ -1,11 +1,11 @@
 import Model
-import Foundation
+import System
 
 /// Tells a worker that is silent from a clock that has jumped: a lease that has ended by the clock is taken over only when
 /// it was seen not to change for a while. Thread-safe.
 ///
 /// A worker that lives renews its leases every two seconds, whatever time it is.
-final class LeaseWatch: @unchecked Sendable {
+final class LeaseWatch: Sendable {
     private struct Sighting {
         let claims: Int
         let leaseUntil: Int64?
@@ -15,9 +15,8 @@ final class LeaseWatch: @unchecked Sendable {
 
     /// Seconds.
     private let patience: Double
-    // SAFETY: `lock` guards `seen`.
-    private let lock = NSLock()
-    private var seen: [Int64: Sighting] = [:]
+    /// By job.
+    private let seen: Locked<[Int64: Sighting]> = Locked([:])
 
     /// Seconds after which a sighting is forgotten, when another one comes.
     private static let lifetime = 3600.0
@@ -28,7 +27,7 @@ final class LeaseWatch: @unchecked Sendable {
     ///   - job: one whose lease has ended by the clock.
     ///   - uptime: seconds of a clock that never jumps.
     func isSilent(_ job: Job, uptime: Double) -> Bool {
-        lock.withLock {
+        seen.withLock { seen in
             if let sighting = seen[job.id], sighting.claims == job.claims, sighting.leaseUntil == job.leaseUntil {
                 return uptime - sighting.since >= patience
             }

@@ -1,18 +1,16 @@
-import Foundation
 import System
 
 /// The memory that the tools of some jobs may take together. Thread-safe.
 ///
 /// What is counted is what a tool is allowed, not what it takes: all together cannot exceed it. Nothing waits in here with
 /// something in its hands, so that no job keeps others from beginning but by what it has.
-final class MemoryBudget: @unchecked Sendable {
+final class MemoryBudget: Sendable {
     /// Bytes.
     let total: Int
     /// Bytes that the machine has free.
     private let available: @Sendable () -> Int?
-    // SAFETY: `lock` guards `taken`.
-    private let lock = NSLock()
-    private var taken = 0
+    /// Bytes.
+    private let taken = Locked(0)
 
     init(total: Int, available: @escaping @Sendable () -> Int? = { MachineMemory.available }) {
         self.total = total
@@ -24,7 +22,7 @@ final class MemoryBudget: @unchecked Sendable {
     /// Where others have some, the machine must have as much free too: who else runs on it is not known. The first one
     /// begins in any case.
     func take(_ bytes: Int) -> Bool {
-        lock.withLock {
+        taken.withLock { taken in
             guard taken + bytes <= total, taken == 0 || available() ?? .max >= bytes else { return false }
             taken += bytes
             return true
@@ -33,12 +31,12 @@ final class MemoryBudget: @unchecked Sendable {
 
     /// Takes more, as much as there is up to `limit`. Returns how many bytes the caller has then, at least as many as it had.
     func grow(_ bytes: Int, upTo limit: Int) -> Int {
-        lock.withLock {
+        taken.withLock { taken in
             let more = max(0, min(limit - bytes, total - taken))
             taken += more
             return bytes + more
         }
     }
 
-    func giveBack(_ bytes: Int) { lock.withLock { taken -= bytes } }
+    func giveBack(_ bytes: Int) { taken.withLock { $0 -= bytes } }
 }

@@ -1,28 +1,25 @@
 import Foundation
+import System
 
 /// Tells threads to end. Thread-safe.
-package final class StopSignal: @unchecked Sendable {
-    // SAFETY: `condition` guards `isSet`.
-    private let condition = NSCondition()
-    private var isSet = false
+package final class StopSignal: Sendable {
+    private let isSet = Monitor(false)
 
     package init() {}
 
-    package var isStopped: Bool { condition.withLock { isSet } }
+    package var isStopped: Bool { isSet.withLock(\.self) }
 
     package func stop() {
-        condition.withLock {
-            isSet = true
-            condition.broadcast()
-        }
+        isSet.withLock { $0 = true }
+        isSet.broadcast()
     }
 
     /// Waits so many seconds, or until it is to stop. Returns whether it is to go on.
     package func wait(_ seconds: Double) -> Bool {
-        let end = Date(timeIntervalSinceNow: seconds)
-        return condition.withLock {
-            while !isSet, condition.wait(until: end) {}
-            return !isSet
+        isSet.wait(until: Date(timeIntervalSinceNow: seconds)) {
+            $0 ? false : nil
+        } otherwise: { _ in
+            true
         }
     }
 }

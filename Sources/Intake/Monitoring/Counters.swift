@@ -1,31 +1,18 @@
 import Synchronization
 
 /// Numbers that only grow, counted without a lock. Thread-safe.
-final class Counters: @unchecked Sendable {
-    // SAFETY: the memory is there as long as this object is, and used by atomic operations alone.
-    private let values: UnsafeMutablePointer<Atomic<Int>>
-    private let count: Int
-
-    init(count: Int) {
-        self.count = count
-        values = .allocate(capacity: count)
-        for index in 0..<count { (values + index).initialize(to: Atomic(0)) }
+struct Counters: Sendable {
+    private final class Counter: Sendable {
+        let value = Atomic(0)
     }
 
-    deinit {
-        values.deinitialize(count: count)
-        values.deallocate()
-    }
+    private let counters: [Counter]
 
-    subscript(index: Int) -> Int {
-        precondition((0..<count).contains(index))
-        return values[index].load(ordering: .relaxed)
-    }
+    init(count: Int) { counters = (0..<count).map { _ in Counter() } }
 
-    func add(_ amount: Int = 1, to index: Int) {
-        precondition((0..<count).contains(index))
-        values[index].add(amount, ordering: .relaxed)
-    }
+    subscript(index: Int) -> Int { counters[index].value.load(ordering: .relaxed) }
+
+    func add(_ amount: Int = 1, to index: Int) { counters[index].value.add(amount, ordering: .relaxed) }
 }
 
 /// How many of some durations were how long. Thread-safe.

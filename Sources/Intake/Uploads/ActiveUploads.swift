@@ -1,6 +1,6 @@
-import Foundation
 import LoadingCache
 import Model
+import System
 
 /// The unfinished uploads that this process works on, by key. Thread-safe.
 ///
@@ -8,9 +8,16 @@ import Model
 /// expired. So do some where there are too many: of the client that has the most, those that were touched longest ago, none of
 /// which is in use. Their number follows from the descriptors that the process may have, and their chunks from the memory.
 /// How far the digest of a closed one has come is kept.
-final class ActiveUploads: @unchecked Sendable {
-    // SAFETY: the cache is thread-safe; `lock` makes one step of a look and what follows from it.
-    private let lock = NSLock()
+final class ActiveUploads: Sendable {
+    private struct Use {
+        /// Chunks of the largest of them, or more.
+        var largest = 0
+        /// Counts the requests that have touched one.
+        var uses = 0
+    }
+
+    /// Its lock also makes one step of a look at the uploads and what follows from it.
+    private let use = Locked(Use())
     private let uploads: Cache<UploadKey, ActiveUpload>
     /// Of those that are closed, by upload.
     let followed: Cache<Int64, FollowedPrefix>
@@ -21,10 +28,6 @@ final class ActiveUploads: @unchecked Sendable {
     private static let idleTime = Duration.seconds(300)
     /// How many there are at most, but for those that are in use.
     private let limit: Int
-    /// Chunks of the largest of them, or more.
-    private var largest = 0
-    /// Counts the requests that have touched one.
-    private var uses = 0
 
     init(limit: Int, ticker: Ticker) {
         self.limit = limit
@@ -46,10 +49,10 @@ final class ActiveUploads: @unchecked Sendable {
 
     /// The upload with this key, begun for a request, if the guid is known to be its alias.
     func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
-        lock.withLock {
+        use.withLock { use in
             guard let upload = uploads.getIfPresent(key) else { return nil }
-            uses += 1
-            upload.noteUse(uses)
+            use.uses += 1
+            upload.noteUse(use.uses)
             if upload.begin(guid: guid) { return upload }
             upload.end()
             return nil
@@ -58,20 +61,20 @@ final class ActiveUploads: @unchecked Sendable {
 
     /// The upload of a record that the catalogue gave for a request, begun for it.
     func begin(_ record: Upload, guid: String) -> ActiveUpload {
-        lock.withLock {
+        use.withLock { use in
             let upload: ActiveUpload
             if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
                 upload = known
             } else {
                 upload = ActiveUpload(record)
                 uploads.put(record.key, upload)
-                largest = max(largest, record.key.chunks)
+                use.largest = max(use.largest, record.key.chunks)
             }
             upload.addGuid(guid)
             _ = upload.begin(guid: guid)
-            uses += 1
-            upload.noteUse(uses)
-            trim()
+            use.uses += 1
+            upload.noteUse(use.uses)
+            trim(&use.largest)
             return upload
         }
     }
@@ -104,10 +107,10 @@ final class ActiveUploads: @unchecked Sendable {
     }
 
     /// Gives the file back of an upload that is not in use. Returns `false` if there is none.
-    func closeIdle() -> Bool { lock.withLock { evict(1) > 0 } }
+    func closeIdle() -> Bool { use.withLock { _ in evict(1) > 0 } }
 
     /// Brings the number of uploads, and of their chunks, below their limits.
-    private func trim() {
+    private func trim(_ largest: inout Int) {
         let tooMany = uploads.count - limit
         // Several at once, so that not each new one has to look through all.
         if tooMany > 0 { _ = evict(tooMany + limit / 16) }
@@ -166,7 +169,7 @@ final class ActiveUploads: @unchecked Sendable {
 
     @discardableResult
     private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {
-        lock.withLock {
+        use.withLock { _ in
             guard uploads.getIfPresent(upload.record.key) === upload, isToGo(upload) else { return false }
             uploads.invalidate(upload.record.key)
             return true

@@ -1,18 +1,14 @@
 import Dispatch
-import Foundation
 import System
 
 /// Probes files in the background, as `ProbeSchedule` orders them.
 ///
-/// Thread-safe. One lock guards the schedule; it is held to look at it and to change it, never while a file is probed.
-/// `idle` is signalled under it when nothing is left.
-final class ProbeQueue: @unchecked Sendable {
-    // SAFETY: `condition` guards `schedule`.
-    private let condition = NSCondition()
-    private var schedule: ProbeSchedule
+/// Thread-safe. The schedule's lock is held to look at it and to change it, never while a file is probed.
+final class ProbeQueue: Sendable {
+    private let schedule: Monitor<ProbeSchedule>
 
     /// - Parameter slots: probes at once.
-    init(slots: Int) { schedule = ProbeSchedule(slots: slots) }
+    init(slots: Int) { schedule = Monitor(ProbeSchedule(slots: slots)) }
 
     /// Files that are probed, and that wait.
     var counts: (running: Int, waiting: Int) { withLock { ($0.running, $0.waiting) } }
@@ -44,11 +40,7 @@ final class ProbeQueue: @unchecked Sendable {
     }
 
     /// Waits until nothing waits or is probed.
-    func wait() {
-        condition.lock()
-        defer { condition.unlock() }
-        while !schedule.isIdle { condition.wait() }
-    }
+    func wait() { schedule.wait { $0.isIdle ? () : nil } }
 
     /// Begins with what may begin, each on a thread that keeps it to its end: ffprobe dies with the thread.
     private func start(_ service: IntakeService) {
@@ -81,10 +73,10 @@ final class ProbeQueue: @unchecked Sendable {
     }
 
     private func withLock<Result>(_ body: (inout ProbeSchedule) -> Result) -> Result {
-        condition.lock()
-        defer { condition.unlock() }
-        let result = body(&schedule)
-        if schedule.isIdle { condition.broadcast() }
-        return result
+        schedule.withLock {
+            let result = body(&$0)
+            if $0.isIdle { schedule.broadcast() }
+            return result
+        }
     }
 }
