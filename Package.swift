@@ -20,7 +20,7 @@ let package = Package(
         .target(name: "CSystem"),
 
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CSystem", "System"]),
-        .target(name: "FormData", dependencies: ["CSystem"]),
+        .target(name: "FormData", dependencies: ["CSystem", "System"]),
         .target(name: "Model", dependencies: ["System"]),
         .target(name: "LoadingCache", dependencies: ["CSystem"]),
         .target(name: "System", dependencies: ["CSystem"]),

@@ -1,3 +1,5 @@
+import System
+
 /// Why a form is refused: a limit that it exceeds, with the limit's value, or a body that ends too early.
 package enum FormError: Error, Equatable {
     /// More parts in a multipart body than `limit`.
@@ -53,15 +55,8 @@ extension FormError: CustomStringConvertible {
         }
     }
 
-    /// A name as a log line can take it: no control characters, no line separators, at most 64 scalars.
+    /// A name as a log line can take it: printable, at most 64 scalars.
     package static func printable(_ name: String) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in name.unicodeScalars.prefix(64) {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator: result.append("?")
-            default: result.append(scalar)
-            }
-        }
-        return String(result)
+        String(String.UnicodeScalarView(name.unicodeScalars.prefix(64))).printable(as: "?")
     }
 }

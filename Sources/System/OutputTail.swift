@@ -17,23 +17,12 @@ package struct OutputTail {
         }
     }
 
-    /// What is kept, without a first line that is not whole, in lines separated by `\n`.
-    ///
-    /// A character that does something other than to be seen is replaced, so that a log or a terminal shows the text as
-    /// it is: escape sequences, line separators, changes of direction.
+    /// What is kept, without a first line that is not whole, in lines separated by `\n`, each of them printable.
     package var text: String {
         let whole = isCut ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
-        var text = String.UnicodeScalarView()
-        for scalar in String(decoding: whole, as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case _ where scalar == "\n": text.append(scalar)
-            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
-                text.append("?")
-            default: text.append(scalar)
-            }
-        }
+        let text = String(decoding: whole, as: UTF8.self).printable(as: "?", keeping: "\n")
         // A replaced byte has become longer.
-        let lines = String(text).split(separator: "\n")
+        let lines = text.split(separator: "\n")
         var kept: [Substring] = []
         var length = 0
         for line in lines.reversed() {

@@ -1,5 +1,6 @@
 import CCrypto
 import Model
+import System
 
 /// Where events are delivered to, and how.
 package struct Webhook: Equatable, Sendable {
@@ -44,8 +45,6 @@ package struct Webhook: Equatable, Sendable {
         let message = Array("\(time).".utf8) + body
         var digest = [UInt8](repeating: 0, count: 32)
         HMAC(EVP_sha256(), secret, Int32(secret.count), message, message.count, &digest, nil)
-        let digits = Array("0123456789abcdef".utf8)
-        let hexadecimal = digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return "t=\(time),v1=\(String(decoding: hexadecimal, as: UTF8.self))"
+        return "t=\(time),v1=\(digest.hexadecimal)"
     }
 }

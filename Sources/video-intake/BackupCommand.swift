@@ -4,6 +4,7 @@ import ChunkStore
 import Foundation
 import Glibc
 import Intake
+import System
 
 /// `video-intake backup`
 struct BackupCommand: ParsableCommand {
@@ -40,13 +41,13 @@ struct BackupCommand: ParsableCommand {
         }
         bar.clear()
         for path in report.leftOut {
-            complain("\(TextTable.printable(path)) is no file, or its name is not UTF-8: it is not in the backup")
+            complain("\(path.printable()) is no file, or its name is not UTF-8: it is not in the backup")
         }
-        for finding in report.findings { complain(TextTable.printable(finding)) }
+        for finding in report.findings { complain(finding.printable()) }
         print(
             "\(directory): the catalogue"
                 + (catalogueOnly
-                    ? "" : " and \(report.files) files (\(ReplyFormat.humanReadable(report.bytes))), read back"))
+                    ? "" : " and \(report.files) files (\(sizeText(report.bytes))), read back"))
         if !report.findings.isEmpty {
             complain("\(report.findings.count) files are not as their records say: see `video-intake check --deep`")
             throw ExitCode(1)
@@ -92,11 +93,11 @@ struct RestoreCommand: ParsableCommand {
                 aboveVideo: above, leavesOutDamaged: leaveOutDamaged, now: Int64(Date().timeIntervalSince1970))
         }
         let next = report.continuation
-        for line in report.leftOut { complain(TextTable.printable(line)) }
+        for line in report.leftOut { complain(line.printable()) }
         print(
             """
             \(settings.dataDirectory): the catalogue and \(report.files) files \
-            (\(ReplyFormat.humanReadable(report.bytes)))
+            (\(sizeText(report.bytes)))
             videos go on above number \(next.videoNumber), events above id \(next.eventID), with epoch \(next.epoch)
             \(next.droppedUploads) unfinished uploads were dropped, \(next.eventsPending) events are still to be delivered
             now start `serve` and `worker`; `video-intake check --deep` reads everything once more

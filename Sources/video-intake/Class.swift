@@ -1,5 +1,6 @@
 import ArgumentParser
 import SQLiteCatalogue
+import System
 
 /// `video-intake class add|list|remove`
 struct Class: ParsableCommand {
@@ -27,7 +28,7 @@ struct Class: ParsableCommand {
 
         func run() throws {
             for known in try Class.withCatalogue(options, { try $0.classes() }) {
-                print("\(known.id)\t\(TextTable.printable(known.name))\t\(TextTable.printable(known.gameName))")
+                print("\(known.id)\t\(known.name.printable())\t\(known.gameName.printable())")
             }
         }
     }

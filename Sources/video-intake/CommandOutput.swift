@@ -3,6 +3,7 @@ import Model
 import SQLiteCatalogue
 import Foundation
 import Intake
+import System
 
 /// How `video`, `job` and `status` show what they know: to people, or to programs.
 struct CommandOutput {
@@ -40,7 +41,7 @@ struct CommandOutput {
             let lines = (value ?? "-").split(separator: "\n", omittingEmptySubsequences: false)
             for (index, line) in lines.enumerated() {
                 let label = (index == 0 ? name : "").padding(toLength: width + 2, withPad: " ", startingAt: 0)
-                print(label + TextTable.printable(String(line)))
+                print(label + String(line).printable())
             }
         }
     }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Logging
 import Synchronization
+import System
 
 /// Standard error as lines: with a priority for systemd's journal if that reads them, else with a time.
 ///
@@ -76,9 +77,9 @@ enum LogStream {
     /// What strangers have named must not be able to begin another line, to command a terminal, or to fill the log.
     private static func singleLine(_ text: String) -> String {
         let line = shortened(text, to: lineLimit)
-        guard line.unicodeScalars.contains(where: TextTable.isControl) else { return line }
+        guard line.unicodeScalars.contains(where: \.isControl) else { return line }
         return line.unicodeScalars.reduce(into: "") { line, scalar in
-            if TextTable.isControl(scalar) {
+            if scalar.isControl {
                 line += scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: false) : "\u{FFFD}"
             } else {
                 line.unicodeScalars.append(scalar)

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Intake
 import Logging
+import System
 
 /// `video-intake gc`
 struct GC: ParsableCommand {
@@ -54,7 +55,7 @@ struct CheckCommand: ParsableCommand {
         progress.clear()
         for finding in report.findings {
             let remedy = finding.repair.map { repair ? " (repaired: \($0))" : " (--repair: \($0))" } ?? ""
-            print("\(finding.kind.rawValue): \(TextTable.printable(finding.text))\(remedy)")
+            print("\(finding.kind.rawValue): \(finding.text.printable())\(remedy)")
         }
         print(
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
@@ -100,7 +101,7 @@ func orExit<Result>(_ body: () throws -> Result) throws -> Result {
         // What it is for has been said.
         throw code
     } catch {
-        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(TextTable.printable(line)) }
+        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(line.printable()) }
         throw ExitCode(1)
     }
 }

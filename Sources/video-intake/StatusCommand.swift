@@ -31,7 +31,7 @@ struct StatusCommand: ParsableCommand {
         if attention.isEmpty { return }
         if !json {
             print()
-            for line in attention { print(TextTable.printable(line)) }
+            for line in attention { print(line.printable()) }
         }
         throw ExitCode(1)
     }
@@ -181,7 +181,7 @@ extension ServiceStatus {
     }
 
     private static func bytes(_ bytes: Int) -> String {
-        (bytes < 0 ? "-" : "") + ReplyFormat.humanReadable(abs(bytes))
+        (bytes < 0 ? "-" : "") + sizeText(abs(bytes))
     }
 
     private static func capacity(_ capacity: WorkerCapacity) -> String {

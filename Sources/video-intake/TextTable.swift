@@ -1,3 +1,5 @@
+import System
+
 /// Rows of text in columns, for people in front of a terminal.
 struct TextTable {
     private var rows: [[String]]
@@ -12,7 +14,7 @@ struct TextTable {
     }
 
     mutating func add(_ row: [String]) {
-        rows.append(row.map(Self.printable))
+        rows.append(row.map { $0.printable() })
     }
 
     /// One line for each row, the header first.
@@ -30,20 +32,6 @@ struct TextTable {
                 if !isLast { line += "  " }
             }
             return String(line.reversed().drop { $0 == " " }.reversed())
-        }
-    }
-
-    /// The text on one line. Names come from strangers: a control character could change what the terminal shows.
-    static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isControl) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 }))
-    }
-
-    static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        // Formats include what turns the direction of writing around.
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: true
-        default: false
         }
     }
 

@@ -3,6 +3,7 @@ import Model
 import Foundation
 import Glibc
 import Intake
+import System
 
 extension VideoCommand {
     struct Delete: ParsableCommand {
@@ -33,10 +34,10 @@ extension VideoCommand {
                 print(Self.line(deleted))
                 for (path, cause) in deleted.left {
                     isComplete = false
-                    complain("\(TextTable.printable(path)) is still there: \(cause)")
+                    complain("\(path.printable()) is still there: \(cause)")
                 }
             }
-            if videos.count > 1 { print("\(ReplyFormat.humanReadable(freed)) freed in all") }
+            if videos.count > 1 { print("\(sizeText(freed)) freed in all") }
             if !isComplete { throw ExitCode(1) }
         }
 
@@ -62,7 +63,7 @@ extension VideoCommand {
             }
             var table = TextTable(["VIDEO", "NAME", "SIZE", "FILE"], rightAligned: [0, 2])
             for video in videos {
-                table.add(["\(video.id)", video.name, ReplyFormat.humanReadable(video.size), video.path])
+                table.add(["\(video.id)", video.name, sizeText(video.size), video.path])
             }
             table.lines.forEach { print($0) }
             print("Delete \(Self.count(videos))? [y/N] ", terminator: "")
@@ -75,10 +76,10 @@ extension VideoCommand {
         }
 
         private static func line(_ deleted: DeletedVideo) -> String {
-            let what = "video \(deleted.video.id), \(TextTable.printable(deleted.video.name)): deleted"
+            let what = "video \(deleted.video.id), \(deleted.video.name.printable()): deleted"
             if deleted.isFileShared { return what + "; other videos point to its file, which stays" }
             return what + (deleted.left.isEmpty ? " with its file" : "")
-                + ", \(ReplyFormat.humanReadable(deleted.freed)) freed"
+                + ", \(sizeText(deleted.freed)) freed"
         }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Model
 import Intake
+import System
 
 /// `video-intake video list|show|delete`
 struct VideoCommand: ParsableCommand {
@@ -29,7 +30,7 @@ struct VideoCommand: ParsableCommand {
                 videos, json: \.json,
                 table: { table, video in
                     table.add([
-                        "\(video.id)", video.name, ReplyFormat.humanReadable(video.size),
+                        "\(video.id)", video.name, sizeText(video.size),
                         CommandOutput.duration(video.duration) ?? "", video.state.rawValue,
                         output.time(video.createTime), video.owner, video.path,
                     ])
@@ -69,7 +70,7 @@ struct VideoCommand: ParsableCommand {
             ("video", "\(video.id)"), ("name", video.name), ("owner", video.owner.isEmpty ? nil : video.owner),
             ("category", video.className.isEmpty ? nil : video.className),
             ("game", video.gameName.isEmpty ? nil : video.gameName), ("file", video.path),
-            ("size", "\(ReplyFormat.humanReadable(video.size)) (\(video.size) bytes)"),
+            ("size", "\(sizeText(video.size)) (\(video.size) bytes)"),
             ("length", CommandOutput.duration(video.duration)), ("md5", video.md5), ("guid", video.guid),
             ("created", output.time(video.createTime)), ("changed", output.time(video.updateTime)),
             ("state", video.state.rawValue),

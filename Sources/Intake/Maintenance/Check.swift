@@ -288,7 +288,7 @@ extension Check {
         if swept.setAside.files > 0 {
             add(
                 .leftover,
-                "incoming: \(swept.setAside.files) files (\(ReplyFormat.humanReadable(swept.setAside.bytes))) of no upload",
+                "incoming: \(swept.setAside.files) files (\(sizeText(swept.setAside.bytes))) of no upload",
                 repair: "move them to set-aside")
         }
     }

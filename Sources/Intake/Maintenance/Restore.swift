@@ -196,7 +196,7 @@ package struct Restore {
             statvfs(dataDirectory, &room) == 0, case let free = Int(room.f_bavail) * Int(room.f_frsize), free < bytes
         else { return }
         throw BackupError(
-            "\(dataDirectory) has room for \(ReplyFormat.humanReadable(free)), \(ReplyFormat.humanReadable(bytes)) are "
+            "\(dataDirectory) has room for \(sizeText(free)), \(sizeText(bytes)) are "
                 + "needed")
     }
 

@@ -41,7 +41,7 @@ package struct SweepReport: Equatable, Sendable {
     /// What there is to say, with its amount.
     package var lines: [(what: String, amount: String)] {
         func text(_ count: Count) -> String? {
-            count.files == 0 ? nil : "\(count.files) (\(ReplyFormat.humanReadable(count.bytes)))"
+            count.files == 0 ? nil : "\(count.files) (\(sizeText(count.bytes)))"
         }
         let all: [(String, String?)] = [
             ("expired uploads", expiredUploads == 0 ? nil : "\(expiredUploads)"),

@@ -1,3 +1,5 @@
+import System
+
 /// A JSON object that is being written: its members, in the order in which they were added.
 ///
 /// https://www.rfc-editor.org/rfc/rfc8259
@@ -86,9 +88,7 @@ package struct JSONObject: Sendable {
                 members.append(UInt8(ascii: "\\"))
                 members.append(byte)
             case 0..<0x20:
-                members += "\\u00".utf8
-                members.append(UInt8(ascii: "0") + byte >> 4)
-                members.append(Array("0123456789abcdef".utf8)[Int(byte & 15)])
+                members += "\\u00\(CollectionOfOne(byte).hexadecimal)".utf8
             default:
                 members.append(byte)
             }

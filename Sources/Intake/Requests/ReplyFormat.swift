@@ -1,6 +1,7 @@
 import Model
 import Foundation
 import Glibc
+import System
 
 /// How values look in replies: times, sizes and addresses.
 package struct ReplyFormat: Sendable {
@@ -20,32 +21,15 @@ package struct ReplyFormat: Sendable {
         var (local, time) = (time_t(seconds) + offset, tm())
         gmtime_r(&local, &time)
         return [
-            Self.twoDigits(time.tm_year % 100), "-", Self.twoDigits(time.tm_mon + 1), "-",
-            Self.twoDigits(time.tm_mday), " ", Self.twoDigits(time.tm_hour), ":", Self.twoDigits(time.tm_min), ":",
-            Self.twoDigits(time.tm_sec),
+            twoDigits(time.tm_year % 100), "-", twoDigits(time.tm_mon + 1), "-",
+            twoDigits(time.tm_mday), " ", twoDigits(time.tm_hour), ":", twoDigits(time.tm_min), ":",
+            twoDigits(time.tm_sec),
         ].joined()
     }
-
-    private static func twoDigits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
     func url(_ video: Video) -> String { url(video.path) }
 
     private func url(_ path: String) -> String { "\(videoDomain)/\(path)" }
-
-    /// Like `1.5M`: two decimals at most, the units B, K, M and G of 1024 each.
-    package static func humanReadable(_ bytes: Int) -> String {
-        let units = ["B", "K", "M", "G"]
-        var hundredths = bytes * 100
-        var unit = 0
-        while hundredths >= 1024 * 100, unit < units.count - 1 {
-            hundredths = (hundredths + 512) / 1024
-            unit += 1
-        }
-        let (whole, fraction) = hundredths.quotientAndRemainder(dividingBy: 100)
-        let decimals =
-            fraction == 0 ? "" : fraction % 10 == 0 ? ".\(fraction / 10)" : ".\(fraction < 10 ? "0" : "")\(fraction)"
-        return "\(whole)\(decimals)\(units[unit])"
-    }
 }
 
 // MARK: - upload_file
@@ -73,7 +57,7 @@ extension ReplyFormat {
         if request.wantsBytes {
             data.add("size", video.size)
         } else {
-            data.add("size", Self.humanReadable(video.size))
+            data.add("size", sizeText(video.size))
         }
         data.add("guid", request.guid)
         data.add("video_id", video.id)

@@ -135,7 +135,7 @@ extension TranscodingJob {
             throw TranscodingError(.toolFailed, "\(name) has no H.264 configuration")
         }
         let profile = bytes[(box.upperBound + 1)..<(box.upperBound + 4)]
-        let video = "avc1." + profile.map { String(format: "%02x", $0) }.joined()
+        let video = "avc1." + profile.hexadecimal
         return information.audio == nil ? video : video + ",mp4a.40.2"
     }
 }
