@@ -24,24 +24,34 @@ let package = Package(
         .target(name: "Model", dependencies: ["System"]),
         .target(name: "LoadingCache", dependencies: ["CSystem"]),
         .target(name: "System", dependencies: ["CSystem"]),
-        .target(name: "ChunkStore", dependencies: ["CDigest", "CSystem", "System"]),
+        .target(name: "ChunkStore", dependencies: ["CDigest", "Model", "System"]),
+        .target(name: "FileStore", dependencies: ["ChunkStore", "CSystem", "LoadingCache", "Model", "System"]),
+        .target(
+            name: "FileBackup",
+            dependencies: ["ChunkStore", "FileStore", "Model", "SQLiteCatalogue", "System"]),
         .target(name: "Catalogue", dependencies: ["Model"]),
         .target(
             name: "SQLiteCatalogue",
-            dependencies: ["Catalogue", "Model", "System", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: [
+                "Catalogue", "Model", "System",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .target(
             name: "Media",
-            dependencies: ["ChunkStore", "CSystem", "System", .product(name: "Logging", package: "swift-log")]),
+            dependencies: [
+                "ChunkStore", "CSystem", "System",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         .target(
             name: "Webhooks",
             dependencies: [
-                "Catalogue", "CCrypto", "CCurl", "Model", "System", .product(name: "Logging", package: "swift-log"),
+                "Catalogue", "CCrypto", "CCurl", "Model", "System",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
             name: "Intake",
             dependencies: [
-                "FastCGI", "FormData", "Model", "ChunkStore", "Catalogue", "SQLiteCatalogue", "LoadingCache",
-                "System", "Media",
+                "Catalogue", "ChunkStore", "FastCGI", "FormData", "LoadingCache", "Media", "Model", "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -53,9 +63,8 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "CSystem", "Catalogue", "ChunkStore", "FastCGI", "Intake", "System", "Media", "Model",
-                "SQLiteCatalogue",
-                "Webhooks", "Worker",
+                "Catalogue", "ChunkStore", "CSystem", "FastCGI", "FileBackup", "FileStore", "Intake", "Media",
+                "Model", "SQLiteCatalogue", "System", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -64,14 +73,16 @@ let package = Package(
         .executableTarget(
             name: "cache-benchmark",
             dependencies: [
-                "LoadingCache", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CSystem", "LoadingCache",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Peers.java"]),
         .executableTarget(
             name: "intake-benchmark",
             dependencies: [
-                "FastCGI", "ChunkStore", "TestSupport", "CCrypto", .product(name: "GRDB", package: "GRDB.swift"),
+                "CCrypto", "ChunkStore", "FastCGI", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/Benchmark",
             exclude: ["Contestants", "throughput.svg"],
@@ -80,51 +91,56 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Intake", "CCrypto", "ChunkStore", "LoadingCache", "Model", "SQLiteCatalogue", "System",
-                .product(name: "Logging", package: "swift-log"), .product(name: "GRDB", package: "GRDB.swift"),
+                "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Model", "SQLiteCatalogue",
+                "System",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport"),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CSystem"]),
+        .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "CSystem", "FastCGI"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
-        .testTarget(name: "ChunkStoreTests", dependencies: ["ChunkStore", "System", "TestSupport"]),
+        .testTarget(name: "FileStoreTests", dependencies: ["ChunkStore", "FileStore", "System", "TestSupport"]),
         .testTarget(
             name: "MediaTests",
             dependencies: [
-                "Media", "ChunkStore", "System", "TestSupport", .product(name: "Logging", package: "swift-log"),
+                "Media", "System", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "Worker", "SQLiteCatalogue", "ChunkStore", "Intake", "Media", "TestSupport", "Model",
-                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+                "ChunkStore", "FileStore", "Intake", "Media", "Model", "SQLiteCatalogue", "TestSupport", "Worker",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "CatalogueTests",
             dependencies: [
-                "Catalogue", "Model", "SQLiteCatalogue", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "Catalogue", "Model", "SQLiteCatalogue", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
             name: "WebhooksTests",
             dependencies: [
-                "Webhooks", "Catalogue", "SQLiteCatalogue", "System", "Model", "TestSupport",
+                "Catalogue", "Model", "SQLiteCatalogue", "System", "TestSupport", "Webhooks",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "IntakeTests",
             dependencies: [
-                "Intake", "Catalogue", "ChunkStore", "LoadingCache", "TestSupport", "Model", "SQLiteCatalogue",
-                "System",
-                .product(name: "Logging", package: "swift-log"),
+                "ChunkStore", "FileBackup", "FileStore", "Intake", "Model", "SQLiteCatalogue", "System",
+                "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["video-intake", "Intake"]),
+        .testTarget(name: "CommandTests", dependencies: ["Intake", "video-intake"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "ChunkStore", "Intake", "System", "TestSupport", "Model",
+                "ChunkStore", "Model", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
     ],

@@ -6,6 +6,9 @@ import Model
 /// may share one catalogue. `SQLiteCatalogue` keeps it in one SQLite file; PostgreSQL can take its place.
 /// Times are seconds since 1970; those of uploads are seconds of `clock`.
 package protocol Catalogue: Sendable {
+    /// The version of its tables.
+    var schema: Int { get }
+
     /// The owner's first video with this content, `nil` if there is none.
     ///
     /// - Parameter size: bytes; `nil` where only the digest is known.

@@ -1,24 +1,67 @@
+import Model
 import System
 
 /// Keeps the bytes: unfinished uploads, and the published videos.
 ///
-/// Thread-safe. The names of unfinished uploads are numbers; those of published videos are relative paths that the
-/// caller builds from checked parts. `FileChunkStore` keeps both as files; object storage can take its place.
-package protocol ChunkStore: Sendable {
-    /// Makes an upload's file, or opens what is there of it. It takes room as its chunks come.
+/// Thread-safe. Paths are relative to the store, and built from checked parts by the caller. `FileChunkStore` keeps both as
+/// files; object storage can take its place.
+package protocol ChunkStore: UploadStore, RoomStore, VideoStore, GarbageStore {}
+
+/// The bytes of unfinished uploads.
+package protocol UploadStore: Sendable {
+    /// Chunks that were acknowledged in another incarnation are in doubt: the boot of the machine, for files.
+    var incarnation: String { get }
+
+    /// Opens an upload's bytes, or begins with none.
     ///
-    /// - Returns: the file, and whether nothing was there of it.
-    /// - Throws: `SystemError`; nothing is left behind then.
-    func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool)
+    /// - Parameters:
+    ///   - chunks: those that are recorded. What is in doubt of them is compared with its checksum.
+    ///   - known: videos of the same content, with which its bytes are compared as they come.
+    /// - Throws: nothing is left behind then.
+    func open(
+        _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
+    ) throws(SystemError) -> OpenedUpload
 
-    /// Opens what is there of an upload.
+    /// Those of the chunks whose bytes are not there as they came; `nil` if there is nothing of the upload.
     ///
-    /// - Throws: `SystemError` with `ENOENT` if there is nothing.
-    func openUpload(_ id: Int64) throws(SystemError) -> StoredFile
+    /// - Parameter progress: is told how many bytes were read of each.
+    func lost(
+        _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
+    ) throws(SystemError) -> [StoredChunk]?
 
-    /// Whether the file still is the upload's: neither published nor removed, by this process or another one.
-    func isCurrent(_ file: StoredFile, upload id: Int64) throws(SystemError) -> Bool
+    /// Whether a published name is that of an upload's very bytes.
+    func isUpload(_ id: Int64, publishedAs path: String) -> Bool
 
+    /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none. The bytes of an upload
+    /// are off the disk when this returns, whatever has them open.
+    func removeUpload(_ id: Int64)
+
+    /// What is kept of unfinished uploads.
+    func incomingFiles() throws(SystemError) -> [IncomingFile]
+
+    /// Puts a file that belongs to no upload out of the way, where an operator finds it.
+    ///
+    /// - Returns: its new place; `nil` if another process has taken it away meanwhile.
+    func setAside(_ file: IncomingFile) throws(SystemError) -> String?
+}
+
+/// What `UploadStore.open` found.
+package struct OpenedUpload: Sendable {
+    package let bytes: any UploadBytes
+    /// Recorded chunks whose bytes are not there: all of them where nothing was there of the upload.
+    package let lost: [StoredChunk]
+    /// Nothing was there of it.
+    package let isNew: Bool
+
+    package init(bytes: any UploadBytes, lost: [StoredChunk], isNew: Bool) {
+        self.bytes = bytes
+        self.lost = lost
+        self.isNew = isNew
+    }
+}
+
+/// How much more may come.
+package protocol RoomStore: Sendable {
     /// Bytes that may still come before the reserve is touched.
     func room() throws(SystemError) -> Room
 
@@ -33,34 +76,34 @@ package protocol ChunkStore: Sendable {
 
     /// Takes room that removals give back when the disk is full. To be called from time to time.
     func restoreBallast()
+}
 
+extension RoomStore {
+    /// The same with the bodies' file system.
+    package func checkRoom(for bytes: Int) throws(SystemError) { try checkRoom(for: bytes, withBodies: true) }
+}
+
+/// The published videos, and what was made of them.
+package protocol VideoStore: Sendable {
     /// Bytes of a published video, without opening it; `nil` if there is no such file.
     func publishedLength(_ path: String) -> Int?
 
     /// Whether there is something with this name: a video, or the directory of what was made of one.
     func hasPublished(_ path: String) -> Bool
 
-    /// Opens a published video for reading.
-    func openPublished(_ path: String) throws(SystemError) -> StoredFile
-
-    /// Gives an upload's bytes a second, final name; both the bytes and the name survive power loss when this returns.
+    /// Passes the bytes of a published video piece by piece, in order.
     ///
-    /// Repeating it is harmless.
-    /// - Returns: `false` if other content has that name.
-    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool
+    /// - Parameter limit: how many at most.
+    /// - Returns: bytes of the video, passed or not.
+    func readPublished(
+        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
+    ) throws(SystemError) -> Int
 
-    /// Whether this very file has a published name, and not another one with the same bytes.
-    func isPublished(_ file: StoredFile, as path: String) -> Bool
+    /// A published video, or where a directory is published, for programs.
+    func localFile(ofPublished path: String) -> LocalFile
 
     /// Makes the directories above a published name; theirs survive power loss when this returns.
     func makeDirectories(above path: String) throws(SystemError)
-
-    /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
-    func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError)
-
-    /// Passes the path of every directory of what was made of a published file, and when it changed last, in seconds since
-    /// 1970: `upload/mp4/YYYY/MM/transcoded/<name>`.
-    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError)
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
@@ -68,14 +111,33 @@ package protocol ChunkStore: Sendable {
     /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none.
     ///
     /// - Returns: bytes of the disk that are free now.
-    /// - Throws: `SystemError`, with `EINVAL` for what is not below `upload/`; some of a directory may be gone then.
+    /// - Throws: `SystemError`, with `isForeign` for what is not below `upload/`; some of a directory may be gone then.
     func removePublished(_ path: String) throws(SystemError) -> Int
 
+    /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
+    func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError)
+
+    /// Passes the path of every directory of what was made of a published file, and when it changed last, in seconds since
+    /// 1970: `upload/mp4/YYYY/MM/transcoded/<name>`.
+    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError)
+}
+
+extension VideoStore {
+    /// The first bytes of a published video.
+    package func head(ofPublished path: String) throws(SystemError) -> FileHead {
+        var head: [UInt8] = []
+        _ = try readPublished(path, limit: FileHead.length) { head += $0 }
+        return FileHead(head)
+    }
+}
+
+/// What is about to be removed.
+package protocol GarbageStore: Sendable {
     /// Takes a published file or directory out of its place; quick, whatever it is.
     ///
     /// - Parameter name: what it is called in the trash; something is added if that is taken.
     /// - Returns: what it is called there, `nil` if there is none.
-    /// - Throws: `SystemError`, with `EINVAL` for what is not below `upload/`.
+    /// - Throws: `SystemError`, with `isForeign` for what is not below `upload/`.
     func moveToTrash(_ path: String, as name: String) throws(SystemError) -> String?
 
     /// What is in the trash: no reference to it is left anywhere.
@@ -86,32 +148,6 @@ package protocol ChunkStore: Sendable {
     /// - Parameter path: whence it came, if that is known: its absence there survives power loss when this returns.
     /// - Returns: bytes of the disk that are free now.
     func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int
-
-    /// Forgets an unfinished upload, or the first name of a published one. Harmless if there is none. The bytes of an upload are
-    /// off the disk when this returns, whatever has its file open.
-    func removeUpload(_ id: Int64)
-
-    /// What is kept of unfinished uploads.
-    func incomingFiles() throws(SystemError) -> [IncomingFile]
-
-    /// Puts a file that belongs to no upload out of the way, where an operator finds it.
-    ///
-    /// - Returns: its new place, relative to the store; `nil` if another process has taken it away meanwhile.
-    func setAside(_ file: IncomingFile) throws(SystemError) -> String?
-
-    /// An anonymous file for a body that does not come as a file; gone when closed.
-    func makeSpool() throws(SystemError) -> StoredFile
-
-    /// Where the upload lies, for programs that read it.
-    func path(ofUpload id: Int64) -> String
-
-    /// Where a published video lies, for programs that read it.
-    func path(ofPublished path: String) -> String
-}
-
-extension ChunkStore {
-    /// The same with the bodies' file system.
-    package func checkRoom(for bytes: Int) throws(SystemError) { try checkRoom(for: bytes, withBodies: true) }
 }
 
 /// Bytes that a file system has above its reserve; less than none where that is touched.
@@ -123,7 +159,7 @@ package struct Room: Equatable, Sendable {
     /// Bytes where the videos are that bodies of requests under way take of `data`.
     package let inBodies: Int
     /// Bytes of the videos' file system that were free.
-    let free: Int
+    package let free: Int
 
     package init(data: Int, body: Int?, inBodies: Int = 0, free: Int = 0) {
         self.data = data
@@ -152,18 +188,30 @@ package struct IncomingFile: Sendable {
     package let occupied: Int
     /// When the file or its names changed last, in seconds since 1970.
     package let changeTime: Int64
-    /// The same for all names of one file.
-    package let inode: UInt64
+
+    package init(name: String, upload: Int64?, length: Int, occupied: Int, changeTime: Int64) {
+        self.name = name
+        self.upload = upload
+        self.length = length
+        self.occupied = occupied
+        self.changeTime = changeTime
+    }
 }
 
 /// A published file, as a listing shows it.
 package struct PublishedFile: Sendable {
-    /// Relative to the store.
     package let path: String
     /// Bytes.
     package let length: Int
     /// When the file or its names changed last, in seconds since 1970.
     package let changeTime: Int64
-    /// The same for all names of one file.
-    package let inode: UInt64
+    /// It is an unfinished upload's too: about to be recorded, or to go with its upload.
+    package let isUnfinished: Bool
+
+    package init(path: String, length: Int, changeTime: Int64, isUnfinished: Bool) {
+        self.path = path
+        self.length = length
+        self.changeTime = changeTime
+        self.isUnfinished = isUnfinished
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import System
 
 /// Bytes on their way into the store.
@@ -83,5 +84,45 @@ package final class MemoryPool: Sendable {
 
     fileprivate func put(_ bytes: UnsafeMutableRawBufferPointer) {
         free.withLock { $0.append(bytes) }
+    }
+}
+
+extension StoredFile {
+    /// Writes what there is of the source at `offset`.
+    ///
+    /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because
+    /// inside the kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle
+    /// of a form never can; so does a mapping, whose pages have to be looked up and let go.
+    /// - Throws: also if a source in a file is shorter than it was when it was measured.
+    package func write(_ source: Content, at offset: Int) throws(SystemError) {
+        var target = offset
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
+            try write(piece, at: target)
+            target += piece.count
+        }
+    }
+
+    /// Whether the source's bytes are the same as those at `offset`.
+    package func matches(_ source: Content, at offset: Int) throws(SystemError) -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
+        defer { buffer.deallocate() }
+        var position = offset
+        var isSame = true
+        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
+            guard isSame else { return }
+            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
+            isSame =
+                try read(into: ours, at: position) == piece.count
+                && memcmp(ours.baseAddress!, piece.baseAddress!, piece.count) == 0
+            position += piece.count
+        }
+        return isSame
+    }
+
+    /// The CRC32C of the bytes of `range`, all of which must be there.
+    package func crc32c(of range: Range<Int>) throws(SystemError) -> UInt32 {
+        var checksum = CRC32C()
+        try forEachPiece(of: range) { checksum.update($0) }
+        return checksum.value
     }
 }

@@ -35,8 +35,6 @@ package final class IntakeService: Sendable {
     let uploads: ActiveUploads
     let videos: KnownVideos
     let writability: Writability
-    /// The boot of the machine: what was written in another one may not have reached the disk.
-    let bootID: String
     /// What bodies that come over FastCGI are read into.
     let bodyMemory: MemoryPool
     /// Chunks that are recorded at about the same time share one commit.
@@ -60,22 +58,20 @@ package final class IntakeService: Sendable {
     private let isStoppingNow = Atomic(false)
 
     /// - Parameters:
-    ///   - bootID: tells one boot of the machine from another.
     ///   - version: of the program, for monitors.
     ///   - limits: what it may take of the machine.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
-        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, bootID: String,
-        version: String, limits: ResourceLimits = ResourceLimits(),
+        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, version: String,
+        limits: ResourceLimits = ResourceLimits(),
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system,
         atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) {
         self.catalogue = catalogue
         self.store = store
         self.logger = logger
-        self.bootID = bootID
         self.version = version
         metrics = Metrics(startTime: clock())
         refusals = RefusalLog(clock: clock)
@@ -172,7 +168,7 @@ package final class IntakeService: Sendable {
 
     func readForm(_ call: Call) throws(Failure) -> RequestForm {
         try FormReader(
-            store: store, settings: call.settings, memory: bodyMemory, metrics: metrics,
+            settings: call.settings, memory: bodyMemory, metrics: metrics,
             closeIdleFile: { self.uploads.closeIdle() }
         ).read(call.exchange)
     }
@@ -190,7 +186,7 @@ extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
     ///
     /// For want of descriptors idle uploads give theirs back, and the call is made again.
-    func storing<Result>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
+    func storing<Result: ~Copyable>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
         while true {
             do throws(SystemError) {
                 return try call()

@@ -1,5 +1,5 @@
-import SQLiteCatalogue
-import ChunkStore
+import Model
+import System
 
 /// What the service may take of the machine, by its settings.
 package struct ResourceLimits: Sendable {
@@ -9,11 +9,17 @@ package struct ResourceLimits: Sendable {
     package var descriptors: Int
     /// Bytes of a body that is held in memory.
     package var memoryBodyLimit: Int
+    /// Of the catalogue and the store.
+    private let drivers: [Footprint]
 
-    package init(threads: Int = 8, descriptors: Int = 1024, memoryBodyLimit: Int = IntakeSettings().memoryBodyLimit) {
+    package init(
+        threads: Int = 8, descriptors: Int = 1024, memoryBodyLimit: Int = IntakeSettings().memoryBodyLimit,
+        drivers: [Footprint] = []
+    ) {
         self.threads = threads
         self.descriptors = descriptors
         self.memoryBodyLimit = memoryBodyLimit
+        self.drivers = drivers
     }
 }
 
@@ -44,8 +50,8 @@ extension ResourceLimits {
     /// Unfinished uploads whose file stays open between two chunks.
     package var openUploads: Int {
         let left =
-            descriptors - Self.otherDescriptors - SQLiteCatalogue.descriptorLimit - Self.descriptorsOfThread * threads
-            - heldCalls - 2 * heldBodies
+            descriptors - Self.otherDescriptors - drivers.reduce(0) { $0 + $1.descriptors }
+            - Self.descriptorsOfThread * threads - heldCalls - 2 * heldBodies
         // More are looked through when one has to be closed. Fewer than a few cost more than they save: what requests have
         // open at the same time is then less than it could be, and a lack of descriptors closes these too.
         return min(max(left, 4), 1024)
@@ -71,8 +77,6 @@ extension ResourceLimits {
     static let questions = 2
     /// Bytes of a held call: its parameters, at most 64 KiB as they come and as they are kept, and libfcgi's buffers.
     private static let bytesOfCall = 160 << 10
-    /// Bytes of what is kept of the digest of an upload whose file is closed.
-    private static let bytesOfFollowed = 1024
 
     /// Bytes that the responder takes at most.
     package var memory: Int {
@@ -81,10 +85,7 @@ extension ResourceLimits {
             heldCalls * Self.bytesOfCall + heldBodies * (memoryBodyLimit + Self.bytesOfCall)
         let uploads =
             openUploads * Self.bytesOfUpload + Self.knownChunks * Self.bytesOfChunk
-            + ActiveUploads.followedLimit * Self.bytesOfFollowed
-        let work =
-            (completions + Self.questions) * Self.bytesOfThread + PrefixDigest.memoryLimit
-            + PrefixComparison.memoryLimit
-        return Self.program + requests + held + uploads + work + SQLiteCatalogue.memoryLimit + KnownVideos.memoryLimit
+        let work = (completions + Self.questions) * Self.bytesOfThread + drivers.reduce(0) { $0 + $1.memory }
+        return Self.program + requests + held + uploads + work + KnownVideos.memoryLimit
     }
 }

@@ -33,13 +33,13 @@ package final class SQLiteCatalogue: Catalogue {
     /// Bytes that a connection keeps of the database.
     private static let cacheSize = 2_048_000
 
-    /// Bytes of memory that its connections use at most, the one that writes included.
-    package static let memoryLimit = (readers + 1) * cacheSize
-    /// Descriptors that its connections use at most: each has the database and the log, and they share an index.
-    package static let descriptorLimit = 2 * (readers + 1) + 1
+    /// What its connections use at most, the one that writes included: each has the database and the log open, and they share
+    /// an index.
+    package static let footprint = Footprint(descriptors: 2 * (readers + 1) + 1, memory: (readers + 1) * cacheSize)
 
     /// The version of the tables.
     package static let schemaVersion = Schema.version
+    package var schema: Int { Schema.version }
 
     /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
     ///

@@ -20,6 +20,12 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// There is no descriptor left, of this process or of the machine; closing one helps.
     package var isLackOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 
+    /// There is no such thing.
+    package var isMissing: Bool { code == ENOENT }
+
+    /// It is none of ours, and trying again will not help.
+    package var isForeign: Bool { code == EINVAL }
+
     /// Bytes that were written may not have reached the medium, and the kernel takes them for written: another attempt
     /// could succeed falsely. https://wiki.postgresql.org/wiki/Fsync_Errors
     package var isSyncFailure: Bool {

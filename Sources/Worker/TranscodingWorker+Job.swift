@@ -64,7 +64,7 @@ extension TranscodingWorker {
         } catch {
             throw TranscodingError(error)
         }
-        try Transcoder.publish(directories.path(of: job), as: store.path(ofPublished: directory))
+        try Transcoder.publish(directories.path(of: job), as: store.localFile(ofPublished: directory).path)
         let facts = MediaFacts(result, in: directory)
         if try catalogue.finishJob(job, media: facts, duration: result.source.duration, now: now()) != nil { return }
         // If its last video was deleted meanwhile, nobody else removes it.
@@ -136,14 +136,13 @@ extension SourceFile {
     package init(of job: Job, in store: any ChunkStore) throws(TranscodingError) {
         let head: FileHead
         do throws(SystemError) {
-            let file = try store.openPublished(job.path)
-            head = FileHead(try Content.file(file, 0..<file.length()).prefix(FileHead.length))
+            head = try store.head(ofPublished: job.path)
         } catch {
             throw TranscodingError(error)
         }
         guard let container = head.container, let demuxer = Demuxer(rawValue: container.demuxer)
         else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
-        self.init(path: store.path(ofPublished: job.path), demuxer: demuxer)
+        self.init(path: store.localFile(ofPublished: job.path).path, demuxer: demuxer)
     }
 }
 

@@ -1,3 +1,4 @@
+import FileStore
 import ArgumentParser
 import CSystem
 import ChunkStore
@@ -71,7 +72,7 @@ struct SelfTest {
             try turn.lock()
             try store.makeDirectories(above: name)
             try transcoder.selfTest(
-                in: settings.workDirectory + "/self-test", publishingAs: store.path(ofPublished: name))
+                in: settings.workDirectory + "/self-test", publishingAs: store.localFile(ofPublished: name).path)
             _ = turn  // locked until here
         } catch let error as SystemError {
             throw Self.failed("\(error) (\(settings.workDirectory))", code: error.code)

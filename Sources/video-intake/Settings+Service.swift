@@ -1,3 +1,4 @@
+import FileStore
 import Model
 import Catalogue
 import SQLiteCatalogue
@@ -51,17 +52,18 @@ extension Settings {
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
         let store = try openStore()
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, bootID: MachineClock.system.bootID,
-            version: VideoIntake.version, limits: limits)
+            catalogue: catalogue, store: store, settings: intake, logger: logger, version: VideoIntake.version,
+            limits: limits)
     }
 
     /// What the service may take of the machine; the descriptors are those of this process.
     var limits: ResourceLimits {
+        let drivers = [SQLiteCatalogue.footprint, FileChunkStore.footprint]
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-            return ResourceLimits(threads: threads)
+            return ResourceLimits(threads: threads, drivers: drivers)
         }
-        return ResourceLimits(threads: threads, descriptors: Int(clamping: limit.rlim_cur))
+        return ResourceLimits(threads: threads, descriptors: Int(clamping: limit.rlim_cur), drivers: drivers)
     }
 
     /// - Parameter withBodies: whether the reserve of the bodies' file system counts too. A worker writes none.

@@ -1,3 +1,4 @@
+import FileStore
 import ArgumentParser
 import Model
 import SQLiteCatalogue

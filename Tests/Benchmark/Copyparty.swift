@@ -1,3 +1,4 @@
+import ChunkStore
 import CCrypto
 import Foundation
 import Glibc

@@ -1,3 +1,4 @@
+import ChunkStore
 import ArgumentParser
 import FastCGI
 import Foundation

@@ -1,3 +1,4 @@
+import ChunkStore
 import Foundation
 import Testing
 import TestSupport

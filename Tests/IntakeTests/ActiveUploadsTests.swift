@@ -2,8 +2,10 @@ import Model
 import ChunkStore
 import Foundation
 import Testing
+import System
 import TestSupport
 
+@testable import FileStore
 @testable import Intake
 
 /// A video of four chunks of 50 KB.
@@ -12,6 +14,15 @@ private func page(_ address: String = "192.0.2.1") -> PageUpload {
     page.chunkSize = 50_000
     page.address = address
     return page
+}
+
+extension ActiveUpload {
+    fileprivate var file: FileUpload? { openBytes as? FileUpload }
+}
+
+extension FileUpload {
+    /// The videos' files that it is compared with as it comes; `nil` if there are none.
+    fileprivate var following: [StoredFile]? { comparing.withLock { $0.following?.files.map(\.file) } }
 }
 
 extension InProcessSite {
@@ -26,9 +37,12 @@ extension InProcessSite {
         #expect(service.uploads.with(ids: [1]).isEmpty)
     }
 
+    /// How far the digest of the first upload had come when its file was closed.
+    fileprivate var followed: FollowedPrefix? { store.followed.getIfPresent(1) }
+
     /// Waits until the digest of the first upload has come so far.
     fileprivate func waitForDigest(of count: Int) throws {
-        let digest = try #require(service.uploads.with(ids: [1]).first?.currentTarget?.digest)
+        let digest = try #require(service.uploads.with(ids: [1]).first?.file?.digest)
         digest.advance(to: count)
         digest.wait(lag: 0)
     }
@@ -93,7 +107,7 @@ extension InProcessSite {
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
         _ = try site.another().service.deleteVideo(id: video.id)
         site.service.closeRemovedFiles()
-        #expect(site.service.uploads.with(ids: [upload.id]).allSatisfy { $0.currentTarget?.comparison == nil })
+        #expect(site.service.uploads.with(ids: [upload.id]).allSatisfy { $0.file?.following == nil })
         #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
     }
 
@@ -103,13 +117,13 @@ extension InProcessSite {
         let (again, record) = try beginAgain(at: site)
         let upload = try #require(site.service.uploads.with(ids: [record.id]).first)
         #expect(upload.begin(guid: again.guid))
-        let compared = { [weak file = upload.currentTarget?.comparison?.files.first?.file] in file }
+        let compared = { [weak file = upload.file?.following?.first] in file }
         #expect(compared() != nil)
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
         _ = try site.another().service.deleteVideo(id: video.id)
         site.service.closeRemovedFiles()
         #expect(eventually { compared() == nil })
-        #expect(upload.currentTarget != nil)
+        #expect(upload.openBytes != nil)
         upload.end()
         #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
     }
@@ -122,8 +136,8 @@ extension InProcessSite {
         for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
         try site.waitForDigest(of: 100_000)
         try site.closeFirst()
-        let followed = site.service.uploads.followed
-        let kept = try #require(followed.getIfPresent(1))
+        let followed = site.store.followed
+        let kept = try #require(site.followed)
         #expect(kept.digest?.position == 100_000)
         let changed = try site.changeFirstFile(at: 60_000)
         #expect(changed != kept.file)
@@ -156,8 +170,8 @@ extension InProcessSite {
         try site.waitForDigest(of: 100_000)
         try site.closeFirst()
         #expect(try site.another().send(page.request(0)).code == 2)
-        let followed = site.service.uploads.followed
-        let kept = try #require(followed.getIfPresent(1))
+        let followed = site.store.followed
+        let kept = try #require(site.followed)
         let file = try FileChunkStore(directory: site.dataDirectory.path, reserve: .bytes(0)).openUpload(1)
         followed.put(
             1, FollowedPrefix(file: try file.version(), chunks: kept.chunks, digest: kept.digest, comparison: nil))
@@ -197,7 +211,7 @@ extension InProcessSite {
         #expect(try site.sendAll(page).status == 409)
         let upload = try #require(site.service.uploads.with(ids: [1]).first)
         #expect(!upload.isIdle && !site.service.uploads.closeIdle())
-        #expect(upload.currentTarget != nil)
+        #expect(upload.openBytes != nil)
         mayGoOn.signal()
         #expect(eventually { upload.isIdle })
         #expect(try site.send(page.request(3)).code == 1)

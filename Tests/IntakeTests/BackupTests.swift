@@ -1,3 +1,5 @@
+import FileBackup
+import FileStore
 import Model
 import ChunkStore
 import Foundation

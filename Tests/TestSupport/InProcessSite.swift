@@ -1,3 +1,4 @@
+import FileStore
 import Model
 import SQLiteCatalogue
 import ChunkStore
@@ -20,6 +21,7 @@ package final class InProcessSite: Site {
     }
 
     package let service: IntakeService
+    package let store: FileChunkStore
     package let catalogue: SQLiteCatalogue
     package let clock: Clock
     /// How often this service has looked for a video in the database.
@@ -81,12 +83,12 @@ package final class InProcessSite: Site {
                 if statement.contains("refusal") { refusalLookups.add() }
                 atStatement(statement)
             }, hasRoom: { reserve.isFree(at: directory.url.path) })
-        let store = try FileChunkStore(
+        store = try FileChunkStore(
             directory: directory.url.path, bodyDirectory: settings.bodyDirectory, reserve: reserve,
-            durability: settings.durability)
+            durability: settings.durability, bootID: bootID)
         service = IntakeService(
-            catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), bootID: bootID,
-            version: "test", limits: limits,
+            catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), version: "test",
+            limits: limits,
             clock: { clock.now }, ticker: clock.ticker, atStep: atStep)
     }
 

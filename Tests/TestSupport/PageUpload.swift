@@ -1,3 +1,4 @@
+import System
 import CCrypto
 import ChunkStore
 import Foundation

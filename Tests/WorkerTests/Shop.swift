@@ -1,3 +1,4 @@
+import FileStore
 import SQLiteCatalogue
 import ChunkStore
 import Foundation

@@ -137,12 +137,9 @@ extension Check {
             if let known = results[video.path] {
                 result = known
             } else {
-                let file: StoredFile
                 do throws(SystemError) {
-                    file = try service.store.openPublished(video.path)
-                    let size = try file.length()
-                    report.bytes += size
-                    result = (size, isDeep && size == video.size ? try md5(of: file, size) : nil)
+                    result = try read(video)
+                    report.bytes += result.size
                 } catch {
                     // It may just have been deleted.
                     guard try service.catalogue.video(id: video.id) != nil else { continue }
@@ -172,13 +169,15 @@ extension Check {
         if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
     }
 
-    private mutating func md5(of file: StoredFile, _ size: Int) throws(SystemError) -> String {
+    /// The size of a video's file, and where all of it is read its md5; `nil` if the size is wrong anyway.
+    private mutating func read(_ video: Video) throws(SystemError) -> (size: Int, md5: String?) {
+        let isRead = isDeep && service.store.publishedLength(video.path) == video.size
         var digest = MD5Digest()
-        try file.forEachPiece(of: 0..<size) {
+        let size = try service.store.readPublished(video.path, limit: isRead ? video.size : 0) {
             digest.update($0)
             advance(by: $0.count)
         }
-        return digest.finish()
+        return (size, isRead && size == video.size ? digest.finish() : nil)
     }
 
     private mutating func advance(by bytes: Int) {
@@ -187,10 +186,9 @@ extension Check {
     }
 
     private mutating func checkOrphans(_ published: [PublishedFile]) throws {
-        let unfinished = Set(try service.store.incomingFiles().map(\.inode))
         for file in published where file.changeTime < service.now - Self.settlingTime {
             // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
-            if unfinished.contains(file.inode) { continue }
+            if file.isUnfinished { continue }
             // In this order: a deletion turns the record into garbage, and then takes the file away.
             guard try !service.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
             else { continue }
@@ -238,21 +236,14 @@ extension Check {
 
 extension Check {
     private mutating func checkUploads() throws {
-        let files = Dictionary(try service.store.incomingFiles().map { ($0.upload, $0) }) { first, _ in first }
         for upload in try service.catalogue.openUploads() where upload.received > 0 {
             report.uploads += 1
             let chunks = try service.catalogue.chunks(ofUpload: upload.id)
-            // One that has begun meanwhile is not in the list.
-            guard files[upload.id] != nil || (try? service.store.openUpload(upload.id)) != nil else {
+            let compared = isDeep ? chunks : []
+            all += compared.reduce(0) { $0 + $1.length }
+            guard let lost = try service.store.lost(compared, of: upload, progress: { advance(by: $0) }) else {
                 try lose(chunks, of: upload, .file, "its file is not there")
                 continue
-            }
-            guard isDeep, let file = try? service.store.openUpload(upload.id) else { continue }
-            all += chunks.reduce(0) { $0 + $1.length }
-            var lost: [StoredChunk] = []
-            for chunk in chunks {
-                if !service.has(chunk, of: upload, in: file) { lost.append(chunk) }
-                advance(by: chunk.length)
             }
             if !lost.isEmpty { try lose(lost, of: upload, .chunks, "their bytes are not those that came") }
         }

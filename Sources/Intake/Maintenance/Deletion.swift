@@ -73,7 +73,7 @@ extension IntakeService {
             return freed
         } catch {
             // What is not ours to remove is never tried again.
-            if error.code == EINVAL { try? catalogue.forget(garbage) }
+            if error.isForeign { try? catalogue.forget(garbage) }
             throw error
         }
     }

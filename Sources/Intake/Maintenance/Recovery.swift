@@ -23,15 +23,15 @@ extension IntakeService {
             logger.error(
                 "an unfinished upload's file is lost: it starts afresh",
                 metadata: ["file": "incoming/\(upload.id).part"])
-            _ = try catalogue.trust(upload, bootID: bootID, lost: try catalogue.chunks(ofUpload: upload.id))
+            _ = try catalogue.trust(upload, bootID: store.incarnation, lost: try catalogue.chunks(ofUpload: upload.id))
         }
         let left = uploads.filter { stored.contains($0.id) }
-        let doubtful = left.count { $0.bootID != bootID }
+        let doubtful = left.count { $0.bootID != store.incarnation }
         if !left.isEmpty {
             logger.notice(
                 "recovered unfinished uploads", metadata: ["uploads": "\(left.count)", "to_be_compared": "\(doubtful)"])
         }
-        return left.filter { $0.bootID != bootID || $0.isWhole }
+        return left.filter { $0.bootID != store.incarnation || $0.isWhole }
     }
 
     /// Compares with their checksums the chunks that are in doubt, and completes what is whole: one upload after the
@@ -72,46 +72,21 @@ extension IntakeService {
             metadata: ["upload": "\(upload.record.id)", "cause": "\(failure.cause ?? failure.reason.rawValue)"])
     }
 
-    /// The chunks of an upload that can be relied upon, of those that are recorded.
-    ///
-    /// After a boot, or a failed sync, each is compared with its checksum, and those whose bytes are not there are
-    /// forgotten.
-    func verified(
-        _ chunks: [StoredChunk], of active: ActiveUpload, in file: StoredFile
+    /// The chunks of an upload that can be relied upon, of those that are recorded; those that are lost are forgotten.
+    func trusted(
+        _ chunks: [StoredChunk], lost: [StoredChunk], of upload: Upload
     ) throws(Failure) -> [StoredChunk] {
-        let upload = active.record
-        guard upload.bootID != bootID else { return chunks }
-        var good: [StoredChunk] = []
-        var lost: [StoredChunk] = []
-        for chunk in chunks {
-            // They are written again where a sync may have lost them without the kernel knowing.
-            if has(chunk, of: upload, in: file), !upload.bootID.isEmpty || isRewritten(chunk, of: upload, in: file) {
-                good.append(chunk)
-            } else {
-                lost.append(chunk)
-            }
-        }
+        guard upload.bootID != store.incarnation else { return chunks }
         if !lost.isEmpty {
             logger.warning(
                 "chunks are lost and must come again",
-                metadata: ["upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(good.count)"])
+                metadata: [
+                    "upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)",
+                ])
         }
-        guard try recording(catalogue.trust(upload, bootID: bootID, lost: lost)) else {
+        guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
             return try recording(catalogue.chunks(ofUpload: upload.id))
         }
-        return good
-    }
-
-    /// Whether a chunk's bytes are there; bytes that cannot be read are as good as none.
-    func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
-        guard let checksum = chunk.crc32c,
-            let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length)
-        else { return false }
-        return (try? file.crc32c(of: range)) == checksum
-    }
-
-    private func isRewritten(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
-        guard let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length) else { return false }
-        return (try? file.rewrite(range)) != nil
+        return chunks.filter { !lost.contains($0) }
     }
 }

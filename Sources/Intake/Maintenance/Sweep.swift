@@ -136,11 +136,7 @@ extension IntakeService {
     func remove(_ expired: [ExpiredUpload]) {
         uploads.remove(Set(expired.map(\.id)))
         for upload in expired {
-            if !upload.path.isEmpty, let file = try? store.openPublished(upload.path),
-                (try? store.isCurrent(file, upload: upload.id)) == true
-            {
-                withdraw(upload.path)
-            }
+            if !upload.path.isEmpty, store.isUpload(upload.id, publishedAs: upload.path) { withdraw(upload.path) }
             store.removeUpload(upload.id)
         }
     }

@@ -1,6 +1,5 @@
 import Model
 import Catalogue
-import SQLiteCatalogue
 import ChunkStore
 import FormData
 import LoadingCache
@@ -41,7 +40,7 @@ extension IntakeService {
     private func addRequests(_ exposition: inout Exposition) {
         exposition.add(
             "build_info", .gauge, "The running version and the schema of its catalogue.",
-            [([("version", version), ("schema", "\(SQLiteCatalogue.schemaVersion)")], 1)])
+            [([("version", version), ("schema", "\(catalogue.schema)")], 1)])
         exposition.add(
             "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", metrics.startTime)
         exposition.add(

@@ -1,5 +1,6 @@
 import ChunkStore
 import FormData
+import Foundation
 import Glibc
 import System
 
@@ -64,7 +65,6 @@ struct SentFile {
 /// memory that is larger than the processor's cache; or over FastCGI, which any web server can do, and then in memory,
 /// or in an anonymous file if it is too large for that.
 struct FormReader: Sendable {
-    let store: any ChunkStore
     let settings: IntakeSettings
     let memory: MemoryPool
     let metrics: Metrics
@@ -153,18 +153,18 @@ extension FormReader {
             let block = memory.take()
             return try read(source, format, query, exchange, into: block.bytes, file: { _ in }) { .memory(block, $0) }
         }
-        let spool = Spool(store)
+        let spool = Spool(settings.bodyDirectory ?? NSTemporaryDirectory())
         return try read(source, format, query, exchange, file: spool.append) { _ in try spool.content() }
     }
 
-    /// What a stream brings of a file, in an anonymous file of the store.
+    /// What a stream brings of a file, in a file without a name where bodies are.
     private final class Spool {
-        private let store: any ChunkStore
+        private let directory: String
         private var file: StoredFile?
         private var length = 0
 
-        init(_ store: any ChunkStore) {
-            self.store = store
+        init(_ directory: String) {
+            self.directory = directory
         }
 
         func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
@@ -179,7 +179,7 @@ extension FormReader {
 
         private func opened() throws(SystemError) -> StoredFile {
             if let file { return file }
-            let new = try store.makeSpool()
+            let new = try StoredFile(unnamedIn: try Descriptor(directory: directory))
             file = new
             return new
         }

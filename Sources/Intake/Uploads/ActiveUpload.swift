@@ -13,21 +13,6 @@ final class ActiveUpload: @unchecked Sendable {
         case failed(Failure)
     }
 
-    /// Where the chunks' bytes go: the file, and what follows it.
-    struct Target: Sendable {
-        let file: StoredFile
-        let digest: PrefixDigest
-        /// With the files that have the same md5, if there are any.
-        let comparison: Comparison?
-    }
-
-    /// Whether the file's bytes are those of videos that are there.
-    struct Comparison: Sendable {
-        /// The videos' files, in the order in which they are compared.
-        let files: [(path: String, file: StoredFile)]
-        let prefix: PrefixComparison
-    }
-
     /// Who brought a chunk.
     struct Sender: Hashable, CustomStringConvertible {
         let guid: String
@@ -46,12 +31,6 @@ final class ActiveUpload: @unchecked Sendable {
 
     let record: Upload
     let layout: ChunkLayout
-    /// Writers of this file that are done at about the same time share one sync.
-    let syncs = GroupCommit<StoredFile, Void, SystemError> { files throws(SystemError) in
-        try files[0].descriptor.syncData()
-        return files.map { _ in }
-    }
-
     // SAFETY: `condition` guards every variable below.
     private let condition = NSCondition()
     private var progress: UploadProgress<Outcome>
@@ -64,7 +43,7 @@ final class ActiveUpload: @unchecked Sendable {
     private var chunks: [Int: StoredChunk] = [:]
     /// Of the chunks that came while this process worked on the upload.
     private var senders: [Int: Sender] = [:]
-    private var target: Target?
+    private var bytes: (any UploadBytes)?
     private var isOpening = false
     private var held: [Held] = []
     private var heldCount = 0
@@ -140,32 +119,14 @@ extension ActiveUpload {
 
     private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
 
-    /// Whether its file has no name any more.
-    var hasRemovedFile: Bool { currentTarget?.file.hasNoName == true }
-
-    /// Gives back the files of videos that it is compared with if one of them is deleted, whatever requests are under way: its
-    /// bytes are on the disk as long as it is open. The completion compares with those that are there.
-    func closeRemovedVideos() {
-        guard let removed = currentTarget?.comparison, removed.files.contains(where: \.file.hasNoName) else { return }
-        let isClosed = locked {
-            // The completion has to have all of what it has begun to compare.
-            guard !progress.isCompleting, let target, target.comparison?.prefix === removed.prefix else { return false }
-            self.target = Target(file: target.file, digest: target.digest, comparison: nil)
-            return true
+    /// Gives its bytes back, unless they are in use; they go with the last use then.
+    func close() {
+        let (closed, chunks) = locked { () -> ((any UploadBytes)?, [StoredChunk]) in
+            guard isIdleNow else { return (nil, []) }
+            defer { bytes = nil }
+            return (bytes, Array(self.chunks.values))
         }
-        if isClosed { _ = removed.prefix.suspend() }
-    }
-
-    /// Gives the file back, unless it is in use; it goes with the last use then.
-    ///
-    /// - Returns: how far its digest has come.
-    func close() -> FollowedPrefix? {
-        let (closed, chunks) = locked { () -> (Target?, [Int: StoredChunk]) in
-            guard isIdleNow else { return (nil, [:]) }
-            defer { target = nil }
-            return (target, self.chunks)
-        }
-        return closed.flatMap { FollowedPrefix(closing: $0, chunks: chunks) }
+        closed?.close(chunks)
     }
 
     /// The whole file's size in bytes; `nil` as long as only the last chunk can tell it.
@@ -184,18 +145,18 @@ extension ActiveUpload {
     }
 }
 
-// MARK: - Target
+// MARK: - Bytes
 
 extension ActiveUpload {
-    /// What the chunks go to; opened by the first request, while others wait. `nil` if `open` finds the upload over.
-    func target(
-        _ open: () throws(Failure) -> (Target, [StoredChunk])?
-    ) throws(Failure) -> Target? {
+    /// Its bytes; opened by the first request, while others wait. `nil` if `open` finds the upload over.
+    func bytes(
+        _ open: () throws(Failure) -> (any UploadBytes, [StoredChunk])?
+    ) throws(Failure) -> (any UploadBytes)? {
         condition.lock()
         while isOpening { condition.wait() }
-        if let target {
+        if let bytes {
             condition.unlock()
-            return target
+            return bytes
         }
         isOpening = true
         condition.unlock()
@@ -205,29 +166,21 @@ extension ActiveUpload {
                 condition.broadcast()
             }
         }
-        guard let (target, chunks) = try open() else { return nil }
+        guard let (bytes, chunks) = try open() else { return nil }
         locked {
-            self.target = target
+            self.bytes = bytes
             for chunk in chunks {
                 self.chunks[chunk.number] = chunk
                 progress.stored(chunk.number)
             }
             follow()
         }
-        return target
+        return bytes
     }
 
     /// Lets the digest follow the part of the file that is whole.
     private func follow(restart: Bool = false) {
-        guard let target else { return }
-        let end = end(ofFirst: progress.received.prefix)
-        if restart {
-            target.digest.restart(to: end)
-            target.comparison?.prefix.restart(to: end)
-        } else {
-            target.digest.advance(to: end)
-            target.comparison?.prefix.advance(to: end)
-        }
+        bytes?.advance(to: end(ofFirst: progress.received.prefix), restarts: restart)
     }
 }
 
@@ -311,9 +264,9 @@ extension ActiveUpload {
 
     /// Whether its chunks have to be compared with their checksums before it can be opened.
     ///
-    /// - Parameter bootID: of the machine.
-    func isInDoubt(bootID: String) -> Bool {
-        record.bootID != bootID && record.received > 0 && locked { target == nil }
+    /// - Parameter incarnation: of the store.
+    func isInDoubt(incarnation: String) -> Bool {
+        record.bootID != incarnation && record.received > 0 && locked { bytes == nil }
     }
 
     /// Whether it has a chunk.
@@ -380,7 +333,8 @@ extension ActiveUpload {
     /// The completion, if nobody has it though the file is whole.
     func takeCompletion() -> Bool { locked { progress.takeCompletion() } }
 
-    var currentTarget: Target? { locked { target } }
+    /// Its bytes, if they are open.
+    var openBytes: (any UploadBytes)? { locked { bytes } }
 
     /// What becomes of a held call whose time is up.
     enum Expiry {

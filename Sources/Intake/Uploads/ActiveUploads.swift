@@ -7,7 +7,6 @@ import System
 /// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
 /// expired. So do some where there are too many: of the client that has the most, those that were touched longest ago, none of
 /// which is in use. Their number follows from the descriptors that the process may have, and their chunks from the memory.
-/// How far the digest of a closed one has come is kept.
 final class ActiveUploads: Sendable {
     private struct Use {
         /// Chunks of the largest of them, or more.
@@ -19,11 +18,6 @@ final class ActiveUploads: Sendable {
     /// Its lock also makes one step of a look at the uploads and what follows from it.
     private let use = Locked(Use())
     private let uploads: Cache<UploadKey, ActiveUpload>
-    /// Of those that are closed, by upload.
-    let followed: Cache<Int64, FollowedPrefix>
-
-    /// How many of them are kept: more than there are unfinished uploads by default.
-    static let followedLimit = 8192
 
     private static let idleTime = Duration.seconds(300)
     /// How many there are at most, but for those that are in use.
@@ -32,16 +26,10 @@ final class ActiveUploads: Sendable {
     init(limit: Int, ticker: Ticker) {
         self.limit = limit
         do {
-            let followed = Cache(
-                try CacheConfiguration<Int64, FollowedPrefix>(bound: .maximumSize(Self.followedLimit)))
-            self.followed = followed
             uploads = Cache(
                 try CacheConfiguration(
                     expireAfterAccess: Self.idleTime, recordsStatistics: true, ticker: ticker,
-                    removalListener: { removal in
-                        let upload = removal.value
-                        if let prefix = upload.close() { followed.put(upload.record.id, prefix) }
-                    }))
+                    removalListener: { $0.value.close() }))
         } catch {
             preconditionFailure("a constant configuration: \(error)")
         }
@@ -82,18 +70,11 @@ final class ActiveUploads: Sendable {
     /// Forgets an upload that is over.
     func remove(_ upload: ActiveUpload) {
         remove(upload) { _ in true }
-        followed.invalidate(upload.record.id)
     }
 
     /// Forgets an upload that has no chunk and no request. Returns whether it was so.
     func removeUnused(_ upload: ActiveUpload) -> Bool {
         remove(upload, if: \.isUnused)
-    }
-
-    /// How far the digest of an upload has come that was closed; kept no longer.
-    func takeFollowed(_ id: Int64) -> FollowedPrefix? {
-        defer { followed.invalidate(id) }
-        return followed.getIfPresent(id)
     }
 
     /// Gives an upload's file back if it is not in use; the next request opens it again.
@@ -143,7 +124,6 @@ final class ActiveUploads: Sendable {
     /// Forgets uploads that the catalogue no longer has.
     func remove(_ ids: Set<Int64>) {
         for upload in with(ids: ids) { remove(upload) }
-        followed.invalidateAll(ids)
     }
 
     /// A guid is no alias of these uploads any more.
@@ -154,10 +134,7 @@ final class ActiveUploads: Sendable {
     /// Gives back the files that another process has removed, of uploads and of videos that they are compared with: they take
     /// room of the disk as long as they are open.
     func closeRemoved() {
-        for upload in uploads.snapshot().values {
-            upload.closeRemovedVideos()
-            if upload.hasRemovedFile { close(upload) }
-        }
+        for upload in uploads.snapshot().values where upload.openBytes?.closeRemoved() == true { close(upload) }
     }
 
     /// Gives back the files of uploads that nobody has touched for a while.

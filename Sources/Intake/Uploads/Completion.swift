@@ -41,31 +41,28 @@ extension IntakeService {
         _ upload: ActiveUpload, _ draft: VideoDraft
     ) throws(Failure) -> (Video, removed: Int) {
         guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
-        guard let target = upload.currentTarget else { throw .notStored(cause: "the upload is not open") }
+        guard let bytes = upload.openBytes else { throw .notStored(cause: "the upload is not open") }
         // No other process writes to it or completes it from here on until it is a video.
-        try storing(target.file.lock(within: Self.lockPatience))
-        defer { target.file.unlock() }
-        if let video = try videoOfAnotherProcess(upload, target.file) { return (video, 0) }
-        let verified = try verify(upload, target, size: size)
+        let turn = try storing(bytes.turn(at: nil))
+        if let video = try videoOfAnotherProcess(upload, isOver: turn == nil) { return (video, 0) }
+        let verified = try verify(upload, bytes, size: size)
         atStep(.verified)
-        let video = try seal(upload, draft, verified, compared: comparedFiles(target, size: size))
+        let video = try seal(upload, draft, verified)
         atStep(.sealed)
         // A name from an earlier attempt that the record did not get.
-        if let own = try? store.openPublished(upload.record.draft.path), video.path != upload.record.draft.path,
-            (try? store.isCurrent(own, upload: upload.record.id)) == true
-        {
-            withdraw(upload.record.draft.path)
-        }
+        let earlier = upload.record.draft.path
+        if video.path != earlier, store.isUpload(upload.record.id, publishedAs: earlier) { withdraw(earlier) }
         store.removeUpload(upload.record.id)
-        return (video, target.file.hasNoName ? size : 0)
+        return (video, bytes.closeRemoved() ? size : 0)
     }
 
     /// The video, if another process has completed the upload.
     ///
+    /// - Parameter isOver: whether its bytes are its own no more.
     /// - Throws: if what this process knows of the upload is out of date in another way; the next request begins anew.
-    private func videoOfAnotherProcess(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) -> Video? {
+    private func videoOfAnotherProcess(_ upload: ActiveUpload, isOver: Bool) throws(Failure) -> Video? {
         let id = upload.record.id
-        if try storing(store.isCurrent(file, upload: id)) {
+        if !isOver {
             if upload.agrees(with: try recording(catalogue.chunks(ofUpload: id))) { return nil }
         } else if let video = try recording(catalogue.video(ofUpload: id)) {
             return video
@@ -74,29 +71,24 @@ extension IntakeService {
         throw .notStored(cause: "another process has changed the upload")
     }
 
-    /// A whole file whose digest is the one that was sent.
+    /// A whole upload whose digest is the one that was sent.
     private struct Verified {
+        let bytes: any UploadBytes
         let size: Int
         /// Seconds; `nil` if that is found out later.
         let duration: Double?
-        let file: StoredFile
     }
 
     private func verify(
-        _ upload: ActiveUpload, _ target: ActiveUpload.Target, size: Int
+        _ upload: ActiveUpload, _ bytes: any UploadBytes, size: Int
     ) throws(Failure) -> Verified {
-        let file = target.file
-        // A last chunk that told the size may have been longer before it came again.
-        if upload.record.key.size == nil { try storing(file.truncate(to: size)) }
-        let head = FileHead(try storing(Content.file(file, 0..<size).prefix(FileHead.length)))
-        let md5 = try storing(target.digest.finish(size))
-        guard md5 == upload.record.key.md5 else { throw refusedMD5(upload, size: size, computed: md5) }
-        guard let container = head.container else { throw .container(OtherContent(head)) }
+        let key = upload.record.key
+        let found = try storing(bytes.verify(size: size, isSizeAnnounced: key.size != nil))
+        guard found.md5 == key.md5 else { throw refusedMD5(upload, size: size, computed: found.md5) }
+        guard let container = found.head.container else { throw .container(OtherContent(found.head)) }
         // Only the reply to a whole file tells the duration.
-        let isWhole = upload.record.key.chunks == 0
-        let path = store.path(ofUpload: upload.record.id)
-        let duration = isWhole ? durationNow(container, path, client: upload.record.client) : nil
-        return Verified(size: size, duration: duration, file: file)
+        let duration = key.chunks == 0 ? durationNow(container, found.file, client: upload.record.client) : nil
+        return Verified(bytes: bytes, size: size, duration: duration)
     }
 
     private func refusedMD5(_ upload: ActiveUpload, size: Int, computed: String) -> Failure {
@@ -111,20 +103,6 @@ extension IntakeService {
         return .md5
     }
 
-    /// A file of a video with the same content, as it was when the upload's bytes were compared with it.
-    private struct Compared {
-        let path: String
-        let file: StoredFile
-        let isSame: Bool
-    }
-
-    /// The files that the upload's bytes were compared with as they came.
-    private func comparedFiles(_ target: ActiveUpload.Target, size: Int) -> [Compared] {
-        guard let comparison = target.comparison else { return [] }
-        let same = Set(comparison.prefix.finish(size))
-        return comparison.files.enumerated().map { Compared(path: $1.path, file: $1.file, isSame: same.contains($0)) }
-    }
-
     /// Another file of the same content, or the path's loss, may come between two attempts; each is somebody else's doing.
     private static let sealingAttempts = 8
 
@@ -133,10 +111,9 @@ extension IntakeService {
     /// What is committed names the very file that was verified: the upload's own, or one whose bytes were compared with it.
     /// A record whose file is lost gets the upload's in the transaction that commits, while no deletion can take the record.
     private func seal(
-        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified, compared: [Compared]
+        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified
     ) throws(Failure) -> Video {
         let key = upload.record.key
-        var compared = compared
         // Lost files that are not this owner's alone.
         var strange: Set<String> = []
         for _ in 0..<Self.sealingAttempts {
@@ -146,20 +123,18 @@ extension IntakeService {
             } catch {
                 throw .recordNotSaved(cause: error.description)
             }
-            let paths = Set(compared.map(\.path))
-            compared += compare(verified, with: known.filter { !paths.contains($0) }, client: upload.record.client)
+            let same = verified.bytes.same(among: known, size: verified.size)
             atStep(.compared)
             let name: Name
-            if let same = compared.first(where: { $0.isSame && known.contains($0.path) }) {
-                name = Name(draft: draft.at(same.path), file: .known(same.file))
+            if let path = known.first(where: same.contains) {
+                name = Name(draft: draft.at(path), file: .known)
             } else if let path = known.first(where: { !strange.contains($0) && store.publishedLength($0) == nil }) {
                 name = Name(draft: draft.at(path), file: .lost)
             } else {
-                name = Name(draft: try publish(upload, verified.file, draft), file: .own)
+                name = Name(draft: try publish(upload, verified.bytes, draft), file: .own)
             }
             atStep(.published)
             if let video = try seal(upload, name, verified, knowing: known, &strange) { return video }
-            compared.removeAll { $0.path == name.draft.path }
         }
         throw .notStored(cause: "the names that the video could have are taken")
     }
@@ -170,7 +145,7 @@ extension IntakeService {
             /// The upload's, published under this name.
             case own
             /// Another video's, with the same bytes.
-            case known(StoredFile)
+            case known
             /// Another video's, which is not there: it becomes the upload's.
             case lost
         }
@@ -190,7 +165,7 @@ extension IntakeService {
     ) throws(Failure) -> Video? {
         let (draft, id) = (name.draft, upload.record.id)
         // Before the transaction, which keeps all others from writing.
-        if case .lost = name.file { try sync(upload, verified.file) }
+        if case .lost = name.file { try changing(upload) { () throws(SystemError) in try verified.bytes.sync() } }
         var restored: Result<Bool, SystemError> = .success(true)
         let sealing: Sealing
         do throws(CatalogueError) {
@@ -200,14 +175,13 @@ extension IntakeService {
                 uploadTime: uploadTime
             ) { path, isOwners in
                 switch name.file {
-                case .own: return store.isPublished(verified.file, as: path)
-                case .known(let file): return store.isPublished(file, as: path)
+                case .own, .known: return verified.bytes.isPublished(as: path)
                 case .lost:
                     guard isOwners else {
                         strange.insert(path)
                         return false
                     }
-                    restored = Result { () throws(SystemError) in try store.publish(id, verified.file, as: path) }
+                    restored = Result { () throws(SystemError) in try verified.bytes.publish(as: path) }
                     return (try? restored.get()) == true
                 }
             }
@@ -215,7 +189,7 @@ extension IntakeService {
             if error.isSyncFailure { noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
-        _ = try published(upload, restored)
+        _ = try changing(upload) { () throws(SystemError) in try restored.get() }
         switch sealing {
         case .sealed(let video, let others):
             videos.noteRecorded(video)
@@ -233,18 +207,9 @@ extension IntakeService {
         }
     }
 
-    /// Compares the upload's bytes with files of the same content, as far as they are there.
-    private func compare(_ verified: Verified, with paths: [String], client: String) -> [Compared] {
-        let files = openedKnown(paths, size: verified.size)
-        guard !files.isEmpty else { return [] }
-        let comparison = PrefixComparison(verified.file, with: files.map(\.file), client: client)
-        let same = Set(comparison.finish(verified.size))
-        return files.enumerated().map { Compared(path: $1.path, file: $1.file, isSame: same.contains($0)) }
-    }
-
     /// Gives the file its final name, the draft's or one like it, which the catalogue knows beforehand.
     private func publish(
-        _ upload: ActiveUpload, _ file: StoredFile, _ draft: VideoDraft
+        _ upload: ActiveUpload, _ bytes: any UploadBytes, _ draft: VideoDraft
     ) throws(Failure) -> VideoDraft {
         // The next numbers can be guessed and taken beforehand, a random part cannot.
         let id = "\(upload.record.videoID)"
@@ -253,25 +218,9 @@ extension IntakeService {
             let draft = draft.at(path)
             guard try recording(catalogue.setDraft(draft, upload: upload.record.id)) else { continue }
             atStep(.named)
-            if try publish(upload, file, as: path) { return draft }
+            if try changing(upload, { () throws(SystemError) in try bytes.publish(as: path) }) { return draft }
         }
         throw .notStored(cause: "the names that the video could have are taken")
-    }
-
-    /// - Returns: `false` if other content has that name.
-    private func publish(_ upload: ActiveUpload, _ file: StoredFile, as path: String) throws(Failure) -> Bool {
-        try published(
-            upload,
-            Result { () throws(SystemError) in try store.publish(upload.record.id, file, as: path) })
-    }
-
-    private func published(_ upload: ActiveUpload, _ result: Result<Bool, SystemError>) throws(Failure) -> Bool {
-        do throws(SystemError) {
-            return try result.get()
-        } catch {
-            if error.isSyncFailure { doubt(upload) }
-            throw failure(error)
-        }
     }
 
     func isThere(_ path: String, size: Int) -> Bool {

@@ -22,7 +22,7 @@ extension IntakeService {
         let chunk = request.chunk
         let sender = ActiveUpload.Sender(guid: request.guid, address: call.address)
         let range = try place(request, in: upload, call.settings)
-        guard let target = try open(upload) else { return .endedElsewhere }
+        guard let bytes = try open(upload) else { return .endedElsewhere }
 
         switch upload.claim(chunk) {
         case .over(let outcome): return .over(outcome)
@@ -33,9 +33,7 @@ extension IntakeService {
         var isKept = false
         defer { if !isKept { upload.release(chunk) } }
 
-        let recorded = try write(request, content, from: sender, to: target.file, range, in: upload)
-        target.digest.dropCache(before: target.comparison?.prefix.compared ?? .max)
-        switch recorded {
+        switch try write(request, content, from: sender, to: bytes, range, in: upload) {
         case .before:
             // Where there is no room for that, a refused page begins anew one reply later.
             if chunk == 0 { try? catalogue.noteFirstChunk(guid: request.guid, upload: upload.record.id) }
@@ -64,18 +62,15 @@ extension IntakeService {
 
     /// Writes the claimed chunk's bytes to their place, then its record.
     private func write(
-        _ request: UploadRequest, _ content: Content, from sender: ActiveUpload.Sender, to file: StoredFile,
+        _ request: UploadRequest, _ content: Content, from sender: ActiveUpload.Sender, to bytes: any UploadBytes,
         _ range: Range<Int>, in upload: ActiveUpload
     ) throws(Failure) -> Recorded {
         let chunk = request.chunk
         // Against another process that completes this file; the claim is against threads of this one.
-        try storing(file.lock(range, within: Self.lockPatience))
-        defer { file.unlock(range) }
-        guard try storing(store.isCurrent(file, upload: upload.record.id)) else { return .never }
+        guard let turn = try storing(bytes.turn(at: range)) else { return .never }
         if let stored = upload.stored(chunk: chunk) {
-            if stored.length == range.count, try storing(file.matches(content, at: range.lowerBound)) { return .before }
-            // They may be a video's already: its record may have been committed though that seemed to fail.
-            guard try storing(file.names()) == 1 else { throw .notStored(cause: "the file is about to be a video's") }
+            if stored.length == range.count, try storing(bytes.holds(content, at: range.lowerBound)) { return .before }
+            guard !turn.isPublished else { throw .notStored(cause: "the file is about to be a video's") }
             noteReplaced(chunk, of: upload, by: sender)
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
@@ -86,9 +81,7 @@ extension IntakeService {
         // Until they are recorded these bytes are both taken and promised.
         unrecorded.add(range.count, ordering: .relaxed)
         defer { unrecorded.subtract(range.count, ordering: .relaxed) }
-        try storing(file.allocate(range))
-        try storing(file.write(content, at: range.lowerBound))
-        if durability == .power { try sync(upload, file) } else { file.startSync(of: range) }
+        try changing(upload) { () throws(SystemError) in try bytes.put(content, at: range) }
         return try record(request, in: upload)
     }
 
@@ -105,9 +98,6 @@ extension IntakeService {
             ])
     }
 
-    /// Seconds that a chunk waits for another process to leave its place in the file alone.
-    static var lockPatience: Double { 5 }
-
     private func record(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Recorded {
         let chunk = StoredChunk(
             number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
@@ -121,12 +111,14 @@ extension IntakeService {
         }
     }
 
-    /// Makes what was written survive power loss, together with what others write to the same file.
-    func sync(_ upload: ActiveUpload, _ file: StoredFile) throws(Failure) {
+    /// Runs a call that changes an upload's bytes. One that fails to sync them puts them in doubt.
+    func changing<Result>(
+        _ upload: ActiveUpload, _ call: () throws(SystemError) -> Result
+    ) throws(Failure) -> Result {
         do throws(SystemError) {
-            try upload.syncs.submit(file)
+            return try call()
         } catch {
-            doubt(upload)
+            if error.isSyncFailure { doubt(upload) }
             throw failure(error)
         }
     }
@@ -142,51 +134,24 @@ extension IntakeService {
         uploads.remove(upload)
     }
 
-    /// Opens what the upload's chunks go to, and takes up what is there of it; `nil` if the upload is over.
-    func open(_ upload: ActiveUpload) throws(Failure) -> ActiveUpload.Target? {
+    /// Opens an upload's bytes, and takes up what is there of it; `nil` if the upload is over.
+    func open(_ upload: ActiveUpload) throws(Failure) -> (any UploadBytes)? {
         let (record, catalogue, store) = (upload.record, catalogue, store)
-        return try upload.target { () throws(Failure) in
+        return try upload.bytes { () throws(Failure) in
             let chunks = try recording(catalogue.chunks(ofUpload: record.id))
-            let (file, isNew) = try storing(store.makeUpload(record.id))
-            var followed = uploads.takeFollowed(record.id)
-            // Nothing is known of bytes that are in doubt.
-            if isNew || record.bootID != bootID { followed = nil }
-            if followed?.holds(for: file, chunks: chunks) == false { followed = nil }
-            let target = ActiveUpload.Target(
-                file: file, digest: PrefixDigest(file, client: record.client, from: followed?.digest),
-                comparison: try comparison(file, record, followed))
-            guard isNew else { return (target, try verified(chunks, of: upload, in: file)) }
+            var known: [String] = []
+            if record.isKnown, let size = record.key.size {
+                known = try recording(catalogue.knownFiles(owner: record.key.owner, md5: record.key.md5, size: size))
+            }
+            let opened = try storing(store.open(record, chunks: chunks, comparedWith: known))
+            guard opened.isNew else { return (opened.bytes, try trusted(chunks, lost: opened.lost, of: record)) }
             // There was none: because it is a video by now, for example.
             guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
                 store.removeUpload(record.id)
                 return nil
             }
-            // The bytes of these chunks are lost.
-            for chunk in chunks { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
-            return (target, [])
-        }
-    }
-
-    /// With the videos that the owner has of the same content, if there are any.
-    private func comparison(
-        _ file: StoredFile, _ record: Upload, _ followed: FollowedPrefix?
-    ) throws(Failure) -> ActiveUpload.Comparison? {
-        guard record.isKnown, let size = record.key.size else { return nil }
-        let known = try recording(catalogue.knownFiles(owner: record.key.owner, md5: record.key.md5, size: size))
-        let opened = openedKnown(known, size: size)
-        if opened.isEmpty { return nil }
-        let files = opened.map(\.file)
-        return ActiveUpload.Comparison(
-            files: opened,
-            prefix: PrefixComparison(
-                file, with: files, client: record.client, from: followed?.comparison(with: files)))
-    }
-
-    /// Those files that are there with their size.
-    func openedKnown(_ paths: [String], size: Int) -> [(path: String, file: StoredFile)] {
-        paths.compactMap { path in
-            guard let file = try? store.openPublished(path), (try? file.length()) == size else { return nil }
-            return (path, file)
+            for chunk in opened.lost { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
+            return (opened.bytes, [])
         }
     }
 

@@ -46,7 +46,9 @@ extension IntakeService {
                 case .sealed(let video):
                     return call.answer(request, complete: video, isRepeated: true)
                 case .unfinished(let upload):
-                    if upload.isInDoubt(bootID: bootID) { return try takeAside(request, content, in: upload, call) }
+                    if upload.isInDoubt(incarnation: store.incarnation) {
+                        return try takeAside(request, content, in: upload, call)
+                    }
                     if try take(request, content, in: upload, call) { return }
                 case .refused(let refusal):
                     return try hold(request, content, call, other: other, refusal)
@@ -190,7 +192,8 @@ extension IntakeService {
             do throws(Failure) {
                 return try recording(
                     catalogue.beginUpload(
-                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings), bootID: bootID,
+                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings),
+                        bootID: store.incarnation,
                         terms: terms, expiry: expiry))
             } catch {
                 throw error.whereChunksAre
@@ -235,7 +238,7 @@ extension IntakeService {
     private func proceedInStep(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
         // At the end the completion waits. Where the requests that bring the last chunks but one all waited here, they would
         // then wait for the last one, which their page sends when it has a reply. Where too many wait, another one has to later.
-        guard !upload.isNearlyWhole, let target = upload.currentTarget, let place = held.place(for: call.client) else {
+        guard !upload.isNearlyWhole, let bytes = upload.openBytes, let place = held.place(for: call.client) else {
             return proceed(upload, call, request)
         }
         let goOn = { @Sendable in
@@ -243,10 +246,7 @@ extension IntakeService {
                 withExtendedLifetime(place) { self.proceed(upload, call, request) }
             }
         }
-        if target.digest.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { return }
-        // If both are, the next chunk waits for the other.
-        if target.comparison?.prefix.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) == true { return }
-        proceed(upload, call, request)
+        if !bytes.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { proceed(upload, call, request) }
     }
 
     /// Completes the file, answers, or lets the call wait for another to complete it.

@@ -71,7 +71,7 @@ extension IntakeService {
         _ call: Call, _ key: UploadKey, chunk number: Int?, _ place: HeldCalls.Place
     ) throws(Failure) {
         let found = try unfinished(key)
-        let doubtful = found.map(\.upload).filter { $0.bootID != bootID }
+        let doubtful = found.map(\.upload).filter { $0.bootID != store.incarnation }
         if doubtful.isEmpty { return call.answer(reply(call, key, number, found)) }
         // Nothing in doubt is reported, and all of it has to be read.
         answer(call, .inDoubt, after: call.settings.completionTime)
@@ -81,7 +81,7 @@ extension IntakeService {
                 self.takeUp(upload) { self.completions.submit(client: upload.client, $0) }
             }
             do throws(Failure) {
-                let found = try self.unfinished(key).filter { $0.upload.bootID == self.bootID }
+                let found = try self.unfinished(key).filter { $0.upload.bootID == self.store.incarnation }
                 call.answer(self.reply(call, key, number, found))
             } catch {
                 call.answer(error)

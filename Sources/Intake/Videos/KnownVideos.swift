@@ -1,3 +1,4 @@
+import ChunkStore
 import Model
 import Catalogue
 import Dispatch

@@ -1,5 +1,8 @@
+import ChunkStore
 import Foundation
 import Glibc
+import LoadingCache
+import Model
 import System
 
 /// The store as files in one directory of one file system.
@@ -18,9 +21,20 @@ package final class FileChunkStore: ChunkStore {
     let directoryPath: String
     let reserve: Reserve
     let ballast: Ballast
-    private let durability: Durability
+    let durability: Durability
+    package let incarnation: String
+    /// How far the digests of uploads have come whose files are closed, by upload.
+    let followed: Cache<Int64, FollowedPrefix>
     /// Directories whose names survive power loss, as far as this process knows.
     private let syncedDirectories: Locked<Set<String>> = Locked([])
+
+    /// How many of those are kept: more than there are unfinished uploads by default.
+    private static let followedLimit = 8192
+
+    /// What it takes at most besides the files of uploads: what digests and comparisons read into, and what is kept of closed
+    /// ones.
+    package static let footprint = Footprint(
+        memory: PrefixDigest.memoryLimit + PrefixComparison.memoryLimit + followedLimit * FollowedPrefix.weight)
 
     static let setAsideDirectory = "set-aside"
 
@@ -34,9 +48,10 @@ package final class FileChunkStore: ChunkStore {
     /// - Parameters:
     ///   - bodyDirectory: where request bodies are, if they come as files.
     ///   - bodiesLimit: bytes that the bodies of all requests under way may have together.
+    ///   - bootID: tells one boot of the machine from another: what was written in another one may not have reached the disk.
     package init(
         directory path: String, bodyDirectory: String? = nil, bodiesLimit: Int = 0, reserve: Reserve,
-        durability: Durability = .process
+        durability: Durability = .process, bootID: String = MachineClock.system.bootID
     ) throws(SystemError) {
         directory = try Descriptor(directory: path)
         self.bodyDirectory = bodyDirectory
@@ -49,13 +64,17 @@ package final class FileChunkStore: ChunkStore {
         ballast = Ballast(directory: path)
         self.reserve = reserve
         self.durability = durability
+        incarnation = bootID
+        do {
+            followed = Cache(try CacheConfiguration(bound: .maximumSize(Self.followedLimit)))
+        } catch {
+            preconditionFailure("a constant configuration: \(error)")
+        }
     }
 
-    package func path(ofUpload id: Int64) -> String {
-        "\(directoryPath)/incoming/\(Self.name(ofUpload: id))"
-    }
+    func path(ofUpload id: Int64) -> String { "\(directoryPath)/incoming/\(Self.name(ofUpload: id))" }
 
-    package func path(ofPublished path: String) -> String { "\(directoryPath)/\(path)" }
+    package func localFile(ofPublished path: String) -> LocalFile { LocalFile(path: "\(directoryPath)/\(path)") }
 
     static func name(ofUpload id: Int64) -> String { "\(id).part" }
 
@@ -71,6 +90,64 @@ package final class FileChunkStore: ChunkStore {
 // MARK: - Unfinished uploads
 
 extension FileChunkStore {
+    package func open(
+        _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
+    ) throws(SystemError) -> OpenedUpload {
+        let (file, isNew) = try makeUpload(upload.id)
+        var kept = followed.getIfPresent(upload.id)
+        followed.invalidate(upload.id)
+        // Nothing is known of bytes that are in doubt.
+        if isNew || isInDoubt(upload) || kept?.holds(for: file, chunks: chunks) == false { kept = nil }
+        let bytes = FileUpload(
+            upload, file, in: self, known: self.known(known, size: upload.key.size ?? 0), followed: kept)
+        return OpenedUpload(
+            bytes: bytes, lost: isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [],
+            isNew: isNew)
+    }
+
+    private func isInDoubt(_ upload: Upload) -> Bool { upload.bootID != incarnation }
+
+    /// The files of published videos that are there with this size.
+    func known(_ paths: [String], size: Int) -> [FileUpload.KnownFile] {
+        paths.compactMap { path in
+            guard let file = try? openPublished(path), (try? file.length()) == size else { return nil }
+            return FileUpload.KnownFile(path: path, file: file)
+        }
+    }
+
+    package func lost(
+        _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
+    ) throws(SystemError) -> [StoredChunk]? {
+        do throws(SystemError) {
+            let file = try openUpload(upload.id)
+            return chunks.filter { chunk in
+                defer { progress(chunk.length) }
+                return !has(chunk, of: upload, in: file)
+            }
+        } catch  where error.isMissing {
+            return nil
+        }
+    }
+
+    private func lost(_ chunks: [StoredChunk], of upload: Upload, in file: StoredFile) -> [StoredChunk] {
+        // They are written again where a sync may have lost them without the kernel knowing.
+        let rewrites = upload.bootID.isEmpty
+        return chunks.filter { !has($0, of: upload, in: file) || rewrites && !rewrite($0, of: upload, in: file) }
+    }
+
+    /// Whether a chunk's bytes are there; bytes that cannot be read are as good as none.
+    private func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
+        guard let checksum = chunk.crc32c,
+            let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length)
+        else { return false }
+        return (try? file.crc32c(of: range)) == checksum
+    }
+
+    private func rewrite(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
+        guard let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length) else { return false }
+        return (try? file.rewrite(range)) != nil
+    }
+
     package func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
         do throws(SystemError) {
@@ -96,16 +173,29 @@ extension FileChunkStore {
         StoredFile(try Descriptor(at: incoming, Self.name(ofUpload: id), O_RDWR))
     }
 
-    package func isCurrent(_ file: StoredFile, upload id: Int64) throws(SystemError) -> Bool {
+    /// How many names a file has that still is the upload's; `nil` if it is published or removed, by this process or another
+    /// one.
+    func names(of file: StoredFile, ifUpload id: Int64) throws(SystemError) -> Int? {
+        guard let named = try status(ofUpload: id) else { return nil }
+        let status = try file.descriptor.status()
+        return status.st_ino == named.st_ino ? Int(status.st_nlink) : nil
+    }
+
+    private func status(ofUpload id: Int64) throws(SystemError) -> stat? {
         var named = stat()
         do throws(SystemError) {
             _ = try SystemError.check("fstatat") {
                 fstatat(incoming.number, Self.name(ofUpload: id), &named, AT_SYMLINK_NOFOLLOW)
             }
-        } catch  where error.code == ENOENT {
-            return false
+        } catch  where error.isMissing {
+            return nil
         }
-        return try file.descriptor.status().st_ino == named.st_ino
+        return named
+    }
+
+    package func isUpload(_ id: Int64, publishedAs path: String) -> Bool {
+        guard let ours = try? status(ofUpload: id), let published = status(of: path) else { return false }
+        return (ours.st_ino, ours.st_dev) == (published.st_ino, published.st_dev)
     }
 
     package func removeUpload(_ id: Int64) {
@@ -114,6 +204,17 @@ extension FileChunkStore {
         // Requests, digests and other processes may have it open. A file without a name never gets one again: its bytes are
         // of no use.
         if let file, file.hasNoName { try? file.truncate(to: 0) }
+        followed.invalidate(id)
+    }
+
+    /// The inodes of files among the unfinished uploads.
+    package func incomingInodes() throws(SystemError) -> Set<UInt64> {
+        Set(
+            try incoming.names().compactMap { name in
+                var status = stat()
+                let isThere = fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+                return isThere ? UInt64(status.st_ino) : nil
+            })
     }
 
     package func incomingFiles() throws(SystemError) -> [IncomingFile] {
@@ -126,7 +227,7 @@ extension FileChunkStore {
                 IncomingFile(
                     name: name, upload: Self.upload(named: name), length: Int(status.st_size),
                     occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
-                    changeTime: Int64(status.st_ctim.tv_sec), inode: UInt64(status.st_ino)))
+                    changeTime: Int64(status.st_ctim.tv_sec)))
         }
         return files
     }
@@ -152,23 +253,6 @@ extension FileChunkStore {
             return "\(Self.setAsideDirectory)/\(name)"
         }
         preconditionFailure("there is always another number")
-    }
-
-    package func makeSpool() throws(SystemError) -> StoredFile {
-        if let file = try makeUnnamedFile(mode: 0o600) { return file }
-        let name = "spool.\(getpid()).\(UInt64.random(in: 0 ... .max))"
-        let file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
-        unlinkat(incoming.number, name, 0)
-        return file
-    }
-
-    /// A file that is gone when it is closed; `nil` if the file system has none such.
-    private func makeUnnamedFile(mode: mode_t) throws(SystemError) -> StoredFile? {
-        do throws(SystemError) {
-            return StoredFile(try Descriptor(unnamedIn: incoming, mode: mode))
-        } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
-            return nil
-        }
     }
 }
 
@@ -197,7 +281,16 @@ extension FileChunkStore {
         return file
     }
 
-    package func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
+    package func readPublished(
+        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
+    ) throws(SystemError) -> Int {
+        let file = try openPublished(path)
+        let length = try file.length()
+        try file.forEachPiece(of: 0..<min(length, limit), body)
+        return length
+    }
+
+    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
         try file.descriptor.syncData()
         let parent = try makeParents(of: path)
         let last = String(path.split(separator: "/").last!)
@@ -215,7 +308,7 @@ extension FileChunkStore {
         return true
     }
 
-    package func isPublished(_ file: StoredFile, as path: String) -> Bool {
+    func isPublished(_ file: StoredFile, as path: String) -> Bool {
         guard let named = status(of: path), let status = try? file.descriptor.status() else { return false }
         return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
     }
@@ -223,12 +316,13 @@ extension FileChunkStore {
     package func makeDirectories(above path: String) throws(SystemError) { _ = try makeParents(of: path) }
 
     package func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError) {
+        let unfinished = try incomingInodes()
         try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "") { path, status in
             guard status.st_mode & S_IFMT == S_IFREG else { return }
             body(
                 PublishedFile(
                     path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
-                    inode: UInt64(status.st_ino)))
+                    isUnfinished: unfinished.contains(UInt64(status.st_ino))))
         }
     }
 
@@ -296,5 +390,14 @@ extension FileChunkStore {
                 fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
             }
         } catch  where error.code == EEXIST {}
+    }
+}
+
+extension StoredFile {
+    /// The CRC32C of the bytes of `range`, all of which must be there.
+    package func crc32c(of range: Range<Int>) throws(SystemError) -> UInt32 {
+        var checksum = CRC32C()
+        try forEachPiece(of: range) { checksum.update($0) }
+        return checksum.value
     }
 }

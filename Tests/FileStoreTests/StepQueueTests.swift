@@ -1,7 +1,8 @@
+@testable import FileStore
 import Foundation
 import Testing
 
-@testable import ChunkStore
+import ChunkStore
 
 @Suite struct StepQueueTests {
     @Test("clients take turns, however many items one has; so do the items of one", arguments: [1, 4])

@@ -1,3 +1,4 @@
+import ChunkStore
 import Dispatch
 import System
 

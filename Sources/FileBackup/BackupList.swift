@@ -1,3 +1,4 @@
+import FileStore
 import ChunkStore
 
 /// Why there is no backup, or no restore: a line for each reason.

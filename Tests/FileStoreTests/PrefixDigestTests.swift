@@ -1,3 +1,4 @@
+@testable import FileStore
 import ChunkStore
 import Foundation
 import System

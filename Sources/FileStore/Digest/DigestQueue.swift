@@ -1,3 +1,4 @@
+import ChunkStore
 import CSystem
 import Foundation
 import Glibc

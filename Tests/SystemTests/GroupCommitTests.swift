@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TestSupport
 
-@testable import Intake
+@testable import System
 
 @Suite struct GroupCommitTests {
     private struct Failed: Error {}

@@ -31,17 +31,17 @@ package struct MD5Digest: Sendable {
 
 extension MD5Digest {
     /// Bytes that MD5 takes at a time.
-    static let blockSize = vi_md5_block
+    package static let blockSize = vi_md5_block
 
     /// How many digests `update(_:_:count:)` takes.
-    static let lanes = vi_md5_lanes
+    package static let lanes = vi_md5_lanes
 
     /// Continues several digests by the same number of bytes each: much faster than one after the other.
     ///
     /// - Parameters:
     ///   - digests: at most `lanes`.
     ///   - bytes: where each one's bytes are.
-    static func update(_ digests: inout [MD5Digest], _ bytes: [UnsafeRawPointer], count: Int) {
+    package static func update(_ digests: inout [MD5Digest], _ bytes: [UnsafeRawPointer], count: Int) {
         precondition(digests.count <= lanes && digests.count == bytes.count)
         var states = digests.map(\.state)
         let sources = bytes.map { Optional($0.assumingMemoryBound(to: UInt8.self)) }

@@ -1,3 +1,4 @@
+import ChunkStore
 import Glibc
 import System
 

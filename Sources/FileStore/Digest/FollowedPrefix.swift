@@ -1,5 +1,6 @@
-import Model
 import ChunkStore
+import Model
+import System
 
 /// How far the digest and the comparison of an upload have come whose file is closed: once it is opened again, they go on
 /// from there instead of reading everything again.
@@ -18,31 +19,38 @@ struct FollowedPrefix: Sendable {
         let prefix: PrefixComparison.State
     }
 
+    /// Bytes that one takes, about.
+    static let weight = 1024
+
     init(file: StoredFile.Version, chunks: Int, digest: PrefixDigest.State?, comparison: Comparison?) {
         (self.file, self.chunks, self.digest, self.comparison) = (file, chunks, digest, comparison)
     }
 
-    /// `nil` if there is nothing to go on from.
-    init?(closing target: ActiveUpload.Target, chunks: [Int: StoredChunk]) {
-        let digest = target.digest.suspend()
-        let comparison = target.comparison.flatMap { comparison in
-            let state = comparison.prefix.suspend()
-            return Self.versions(comparison.files.map(\.file)).map { Comparison(files: $0, prefix: state) }
+    /// Stops digest and comparison for good; `nil` if there is nothing to go on from.
+    init?(
+        _ file: StoredFile, _ digest: PrefixDigest,
+        _ following: (files: [FileUpload.KnownFile], prefix: PrefixComparison)?, chunks: [StoredChunk]
+    ) {
+        let digest = digest.suspend()
+        let comparison = following.flatMap { following in
+            let state = following.prefix.suspend()
+            return Self.versions(following.files.map(\.file)).map { Comparison(files: $0, prefix: state) }
         }
-        guard digest != nil || comparison != nil, let file = try? target.file.version() else { return nil }
-        self.init(file: file, chunks: chunks.hashValue, digest: digest, comparison: comparison)
+        guard digest != nil || comparison != nil, let file = try? file.version() else { return nil }
+        self.init(file: file, chunks: Self.hash(chunks), digest: digest, comparison: comparison)
     }
 
     /// Whether the upload is as it was when its file was closed.
     func holds(for file: StoredFile, chunks: [StoredChunk]) -> Bool {
-        let byNumber = Dictionary(chunks.map { ($0.number, $0) }) { $1 }
-        return self.file == (try? file.version()) && self.chunks == byNumber.hashValue
+        self.file == (try? file.version()) && self.chunks == Self.hash(chunks)
     }
 
     /// How far the comparison with these files has come, `nil` if it was with others.
     func comparison(with files: [StoredFile]) -> PrefixComparison.State? {
         comparison.flatMap { $0.files == Self.versions(files) ? $0.prefix : nil }
     }
+
+    private static func hash(_ chunks: [StoredChunk]) -> Int { Set(chunks).hashValue }
 
     private static func versions(_ files: [StoredFile]) -> [StoredFile.Version]? {
         try? files.map { try $0.version() }

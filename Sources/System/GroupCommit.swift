@@ -1,10 +1,8 @@
-import System
-
 /// Does something costly once for all who ask for it at about the same time: a commit, a sync.
 ///
 /// Who comes while nothing runs runs at once, with its own item; who comes meanwhile waits and shares the next run. An
 /// item that was submitted is never part of a run that had begun before. Thread-safe.
-final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error>: Sendable {
+package final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error>: Sendable {
     /// The items of one run, and what came of it.
     private final class Batch {
         var items: [Item] = []
@@ -21,14 +19,14 @@ final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error>: Senda
     private let run: @Sendable ([Item]) throws(Failure) -> [Output]
 
     /// - Parameter run: returns one output for each item, in their order. Never called twice at once.
-    init(_ run: @escaping @Sendable ([Item]) throws(Failure) -> [Output]) {
+    package init(_ run: @escaping @Sendable ([Item]) throws(Failure) -> [Output]) {
         self.run = run
     }
 
     /// Waits until a run has included the item.
     ///
     /// - Throws: what the run threw; so do all others of the same run.
-    func submit(_ item: Item) throws(Failure) -> Output {
+    package func submit(_ item: Item) throws(Failure) -> Output {
         let (batch, index) = state.withLock {
             $0.next.items.append(item)
             return ($0.next, $0.next.items.count - 1)

@@ -1,3 +1,4 @@
+import FileStore
 import Model
 import SQLiteCatalogue
 import ChunkStore

@@ -1,3 +1,5 @@
+import System
+@testable import FileStore
 import ChunkStore
 import Foundation
 import Testing
@@ -13,7 +15,7 @@ import TestSupport
     }
 
     private func file(_ content: [UInt8]) throws -> StoredFile {
-        let file = try store.makeSpool()
+        let file = try StoredFile(unnamedIn: store.incoming)
         try file.write(content, at: 0)
         return file
     }

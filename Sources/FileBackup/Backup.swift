@@ -1,3 +1,4 @@
+import FileStore
 import Model
 import SQLiteCatalogue
 import ChunkStore
@@ -183,7 +184,7 @@ extension Backup {
             }
         }
         report.leftOut = tree.others
-        let unfinished = Set(try store.incomingFiles().map(\.inode))
+        let unfinished = try store.incomingInodes()
         let wanted = try tree.files.values.filter { try isWanted($0, records, unfinished) }.sorted { $0.path < $1.path }
         counter.all = wanted.reduce(0) { $0 + $1.size }
         var files: [String: FileTransfer.Verified] = [:]

@@ -1,3 +1,4 @@
+import ChunkStore
 /// What waits until a file is followed closely enough. Guarded by who has it.
 struct LagWaiters {
     private var waiting: [(number: Int, lag: Int, body: @Sendable () -> Void)] = []

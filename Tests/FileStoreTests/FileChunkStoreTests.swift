@@ -1,3 +1,4 @@
+@testable import FileStore
 import ChunkStore
 import Foundation
 import Glibc
@@ -20,7 +21,7 @@ private final class Fixture {
     }
 
     func source(_ bytes: [UInt8]) throws -> Content {
-        let file = try store.makeSpool()
+        let file = try StoredFile(unnamedIn: store.incoming)
         try file.write(bytes, at: 5)
         return .file(file, 5..<5 + bytes.count)
     }
@@ -76,14 +77,14 @@ private final class Fixture {
     func current() throws {
         let fixture = try Fixture()
         let (file, _) = try fixture.store.makeUpload(1)
-        #expect(try fixture.store.isCurrent(file, upload: 1))
-        #expect(try !fixture.store.isCurrent(file, upload: 2))
+        #expect(try fixture.store.names(of: file, ifUpload: 1) != nil)
+        #expect(try fixture.store.names(of: file, ifUpload: 2) == nil)
         _ = try fixture.store.publish(1, file, as: "upload/a.mp4")
-        #expect(try fixture.store.isCurrent(file, upload: 1))
+        #expect(try fixture.store.names(of: file, ifUpload: 1) != nil)
         fixture.store.removeUpload(1)
-        #expect(try !fixture.store.isCurrent(file, upload: 1))
+        #expect(try fixture.store.names(of: file, ifUpload: 1) == nil)
         _ = try fixture.store.makeUpload(1)
-        #expect(try !fixture.store.isCurrent(file, upload: 1))
+        #expect(try fixture.store.names(of: file, ifUpload: 1) == nil)
     }
 
     @Test("what is set aside keeps what was set aside before")
@@ -207,7 +208,7 @@ private final class Fixture {
     func shortSource() throws {
         let fixture = try Fixture()
         let (file, _) = try fixture.store.makeUpload(1)
-        let short = try fixture.store.makeSpool()
+        let short = try StoredFile(unnamedIn: fixture.store.incoming)
         try short.write([UInt8](repeating: 1, count: 8), at: 0)
         #expect(throws: SystemError("pread", code: EIO)) {
             try file.write(.file(short, 5..<15), at: 0)

@@ -1,8 +1,7 @@
 import CSystem
 import Glibc
-import System
 
-/// An open file of the store: bytes at offsets, no position of its own.
+/// An open file: bytes at offsets, no position of its own.
 ///
 /// Thread-safe as the kernel is: writes to ranges that do not overlap may go on at once.
 package final class StoredFile: Sendable {
@@ -15,6 +14,18 @@ package final class StoredFile: Sendable {
 
     package init(_ descriptor: consuming Descriptor) {
         self.descriptor = descriptor
+    }
+
+    /// An empty file that is gone when it is closed.
+    package convenience init(unnamedIn directory: borrowing Descriptor) throws(SystemError) {
+        do throws(SystemError) {
+            self.init(try Descriptor(unnamedIn: directory, mode: 0o600))
+        } catch  where error.code == EOPNOTSUPP || error.code == EISDIR {
+            // The file system has none such.
+            let name = "spool.\(getpid()).\(UInt64.random(in: 0 ... .max))"
+            self.init(try Descriptor(at: directory, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o600))
+            unlinkat(directory.number, name, 0)
+        }
     }
 
     /// The file's length in bytes.
@@ -59,20 +70,6 @@ package final class StoredFile: Sendable {
         }
     }
 
-    /// Writes what there is of the source at `offset`.
-    ///
-    /// From a file through a small buffer, which stays in the processor's cache: copy_file_range(2) takes longer, because
-    /// inside the kernel it goes through a pipe page by page unless both files can share blocks, which bytes in the middle
-    /// of a form never can; so does a mapping, whose pages have to be looked up and let go.
-    /// - Throws: also if a source in a file is shorter than it was when it was measured.
-    package func write(_ source: Content, at offset: Int) throws(SystemError) {
-        var target = offset
-        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
-            try write(piece, at: target)
-            target += piece.count
-        }
-    }
-
     /// Writes bytes at `offset`.
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
         var done = 0
@@ -111,23 +108,6 @@ package final class StoredFile: Sendable {
         }
     }
 
-    /// Whether the source's bytes are the same as those at `offset`.
-    package func matches(_ source: Content, at offset: Int) throws(SystemError) -> Bool {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 4096)
-        defer { buffer.deallocate() }
-        var position = offset
-        var isSame = true
-        try source.forEachPiece(size: Self.pieceSize) { piece throws(SystemError) in
-            guard isSame else { return }
-            let ours = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.count])
-            isSame =
-                try read(into: ours, at: position) == piece.count
-                && memcmp(ours.baseAddress!, piece.baseAddress!, piece.count) == 0
-            position += piece.count
-        }
-        return isSame
-    }
-
     /// Writes the bytes of `range` again, so that a sync has something to bring to the medium.
     package func rewrite(_ range: Range<Int>) throws(SystemError) {
         var target = range.lowerBound
@@ -135,13 +115,6 @@ package final class StoredFile: Sendable {
             try write(piece, at: target)
             target += piece.count
         }
-    }
-
-    /// The CRC32C of the bytes of `range`, all of which must be there.
-    package func crc32c(of range: Range<Int>) throws(SystemError) -> UInt32 {
-        var checksum = CRC32C()
-        try forEachPiece(of: range) { checksum.update($0) }
-        return checksum.value
     }
 
     /// Lets go of what the page cache has of `range` and is on the medium already.

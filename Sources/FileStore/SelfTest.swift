@@ -1,3 +1,4 @@
+import ChunkStore
 import Glibc
 import System
 
@@ -15,7 +16,7 @@ extension FileChunkStore {
         defer { removeSelfTest(bodyDirectory) }
         do throws(SystemError) {
             let spool = try named(directoryPath) { () throws(SystemError) in
-                let spool = try makeSpool()
+                let spool = try StoredFile(unnamedIn: incoming)
                 try Self.fill(spool)
                 return spool
             }
@@ -89,7 +90,7 @@ extension FileChunkStore {
         try file.write(content, at: 0)
         file.unlock(0..<content.length)
         let path = "\(Self.selfTestDirectory)/video"
-        guard try isCurrent(file, upload: id), try publish(id, file, as: path),
+        guard try names(of: file, ifUpload: id) == 1, try publish(id, file, as: path),
             try openPublished(path).matches(content, at: 0)
         else { throw SystemError("reading back", code: EIO) }
         // Its other two removals tell nothing.
