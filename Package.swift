@@ -39,7 +39,7 @@ let package = Package(
         .target(
             name: "Media",
             dependencies: [
-                "ChunkStore", "CSystem", "System",
+                "CSystem", "Model", "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -102,11 +102,13 @@ let package = Package(
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
+        .testTarget(
+            name: "ChunkStoreTests", dependencies: ["ChunkStore", "FileStore", "Model", "System", "TestSupport"]),
         .testTarget(name: "FileStoreTests", dependencies: ["ChunkStore", "FileStore", "System", "TestSupport"]),
         .testTarget(
             name: "MediaTests",
             dependencies: [
-                "Media", "System", "TestSupport",
+                "Media", "Model", "System", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

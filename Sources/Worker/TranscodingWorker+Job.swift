@@ -140,9 +140,9 @@ extension SourceFile {
         } catch {
             throw TranscodingError(error)
         }
-        guard let container = head.container, let demuxer = Demuxer(rawValue: container.demuxer)
+        guard let format = head.format
         else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
-        self.init(path: store.localFile(ofPublished: job.path).path, demuxer: demuxer)
+        self.init(path: store.localFile(ofPublished: job.path).path, format: format)
     }
 }
 

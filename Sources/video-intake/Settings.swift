@@ -70,10 +70,11 @@ struct Settings {
         }
         reader.read(
             "EXTENSIONS", { $0.joined(separator: ",") },
-            "some of \(Container.fileExtensions.joined(separator: ",")), separated by commas", into: &intake.extensions
+            "some of \(VideoFormat.fileExtensions.joined(separator: ",")), separated by commas",
+            into: &intake.extensions
         ) {
             let list = $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
-            return list.isEmpty || list.contains { !Container.fileExtensions.contains($0) } ? nil : list
+            return list.isEmpty || list.contains { !VideoFormat.fileExtensions.contains($0) } ? nil : list
         }
         reader.read("TIME_ZONE", \.identifier, "a time zone like Asia/Shanghai", into: &intake.timeZone) {
             TimeZone(identifier: $0)

@@ -75,10 +75,10 @@ extension EndToEnd {
 
         /// Whatever may be uploaded has a type.
         @Test func knowEveryExtensionThatCanBeAllowed() throws {
-            let all = Container.fileExtensions.joined(separator: ",")
+            let all = VideoFormat.fileExtensions.joined(separator: ",")
             let site = try NginxSite(.handOff, flags: ["--extensions", all])
             defer { site.stop() }
-            for name in Container.fileExtensions {
+            for name in VideoFormat.fileExtensions {
                 let page = PageUpload(fileName: "video.\(name)", content: videoBytes(2000))
                 let path = try #require(try site.send(page.request()).path)
                 let type = try site.send(SentRequest(method: "GET", "/\(path)")).headers["content-type"]

@@ -9,9 +9,9 @@ import Model
 @Suite struct ContainerTests {
     @Test("every form of video is taken under every name, which it keeps", arguments: ContainerSample.allCases)
     func names(sample: ContainerSample) throws {
-        let site = try InProcessSite { $0.extensions = Container.fileExtensions }
+        let site = try InProcessSite { $0.extensions = VideoFormat.fileExtensions }
         let bytes = try sample.bytes
-        for fileExtension in Container.fileExtensions {
+        for fileExtension in VideoFormat.fileExtensions {
             var page = PageUpload(fileName: "clip.\(fileExtension)", content: bytes)
             page.chunkSize = 10_000
             // Other content than under the name before, so that each has a file of its own.

@@ -9,7 +9,7 @@ import Model
         try String(contentsOf: NginxSite.repository.appendingPathComponent(path), encoding: .utf8)
     }
 
-    @Test("nginx sends every kind of file as a video", arguments: Container.fileExtensions)
+    @Test("nginx sends every kind of file as a video", arguments: VideoFormat.fileExtensions)
     func nginx(fileExtension: String) throws {
         let types = try #require(
             file("nginx/snippets/video-intake/upload.conf").split(separator: "    types {").last?.split(separator: "}")
@@ -20,7 +20,7 @@ import Model
         #expect(type?.1.hasPrefix("video/") == true)
     }
 
-    @Test("the play page knows the type of every kind of file", arguments: Container.fileExtensions)
+    @Test("the play page knows the type of every kind of file", arguments: VideoFormat.fileExtensions)
     func page(fileExtension: String) throws {
         let types = try #require(
             file("nginx/html/play/player.js").split(separator: "const TYPES = {").last?.split(separator: "};").first)

@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Testing
 import TestSupport
@@ -11,7 +12,7 @@ import TestSupport
         let workshop = try Workshop()
         // Without +faststart the index is at the end.
         let source = try workshop.makeVideo("source.mp4")
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == true && result.mp4?.hasCopiedAudio == true)
         for stream in ["v", "a"] {
             let packets = try Probed.packets(source, stream)
@@ -26,8 +27,8 @@ import TestSupport
 
     @Test(
         "H.264 is copied from every container that tells the time of each picture",
-        arguments: [("source.flv", SourceFile.Demuxer.flv), ("source.ts", .mpegts), ("source.mkv", .matroska)])
-    func remuxedFromOthers(name: String, demuxer: SourceFile.Demuxer) throws {
+        arguments: [("source.flv", VideoFormat.flv), ("source.ts", .mpegTS), ("source.mkv", .matroska)])
+    func remuxedFromOthers(name: String, format: VideoFormat) throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo(
             name,
@@ -35,7 +36,7 @@ import TestSupport
                 "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ar",
                 "44100",
             ])
-        let result = try workshop.run(source, demuxer, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, format, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == true && result.mp4?.hasCopiedAudio == true)
         let made = try Probed(workshop.path("work/video.mp4"))
         #expect(made.codecs == "h264/aac" && made.streams[0]["nb_frames"] as? String == "50")
@@ -53,7 +54,7 @@ import TestSupport
             "-itsoffset", "\(soundStart)", "-f", "lavfi", "-t", "\(soundSeconds)", "-i", "sine",
             "-c:v", "mpeg4", "-c:a", "aac", source,
         ])
-        _ = try workshop.run(source, .mov)
+        _ = try workshop.run(source, .mp4)
         let end = max(start + seconds, soundStart + soundSeconds)
         #expect(abs(try Probed(workshop.path("work/video.mp4")).duration - end) < 0.2)
         let stream = try Probed(workshop.path("work/hls/480/index.m3u8"), ["-f", "hls"])
@@ -72,7 +73,7 @@ import TestSupport
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
 
         let other = try workshop.makeVideo("other.mp4", ["-c:v", "mpeg4", "-c:a", "aac"])
-        let second = try workshop.run(other, .mov, profile: Workshop.quick(.mp4))
+        let second = try workshop.run(other, .mp4, profile: Workshop.quick(.mp4))
         #expect(second.mp4?.hasCopiedVideo == false && second.mp4?.hasCopiedAudio == true)
         #expect(
             try Probed.packets(workshop.path("work/video.mp4"), "a") == Probed.packets(other, "a"))
@@ -82,7 +83,7 @@ import TestSupport
 
     struct Kind: CustomTestStringConvertible, Sendable {
         let name: String
-        let demuxer: SourceFile.Demuxer
+        let format: VideoFormat
         let arguments: [String]
         var size = "320x180"
         var expected = "320x180"
@@ -92,31 +93,31 @@ import TestSupport
     @Test(
         "every kind becomes H.264 and AAC in mp4 and HLS, with a poster and thumbnails",
         arguments: [
-            Kind(name: "asp.avi", demuxer: .avi, arguments: ["-c:v", "mpeg4", "-vtag", "XVID", "-c:a", "libmp3lame"]),
+            Kind(name: "asp.avi", format: .avi, arguments: ["-c:v", "mpeg4", "-vtag", "XVID", "-c:a", "libmp3lame"]),
             Kind(
-                name: "h264.avi", demuxer: .avi, arguments: x264 + ["-pix_fmt", "yuv420p", "-bf", "2", "-c:a", "aac"]),
-            Kind(name: "flv1.flv", demuxer: .flv, arguments: ["-c:v", "flv1", "-c:a", "libmp3lame", "-ar", "44100"]),
+                name: "h264.avi", format: .avi, arguments: x264 + ["-pix_fmt", "yuv420p", "-bf", "2", "-c:a", "aac"]),
+            Kind(name: "flv1.flv", format: .flv, arguments: ["-c:v", "flv1", "-c:a", "libmp3lame", "-ar", "44100"]),
             Kind(
-                name: "hevc.mp4", demuxer: .mov,
+                name: "hevc.mp4", format: .mp4,
                 arguments: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-c:a", "aac"]),
             Kind(
-                name: "odd.mp4", demuxer: .mov, arguments: x264 + ["-pix_fmt", "yuv444p", "-c:a", "aac"],
+                name: "odd.mp4", format: .mp4, arguments: x264 + ["-pix_fmt", "yuv444p", "-c:a", "aac"],
                 size: "321x181", expected: "320x180"),
-            Kind(name: "ten-bits.mkv", demuxer: .matroska, arguments: x264 + ["-pix_fmt", "yuv420p10le"]),
-            Kind(name: "vp9.webm", demuxer: .matroska, arguments: ["-c:v", "libvpx-vp9", "-deadline", "realtime"]),
+            Kind(name: "ten-bits.mkv", format: .matroska, arguments: x264 + ["-pix_fmt", "yuv420p10le"]),
+            Kind(name: "vp9.webm", format: .matroska, arguments: ["-c:v", "libvpx-vp9", "-deadline", "realtime"]),
             Kind(
-                name: "mpeg2.ts", demuxer: .mpegts,
+                name: "mpeg2.ts", format: .mpegTS,
                 arguments: ["-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-c:a", "mp2"]),
-            Kind(name: "mpeg1.mpg", demuxer: .mpeg, arguments: ["-c:v", "mpeg1video", "-c:a", "mp2", "-f", "vob"]),
+            Kind(name: "mpeg1.mpg", format: .mpegPS, arguments: ["-c:v", "mpeg1video", "-c:a", "mp2", "-f", "vob"]),
             Kind(
-                name: "wide-pixels.mp4", demuxer: .mov,
+                name: "wide-pixels.mp4", format: .mp4,
                 arguments: ["-vf", "setsar=4/3", "-c:v", "mpeg4", "-c:a", "aac"], size: "240x180",
                 expected: "320x180"),
         ])
     func kinds(kind: Kind) throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo(kind.name, size: kind.size, kind.arguments)
-        let result = try workshop.run(source, kind.demuxer)
+        let result = try workshop.run(source, kind.format)
         #expect(result.mp4?.hasCopiedVideo == false)
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
             let made = try Probed(workshop.path("work/\(file)"), arguments)
@@ -133,7 +134,7 @@ import TestSupport
     func silent() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("silent.mp4", sound: false, ["-c:v", "mpeg4"])
-        _ = try workshop.run(source, .mov)
+        _ = try workshop.run(source, .mp4)
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264")
         #expect(try Probed(workshop.path("work/hls/480/index.m3u8")).codecs == "h264")
         #expect(try !workshop.text("work/hls/master.m3u8").contains("mp4a"))
@@ -149,7 +150,7 @@ import TestSupport
         let rotation = try #require(try Probed(source).streams[0]["side_data_list"] as? [[String: Any]])
         #expect(abs(rotation[0]["rotation"] as? Int ?? 0) == 90)
 
-        let result = try workshop.run(source, .mov)
+        let result = try workshop.run(source, .mp4)
         #expect(result.source.video.size == PictureSize(width: 720, height: 1280))
         #expect(result.renditions.map(\.size.description) == ["720x1280", "480x854"])
         #expect(try Probed(workshop.path("work/hls/480/index.m3u8")).size == "480x854")
@@ -164,7 +165,7 @@ import TestSupport
     func onePicture() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("one.mp4", seconds: 0.04, sound: false, ["-c:v", "mpeg4"])
-        let result = try workshop.run(source, .mov)
+        let result = try workshop.run(source, .mp4)
         #expect(result.thumbnails?.count == 1)
         #expect(try Probed(workshop.path("work/video.mp4")).streams[0]["nb_frames"] as? String == "1")
         for name in ["poster.jpg", "thumbnails.jpg", "hls/480/00000.m4s"] { #expect(workshop.exists("work/" + name)) }
@@ -218,7 +219,7 @@ import TestSupport
         ])
         try Self.moveTagsFirst(source)
         #expect(try Probed(source).codecs == "mjpeg/h264/aac")
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.size == PictureSize(width: 320, height: 180))
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
@@ -246,7 +247,7 @@ import TestSupport
         // The tables, and what comes after about 1 s.
         try (content.prefix(3 * 188) + content.dropFirst(content.count / 6 / 188 * 188)).write(
             to: URL(fileURLWithPath: source))
-        let result = try workshop.run(source, .mpegts)
+        let result = try workshop.run(source, .mpegTS)
         #expect(abs((result.source.duration ?? 0) - 4) < 0.2 && result.flaws == [])
         #expect(result.mp4?.hasCopiedVideo == false && result.mp4?.hasCopiedAudio == false)
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
@@ -266,7 +267,7 @@ import TestSupport
             "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:d=0.04", "-f", "lavfi", "-i", "sine=d=20", "-c:v",
             "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source,
         ])
-        let result = try workshop.run(source, .mov)
+        let result = try workshop.run(source, .mp4)
         #expect(abs((result.source.duration ?? 0) - 20) < 0.1)
         let directory = workshop.path("work/hls/480")
         let pieces = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".m4s") }
@@ -292,11 +293,11 @@ import TestSupport
         let source = try workshop.makeVideo("source.mp4")
         var limits = TranscodingLimits()
         limits.duration = 1
-        let result = try workshop.run(source, .mov, limits: limits)
+        let result = try workshop.run(source, .mp4, limits: limits)
         #expect(result.mp4?.hasCopiedVideo == true && result.renditions.isEmpty && !workshop.exists("work/hls"))
         #expect(result.hasPoster && result.thumbnails != nil)
         limits.copiedDuration = 1.5
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
+        #expect(workshop.failure(source, .mp4, limits: limits)?.code == .tooMuch)
     }
 
     @Test("progress grows from step to step and ends with 1")

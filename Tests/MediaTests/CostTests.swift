@@ -49,7 +49,7 @@ import Testing
             let file = workshop.path("bomb.mp4")
             try Data(content).write(to: URL(fileURLWithPath: file))
             let before = childrenTime()
-            let error = workshop.failure(file, .mov)
+            let error = workshop.failure(file, .mp4)
             #expect(error?.code == .tooMuch, "\(String(describing: error))")
             #expect(error?.reason.contains("8192x8192") == true && error?.reason.contains("6.0e12") == true)
             #expect(!workshop.exists("work/video.mp4"))
@@ -63,7 +63,7 @@ import Testing
         var seen: TranscodingCost?
         do throws(TranscodingError) {
             _ = try Transcoder(limits: TranscodingLimits(), logger: .init(label: "test")).run(
-                SourceFile(path: file, demuxer: .mov), in: workshop.work, profile: Workshop.quick,
+                SourceFile(path: file, format: .mp4), in: workshop.work, profile: Workshop.quick,
                 accept: {
                     seen = $0
                     return false

@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Glibc
 import System
@@ -9,22 +10,22 @@ import TestSupport
 /// How long a video is, asked of ffprobe.
 @Suite struct DurationProbeTests {
     private func run(
-        _ path: String, _ demuxer: SourceFile.Demuxer = .mov, within seconds: Double = 20
+        _ path: String, _ format: VideoFormat = .mp4, within seconds: Double = 20
     ) throws(SystemError) -> DurationProbe.Result {
-        try DurationProbe.run(SourceFile(path: path, demuxer: demuxer), within: seconds, niceness: 19)
+        try DurationProbe.run(SourceFile(path: path, format: format), within: seconds, niceness: 19)
     }
 
     @Test(
         "the duration of a real video",
         arguments: [
-            (SourceFile.Demuxer.mov, "mp4"), (.avi, "avi"), (.flv, "flv"), (.matroska, "mkv"), (.mpegts, "ts"),
-            (.mpeg, "mpg"),
+            (VideoFormat.mp4, "mp4"), (.avi, "avi"), (.flv, "flv"), (.matroska, "mkv"), (.mpegTS, "ts"),
+            (.mpegPS, "mpg"),
         ])
-    func duration(demuxer: SourceFile.Demuxer, name: String) throws {
+    func duration(format: VideoFormat, name: String) throws {
         let workshop = try Workshop()
-        let codecs = demuxer == .flv ? ("flv", "libmp3lame") : ("mpeg1video", "mp2")
+        let codecs = format == .flv ? ("flv", "libmp3lame") : ("mpeg1video", "mp2")
         let file = try workshop.makeVideo("video.\(name)", seconds: 2.5, ["-c:v", codecs.0, "-c:a", codecs.1])
-        guard case .seconds(let seconds) = try run(file, demuxer) else {
+        guard case .seconds(let seconds) = try run(file, format) else {
             Issue.record("no duration")
             return
         }
@@ -66,7 +67,7 @@ import TestSupport
         // A recording of a stream that had been on the air for hours.
         let late = workshop.path("late.ts")
         try Workshop.ffmpeg(["-i", video, "-c", "copy", "-output_ts_offset", "20000", late])
-        #expect(try abs(seconds(run(late, .mpegts)) - 3) < 0.2)
+        #expect(try abs(seconds(run(late, .mpegTS)) - 3) < 0.2)
         // The second half is lost.
         let half = workshop.path("half.mkv")
         try Workshop.ffmpeg(["-i", video, "-c", "copy", half])
@@ -90,7 +91,7 @@ import TestSupport
         try Workshop.ffmpeg(["-i", video, "-i", words, "-map", "0", "-map", "1", "-c", "copy", file])
         for (limit, length) in [(1000, 60.0), (100_000, 3.0)] {
             let result = try DurationProbe.run(
-                SourceFile(path: file, demuxer: .matroska), within: 20, packetsLimit: limit)
+                SourceFile(path: file, format: .matroska), within: 20, packetsLimit: limit)
             #expect(abs(seconds(result) - length) < 0.1, "\(limit): \(result)")
         }
     }

@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Logging
 import Testing
@@ -7,9 +8,9 @@ import TestSupport
 
 /// What `job show --probe` prints of a file.
 @Suite struct FactsTests {
-    private func facts(_ workshop: Workshop, _ file: String, _ demuxer: SourceFile.Demuxer) throws -> [String: String] {
+    private func facts(_ workshop: Workshop, _ file: String, _ format: VideoFormat) throws -> [String: String] {
         let facts = try Transcoder(logger: Logger(label: "test")).facts(
-            of: SourceFile(path: file, demuxer: demuxer), in: workshop.work)
+            of: SourceFile(path: file, format: format), in: workshop.work)
         #expect(!workshop.exists("work"))
         return Dictionary(uniqueKeysWithValues: facts.map { ($0.name, $0.value) })
     }
@@ -45,7 +46,7 @@ import TestSupport
             ])
         let turned = workshop.path("turned.mp4")
         try Workshop.ffmpeg(["-i", file, "-c", "copy", "-metadata:s:v", "rotate=90", turned])
-        let facts = try facts(workshop, turned, .mov)
+        let facts = try facts(workshop, turned, .mp4)
         #expect(
             facts["colours"]?.hasPrefix("smpte2084, bt2020") == true && facts["sound"] == "none",
             "\(facts)")
@@ -61,7 +62,7 @@ import TestSupport
             "sine=440:duration=60", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
             file,
         ])
-        let facts = try facts(workshop, file, .mov)
+        let facts = try facts(workshop, file, .mp4)
         #expect(facts["cadence"] == "4 a second; the longest still is 20.000 s", "\(facts)")
         #expect(facts["picture as it is"] == "it stands still")
     }
@@ -72,7 +73,7 @@ import TestSupport
         let file = workshop.path("sound.mp4")
         try Workshop.ffmpeg(["-f", "lavfi", "-i", "sine=440:duration=1", "-c:a", "aac", file])
         #expect {
-            try facts(workshop, file, .mov)
+            try facts(workshop, file, .mp4)
         } throws: {
             ($0 as? TranscodingError)?.code == .noPicture
         }

@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Glibc
 import Testing
@@ -7,12 +8,12 @@ import TestSupport
 
 /// Files and situations in which there is no result.
 @Suite struct HostileTests {
-    @Test("a file that is no video is unsupported", arguments: SourceFile.Demuxer.allCases.filter { $0 != .hls })
-    func garbage(demuxer: SourceFile.Demuxer) throws {
+    @Test("a file that is no video is unsupported", arguments: VideoFormat.allCases.filter { $0 != .hls })
+    func garbage(format: VideoFormat) throws {
         let workshop = try Workshop()
         let file = workshop.path("garbage")
         try Data(videoBytes(300_000)).write(to: URL(fileURLWithPath: file))
-        let error = workshop.failure(file, demuxer)
+        let error = workshop.failure(file, format)
         #expect(error?.code == .unsupported, "\(String(describing: error))")
     }
 
@@ -29,11 +30,11 @@ import TestSupport
         let file = workshop.path("half.mp4")
         try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: file))
         guard indexFirst else {
-            let error = workshop.failure(file, .mov)
+            let error = workshop.failure(file, .mp4)
             #expect(error?.code == .noIndex, "\(String(describing: error))")
             return
         }
-        let result = try workshop.run(file, .mov)
+        let result = try workshop.run(file, .mp4)
         let seconds = try #require(result.source.duration)
         #expect((1...3).contains(seconds) && result.flaws == [.truncated])
         #expect(abs(try Probed(workshop.path("work/video.mp4")).duration - seconds) < 0.2)
@@ -44,8 +45,8 @@ import TestSupport
         let workshop = try Workshop()
         let sound = workshop.path("sound.mp4")
         try Workshop.ffmpeg(["-f", "lavfi", "-i", "sine", "-t", "1", "-c:a", "aac", sound])
-        #expect(workshop.failure(sound, .mov)?.code == .noPicture)
-        #expect(workshop.failure(workshop.path("nothing"), .mov)?.code == .io)
+        #expect(workshop.failure(sound, .mp4)?.code == .noPicture)
+        #expect(workshop.failure(workshop.path("nothing"), .mp4)?.code == .io)
     }
 
     @Test("a file that nothing comes from stalls and ends, and no process is left")
@@ -57,7 +58,7 @@ import TestSupport
         var limits = TranscodingLimits()
         limits.stallTime = 1.5
         let start = ContinuousClock.now
-        let error = workshop.failure(pipe, .mov, limits: limits)
+        let error = workshop.failure(pipe, .mp4, limits: limits)
         #expect(error?.code == .timeLimit && error?.reason.contains("did nothing") == true)
         #expect(ContinuousClock.now - start < .seconds(15))
         #expect(workshop.processes() == [])
@@ -83,30 +84,30 @@ import TestSupport
         let source = try workshop.makeVideo("source.mp4", ["-c:v", "mpeg4", "-c:a", "aac"])
         var limits = TranscodingLimits()
         limits.duration = 1
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
+        #expect(workshop.failure(source, .mp4, limits: limits)?.code == .tooMuch)
         limits = TranscodingLimits()
         limits.side = 300
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .tooMuch)
+        #expect(workshop.failure(source, .mp4, limits: limits)?.code == .tooMuch)
         #expect(!workshop.exists("work/video.mp4"))
     }
 
     @Test(
-        "a playlist or a script under the name of a video opens nothing", arguments: SourceFile.Demuxer.allCases,
+        "a playlist or a script under the name of a video opens nothing", arguments: VideoFormat.allCases,
         [
             "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n",
             "ffconcat version 1.0\nfile {target}\n",
         ])
-    func script(demuxer: SourceFile.Demuxer, text: String) throws {
+    func script(format: VideoFormat, text: String) throws {
         let workshop = try Workshop()
         let listener = try Listener()
         for target in ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:\(listener.port)/secret.mp4"] {
-            let file = workshop.path("video.\(demuxer)")
+            let file = workshop.path("video.\(format)")
             try text.replacing("{target}", with: target).write(toFile: file, atomically: true, encoding: .utf8)
-            let error = workshop.failure(file, demuxer)
+            let error = workshop.failure(file, format)
             #expect(error != nil)
             #expect(error?.output.contains("root:") == false)
             // Without the sandbox, which has no network: the arguments alone are enough.
-            let arguments = SourceFile(path: file, demuxer: demuxer).arguments(sideLimit: 8192)
+            let arguments = SourceFile(path: file, format: format).arguments(sideLimit: 8192)
             let seen = try Workshop.command(["sh", "-c", "ffprobe -show_packets \"$@\" 2>&1 || true", ""] + arguments)
             #expect(!seen.contains("[PACKET]") && !seen.contains("root:"))
         }
@@ -135,10 +136,10 @@ import TestSupport
         var limits = TranscodingLimits()
         // ffprobe can start with it, ffmpeg can not convert.
         limits.memory = 480 << 20
-        let error = workshop.failure(source, .mov, limits: limits)
+        let error = workshop.failure(source, .mp4, limits: limits)
         #expect(error?.code == .memoryLimit, "\(String(describing: error))")
         limits.memory = 100 << 20
-        #expect(workshop.failure(source, .mov, limits: limits)?.code == .memoryLimit)
+        #expect(workshop.failure(source, .mp4, limits: limits)?.code == .memoryLimit)
     }
 
     @Test("a file that becomes larger than it may is an error that says so")
@@ -147,7 +148,7 @@ import TestSupport
         let source = try workshop.makeVideo("source.mp4", seconds: 4, ["-c:v", "mpeg4", "-q:v", "2"])
         var limits = TranscodingLimits()
         limits.fileSize = 20_000
-        let error = workshop.failure(source, .mov, profile: Workshop.quick(.mp4), limits: limits)
+        let error = workshop.failure(source, .mp4, profile: Workshop.quick(.mp4), limits: limits)
         // Another attempt would end the same way.
         #expect(error?.code == .tooMuch && error?.reason.contains("larger than it may be") == true)
     }
@@ -189,7 +190,7 @@ import TestSupport
             defer { _ = try? Workshop.command(["umount", "--lazy", disk]) }
             do throws(TranscodingError) {
                 _ = try Transcoder(logger: .init(label: "test")).run(
-                    SourceFile(path: source, demuxer: .mov), in: disk + "/work", profile: Workshop.quick,
+                    SourceFile(path: source, format: .mp4), in: disk + "/work", profile: Workshop.quick,
                     progress: { _ in }, isCancelled: { false })
                 Issue.record("there was room")
             } catch {
@@ -204,8 +205,8 @@ import TestSupport
         let source = try workshop.makeVideo("source.mp4", sound: false)
         var profile = Workshop.quick(.mp4)
         profile.commands = [["ln", "-s", "/etc/passwd", "{output}/link"]]
-        #expect(workshop.failure(source, .mov, profile: profile)?.code == .toolFailed)
+        #expect(workshop.failure(source, .mp4, profile: profile)?.code == .toolFailed)
         profile.commands = [["mkfifo", "{output}/pipe"]]
-        #expect(workshop.failure(source, .mov, profile: profile)?.code == .toolFailed)
+        #expect(workshop.failure(source, .mp4, profile: profile)?.code == .toolFailed)
     }
 }

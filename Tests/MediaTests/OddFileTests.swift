@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 @Suite struct OddFileTests {
     struct Kind: CustomTestStringConvertible, Sendable {
         let name: String
-        let demuxer: SourceFile.Demuxer
+        let format: VideoFormat
         /// Seconds that it plays.
         let seconds: Double
         /// ffmpeg's arguments before the name.
@@ -30,65 +31,65 @@ import Testing
         "what plays is measured and made without gaps",
         arguments: [
             Kind(
-                name: "telephone.mp4", demuxer: .mov, seconds: 3,
+                name: "telephone.mp4", format: .mp4, seconds: 3,
                 arguments: "-t 3 \(picture) -t 3 \(sound) -vf select=mod(n\\,7) -fps_mode vfr \(x264) -c:a aac"),
             Kind(
-                name: "drops-at-the-end.mov", demuxer: .mov, seconds: 4,
+                name: "drops-at-the-end.mov", format: .mp4, seconds: 4,
                 arguments: "-t 4 \(picture) -t 4 \(sound) -vf select=lt(t\\,2)+not(mod(n\\,3)) -fps_mode vfr \(x264)"),
             Kind(
-                name: "long-still.mp4", demuxer: .mov, seconds: 24,
+                name: "long-still.mp4", format: .mp4, seconds: 24,
                 arguments: "-t 24 \(picture) -vf select=lt(t\\,1)+gt(t\\,21) -fps_mode vfr \(x264) -g 250"),
             Kind(
-                name: "spoken-still.mkv", demuxer: .matroska, seconds: 14,
+                name: "spoken-still.mkv", format: .matroska, seconds: 14,
                 arguments: "-t 14 \(picture) -t 14 \(sound) -vf select=lt(t\\,1) -fps_mode vfr \(x264) -c:a aac"),
             Kind(
-                name: "second-sound-longer.mp4", demuxer: .mov, seconds: 3,
+                name: "second-sound-longer.mp4", format: .mp4, seconds: 3,
                 arguments: "-t 3 \(picture) -t 3 \(sound) -t 6 \(sound) -map 0 -map 1 -map 2 \(x264) -c:a aac"),
             Kind(
-                name: "sound-longer.avi", demuxer: .avi, seconds: 5,
+                name: "sound-longer.avi", format: .avi, seconds: 5,
                 arguments: "-t 2 \(picture) -t 5 \(sound) -c:v mpeg4 -c:a libmp3lame"),
             Kind(
-                name: "says-an-hour.flv", demuxer: .flv, seconds: 3,
+                name: "says-an-hour.flv", format: .flv, seconds: 3,
                 arguments: "-t 3 \(picture) -t 3 \(sound) \(x264) -c:a aac",
                 // 3600.0 as a double.
                 change: ("duration", 1, [0x40, 0xAC, 0x20, 0, 0, 0, 0, 0])),
             Kind(
-                name: "edit-list.mp4", demuxer: .mov, seconds: 2,
+                name: "edit-list.mp4", format: .mp4, seconds: 2,
                 arguments: "-t 4 \(picture) \(x264) -bf 0",
                 // After version and count: 2000 units of the movie's clock.
                 change: ("elst", 8, [0, 0, 0x07, 0xD0])),
             Kind(
-                name: "preview-first.mov", demuxer: .mov, seconds: 3,
+                name: "preview-first.mov", format: .mp4, seconds: 3,
                 arguments: "-f lavfi -i color=red:size=64x36:rate=25:d=0.04 -t 3 \(picture) -t 3 \(sound) "
                     + "-map 0 -map 1 -map 2 -c:v:0 mjpeg -c:v:1 libx264 -pix_fmt:v:1 yuv420p -c:a aac"),
             Kind(
-                name: "hlg.mp4", demuxer: .mov, seconds: 1,
+                name: "hlg.mp4", format: .mp4, seconds: 1,
                 arguments:
                     "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc",
                 isWide: true),
             Kind(
-                name: "pq.mkv", demuxer: .matroska, seconds: 1,
+                name: "pq.mkv", format: .matroska, seconds: 1,
                 arguments:
                     "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
                 isWide: true),
             Kind(
-                name: "wide-without-transfer.mp4", demuxer: .mov, seconds: 1,
+                name: "wide-without-transfer.mp4", format: .mp4, seconds: 1,
                 arguments: "-t 1 \(picture) \(x264)10le -color_primaries bt2020 -colorspace bt2020nc", isWide: true),
             Kind(
-                name: "pq-without-primaries.mkv", demuxer: .matroska, seconds: 1,
+                name: "pq-without-primaries.mkv", format: .matroska, seconds: 1,
                 arguments: "-t 1 \(picture) \(x264)10le -color_trc smpte2084 -colorspace bt2020nc", isWide: true),
             Kind(
-                name: "matrix-alone.mkv", demuxer: .matroska, seconds: 1,
+                name: "matrix-alone.mkv", format: .matroska, seconds: 1,
                 arguments: "-t 1 \(picture) \(x264)10le -colorspace bt2020nc", isWide: true),
             Kind(
-                name: "ten-channels.mov", demuxer: .mov, seconds: 1,
+                name: "ten-channels.mov", format: .mp4, seconds: 1,
                 arguments: "-t 1 \(picture) -f lavfi -i aevalsrc=\(ten):s=48000:d=1 \(x264) -c:a pcm_s16le"),
             Kind(
-                name: "short-large-first.mov", demuxer: .mov, seconds: 3,
+                name: "short-large-first.mov", format: .mp4, seconds: 3,
                 arguments: "-f lavfi -i testsrc2=size=1280x720:rate=25:d=0.4 -t 3 \(picture) -t 3 \(sound) "
                     + "-map 0 -map 1 -map 2 \(x264) -c:a aac"),
             Kind(
-                name: "moving-preview-first.mkv", demuxer: .matroska, seconds: 3,
+                name: "moving-preview-first.mkv", format: .matroska, seconds: 3,
                 arguments: "-f lavfi -i testsrc2=size=64x36:rate=25:d=3 -t 3 \(picture) -t 3 \(sound) "
                     + "-map 0 -map 1 -map 2 -disposition:v:0 default -disposition:v:1 0 \(x264) -c:a aac"),
         ])
@@ -103,7 +104,7 @@ import Testing
             content.replaceSubrange(start..<start + change.bytes.count, with: change.bytes)
             try content.write(to: URL(fileURLWithPath: source))
         }
-        let result = try workshop.run(source, kind.demuxer)
+        let result = try workshop.run(source, kind.format)
         #expect(abs((result.source.duration ?? 0) - kind.seconds) < 0.1)
         #expect(result.flaws == [] && result.hasPoster && result.thumbnails != nil)
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
@@ -125,14 +126,14 @@ import Testing
         "all of it plays, whatever clock it has",
         arguments: [
             // Trimmed as telephones do it: the first key picture is decoded and not shown, and more come later.
-            Kind(name: "trimmed.mp4", demuxer: .mov, seconds: 5.5, arguments: "-ss 2.5 -i WHOLE -c copy"),
+            Kind(name: "trimmed.mp4", format: .mp4, seconds: 5.5, arguments: "-ss 2.5 -i WHOLE -c copy"),
             Kind(
-                name: "slides.mp4", demuxer: .mov, seconds: 30.04,
+                name: "slides.mp4", format: .mp4, seconds: 30.04,
                 arguments: "-i WHOLE -filter_complex [0:v]select=not(mod(n\\,75)),setpts=N*15/TB[v];"
                     + "[0:a]atrim=end=4[a] -map [v] -map [a] -frames:v 3 -fps_mode vfr -enc_time_base 1:25 \(x264) "
                     + "-c:a aac"),
             Kind(
-                name: "stands-still.flv", demuxer: .flv, seconds: 8,
+                name: "stands-still.flv", format: .flv, seconds: 8,
                 arguments: "-i WHOLE -c copy -bsf:v setts=ts=0 -bsf:a setts=ts=0"),
         ])
     func clocks(kind: Kind) throws {
@@ -143,7 +144,7 @@ import Testing
         let source = workshop.path(kind.name)
         let arguments = kind.arguments.split(separator: " ").map { $0 == "WHOLE" ? whole : String($0) }
         try Workshop.ffmpeg(arguments + [source])
-        let result = try workshop.run(source, kind.demuxer)
+        let result = try workshop.run(source, kind.format)
         #expect(abs((result.source.duration ?? 0) - kind.seconds) < 0.1 && result.flaws == [])
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
             let made = try Probed(workshop.path("work/\(file)"), arguments)
@@ -179,7 +180,7 @@ import Testing
         let start = try #require(second.firstRange(of: Data("moof".utf8))).lowerBound - 4
         let source = workshop.path("both.mp4")
         try (first + second[start...]).write(to: URL(fileURLWithPath: source))
-        let result = try workshop.run(source, .mov)
+        let result = try workshop.run(source, .mp4)
         #expect(abs((result.source.duration ?? 0) - 5) < 0.1 && result.flaws == [])
         #expect(!workshop.exists("work/\(StraightCopy.name)"))
         try expectBright(workshop, 3..<5, seconds: 5)
@@ -233,7 +234,7 @@ import Testing
                 part("544x576", "f0f0f0", beginsAgain ? "" : "-output_ts_offset 2"),
                 part("720x576", "202020", beginsAgain ? "" : "-output_ts_offset 4"),
             ])
-        let result = try workshop.run(source, .mpegts)
+        let result = try workshop.run(source, .mpegTS)
         #expect(abs((result.source.duration ?? 0) - 6) < 0.15)
         try expectBright(workshop, 2..<4, seconds: 6)
     }
@@ -255,11 +256,11 @@ import Testing
                 part(1000, "aformat=sample_rates=44100:channel_layouts=mono", offset(3)),
                 part(2000, "aformat=sample_rates=48000:channel_layouts=stereo", offset(6)),
             ])
-        _ = try workshop.run(source, .mpegts)
-        for (file, demuxer) in [("video.mp4", "mov"), ("hls/480/index.m3u8", "hls")] {
+        _ = try workshop.run(source, .mpegTS)
+        for (file, format) in [("video.mp4", "mov"), ("hls/480/index.m3u8", "hls")] {
             let path = workshop.path("work/\(file)")
             let times = try Workshop.command([
-                "ffprobe", "-v", "error", "-f", demuxer, "-select_streams", "a", "-show_entries", "packet=pts_time",
+                "ffprobe", "-v", "error", "-f", format, "-select_streams", "a", "-show_entries", "packet=pts_time",
                 "-of", "csv=p=0", path,
             ]).split(separator: "\n").compactMap { Double($0.prefix { $0 != "," }) }
             let steps = zip(times, times.dropFirst()).map { $1 - $0 }
@@ -294,7 +295,7 @@ import Testing
         let description = try #require(content[codec.upperBound...].firstRange(of: Data("esds".utf8)))
         content.replaceSubrange(description, with: Data("free".utf8))
         try content.write(to: URL(fileURLWithPath: source))
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.source.audio?.codec == "aac" && result.source.audio?.channels == 2)
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
@@ -302,15 +303,15 @@ import Testing
     @Test(
         "a track that begins late is found",
         arguments: [
-            ("picture.ts", SourceFile.Demuxer.mpegts, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
-            ("picture.mp4", .mov, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
-            ("sound.ts", .mpegts, "-t 9 \(picture) -itsoffset 7 -t 2 \(sound)"),
+            ("picture.ts", VideoFormat.mpegTS, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
+            ("picture.mp4", .mp4, "-t 9 \(sound) -itsoffset 7 -t 2 \(picture)"),
+            ("sound.ts", .mpegTS, "-t 9 \(picture) -itsoffset 7 -t 2 \(sound)"),
         ])
-    func late(name: String, demuxer: SourceFile.Demuxer, inputs: String) throws {
+    func late(name: String, format: VideoFormat, inputs: String) throws {
         let workshop = try Workshop()
         let arguments = "\(inputs) -map 0 -map 1 \(Self.x264) -c:a aac"
         try Workshop.ffmpeg(arguments.split(separator: " ").map(String.init) + [workshop.path(name)])
-        let result = try workshop.run(workshop.path(name), demuxer, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(workshop.path(name), format, profile: Workshop.quick(.mp4))
         #expect(abs((result.source.duration ?? 0) - 9) < 0.1 && result.source.audio != nil && result.flaws == [])
         #expect(try Probed(workshop.path("work/video.mp4")).codecs == "h264/aac")
     }
@@ -344,7 +345,7 @@ import Testing
     func otherNumbers(parts: [String], camera: Bool) throws {
         let workshop = try Workshop()
         let source = try broadcast(workshop, parts, camera: camera)
-        let result = try workshop.run(source, .mpegts, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mpegTS, profile: Workshop.quick(.mp4))
         let duration = try #require(result.source.duration)
         let seconds = Double(2 * parts.count)
         #expect(abs(duration - seconds) < 0.1 && result.flaws == [], "\(duration) \(result.flaws)")
@@ -366,7 +367,7 @@ import Testing
     func otherCodec(more: String) throws {
         let workshop = try Workshop()
         let source = try broadcast(workshop, ["", more])
-        let result = try workshop.run(source, .mpegts, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mpegTS, profile: Workshop.quick(.mp4))
         let duration = try #require(result.source.duration)
         #expect(abs(duration - 4) < 0.1 && result.flaws == [.damaged], "\(duration) \(result.flaws)")
     }
@@ -396,12 +397,12 @@ import Testing
             "-t 2 \(Self.picture) -c:v libx264 -preset veryfast -bf 2 -pix_fmt yuv420p".split(separator: " ").map(
                 String.init)
                 + [source])
-        #expect(try workshop.run(source, .mov, profile: Workshop.quick(.mp4)).mp4?.hasCopiedVideo == true)
+        #expect(try workshop.run(source, .mp4, profile: Workshop.quick(.mp4)).mp4?.hasCopiedVideo == true)
         var content = try Data(contentsOf: URL(fileURLWithPath: source))
         let order = try #require(content.firstRange(of: Data("ctts".utf8)))
         content.replaceSubrange(order, with: Data("free".utf8))
         try content.write(to: URL(fileURLWithPath: source))
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == false && abs((result.source.duration ?? 0) - 2) < 0.1)
     }
 
@@ -475,7 +476,7 @@ import Testing
             let end = sounds[Int(Double(sounds.count) * share)]
             try bytes.prefix(end).write(to: URL(fileURLWithPath: source))
         }
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         let duration = try #require(result.source.duration)
         #expect(
             abs(duration - 8) < 0.1 && result.flaws == (isCut ? [.truncated] : []), "\(duration) \(result.flaws)")
@@ -511,11 +512,11 @@ import Testing
             }
         }
         try content.write(to: URL(fileURLWithPath: source))
-        let demuxer: SourceFile.Demuxer = container == "mp4" ? .mov : .mpegts
-        let result = try workshop.run(source, demuxer, profile: Workshop.quick(.mp4))
+        let format: VideoFormat = container == "mp4" ? .mp4 : .mpegTS
+        let result = try workshop.run(source, format, profile: Workshop.quick(.mp4))
         #expect(result.flaws == (sounds == 1 ? [.damaged] : []) && (result.source.audio != nil) == (sounds == 2))
         let facts = try Transcoder(logger: .init(label: "test")).facts(
-            of: SourceFile(path: source, demuxer: demuxer), in: workshop.work)
+            of: SourceFile(path: source, format: format), in: workshop.work)
         let tracks = facts.first { $0.name == "tracks" }?.value
         #expect(tracks == "\(1 + sounds) of picture and sound, 1 of them encrypted")
     }
@@ -529,14 +530,14 @@ import Testing
             "-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key",
             "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", encrypted,
         ])
-        #expect(workshop.failure(encrypted, .mov)?.code == .encrypted)
+        #expect(workshop.failure(encrypted, .mp4)?.code == .encrypted)
         // FairPlay's name of the picture.
         var bought = try Data(contentsOf: URL(fileURLWithPath: plain))
         let index = try #require(bought.firstRange(of: Data("stsd".utf8))).upperBound
         let name = try #require(bought[index...].firstRange(of: Data("avc1".utf8)))
         bought.replaceSubrange(name, with: Data("drmi".utf8))
         try bought.write(to: URL(fileURLWithPath: workshop.path("bought.m4v")))
-        #expect(workshop.failure(workshop.path("bought.m4v"), .mov)?.code == .encrypted)
+        #expect(workshop.failure(workshop.path("bought.m4v"), .mp4)?.code == .encrypted)
         // Of a transport stream all but the tables.
         let scrambled = workshop.path("scrambled.ts")
         try Workshop.ffmpeg(["-i", plain, "-c", "copy", scrambled])
@@ -548,14 +549,14 @@ import Testing
             for place in start..<packet + 188 { stream[place] = UInt8(truncatingIfNeeded: place &* 97 ^ place >> 3) }
         }
         try stream.write(to: URL(fileURLWithPath: scrambled))
-        #expect(workshop.failure(scrambled, .mpegts)?.code == .encrypted)
+        #expect(workshop.failure(scrambled, .mpegTS)?.code == .encrypted)
         // What a recorder leaves that was interrupted, and a copy that broke off in the index.
         let whole = try Data(contentsOf: URL(fileURLWithPath: plain))
         let start = try #require(whole.firstRange(of: Data("moov".utf8))).lowerBound - 4
         for (name, length) in [("interrupted.mp4", start), ("broken-off.mp4", start + 100)] {
             let path = workshop.path(name)
             try whole.prefix(length).write(to: URL(fileURLWithPath: path))
-            #expect(workshop.failure(path, .mov)?.code == .noIndex, "\(name)")
+            #expect(workshop.failure(path, .mp4)?.code == .noIndex, "\(name)")
         }
         let unknown = workshop.path("unknown.mkv")
         try Workshop.ffmpeg(["-i", plain, "-c:v", "mpeg4", "-an", unknown])
@@ -584,7 +585,7 @@ import Testing
         content[place + 1] = 0b0100_1000
         let file = workshop.path("extended.mp4")
         try content.write(to: URL(fileURLWithPath: file))
-        let result = try workshop.run(file, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(file, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.source.audio?.codec == (sounds > 1 ? "aac" : nil))
         #expect(result.flaws == (sounds > 1 ? [] : [.damaged]))
         #expect(abs(try Probed(workshop.path("work/video.mp4")).duration - 2) < 0.1)
@@ -628,7 +629,7 @@ import Testing
             arguments += ["-c:v", "qtrle"]
         }
         try Workshop.ffmpeg(arguments + [source])
-        _ = try workshop.run(source, .mov, profile: Workshop.quick(.hls, .poster, .thumbnails))
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.hls, .poster, .thumbnails))
         let height = colour.size.split(separator: "x")[1] == "720" ? "720" : "480"
         for file in ["hls/\(height)/index.m3u8", "poster.jpg", "thumbnails.jpg"] {
             let path = workshop.path("work/\(file)")
@@ -649,7 +650,7 @@ import Testing
         let workshop = try Workshop()
         let source = try workshop.makeVideo("a.mp4", seconds: 1)
         let facts = try Transcoder(logger: .init(label: "test")).facts(
-            of: SourceFile(path: source, demuxer: .mov), in: workshop.work)
+            of: SourceFile(path: source, format: .mp4), in: workshop.work)
         let values = Dictionary(uniqueKeysWithValues: facts.map { ($0.name, $0.value) })
         #expect(values["container"] == "mov" && values["fields"] == "whole pictures" && values["end"] == "there")
         #expect(values["picture"]?.contains("h264") == true && values["picture as it is"] == "can be copied")

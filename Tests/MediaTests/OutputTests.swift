@@ -25,7 +25,7 @@ import Testing
         #expect(300 * pictureBytes > 50 * content.count)
         var asked: [Int] = []
         let error = workshop.failure(
-            try write(content, workshop), .mov,
+            try write(content, workshop), .mp4,
             takeRoom: {
                 asked.append($0)
                 return true
@@ -39,7 +39,7 @@ import Testing
     func copied() throws {
         let workshop = try Workshop()
         let (content, pictureBytes) = try HostileVideo.oneKeyPicture(width: 640, height: 360, samples: 300)
-        let file = SourceFile(path: try write(content, workshop), demuxer: .mov)
+        let file = SourceFile(path: try write(content, workshop), format: .mp4)
         let directory = try ResultDirectory(emptying: workshop.work)
         // As a sound would be, whose packets nothing has counted.
         var cost = TranscodingCost(size: PictureSize(width: 640, height: 360), bytes: content.count)
@@ -119,7 +119,7 @@ import Testing
             }
             if refused == 3 {
                 let result = try workshop.run(
-                    source, .mov, profile: Workshop.quick(.mp4, .hls, .poster), takeRoom: takeRoom)
+                    source, .mp4, profile: Workshop.quick(.mp4, .hls, .poster), takeRoom: takeRoom)
                 #expect(result.mp4?.hasCopiedVideo == true && steps.count == 3)
                 // A stream: less than its bit rate for its length. A copy: not much more than the file.
                 #expect(steps[0] > 1_200_000 / 8 * 2 && steps[0] < 32 << 20)
@@ -127,7 +127,7 @@ import Testing
                 #expect(size(of: workshop.work + "/video.mp4") <= steps[1])
             } else {
                 let error = workshop.failure(
-                    source, .mov, profile: Workshop.quick(.mp4, .hls, .poster), takeRoom: takeRoom)
+                    source, .mp4, profile: Workshop.quick(.mp4, .hls, .poster), takeRoom: takeRoom)
                 #expect(error?.code == .noSpace && steps.count == refused + 1, "\(String(describing: error))")
                 #expect(workshop.exists("work/hls/480/index.m3u8") == (refused > 0))
                 #expect(workshop.exists("work/video.mp4") == (refused > 1))

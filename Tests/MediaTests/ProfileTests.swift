@@ -88,7 +88,7 @@ import TestSupport
         profile.commands = [
             ["cp", "{input}", "{output}/copy"], ["sh", "-c", "pwd >where; echo $1 >>where", "", "{duration}"],
         ]
-        _ = try workshop.run(source, .mov, profile: profile)
+        _ = try workshop.run(source, .mp4, profile: profile)
         #expect(try workshop.text("work/where") == "\(workshop.work)\n1.0\n")
         #expect(
             try Data(contentsOf: URL(fileURLWithPath: workshop.path("work/copy")))
@@ -101,7 +101,7 @@ import TestSupport
         let source = try workshop.makeVideo("source.mp4", seconds: 1, sound: false)
         var profile = Workshop.quick(.mp4)
         profile.commands = [["sh", "-c", "printf 'no \\033[31mluck\\n' >&2; exit 9"]]
-        let error = workshop.failure(source, .mov, profile: profile)
+        let error = workshop.failure(source, .mp4, profile: profile)
         #expect(error == TranscodingError(.toolFailed, "sh ended with 9", output: "no ?[31mluck"))
     }
 }

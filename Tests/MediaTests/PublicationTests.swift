@@ -97,7 +97,7 @@ import TestSupport
         try make(workshop.work, "old")
         try Data().write(to: URL(fileURLWithPath: workshop.work + "/.superseded"))
         let source = try workshop.makeVideo("source.mp4", sound: false)
-        _ = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(try FileManager.default.contentsOfDirectory(atPath: workshop.work) == ["video.mp4"])
         try Transcoder.publish(workshop.work, as: workshop.path("final"))
         #expect(workshop.exists("final/video.mp4"))

@@ -10,7 +10,7 @@ import TestSupport
     func twoRenditions() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("source.mp4", size: "1280x720", seconds: 13)
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.hls))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.hls))
         #expect(result.renditions.map(\.size.description) == ["1280x720", "854x480"])
 
         let master = try workshop.text("work/hls/master.m3u8")
@@ -45,7 +45,7 @@ import TestSupport
     func independent() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("source.mp4", seconds: 13)
-        _ = try workshop.run(source, .mov, profile: Workshop.quick(.hls))
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.hls))
         let directory = workshop.path("work/hls/480")
         let names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
         #expect(names == ["00000.m4s", "00001.m4s", "00002.m4s", "index.m3u8", "init.mp4"])
@@ -69,7 +69,7 @@ import TestSupport
             "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2",
             "-filter_complex", "[0][1]concat", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", source,
         ])
-        _ = try workshop.run(source, .mov, profile: Workshop.quick(.poster))
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.poster))
         #expect(try Self.brightness(workshop.path("work/poster.jpg")) > 50)
     }
 
@@ -78,7 +78,7 @@ import TestSupport
         let workshop = try Workshop()
         let source = workshop.path("black.mp4")
         try Workshop.ffmpeg(["-f", "lavfi", "-i", "color=black:size=320x180", "-t", "2", "-c:v", "mpeg4", source])
-        _ = try workshop.run(source, .mov, profile: Workshop.quick(.poster))
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.poster))
         #expect(try Self.brightness(workshop.path("work/poster.jpg")) < 30)
     }
 
@@ -101,7 +101,7 @@ import TestSupport
             "geq=lum='235-18*floor(T)':cb=128:cr=128", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
             source,
         ])
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.thumbnails))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.thumbnails))
         #expect(
             result.thumbnails
                 == TranscodingResult.Thumbnails(
@@ -124,7 +124,7 @@ import TestSupport
     func manyThumbnails() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("long.mp4", size: "64x36", seconds: 400, rate: 5, sound: false)
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.thumbnails))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.thumbnails))
         #expect(result.thumbnails?.count == 100 && abs((result.thumbnails?.interval ?? 0) - 4) < 0.01)
         #expect(try Probed(workshop.path("work/thumbnails.jpg")).size == "640x360")
     }

@@ -1,3 +1,4 @@
+import Model
 import Foundation
 import Glibc
 import Logging
@@ -66,23 +67,23 @@ final class Workshop {
 
     /// Converts a video. Nothing is reported or cancelled unless said so.
     func run(
-        _ file: String, _ demuxer: SourceFile.Demuxer, profile: TranscodingProfile = quick,
+        _ file: String, _ format: VideoFormat, profile: TranscodingProfile = quick,
         limits: TranscodingLimits = TranscodingLimits(), takeRoom: @escaping (Int) -> Bool = { _ in true },
         progress: @escaping (Double) -> Void = { _ in }, isCancelled: @escaping () -> Bool = { false }
     ) throws(TranscodingError) -> TranscodingResult {
         try Transcoder(limits: limits, logger: Logger(label: "test")).run(
-            SourceFile(path: file, demuxer: demuxer), in: work, profile: profile, takeRoom: takeRoom,
+            SourceFile(path: file, format: format), in: work, profile: profile, takeRoom: takeRoom,
             progress: progress, isCancelled: isCancelled)
     }
 
     /// The error of a conversion that must fail.
     func failure(
-        _ file: String, _ demuxer: SourceFile.Demuxer, profile: TranscodingProfile = quick,
+        _ file: String, _ format: VideoFormat, profile: TranscodingProfile = quick,
         limits: TranscodingLimits = TranscodingLimits(), takeRoom: @escaping (Int) -> Bool = { _ in true },
         isCancelled: @escaping () -> Bool = { false }
     ) -> TranscodingError? {
         do throws(TranscodingError) {
-            _ = try run(file, demuxer, profile: profile, limits: limits, takeRoom: takeRoom, isCancelled: isCancelled)
+            _ = try run(file, format, profile: profile, limits: limits, takeRoom: takeRoom, isCancelled: isCancelled)
             Issue.record("it did not fail")
             return nil
         } catch {

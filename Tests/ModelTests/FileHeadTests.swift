@@ -5,7 +5,7 @@ import Model
 
 /// What a file is, by its first bytes.
 @Suite struct FileHeadTests {
-    private static let kinds: [ContainerSample: Container] = [
+    private static let kinds: [ContainerSample: VideoFormat] = [
         .avi: .avi, .flv: .flv, .matroska: .matroska, .webM: .matroska, .transportStream: .mpegTS, .m2ts: .mpegTS,
         .withCheckSums: .mpegTS, .cutTransportStream: .mpegTS, .cutM2TS: .mpegTS,
         .pictureBeforeTransportStream: .mpegTS, .programStream: .mpegPS, .mpeg1: .mpegPS, .cutProgramStream: .mpegPS,
@@ -14,7 +14,7 @@ import Model
 
     @Test("every form of every kind is told", arguments: ContainerSample.allCases)
     func kind(sample: ContainerSample) throws {
-        #expect(FileHead(try sample.bytes).container == Self.kinds[sample] ?? .mp4)
+        #expect(FileHead(try sample.bytes).format == Self.kinds[sample] ?? .mp4)
     }
 
     /// Of each kind some beginnings that are refused: files that ffmpeg makes, and texts.
@@ -41,7 +41,7 @@ import Model
     func namesMade(index: Int) throws {
         let (content, name, arguments) = Self.others[index]
         let head = FileHead(try ContainerSample.ffmpeg(arguments))
-        #expect(head.container == nil && OtherContent(head) == content, "\(name)")
+        #expect(head.format == nil && OtherContent(head) == content, "\(name)")
     }
 
     private static let written: [(content: OtherContent, bytes: [UInt8])] =
@@ -66,7 +66,7 @@ import Model
     @Test("what is written by hand is named", arguments: written.indices) func namesWritten(index: Int) {
         let (content, bytes) = Self.written[index]
         let head = FileHead(bytes)
-        #expect(head.container == nil && OtherContent(head) == content, "\(String(decoding: bytes, as: UTF8.self))")
+        #expect(head.format == nil && OtherContent(head) == content, "\(String(decoding: bytes, as: UTF8.self))")
     }
 
     @Test("pieces of a stream without its beginning are told from a whole one")
@@ -76,7 +76,7 @@ import Model
         let styp = Array(try ContainerSample.stypFirst.bytes.prefix(24))
         for bytes in [Array(file[start...]), styp + file[start...]] {
             let head = FileHead(bytes)
-            #expect(head.container == nil && OtherContent(head) == .fragment)
+            #expect(head.format == nil && OtherContent(head) == .fragment)
         }
     }
 
@@ -89,20 +89,20 @@ import Model
     @Test("a packet that is damaged, or four of them, are no stream; the rest of a damaged one is")
     func damaged() throws {
         var packets = try ContainerSample.transportStream.bytes
-        #expect(FileHead(Array(packets.prefix(4 * 188))).container == nil)
-        #expect(FileHead(Array(packets.prefix(5 * 188))).container == .mpegTS)
+        #expect(FileHead(Array(packets.prefix(4 * 188))).format == nil)
+        #expect(FileHead(Array(packets.prefix(5 * 188))).format == .mpegTS)
         packets[188] = 0
-        #expect(FileHead(packets).container == .mpegTS)
+        #expect(FileHead(packets).format == .mpegTS)
         for place in stride(from: 0, to: 8192, by: 3 * 188) { packets[place] = 0 }
-        #expect(FileHead(packets).container == nil)
+        #expect(FileHead(packets).format == nil)
     }
 
     @Test("a file that could be two kinds is the one that stands at a fixed place")
     func polyglots() throws {
         let packets = try ContainerSample.transportStream.bytes
-        #expect(FileHead([0, 0, 0, 12] + Array("ftypisom".utf8) + packets).container == .mp4)
-        #expect(FileHead(Array("RIFF0000AVI ".utf8) + packets).container == .avi)
-        #expect(FileHead(Array("#EXTM3U\n".utf8) + packets).container == .mpegTS)
+        #expect(FileHead([0, 0, 0, 12] + Array("ftypisom".utf8) + packets).format == .mp4)
+        #expect(FileHead(Array("RIFF0000AVI ".utf8) + packets).format == .avi)
+        #expect(FileHead(Array("#EXTM3U\n".utf8) + packets).format == .mpegTS)
     }
 
     @Test("no beginning makes it crash, and none that is random is a video")
@@ -114,7 +114,7 @@ import Model
             let bytes = (0..<length).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let head = FileHead(bytes)
             _ = OtherContent(head)
-            #expect(head.container == nil, "seed \(seed)")
+            #expect(head.format == nil, "seed \(seed)")
         }
         // Beginnings of every kind, cut off and with bytes changed; sizes that are wrong lead nowhere.
         let heads =
@@ -129,7 +129,7 @@ import Model
                         .randomElement(using: &generator)!
                 }
                 let changed = FileHead(bytes)
-                if changed.container == nil { _ = OtherContent(changed) }
+                if changed.format == nil { _ = OtherContent(changed) }
             }
         }
         print("seed \(seed)")

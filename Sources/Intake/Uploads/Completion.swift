@@ -85,9 +85,9 @@ extension IntakeService {
         let key = upload.record.key
         let found = try storing(bytes.verify(size: size, isSizeAnnounced: key.size != nil))
         guard found.md5 == key.md5 else { throw refusedMD5(upload, size: size, computed: found.md5) }
-        guard let container = found.head.container else { throw .container(OtherContent(found.head)) }
+        guard let format = found.head.format else { throw .container(OtherContent(found.head)) }
         // Only the reply to a whole file tells the duration.
-        let duration = key.chunks == 0 ? durationNow(container, found.file, client: upload.record.client) : nil
+        let duration = key.chunks == 0 ? durationNow(format, found.file, client: upload.record.client) : nil
         return Verified(bytes: bytes, size: size, duration: duration)
     }
 

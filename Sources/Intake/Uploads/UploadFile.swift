@@ -134,7 +134,7 @@ extension IntakeService {
         guard request.chunk == 0 else { return nil }
         let head = FileHead(try storing(content.prefix(FileHead.length)))
         // The first chunk of several may be shorter than what decides; the completion looks again.
-        guard head.container == nil, head.isWhole || request.chunks <= 1 else { return nil }
+        guard head.format == nil, head.isWhole || request.chunks <= 1 else { return nil }
         return OtherContent(head)
     }
 }

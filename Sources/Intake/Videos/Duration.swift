@@ -38,8 +38,8 @@ extension IntakeService {
             noteLost(path)
         } else {
             do throws(SystemError) {
-                if let container = try store.head(ofPublished: path).container {
-                    let result = try probe(container, store.localFile(ofPublished: path), within: 20, niceness: 19)
+                if let format = try store.head(ofPublished: path).format {
+                    let result = try probe(format, store.localFile(ofPublished: path), within: 20, niceness: 19)
                     // What it announces is better than nothing where its packets take too long.
                     switch result {
                     case .seconds(let seconds), .timeLimit(announced: .some(let seconds)): duration = seconds
@@ -65,9 +65,9 @@ extension IntakeService {
     ///
     /// - Returns: `nil` if it has to be found out later: as many files as may be are probed, or the client has another
     ///   request that waits, or the time was too short.
-    func durationNow(_ container: Container, _ file: LocalFile, client: String) -> Double? {
+    func durationNow(_ format: VideoFormat, _ file: LocalFile, client: String) -> Double? {
         let result = try? probes.now(client: client, self) { () throws(SystemError) in
-            try probe(container, file, within: 4)
+            try probe(format, file, within: 4)
         }
         return switch result {
         case .seconds(let seconds): seconds
@@ -78,11 +78,10 @@ extension IntakeService {
 
     /// - Throws: if ffprobe cannot be started.
     private func probe(
-        _ container: Container, _ file: LocalFile, within seconds: Double, niceness: Int = 0
+        _ format: VideoFormat, _ file: LocalFile, within seconds: Double, niceness: Int = 0
     ) throws(SystemError) -> DurationProbe.Result {
-        guard let demuxer = SourceFile.Demuxer(rawValue: container.demuxer) else { return .unknown }
         let result = try DurationProbe.run(
-            SourceFile(path: file.path, demuxer: demuxer), within: seconds, niceness: niceness)
+            SourceFile(path: file.path, format: format), within: seconds, niceness: niceness)
         switch result {
         case .seconds: break
         case .unknown: logger.warning("ffprobe tells no duration", metadata: ["file": "\(file.path)"])

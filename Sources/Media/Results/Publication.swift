@@ -1,5 +1,4 @@
 import CSystem
-import ChunkStore
 import Glibc
 import System
 

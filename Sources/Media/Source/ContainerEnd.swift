@@ -1,4 +1,3 @@
-import ChunkStore
 import Glibc
 import System
 
@@ -22,14 +21,14 @@ struct ContainerEnd {
     static func isMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
         try io { () throws(SystemError) in
             let end = try ContainerEnd(of: source)
-            switch source.demuxer {
-            case .mov: return try end.isMissingInBoxes()
+            switch source.format {
+            case .mp4: return try end.isMissingInBoxes()
             case .flv: return try end.isMissingInTags()
             case .avi: return try end.isMissingInChunks()
-            case .mpegts: return try end.isMissingInPackets()
+            case .mpegTS: return try end.isMissingInPackets()
             case .asf: return try end.isMissingInObjects()
             // ffprobe says so of Matroska; a program stream may end anywhere.
-            case .matroska, .mpeg, .hls: return false
+            case .matroska, .mpegPS, .hls: return false
             }
         }
     }
@@ -39,7 +38,7 @@ struct ContainerEnd {
     ///
     /// - Throws: `io` if the file cannot be read.
     static func isIndexMissing(in source: SourceFile) throws(TranscodingError) -> Bool {
-        guard source.demuxer == .mov else { return false }
+        guard source.format == .mp4 else { return false }
         return try io { () throws(SystemError) in
             let end = try ContainerEnd(of: source)
             var isThere = false

@@ -53,7 +53,7 @@ package enum DurationProbe {
             return (try? ProbeReport(text), looked)
         }
         var (found, looked) = try report()
-        if found?.isIncomplete(source.demuxer) == true {
+        if found?.isIncomplete(source.format) == true {
             source.searchesLonger = true
             (found, looked) = try report()
         }

@@ -27,7 +27,7 @@ enum InBandParameters {
     static func change(
         inSound track: Int, of source: SourceFile, bytes: Int, _ tools: ToolRunner
     ) throws(TranscodingError) -> Bool {
-        guard source.demuxer == .mpegts else { return false }
+        guard source.format == .mpegTS else { return false }
         var headers = ADTSHeaders()
         try read(source, ["-map", "0:\(track)", "-c", "copy", "-f", "adts", "-"], bytes: bytes, tools) { piece in
             headers.read(piece)

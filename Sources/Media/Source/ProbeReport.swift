@@ -1,3 +1,4 @@
+import Model
 import Foundation
 
 /// The JSON that ffprobe writes, as far as it is used. The names are ffprobe's.
@@ -79,12 +80,12 @@ struct ProbeReport: Decodable {
 
     /// Whether a track is missing, or what a decoder has to know of one: it may begin later than ffmpeg usually looks for it.
     /// Some containers do not announce their tracks.
-    func isIncomplete(_ demuxer: SourceFile.Demuxer) -> Bool {
+    func isIncomplete(_ format: VideoFormat) -> Bool {
         let (pictures, sounds) = (
             streams.filter { $0.codec_type == "video" }, streams.filter { $0.codec_type == "audio" }
         )
         return pictures.contains { $0.pix_fmt == nil } || sounds.contains { $0.sample_rate.flatMap(Int.init) ?? 0 == 0 }
-            || [.flv, .mpegts, .mpeg].contains(demuxer) && (pictures.isEmpty || sounds.isEmpty)
+            || [.flv, .mpegTS, .mpegPS].contains(format) && (pictures.isEmpty || sounds.isEmpty)
     }
 
     /// - Throws: `toolFailed`: whatever the video is, ffprobe writes JSON.

@@ -1,4 +1,3 @@
-import ChunkStore
 import Glibc
 import System
 
@@ -13,7 +12,7 @@ enum RenumberedStream {
 
     /// Follows the program of a stream. Of another container nothing is read.
     static func program(of source: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> TransportProgram {
-        guard source.demuxer == .mpegts else { return TransportProgram() }
+        guard source.format == .mpegTS else { return TransportProgram() }
         return try follow(source, tools) { _, _ in }
     }
 
@@ -35,7 +34,7 @@ enum RenumberedStream {
             try copy.write(piece, at: offset)
             _ = tools.takeRoom(max(0, bytes - offset - piece.count))
         }
-        return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mpegts)
+        return SourceFile(path: "\(tools.directory.path)/\(name)", format: .mpegTS)
     }
 
     /// Reads a stream from beginning to end. `pass` gets its packets, a piece at a time, and its offset.

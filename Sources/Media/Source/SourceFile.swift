@@ -1,26 +1,16 @@
-import ChunkStore
+import Model
 import Glibc
 import System
 
 /// A file to read with ffmpeg, and the one way to read it.
 package struct SourceFile: Sendable {
-    /// ffmpeg's names of the demuxers that may be used: those of the containers that can be uploaded, and the one for
-    /// looking at what was made.
-    package enum Demuxer: String, CaseIterable, Sendable {
-        case mov, avi, flv, matroska, mpegts, mpeg, asf
-        case hls
-
-        /// Whether every packet has the time it is shown at, without which it cannot be moved to another container.
-        var hasTimestamps: Bool { self != .avi && self != .mpeg && self != .asf }
-    }
-
     /// An absolute path of ours.
     package let path: String
-    package let demuxer: Demuxer
+    package let format: VideoFormat
 
-    package init(path: String, demuxer: Demuxer) {
+    package init(path: String, format: VideoFormat) {
         self.path = path
-        self.demuxer = demuxer
+        self.format = format
     }
 
     /// Whether ffmpeg looks for tracks and their parameters longer than it usually does. It then takes a sound that changes its
@@ -44,16 +34,16 @@ package struct SourceFile: Sendable {
     /// is inside the file. Nothing but local files can be opened, and a picture that became too large is not decoded.
     func arguments(sideLimit: Int) -> [String] {
         // hls opens its segments, which are ours, with another demuxer.
-        let formats = demuxer == .hls ? "hls,mov" : demuxer.rawValue
+        let formats = format == .hls ? "hls,mov" : format.rawValue
         // After an advertisement a broadcast has other numbers for its tracks, which are the same ones.
-        var options = demuxer == .mpegts ? ["-merge_pmt_versions", "1"] : []
+        var options = format == .mpegTS ? ["-merge_pmt_versions", "1"] : []
         if searchesLonger {
             let (time, bytes) = Self.longestSearch
             options += ["-analyzeduration", "\(time * 1_000_000)", "-probesize", "\(bytes)"]
         }
         return options + [
             "-protocol_whitelist", "file", "-format_whitelist", formats,
-            "-max_pixels", "\(sideLimit * sideLimit)", "-f", demuxer.rawValue, "-i", "file:\(path)",
+            "-max_pixels", "\(sideLimit * sideLimit)", "-f", format.rawValue, "-i", "file:\(path)",
         ]
     }
 }

@@ -11,7 +11,7 @@ extension SourceLook {
         let video = information.video
         if !video.isPlayedEverywhere { return "not all players take it" }
         if max(video.codedSize.width, video.codedSize.height) > 4096 || video.level > 52 { return "it is too large" }
-        if !demuxer.hasTimestamps { return "its container does not tell when each is shown" }
+        if !format.hasTimestamps { return "its container does not tell when each is shown" }
         if video.isWide { return "its colours are wide" }
         if interlacing != .none { return "it is interlaced" }
         if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
@@ -24,7 +24,7 @@ extension SourceLook {
     var soundObstacle: String? {
         guard let sounds, let sound = timeline.sound else { return "there is none" }
         if information.audio?.codec != "aac" { return "not all players take it" }
-        if !demuxer.hasTimestamps { return "its container does not tell when each is heard" }
+        if !format.hasTimestamps { return "its container does not tell when each is heard" }
         if pictures.packetsBeforeKey > 0 { return "it begins before the first key picture" }
         if sounds.longestGap > Self.longestSilence { return "it has gaps" }
         return sounds.obstacle ?? obstacle(sound)

@@ -5,7 +5,7 @@ extension SourceLook {
     /// Each fact's name and value, in the order in which they are to be shown.
     var facts: [(name: String, value: String)] {
         let video = information.video
-        var facts = [("container", demuxer.rawValue), ("length", Self.text(duration) + " s")]
+        var facts = [("container", format.rawValue), ("length", Self.text(duration) + " s")]
         if let announced { facts.append(("announced length", Self.text(announced) + " s")) }
         facts += [
             (

@@ -1,3 +1,4 @@
+import Model
 /// What one look at all packets of a file tells: of which tracks a video is made, when each picture is shown, and what it
 /// costs. Nothing is decoded; what headers announce is a hint.
 struct SourceLook {
@@ -18,7 +19,7 @@ struct SourceLook {
     private(set) var losesTrack = false
     /// Tracks of picture and sound that are encrypted.
     private(set) var encryptedCount = 0
-    var demuxer: SourceFile.Demuxer { source.demuxer }
+    var format: VideoFormat { source.format }
     /// Seconds that the file says it lasts, `nil` if it does not.
     private(set) var announced: Double?
     /// Tracks of picture and sound in the file.
@@ -120,7 +121,7 @@ extension SourceLook {
         let program = try RenumberedStream.program(of: source, tools)
         if program.isRenumbered { source = try RenumberedStream.make(of: source, tools) }
         var report = try MediaInformation.report(of: source, tools)
-        if report.isIncomplete(source.demuxer) {
+        if report.isIncomplete(source.format) {
             source.searchesLonger = true
             report = try MediaInformation.report(of: source, tools)
         }
@@ -193,7 +194,7 @@ extension SourceLook {
         of source: SourceFile, _ streams: [Int: ProbeReport.Stream], picture: Int, sound: Int?,
         _ together: [Int: TrackPackets], _ cost: TranscodingCost, _ tools: ToolRunner
     ) throws(TranscodingError) -> SourceFile? {
-        guard source.demuxer == .mov, source.path == tools.source else { return nil }
+        guard source.format == .mp4, source.path == tools.source else { return nil }
         tools.watch.limit += 3 * tools.limits.readingTime(cost.bytes)
         func end(_ packets: TrackPackets?) -> Double { packets?.runs.map(\.end).max() ?? 0 }
         var cost = cost

@@ -21,7 +21,7 @@ enum StraightCopy {
             FFmpeg.command + ["-copyts"] + look.source.arguments(sideLimit: tools.limits.side) + arguments
                 + FFmpeg.streamsOnly + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mp4", "-y", "file:\(name)"],
             writing: .copied(look.cost, duration: look.duration))
-        let copy = SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
+        let copy = SourceFile(path: "\(tools.directory.path)/\(name)", format: .mp4)
         do throws(TranscodingError) {
             return try SourceLook.of(copy, bytes: look.cost.bytes, tools).told(by: look)
         } catch  where error.isOfFile {
@@ -65,7 +65,7 @@ enum StraightCopy {
             FFmpeg.command + ["-copyts"] + arguments + FFmpeg.streamsOnly + FFmpeg.inStep
                 + ["-c", "copy", "-copyinkf", "-strict", "-2", "-f", "mov", "-y", "file:\(name)"],
             writing: size)
-        return SourceFile(path: "\(tools.directory.path)/\(name)", demuxer: .mov)
+        return SourceFile(path: "\(tools.directory.path)/\(name)", format: .mp4)
     }
 
     /// The filter that puts packets where they belong, by their numbers.

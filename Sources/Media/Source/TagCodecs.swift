@@ -1,4 +1,3 @@
-import ChunkStore
 import Glibc
 import System
 
@@ -14,7 +13,7 @@ enum TagCodecs {
 
     /// - Throws: `io` if the file cannot be read.
     static func change(in source: SourceFile) throws(TranscodingError) -> Bool {
-        guard source.demuxer == .flv else { return false }
+        guard source.format == .flv else { return false }
         return try io { () throws(SystemError) in
             let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceSize, alignment: 1)

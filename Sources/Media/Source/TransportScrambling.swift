@@ -1,4 +1,3 @@
-import ChunkStore
 import Glibc
 import System
 
@@ -11,7 +10,7 @@ enum TransportScrambling {
 
     /// - Throws: `io` if the file cannot be read.
     static func isThere(in source: SourceFile) throws(TranscodingError) -> Bool {
-        guard source.demuxer == .mpegts else { return false }
+        guard source.format == .mpegTS else { return false }
         return try io { () throws(SystemError) in
             let file = StoredFile(try Descriptor(path: source.path, O_RDONLY | O_NONBLOCK))
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: packets * 192, alignment: 1)

@@ -37,7 +37,7 @@ extension Transcoder {
         try tools.run(
             FFmpeg.command + picture + ["-i", "/dev/zero"] + sound + ["-i", "/dev/zero", "-t", "0.2"]
                 + FFmpeg.video(quality, preset: .ultrafast, threads: 1) + FFmpeg.audio(quality) + ["file:\(output)"])
-        let made = try MediaInformation.of(SourceFile(path: output, demuxer: .mov), tools)
+        let made = try MediaInformation.of(SourceFile(path: output, format: .mp4), tools)
         guard made.video.codec == "h264", made.audio?.codec == "aac" else {
             throw TranscodingError(.toolFailed, "ffmpeg makes no H.264 and AAC")
         }

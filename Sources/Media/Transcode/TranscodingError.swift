@@ -1,4 +1,3 @@
-import ChunkStore
 import Glibc
 import System
 

@@ -1,4 +1,3 @@
-import ChunkStore
 import System
 
 /// `video.mp4`: the video in one file.
@@ -109,7 +108,7 @@ extension TranscodingJob {
     func checkMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
         let path = TranscodingResult.mp4Path
         let size = copies.picture ? information.video.size : mp4Size
-        try checkStreams(path, .mov, size: size)
+        try checkStreams(path, .mp4, size: size)
         guard try hasIndexFirst(path) else {
             throw TranscodingError(.toolFailed, "\(path) has its index at the end")
         }

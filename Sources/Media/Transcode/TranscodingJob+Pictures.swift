@@ -1,4 +1,3 @@
-import ChunkStore
 import Foundation
 
 /// `poster.jpg`, and `thumbnails.jpg` with `thumbnails.vtt`.
@@ -28,7 +27,7 @@ extension TranscodingJob {
         for (place, choice) in attempts {
             let range = ["-ss", String(format: "%.3f", place * duration), "-t", "20"]
             // ffmpeg 5.1 finds no place in a stream of fragments. Key pictures are read up to there.
-            let isStream = file.demuxer == .hls
+            let isStream = file.format == .hls
             try convert(
                 for: .poster, .picture, from: file, before: isStream ? ["-skip_frame", "nokey"] : range,
                 (isStream ? range : []) + ["-map", "0:V:0"] + FFmpeg.streamsOnly + ["-an", "-vf", scaled + choice]

@@ -1,3 +1,4 @@
+import Model
 import Logging
 
 /// One video on its way: what is known of it, and how far it is. Used by one thread.
@@ -131,10 +132,10 @@ final class TranscodingJob {
     /// What the small pictures are made from: the video in its best quality, where there is one of ours.
     private func made(_ result: TranscodingResult) -> SourceFile {
         if result.mp4 != nil {
-            return SourceFile(path: "\(directory.path)/\(TranscodingResult.mp4Path)", demuxer: .mov)
+            return SourceFile(path: "\(directory.path)/\(TranscodingResult.mp4Path)", format: .mp4)
         }
         if let best = result.renditions.first {
-            return SourceFile(path: "\(directory.path)/\(Self.playlist(of: best.height))", demuxer: .hls)
+            return SourceFile(path: "\(directory.path)/\(Self.playlist(of: best.height))", format: .hls)
         }
         return source
     }
@@ -233,11 +234,11 @@ final class TranscodingJob {
 
     /// Looks at a result with ffprobe: H.264 and AAC that any player takes, as long as the video, with its sound.
     func checkStreams(
-        _ name: String, _ demuxer: SourceFile.Demuxer, size: PictureSize
+        _ name: String, _ format: VideoFormat, size: PictureSize
     ) throws(TranscodingError) {
         let made: MediaInformation
         do throws(TranscodingError) {
-            made = try MediaInformation.of(SourceFile(path: "\(directory.path)/\(name)", demuxer: demuxer), tools)
+            made = try MediaInformation.of(SourceFile(path: "\(directory.path)/\(name)", format: format), tools)
         } catch  where error.isOfFile {
             throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
         }

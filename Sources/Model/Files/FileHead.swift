@@ -15,7 +15,7 @@ package struct FileHead: Sendable {
     /// The kind of video file that begins like this; `nil` if none does, and `OtherContent` says what does.
     ///
     /// A file that could be taken for several is only one of them here, and only that demuxer reads it.
-    package var container: Container? {
+    package var format: VideoFormat? {
         // What stands at a fixed place comes before what is looked for. MPEG-TS comes before the rest, because what is
         // before the first packet of M2TS is a time that may look like anything.
         if isMPEGTS(from: [0, 4]) { return .mpegTS }

@@ -14,7 +14,7 @@ package enum OtherContent: String, CaseIterable, Sendable {
     case otherVideo = "other-video"
     case unknown
 
-    /// What the file is that begins like this and is no `FileHead.container`.
+    /// What the file is that begins like this and is no `FileHead.format`.
     package init(_ head: FileHead) {
         self = Self.signatures.first { $0.matches(head) }?.content ?? head.text ?? .unknown
     }

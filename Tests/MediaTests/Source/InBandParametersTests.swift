@@ -68,10 +68,10 @@ import Testing
         let parts = try ["320x180", "640x360"].map {
             try workshop.makeVideo("\($0).ts", size: $0, seconds: 3, Self.x264 + ["-c:a", "mp2"])
         }
-        let result = try workshop.run(joined(workshop, parts), .mpegts, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(joined(workshop, parts), .mpegTS, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == false && abs((result.source.duration ?? 0) - 6) < 0.2)
         #expect(result.flaws == [])
-        let same = try workshop.run(joined(workshop, [parts[0], parts[0]]), .mpegts, profile: Workshop.quick(.mp4))
+        let same = try workshop.run(joined(workshop, [parts[0], parts[0]]), .mpegTS, profile: Workshop.quick(.mp4))
         #expect(same.mp4?.hasCopiedVideo == true)
     }
 
@@ -82,7 +82,7 @@ import Testing
             try workshop.makeVideo(
                 "\(number).ts", seconds: 3, Self.x264 + ["-c:a", "aac"] + form.split(separator: " ").map(String.init))
         }
-        let result = try workshop.run(joined(workshop, parts), .mpegts, profile: Workshop.quick(.mp4, .hls))
+        let result = try workshop.run(joined(workshop, parts), .mpegTS, profile: Workshop.quick(.mp4, .hls))
         #expect(result.mp4?.hasCopiedVideo == true && result.mp4?.hasCopiedAudio == false)
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
             try Self.expectTone(workshop.path("work/\(file)"), arguments, seconds: 6)
@@ -103,7 +103,7 @@ import Testing
             try Workshop.ffmpeg(["-i", whole, "-c", "copy", "-bsf:v", setting, "-bsf:a", setting, source])
         }
         let seconds = isHourLater ? 6.0 : 9
-        let result = try workshop.run(source, isHourLater ? .matroska : .mpegts, profile: Workshop.quick(.mp4, .hls))
+        let result = try workshop.run(source, isHourLater ? .matroska : .mpegTS, profile: Workshop.quick(.mp4, .hls))
         #expect(abs((result.source.duration ?? 0) - seconds) < 0.3 && result.mp4?.hasCopiedVideo == false)
         for (file, arguments) in [("video.mp4", []), ("hls/480/index.m3u8", ["-f", "hls"])] {
             let path = workshop.path("work/\(file)")

@@ -49,7 +49,7 @@ import Testing
     func testCard() throws {
         let workshop = try Workshop()
         let source = try workshop.makeVideo("card.mp4", size: "1280x720", seconds: 5)
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == true)
     }
 
@@ -83,7 +83,7 @@ import Testing
             source = workshop.path("mixed.mp4")
             try Workshop.ffmpeg(["-f", "concat", "-safe", "0", "-i", list, "-c", "copy", source])
         }
-        let result = try workshop.run(source, .mov, profile: Workshop.quick(.mp4))
+        let result = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
         #expect(result.mp4?.hasCopiedVideo == !isInterlaced)
         let counts = try Workshop.command([
             "ffmpeg", "-nostdin", "-v", "error", "-i", workshop.path("work/video.mp4"), "-vf",
