@@ -1,5 +1,6 @@
 import FileStore
 import Model
+import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Glibc
@@ -21,7 +22,7 @@ package struct BackupReport: Sendable {
 /// All of it belongs together: the catalogue as it was at one moment, and every file that its videos need. What has come
 /// later is left to the next backup. Unfinished uploads and `set-aside/` are not part of it.
 package struct Backup {
-    private let catalogue: SQLiteCatalogue
+    private let catalogue: Catalogue
     private let store: FileChunkStore
     private let dataDirectory: String
     private let list: BackupList
@@ -38,7 +39,7 @@ package struct Backup {
     ///   - now: seconds since 1970.
     ///   - progress: is told how many bytes were read, of how many.
     package init(
-        _ catalogue: SQLiteCatalogue, _ store: FileChunkStore, dataDirectory: String, contents: BackupList.Contents,
+        _ catalogue: Catalogue, _ store: FileChunkStore, dataDirectory: String, contents: BackupList.Contents,
         version: String, now: Int64, progress: @escaping (_ read: Int, _ all: Int) -> Void = { _, _ in }
     ) {
         self.catalogue = catalogue

@@ -12,7 +12,7 @@ import System
 ///
 /// Thread-safe; `handle` runs on as many threads as the server has.
 package final class IntakeService: Sendable {
-    let catalogue: any Catalogue
+    let catalogue: Catalogue
     let store: any ChunkStore
     let logger: Logger
     let metrics: Metrics
@@ -64,7 +64,7 @@ package final class IntakeService: Sendable {
     ///   - ticker: what the caches' times follow.
     ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
-        catalogue: any Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, version: String,
+        catalogue: Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, version: String,
         limits: ResourceLimits = ResourceLimits(),
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system,
         atStep: @escaping @Sendable (Step) -> Void = { _ in }

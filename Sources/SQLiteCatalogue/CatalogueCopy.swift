@@ -25,8 +25,12 @@ package struct CatalogueCopy: Sendable {
     ///
     /// The file has the mode of the catalogue's, and its owner where this process may give files away. It is whole, was
     /// looked at for damage, and survives power loss; or it is not there.
-    package init(of catalogue: SQLiteCatalogue, at path: String) throws(CatalogueError) {
-        try self.init(of: catalogue.pool, at: path)
+    package init(of catalogue: Catalogue, at path: String) throws(CatalogueError) {
+        guard let driver = catalogue.driver as? SQLiteCatalogue else {
+            throw CatalogueError(
+                .failed, "only a catalogue in a file is copied")
+        }
+        try self.init(of: driver.pool, at: path)
     }
 
     init(of pool: DatabasePool, at path: String) throws(CatalogueError) {
@@ -184,7 +188,7 @@ extension Database {
         // More than one event a millisecond there never was.
         try raiseNumber(of: "event", to: now * 1000)
         return CatalogueCopy.Continuation(
-            videoNumber: start, eventID: try lastNumber(of: "event"), epoch: try fact("epoch") ?? "",
+            videoNumber: start, eventID: try lastNumber(of: "event"), epoch: try text(.epoch) ?? "",
             droppedUploads: dropped,
             eventsPending: try row("SELECT count(*) FROM event WHERE delivered_time IS NULL")![0])
     }

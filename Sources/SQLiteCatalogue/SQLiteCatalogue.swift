@@ -2,25 +2,18 @@ import Model
 import Catalogue
 import GRDB
 import Glibc
-import Synchronization
 import System
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
-/// A commit survives the death of any process; `write(durably: true)` makes it survive power loss as well.
+/// A commit survives the death of any process; a durable one makes it survive power loss as well.
 /// https://sqlite.org/pragma.html#pragma_synchronous
 ///
 /// On a full disk `adding` is refused before anything is written, and `deleting` goes on with what the ballast gives back.
-package final class SQLiteCatalogue: Catalogue {
+package final class SQLiteCatalogue: CatalogueDriver {
     let pool: DatabasePool
-    let queuesJobs: Bool
-    private let writesEventsNow: Atomic<Bool>
     private let ballast: Ballast
     private let hasRoom: @Sendable () -> Bool
-    private let machine: MachineClock
-    /// As it was at the start; it runs with the machine.
-    private let uploadClock: UploadClock
-
     private let logLimit: Int
     /// The schema that it had before it was opened here, if it was an older one.
     package let olderSchema: Int?
@@ -46,23 +39,16 @@ package final class SQLiteCatalogue: Catalogue {
     /// - Parameters:
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
     ///     that were given out before.
-    ///   - queuesJobs: whether a new record makes sure that its file has a job. Without a worker the queue would only grow.
-    ///   - writesEvents: as `setWritesEvents` has it.
-    ///   - machine: what `clock` follows.
     ///   - logLimit: bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell
     ///     that was left open, for example; behind this nothing is added until that ends.
     ///   - trace: is told of each statement that runs.
     ///   - hasRoom: whether anything may be added; asked often.
     package init(
-        path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
-        machine: MachineClock = .system, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
+        path: String, creates: Bool = false, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
         hasRoom: @escaping @Sendable () -> Bool = { true }
     ) throws(CatalogueError) {
-        self.queuesJobs = queuesJobs
-        writesEventsNow = Atomic(writesEvents)
         ballast = Ballast(directory: Self.directory(of: path))
         self.hasRoom = hasRoom
-        self.machine = machine
         self.logLimit = logLimit
         var configuration = Configuration()
         configuration.busyMode = .timeout(10)
@@ -79,7 +65,7 @@ package final class SQLiteCatalogue: Catalogue {
         defer { _ = lock }  // locked until here
         while true {
             do {
-                (pool, uploadClock, olderSchema) = try Self.openPool(path, creates: creates, configuration, machine)
+                (pool, olderSchema) = try Self.openPool(path, creates: creates, configuration)
                 return
             } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY {
                 throw CatalogueError(.failed, "\(path) cannot be written")
@@ -102,8 +88,8 @@ package final class SQLiteCatalogue: Catalogue {
     }
 
     private static func openPool(
-        _ path: String, creates: Bool, _ configuration: Configuration, _ machine: MachineClock
-    ) throws -> (DatabasePool, UploadClock, olderSchema: Int?) {
+        _ path: String, creates: Bool, _ configuration: Configuration
+    ) throws -> (DatabasePool, olderSchema: Int?) {
         if creates { try create(path) }
         guard access(path, F_OK) == 0 else {
             throw CatalogueError(.failed, "\(path): \(String(cString: strerror(errno)))")
@@ -119,11 +105,8 @@ package final class SQLiteCatalogue: Catalogue {
         let olderSchema = try keepOlderSchema(pool)
         try Schema.migrator.migrate(pool)
         // SQLite falls back to reading where it cannot open a file for writing, and stays with it.
-        let clock = try pool.write { db in
-            try touch(db)
-            return try db.runningClock(on: machine)
-        }
-        return (pool, clock, olderSchema)
+        try pool.write(touch)
+        return (pool, olderSchema)
     }
 
     /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
@@ -175,22 +158,8 @@ package final class SQLiteCatalogue: Catalogue {
         return descriptor
     }
 
-    package func setWritesEvents(_ writesEvents: Bool) { writesEventsNow.store(writesEvents, ordering: .relaxed) }
-
-    var writesEvents: Bool { writesEventsNow.load(ordering: .relaxed) }
-
-    package func checkWritable() throws(CatalogueError) { try write(Self.touch) }
-
-    package var clock: Int64 { uploadClock.now(machine) }
-
-    package func keepClock(isDryRun: Bool) throws(CatalogueError) -> Int64 {
-        let machine = machine
-        if isDryRun { return try read { db in try db.keptClock() ?? uploadClock }.steadyTime(machine) }
-        return try deleting { db in
-            let clock = try (db.keptClock() ?? uploadClock).kept(on: machine)
-            try db.setFact("clock", clock.text)
-            return clock.steadyTime(machine)
-        }
+    package func checkWritable() throws(CatalogueError) {
+        try writing { try Self.touch($0) }
     }
 
     /// Writes and changes nothing.
@@ -198,21 +167,29 @@ package final class SQLiteCatalogue: Catalogue {
         try db.run("UPDATE id_sequence SET last = last WHERE name = 'video'")
     }
 
-    /// Runs a read in its own snapshot.
-    func read<Result>(_ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
-        do { return try pool.read(body) } catch { throw Self.failure(error, in: pool.path) }
+    package func damage() throws(CatalogueError) -> [String] {
+        do {
+            return try pool.read { try String.fetchAll($0, sql: "PRAGMA quick_check").filter { $0 != "ok" } }
+        } catch {
+            throw Self.failure(error, in: pool.path)
+        }
     }
 
-    /// Runs a transaction that makes the catalogue grow by what a client asked for, if there is room for more.
-    ///
-    /// - Throws: `diskFull` where the reserve is reached.
-    func adding<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
-        try checkRoom()
+    package func read<Result>(_ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result {
+        do { return try pool.read { try body($0) } } catch { throw Self.failure(error, in: pool.path) }
+    }
+
+    package func adding<Result>(
+        durably: Bool, _ body: (any CatalogueRows) throws -> Result
+    ) throws(CatalogueError) -> Result {
+        guard hasRoom() else { throw CatalogueError(.diskFull, "the reserve is reached") }
+        try checkGrowth()
         return try write(durably: durably, body)
     }
 
-    /// Runs a transaction that removes something, or that an operator needs in order to make room: also on a full disk.
-    func deleting<Result>(durably: Bool = false, _ body: (Database) throws -> Result) throws(CatalogueError) -> Result {
+    package func deleting<Result>(
+        durably: Bool, _ body: (any CatalogueRows) throws -> Result
+    ) throws(CatalogueError) -> Result {
         while true {
             do throws(CatalogueError) {
                 return try write(durably: durably, body)
@@ -220,17 +197,12 @@ package final class SQLiteCatalogue: Catalogue {
         }
     }
 
-    func checkRoom() throws(CatalogueError) {
-        guard hasRoom() else { throw CatalogueError(.diskFull, "the reserve is reached") }
-        try checkLog()
-    }
-
     /// Checks that the log of changes is not longer than it may be.
-    func checkLog() throws(CatalogueError) {
+    package func checkGrowth() throws(CatalogueError) {
         var status = stat()
         guard stat(pool.path + "-wal", &status) == 0, status.st_size > off_t(logLimit) else { return }
         // Only a commit would try it otherwise, and none comes.
-        let isEmptied = try write(inTransaction: false) { db in
+        let isEmptied = try writing(inTransaction: false) { db in
             let result = try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(PASSIVE)")!
             return result[1] as Int == result[2] as Int
         }
@@ -239,8 +211,13 @@ package final class SQLiteCatalogue: Catalogue {
             .failed, "\(pool.path)-wal has \(status.st_size) bytes: a reader has kept the catalogue open for long")
     }
 
-    /// Runs a transaction whose commit survives the death of this process, and power loss too if `durably` says so.
-    func write<Result>(
+    package func write<Result>(
+        durably: Bool, _ body: (any CatalogueRows) throws -> Result
+    ) throws(CatalogueError) -> Result {
+        try writing(durably: durably) { try body($0) }
+    }
+
+    private func writing<Result>(
         durably: Bool = false, inTransaction: Bool = true, _ body: (Database) throws -> Result
     ) throws(CatalogueError) -> Result {
         do {
@@ -285,7 +262,7 @@ package final class SQLiteCatalogue: Catalogue {
     }
 }
 
-extension Database {
+extension Database: CatalogueRows {
     /// Runs a statement that is prepared once a connection.
     func run(_ sql: String, _ arguments: StatementArguments = []) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)
@@ -300,25 +277,19 @@ extension Database {
     func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
+}
 
-    func keptClock() throws -> UploadClock? {
-        try (fact("clock") as String?).flatMap(UploadClock.init(text:))
-    }
-
-    /// The clock of this start of the machine, which its first process sets going.
-    fileprivate func runningClock(on machine: MachineClock) throws -> UploadClock {
-        let kept = try keptClock()
-        let clock = kept?.running(on: machine) ?? UploadClock(machine)
-        if clock != kept { try setFact("clock", clock.text) }
-        return clock
-    }
-
-    /// The next video number: above all that were given out or inserted by SQL.
-    func nextVideoID() throws -> Int64 {
-        try row(
-            """
-            UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) + 1
-            WHERE name = 'video' RETURNING last
-            """)![0]
+extension Catalogue {
+    /// The catalogue in one SQLite file.
+    ///
+    /// The parameters are those of `SQLiteCatalogue` and of `Catalogue`.
+    package convenience init(
+        sqlite path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
+        machine: MachineClock = .system, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
+        hasRoom: @escaping @Sendable () -> Bool = { true }
+    ) throws(CatalogueError) {
+        let driver = try SQLiteCatalogue(
+            path: path, creates: creates, logLimit: logLimit, trace: trace, hasRoom: hasRoom)
+        try self.init(driver, queuesJobs: queuesJobs, writesEvents: writesEvents, machine: machine)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Catalogue
 import SQLiteCatalogue
 import System
 
@@ -49,7 +50,7 @@ struct Class: ParsableCommand {
     }
 
     fileprivate static func withCatalogue<Result>(
-        _ options: SettingOptions, _ body: (SQLiteCatalogue) throws -> Result
+        _ options: SettingOptions, _ body: (Catalogue) throws -> Result
     ) throws -> Result {
         let catalogue = try options.settings().openCatalogueForMaintenance()
         return try orExit { try body(catalogue) }

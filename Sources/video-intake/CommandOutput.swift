@@ -1,5 +1,7 @@
+import System
 import ArgumentParser
 import Model
+import Catalogue
 import SQLiteCatalogue
 import Foundation
 import Intake
@@ -58,7 +60,7 @@ struct CommandOutput {
 
 extension SettingOptions {
     /// The catalogue of a data directory that must be there already, and how to show what it knows.
-    func openCatalogue(isJSON: Bool) throws -> (SQLiteCatalogue, CommandOutput) {
+    func openCatalogue(isJSON: Bool) throws -> (Catalogue, CommandOutput) {
         let settings = try settings()
         return (try settings.openCatalogueForMaintenance(), CommandOutput(settings: settings, isJSON: isJSON))
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Model
+import Catalogue
 import SQLiteCatalogue
 import Foundation
 import Glibc
@@ -29,7 +30,7 @@ struct Init: ParsableCommand {
             print("\(settings.cataloguePath) is there already and stays as it is")
             return
         }
-        try orExit { _ = try SQLiteCatalogue(path: settings.cataloguePath, creates: true) }
+        try orExit { _ = try Catalogue(sqlite: settings.cataloguePath, creates: true) }
         print("\(settings.cataloguePath): an empty catalogue was made")
     }
 

@@ -1,3 +1,4 @@
+import System
 import ArgumentParser
 import Model
 import Catalogue
@@ -181,7 +182,7 @@ struct JobCommand: ParsableCommand {
             }
         }
 
-        private static func unended(_ catalogue: SQLiteCatalogue) throws -> [Int64] {
+        private static func unended(_ catalogue: Catalogue) throws -> [Int64] {
             try [.queued, .running].flatMap { try catalogue.jobs(state: $0, limit: .max).map(\.id) }
         }
 
@@ -242,7 +243,7 @@ struct JobCommand: ParsableCommand {
     /// Does something with each job; exit code 1 if one is not there or not in a state for it.
     fileprivate static func change(
         _ ids: [Int64], _ options: SettingOptions, done: String, needed: String,
-        _ body: (SQLiteCatalogue, Int64, _ now: Int64) throws -> Bool
+        _ body: (Catalogue, Int64, _ now: Int64) throws -> Bool
     ) throws {
         let catalogue = try options.settings().openCatalogueForMaintenance()
         var isComplete = true

@@ -1,5 +1,6 @@
 import FileBackup
 import ArgumentParser
+import Catalogue
 import SQLiteCatalogue
 import Foundation
 import Glibc
@@ -74,7 +75,7 @@ extension Settings {
     }
 
     /// The catalogue of a data directory that must be there already.
-    func openCatalogueForMaintenance() throws -> SQLiteCatalogue {
+    func openCatalogueForMaintenance() throws -> Catalogue {
         try requireCatalogue()
         let catalogue = try orExit { try openCatalogue() }
         if let upgrade = catalogue.upgrade { complain(upgrade) }

@@ -27,10 +27,10 @@ extension Settings {
     static let diskPatience = 5.0
 
     /// The catalogue, which must be there.
-    func openCatalogue() throws(CatalogueError) -> SQLiteCatalogue {
+    func openCatalogue() throws(CatalogueError) -> Catalogue {
         let (reserve, directory) = (reserve, dataDirectory)
-        return try SQLiteCatalogue(
-            path: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil,
+        return try Catalogue(
+            sqlite: cataloguePath, queuesJobs: intake.queuesTranscoding, writesEvents: intake.webhookURL != nil,
             hasRoom: { reserve.isFree(at: directory) })
     }
 

@@ -1,6 +1,7 @@
 import FileStore
 import ArgumentParser
 import Model
+import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
@@ -142,7 +143,7 @@ extension Settings {
         let webhook: CurrentWebhook
         let transcoder: Transcoder
         let store: FileChunkStore
-        let catalogue: SQLiteCatalogue
+        let catalogue: Catalogue
     }
 
     /// Where jobs are done.

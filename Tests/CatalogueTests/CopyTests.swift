@@ -68,7 +68,7 @@ import Model
         try insert(7, state: "rejected", chunkSize: nil, received: [])
         try insert(8, state: "sealed", received: [])
 
-        let catalogue = try SQLiteCatalogue(path: path)
+        let catalogue = try Catalogue(sqlite: path)
         let left = try catalogue.openUploads().filter { $0.received > 0 }
         #expect(left.map(\.id) == [1, 2] && left.map(\.receivedBytes) == [100, 60])
         #expect(left.map(\.key.chunkSize) == [60, 60])
@@ -121,7 +121,7 @@ import Model
         let path = directory.path + "/video-intake.db"
         let copy = path + ".schema-4.backup"
         try makeVersion4(path)
-        let catalogue = try SQLiteCatalogue(path: path, writesEvents: true)
+        let catalogue = try Catalogue(sqlite: path, writesEvents: true)
         #expect(try catalogue.video(id: 7)?.name == "old")
         #expect(try names(directory).filter { $0.contains("backup") } == ["video-intake.db.schema-4.backup"])
         #expect(try migrations(copy) == ["1", "2", "3", "4"])
@@ -135,11 +135,11 @@ import Model
         #expect(payloads[0].prefix(30) == payloads[1].prefix(30) && payloads[0].hasPrefix("{\"epoch\":\""))
 
         // Going back to it and forward again.
-        try catalogue.pool.close()
+        try #require(catalogue.driver as? SQLiteCatalogue).pool.close()
         for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + ending) }
         try FileManager.default.copyItem(atPath: copy, toPath: path)
         try DatabaseQueue(path: path).write { try $0.execute(sql: "UPDATE video_info SET video_name = 'changed'") }
-        #expect(try SQLiteCatalogue(path: path).video(id: 7)?.name == "changed")
+        #expect(try Catalogue(sqlite: path).video(id: 7)?.name == "changed")
         let name = try DatabaseQueue(path: copy).read {
             try String.fetchOne($0, sql: "SELECT video_name FROM video_info")
         }
@@ -158,7 +158,7 @@ import Model
         // In the way of the copy.
         try FileManager.default.createDirectory(
             atPath: path + ".schema-4.backup.new", withIntermediateDirectories: false)
-        let error = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path) }
+        let error = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: path) }
         #expect(error?.description.contains("video-intake.db.schema-4.backup") == true, "\(error!)")
         #expect(error?.description.contains("it stays at schema 4") == true, "\(error!)")
         #expect(try migrations(path) == ["1", "2", "3", "4"])
@@ -184,7 +184,7 @@ import Model
         #expect(next.videoNumber == upload.videoID + 100_000 && next.eventID == 3_000_000)
         #expect(next.droppedUploads == 1 && next.eventsPending == 1)
 
-        let restored = try SQLiteCatalogue(path: path, queuesJobs: true, writesEvents: true)
+        let restored = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
         #expect(try restored.openUploads().isEmpty && restored.video(id: video.id)?.name == "a")
         let again = try #require(try restored.claimJob(worker: "w", lease: 60, now: 3000))
         #expect(again.id == job.id && again.attempts == 1 && again.deaths == 0 && again.claims == 2)
@@ -206,7 +206,7 @@ import Model
         #expect(fresh.id == upload.id + 100_001)
 
         // Again from the same copy, later: no number comes twice.
-        try restored.pool.close()
+        try #require(restored.driver as? SQLiteCatalogue).pool.close()
         let later = try copy.goOn(aboveVideo: 500_000, now: 3001)
         #expect(later.videoNumber == 500_000 && later.eventID > new.id && later.epoch != next.epoch)
     }

@@ -11,7 +11,7 @@ let day: Int64 = 24 * 3600
 /// A catalogue in a directory of its own.
 final class Fixture {
     let directory: URL
-    let catalogue: SQLiteCatalogue
+    let catalogue: Catalogue
 
     var path: String { directory.appendingPathComponent("video-intake.db").path }
 
@@ -19,8 +19,8 @@ final class Fixture {
     ///   - queuesJobs, writesEvents: as the catalogue has them.
     init(queuesJobs: Bool = false, writesEvents: Bool = false) throws {
         directory = try makeTemporaryDirectory()
-        catalogue = try SQLiteCatalogue(
-            path: directory.appendingPathComponent("video-intake.db").path, creates: true, queuesJobs: queuesJobs,
+        catalogue = try Catalogue(
+            sqlite: directory.appendingPathComponent("video-intake.db").path, creates: true, queuesJobs: queuesJobs,
             writesEvents: writesEvents)
     }
 
@@ -40,7 +40,7 @@ final class Fixture {
         _ key: UploadKey, guid: String, isFirst: Bool = false, now: Int64, expiry: Int64,
         limits: UploadLimits = UploadLimits(total: 1000, perClient: 1000), room: Int = 1 << 50, unrecorded: Int = 0,
         client: Client? = nil, beginsAnew: Bool = true, refusal: String? = nil, permit: RecordPermit = .unlimited,
-        in other: SQLiteCatalogue? = nil
+        in other: Catalogue? = nil
     ) throws -> UploadStart {
         try (other ?? catalogue).beginUpload(
             key, isFirst: isFirst, draft: VideoDraft(name: "v", guid: guid, path: "upload/\(guid).mp4", classID: nil),
@@ -132,7 +132,7 @@ final class Fixture {
     }
 }
 
-extension SQLiteCatalogue {
+extension Catalogue {
     func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws -> Video? {
         try copy(video, name: name, classID: classID, guid: guid, now: now, permit: .unlimited)
     }

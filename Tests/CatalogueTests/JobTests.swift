@@ -32,7 +32,7 @@ import TestSupport
         let video = try fixture.record("a", content: 1)
         #expect(video.state == .stored && video.progress == nil)
         #expect(try fixture.catalogue.jobs(state: nil, limit: 10) == [])
-        let later = try SQLiteCatalogue(path: fixture.path, queuesJobs: true)
+        let later = try Catalogue(sqlite: fixture.path, queuesJobs: true)
         let copy = try later.copy(video, name: "b", classID: nil, guid: nil, now: 3000)
         #expect(copy?.state == .queued)
         #expect(try fixture.catalogue.video(id: video.id)?.state == .queued)
@@ -72,7 +72,7 @@ import TestSupport
     func atOnce() throws {
         let fixture = try Fixture(queuesJobs: true)
         for content in 1...200 { try fixture.record("v\(content)", content: content) }
-        let catalogues = [fixture.catalogue, try SQLiteCatalogue(path: fixture.path)]
+        let catalogues = [fixture.catalogue, try Catalogue(sqlite: fixture.path)]
         let claimed: Locked<[Int64]> = Locked([])
         let done = DispatchGroup()
         for thread in 0..<4 {

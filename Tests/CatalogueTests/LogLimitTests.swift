@@ -11,7 +11,7 @@ import Model
     func longReader() throws {
         let fixture = try Fixture()
         let limit = 400_000
-        let catalogue = try SQLiteCatalogue(path: fixture.path, logLimit: limit)
+        let catalogue = try Catalogue(sqlite: fixture.path, logLimit: limit)
         let video = try #require(try fixture.seal(try fixture.begin().id))
         func length() throws -> Int {
             try FileManager.default.attributesOfItem(atPath: fixture.path + "-wal")[.size] as? Int ?? 0
@@ -50,7 +50,7 @@ import Model
     @Test("nothing is added where there is no room, and deletions are made") func noRoom() throws {
         let fixture = try Fixture()
         let video = try #require(try fixture.seal(try fixture.begin().id))
-        let full = try SQLiteCatalogue(path: fixture.path, hasRoom: { false })
+        let full = try Catalogue(sqlite: fixture.path, hasRoom: { false })
         func reason(_ body: () throws -> Void) -> CatalogueError.Reason? {
             do { try body() } catch { return (error as? CatalogueError)?.reason }
             return nil

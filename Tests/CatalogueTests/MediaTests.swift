@@ -3,6 +3,7 @@ import GRDB
 import Testing
 import TestSupport
 
+import Catalogue
 @testable import Model
 @testable import SQLiteCatalogue
 
@@ -174,8 +175,8 @@ import TestSupport
         try DatabaseQueue(path: path).write { db in
             try db.execute(sql: "INSERT INTO media (path, width, mp4_path) VALUES ('100.mp4', 7, 'x.mp4')")
         }
-        let catalogue = try SQLiteCatalogue(path: path, queuesJobs: true, writesEvents: true)
-        #expect(catalogue.olderSchema == 6)
+        let catalogue = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
+        #expect((catalogue.driver as? SQLiteCatalogue)?.olderSchema == 6)
         for (index, error) in errors.enumerated() {
             let video = try #require(try catalogue.video(id: Int64(index + 1)))
             #expect(video.state == .failed && video.failure == error.failure, "\(error)")
@@ -219,7 +220,7 @@ import TestSupport
                     VALUES (7, '', 'old', 'upload/mp4/2019/05/original/old.mp4', 5, 1.5, 'd', 1, 1);
                     """)
         }
-        let catalogue = try SQLiteCatalogue(path: path, queuesJobs: true, writesEvents: true)
+        let catalogue = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
         let video = try #require(try catalogue.video(id: 7))
         #expect(video.state == .stored && video.progress == nil && video.media == nil && video.name == "old")
         #expect(try catalogue.jobs(state: nil, limit: 9) == [])

@@ -17,7 +17,7 @@ private let (first, second) = (
         try DatabaseQueue(path: fixture.path).write { db in
             try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('999')")
         }
-        let error = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: fixture.path) }
+        let error = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: fixture.path) }
         #expect(error?.reason == .incompatible)
         #expect(error?.description.contains("later version") == true)
     }
@@ -30,7 +30,7 @@ private let (first, second) = (
         try DatabaseQueue(path: path).write { db in
             try db.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
         }
-        #expect(try SQLiteCatalogue(path: path).classes() == [])
+        #expect(try Catalogue(sqlite: path).classes() == [])
     }
 
     @Test("a responder and workers that start at the same time make one new file, in turns")
@@ -41,7 +41,7 @@ private let (first, second) = (
             let path = directory.appendingPathComponent("\(file).db").path
             let failures: Locked<[any Error]> = Locked([])
             DispatchQueue.concurrentPerform(iterations: 4) { _ in
-                do { _ = try SQLiteCatalogue(path: path, creates: true) } catch {
+                do { _ = try Catalogue(sqlite: path, creates: true) } catch {
                     failures.withLock { $0.append(error) }
                 }
             }
@@ -54,13 +54,13 @@ private let (first, second) = (
         let directory = try makeTemporaryDirectory()
         defer { try? FileManager.default.removeItem(at: directory) }
         let path = directory.appendingPathComponent("video-intake.db").path
-        let missing = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path) }
+        let missing = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: path) }
         #expect(missing?.description.hasSuffix("No such file or directory") == true)
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
         // What a crash while one was made, or a copy that was cut off, may leave.
         for creates in [false, true] {
             try Data().write(to: URL(fileURLWithPath: path))
-            let empty = #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: path, creates: creates) }
+            let empty = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: path, creates: creates) }
             #expect(empty?.reason == .incompatible && empty?.description.contains("is empty") == true)
         }
     }
@@ -71,8 +71,8 @@ private let (first, second) = (
         defer { try? FileManager.default.removeItem(at: directory) }
         let path = directory.appendingPathComponent("video-intake.db").path
         try Data("half of a catalogue".utf8).write(to: URL(fileURLWithPath: path + ".new"))
-        #expect(try SQLiteCatalogue(path: path, creates: true).addClass(name: "a", game: "") == 1)
-        #expect(try SQLiteCatalogue(path: path, creates: true).classes().count == 1)
+        #expect(try Catalogue(sqlite: path, creates: true).addClass(name: "a", game: "") == 1)
+        #expect(try Catalogue(sqlite: path, creates: true).classes().count == 1)
         #expect(!FileManager.default.fileExists(atPath: path + ".new"))
     }
 
@@ -83,7 +83,7 @@ private let (first, second) = (
         let file = directory.appendingPathComponent("notes.db")
         let text = Data(String(repeating: "not a database at all. ", count: 100).utf8)
         try text.write(to: file)
-        #expect(throws: CatalogueError.self) { try SQLiteCatalogue(path: file.path) }
+        #expect(throws: CatalogueError.self) { try Catalogue(sqlite: file.path) }
         #expect(try Data(contentsOf: file) == text)
     }
 
@@ -334,7 +334,7 @@ private let (first, second) = (
     @Test("two processes' catalogues on one file hand out different video numbers")
     func twoCatalogues() throws {
         let fixture = try Fixture()
-        let other = try SQLiteCatalogue(path: fixture.path)
+        let other = try Catalogue(sqlite: fixture.path)
         let ids = try (0..<20).map { index in
             let key = UploadKey(owner: "o\(index)", md5: md5, extent: .guid("g"), chunks: 2, chunkSize: 60)
             guard

@@ -1,5 +1,6 @@
 import FileStore
 import Model
+import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
@@ -22,7 +23,7 @@ package final class InProcessSite: Site {
 
     package let service: IntakeService
     package let store: FileChunkStore
-    package let catalogue: SQLiteCatalogue
+    package let catalogue: Catalogue
     package let clock: Clock
     /// How often this service has looked for a video in the database.
     package let lookups = Counter()
@@ -74,8 +75,8 @@ package final class InProcessSite: Site {
         self.settings = settings
         self.clock = clock
         let (lookups, trials, refusalLookups) = (lookups, trials, refusalLookups)
-        catalogue = try SQLiteCatalogue(
-            path: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
+        catalogue = try Catalogue(
+            sqlite: directory.url.path + "/video-intake.db", creates: true, queuesJobs: settings.queuesTranscoding,
             writesEvents: settings.webhookURL != nil, machine: clock.machine(bootID: bootID),
             trace: { statement in
                 if statement.contains("FROM video_info v") { lookups.add() }

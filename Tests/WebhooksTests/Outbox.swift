@@ -12,7 +12,7 @@ import Model
 final class Outbox: Sendable {
     static let secret = "0123456789abcdef"
 
-    let catalogue: SQLiteCatalogue
+    let catalogue: Catalogue
     /// Seconds since 1970.
     let clock = Locked<Int64>(1_732_160_000)
     /// What was logged.
@@ -21,8 +21,8 @@ final class Outbox: Sendable {
 
     init() throws {
         directory = try makeTemporaryDirectory()
-        catalogue = try SQLiteCatalogue(
-            path: directory.path + "/video-intake.db", creates: true, queuesJobs: true, writesEvents: true)
+        catalogue = try Catalogue(
+            sqlite: directory.path + "/video-intake.db", creates: true, queuesJobs: true, writesEvents: true)
     }
 
     deinit { try? FileManager.default.removeItem(at: directory) }

@@ -1,4 +1,5 @@
 import FileStore
+import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
@@ -35,7 +36,7 @@ final class Shop {
         try FileManager.default.createDirectory(atPath: settings.workDirectory, withIntermediateDirectories: true)
     }
 
-    var catalogue: SQLiteCatalogue { site.catalogue }
+    var catalogue: Catalogue { site.catalogue }
 
     func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
 
@@ -99,7 +100,7 @@ final class Shop {
     }
 
     func makeWorker(
-        catalogue: SQLiteCatalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
+        catalogue: Catalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
         uptime: @escaping @Sendable () -> Double = TranscodingWorker.uptime
     ) throws -> TranscodingWorker {

@@ -1,4 +1,5 @@
 import Model
+import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
@@ -85,7 +86,7 @@ import Media
         shop.settings.profile.commands = [["sleep", "300"]]
         for _ in 0..<3 { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 0.2)) }
         let steps = Locked<[String]>([])
-        let catalogue = try SQLiteCatalogue(path: shop.path("video-intake.db")) { statement in
+        let catalogue = try Catalogue(sqlite: shop.path("video-intake.db")) { statement in
             if statement.hasPrefix("UPDATE job SET lease_until") { steps.withLock { $0.append("renewed") } }
         }
         let stop = StopSignal()

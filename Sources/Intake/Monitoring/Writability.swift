@@ -15,7 +15,7 @@ final class Writability: Sendable {
         var begin: Int64?
     }
 
-    private let catalogue: any Catalogue
+    private let catalogue: Catalogue
     private let ticker: Ticker
     private let state = Locked(State())
 
@@ -25,7 +25,7 @@ final class Writability: Sendable {
     /// Nanoseconds of a write after which the answer before it counts no more.
     private static let patience: Int64 = 5_000_000_000
 
-    init(_ catalogue: any Catalogue, ticker: Ticker) {
+    init(_ catalogue: Catalogue, ticker: Ticker) {
         self.catalogue = catalogue
         self.ticker = ticker
     }

@@ -1,3 +1,5 @@
+import System
+
 /// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text.
 package struct Reply: Sendable {
     /// The HTTP status.

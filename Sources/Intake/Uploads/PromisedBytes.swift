@@ -15,7 +15,7 @@ final class PromisedBytes: Sendable {
         self.ticker = ticker
     }
 
-    func value(_ catalogue: any Catalogue) throws(CatalogueError) -> Int {
+    func value(_ catalogue: Catalogue) throws(CatalogueError) -> Int {
         let now = ticker.now()
         if let last = last.withLock({ $0 }), now - last.time < Self.lifetime { return last.bytes }
         let bytes = try catalogue.promisedBytes()

@@ -45,7 +45,7 @@ final class KnownVideos: Sendable {
     /// - Parameters:
     ///   - cacheTime: how long it may be said that there is no video, and how old what is said of one may be.
     ///   - ticker: the clock that this follows.
-    init(_ catalogue: any Catalogue, cacheTime: Duration, ticker: Ticker) {
+    init(_ catalogue: Catalogue, cacheTime: Duration, ticker: Ticker) {
         let load = { @Sendable (content: Content) throws -> Video in
             guard let video = try catalogue.video(owner: content.owner, md5: content.md5, size: content.size) else {
                 throw Absent()

@@ -23,12 +23,17 @@ package struct Upload: Sendable {
     /// How many different chunks it has, and their bytes.
     package let received: Int
     package let receivedBytes: Int
+    /// When its last chunk came, or it began. Seconds of the catalogue's clock.
+    package let updateTime: Int64
 
     /// So many guids may stand for it. One more takes the place of the oldest.
     package static let aliasLimit = 64
 
     /// Whether all of its chunks are there.
-    package var isWhole: Bool { received == max(key.chunks, 1) }
+    package var isWhole: Bool { received >= max(key.chunks, 1) }
+
+    /// Bytes that count against the room from its first chunk on, while it is open.
+    package var heldBytes: Int { isKnown ? receivedBytes : key.size ?? receivedBytes }
 
     /// Where its chunks belong.
     package var layout: ChunkLayout {
@@ -38,7 +43,7 @@ package struct Upload: Sendable {
 
     package init(
         id: Int64, key: UploadKey, state: State, videoID: Int64, client: String, isKnown: Bool, draft: VideoDraft,
-        bootID: String, received: Int, receivedBytes: Int
+        bootID: String, received: Int, receivedBytes: Int, updateTime: Int64
     ) {
         self.id = id
         self.key = key
@@ -50,6 +55,7 @@ package struct Upload: Sendable {
         self.bootID = bootID
         self.received = received
         self.receivedBytes = receivedBytes
+        self.updateTime = updateTime
     }
 }
 

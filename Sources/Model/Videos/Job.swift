@@ -14,30 +14,38 @@ package struct Job: Equatable, Sendable {
     package let id: Int64
     /// The file, relative to the store.
     package let path: String
-    package let state: State
+    /// Whose turn it takes, as the catalogue has it; `""` where clients cannot be told apart, and when it has ended.
+    package var client: String
+    /// Bytes of the file.
+    package let size: Int
+    package var state: State
     /// How often it was tried since it was queued or retried by hand, the attempt under way included; one that a worker
     /// did not survive does not count.
-    package let attempts: Int
+    package var attempts: Int
     /// How many workers have died with it since it was queued or retried by hand.
-    package let deaths: Int
+    package var deaths: Int
     /// How often it was claimed ever: tells this claim from a later one of a worker with the same name.
-    package let claims: Int
+    package var claims: Int
+    /// How often it was given back for want of room since it was queued or retried by hand.
+    package var postponed: Int
+    /// A worker has found that the lane of short jobs is not for it.
+    package var isLong: Bool
     /// Nobody claims it earlier. Seconds since 1970.
-    package let notBefore: Int64
+    package var notBefore: Int64
     /// Who has it, `nil` unless it is running.
-    package let worker: String?
+    package var worker: String?
     /// Others may claim it from then on, `nil` unless it is running. Seconds since 1970.
-    package let leaseUntil: Int64?
+    package var leaseUntil: Int64?
     /// How much is done, from 0 to 1.
-    package let progress: Double
+    package var progress: Double
     /// Why it failed last: a line with a code like `worker_died`, then text for people, 4 KiB of UTF-8 at most.
-    package let error: String?
+    package var error: String?
     /// The same for others than operators, `nil` unless `state` is `failed`.
-    package let failure: VideoFailure?
+    package var failure: VideoFailure?
     /// Seconds since 1970.
     package let createTime: Int64
     /// Seconds since 1970.
-    package let updateTime: Int64
+    package var updateTime: Int64
 
     /// Seconds to wait after the first failed attempt, after the second, and so on; the attempt after the last one is final.
     package static let retryDelays: [Int64] = [60, 300]
@@ -98,16 +106,21 @@ package struct Job: Equatable, Sendable {
     }
 
     package init(
-        id: Int64, path: String, state: State, attempts: Int, deaths: Int, claims: Int, notBefore: Int64,
-        worker: String?, leaseUntil: Int64?, progress: Double, error: String?, failure: VideoFailure?,
+        id: Int64, path: String, client: String, size: Int, state: State, attempts: Int, deaths: Int, claims: Int,
+        postponed: Int, isLong: Bool, notBefore: Int64, worker: String?, leaseUntil: Int64?, progress: Double,
+        error: String?, failure: VideoFailure?,
         createTime: Int64, updateTime: Int64
     ) {
         self.id = id
         self.path = path
+        self.client = client
+        self.size = size
         self.state = state
         self.attempts = attempts
         self.deaths = deaths
         self.claims = claims
+        self.postponed = postponed
+        self.isLong = isLong
         self.notBefore = notBefore
         self.worker = worker
         self.leaseUntil = leaseUntil

@@ -26,6 +26,11 @@ package struct JSONObject: Sendable {
         addMember(name, Int(exactly: value).map { "\($0)" } ?? "\(value)")
     }
 
+    /// A number that always has a decimal point. Nothing becomes `null`.
+    package mutating func add(_ name: StaticString, real value: Double?) {
+        addMember(name, value.map { "\($0)" } ?? "null")
+    }
+
     /// Nothing becomes `null`.
     package mutating func add(_ name: StaticString, _ value: String?) {
         guard let value else { return addMember(name, "null") }

@@ -1,0 +1,90 @@
+import Model
+import System
+
+extension Catalogue {
+    /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
+    ///
+    /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered
+    /// twice, but never before an older one of its video.
+    package func claimEvents(limit: Int, lease: Int64, now: Int64) throws(CatalogueError) -> [Event] {
+        // What is further away was written when the clock was ahead, and is due.
+        let waiting = now + 1...now + Event.longestDelay
+        guard try read({ try $0.hasEvents(notBeforeOutside: waiting) }) else { return [] }
+        return try write { try $0.claimEvents(limit: limit, notBeforeOutside: waiting, notBefore: now + lease) }
+    }
+
+    /// Says that an event was delivered.
+    package func noteDelivered(_ event: Event, now: Int64) throws(CatalogueError) {
+        try write { try $0.setDelivered(event: event.id, time: now) }
+    }
+
+    /// Says that an event could not be delivered, and when to try again.
+    package func noteDeliveryFailed(_ event: Event, notBefore: Int64) throws(CatalogueError) {
+        // Not if a later attempt is under way or has succeeded.
+        try write { try $0.setNotBefore(notBefore, event: event.id, attempts: event.attempts) }
+    }
+
+    /// Forgets events that were delivered 7 days ago or earlier, and those that nobody has taken for 30 days.
+    ///
+    /// - Parameter isDryRun: only counts them.
+    package func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents {
+        let (delivered, written) = (now - Event.lifetimeDelivered, now - Event.lifetimeUndelivered)
+        let found = try read { try $0.countEvents(deliveredUpTo: delivered, writtenUpTo: written) }
+        if isDryRun || found == ExpiredEvents(delivered: 0, undelivered: 0) { return found }
+        return try deleting { rows in
+            let expired = try rows.deleteEvents(deliveredUpTo: delivered, writtenUpTo: written)
+            try rows.add(expired.undelivered, to: .eventsGivenUp)
+            return expired
+        }
+    }
+
+    /// Writes an event of each of these videos, in the transaction that makes it true.
+    ///
+    /// - Parameter error: the code of the error with which the job has failed.
+    func note(
+        _ kind: Event.Kind, _ videos: [Video], error: String? = nil, now: Int64, in rows: any CatalogueRows
+    ) throws {
+        guard writesEvents else { return }
+        let epoch = try rows.text(.epoch)
+        let events = videos.map { video in
+            NewEvent(
+                kind: kind, videoID: video.id,
+                payload: kind.payload(video, error: error, epoch: epoch, now: now))
+        }
+        try rows.insert(events, time: now)
+    }
+}
+
+extension Event.Kind {
+    /// What receivers are told: `Webhooks.md` lists it.
+    fileprivate func payload(_ video: Video, error: String?, epoch: String?, now: Int64) -> String {
+        let media = video.media
+        var object = JSONObject()
+        object.add("epoch", epoch)
+        object.add("kind", rawValue)
+        object.add("time", now)
+        object.add("video_id", video.id)
+        object.add("owner", video.owner)
+        object.add("guid", video.guid)
+        object.add("video_name", video.name)
+        object.add("path", video.path)
+        object.add("size", video.size)
+        object.add("duration", real: video.duration)
+        object.add("md5", video.md5)
+        object.add("class_id", video.classID)
+        object.add("class_name", video.className)
+        object.add("game_name", video.gameName)
+        object.add("create_time", video.createTime)
+        // The code alone: the rest is for operators.
+        object.add("error", error)
+        object.add("width", media?.width.map(Int64.init))
+        object.add("height", media?.height.map(Int64.init))
+        object.add("mp4_path", media?.mp4Path)
+        object.add("hls_path", media?.hlsPath)
+        object.add("poster_path", media?.posterPath)
+        object.add("thumbnails_path", media?.thumbnailsPath)
+        object.add("flaws", media.map { [VideoFlaw]($0.flaws).map(\.rawValue) })
+        object.add("failure", self == .videoFailed ? video.failure?.rawValue : nil)
+        return String(decoding: object.bytes, as: UTF8.self)
+    }
+}
