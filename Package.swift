@@ -28,8 +28,10 @@ let package = Package(
         .target(name: "FileStore", dependencies: ["ChunkStore", "CSystem", "LoadingCache", "Model", "System"]),
         .target(
             name: "FileBackup",
-            dependencies: ["ChunkStore", "FileStore", "Model", "SQLiteCatalogue", "System"]),
-        .target(name: "Catalogue", dependencies: ["Model"]),
+            dependencies: [
+                "Catalogue", "ChunkStore", "FileStore", "Model", "SQLiteCatalogue", "System",
+            ]),
+        .target(name: "Catalogue", dependencies: ["Model", "System"]),
         .target(
             name: "SQLiteCatalogue",
             dependencies: [
@@ -91,8 +93,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Model", "SQLiteCatalogue",
-                "System",
+                "Catalogue", "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Model",
+                "SQLiteCatalogue", "System",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -114,12 +116,14 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "ChunkStore", "FileStore", "Intake", "Media", "Model", "SQLiteCatalogue", "TestSupport", "Worker",
+                "Catalogue", "ChunkStore", "FileStore", "Intake", "Media", "Model", "SQLiteCatalogue",
+                "TestSupport", "Worker",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Model", "TestSupport"]),
         .testTarget(
-            name: "CatalogueTests",
+            name: "SQLiteCatalogueTests",
             dependencies: [
                 "Catalogue", "Model", "SQLiteCatalogue", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),

@@ -26,7 +26,7 @@ extension Database: JobRows {
 
     package func queueHeads(
         _ lane: Job.Lane, notBeforeOutside waiting: ClosedRange<Int64>, recent: ClosedRange<Int64>
-    ) throws -> [QueueHead] {
+    ) throws -> [(client: String, job: Int64, oldest: Int64)] {
         try rows(
             """
             SELECT client, job_id, oldest FROM (
@@ -36,7 +36,7 @@ extension Database: JobRows {
                 FROM job j WHERE state = 'queued' AND not_before NOT BETWEEN ?3 AND ?4
             """ + lane.condition + ") WHERE place = 1",
             [recent.lowerBound, recent.upperBound, waiting.lowerBound, waiting.upperBound]
-        ).map { QueueHead(client: $0[0], job: $0[1], oldest: $0[2]) }
+        ).map { ($0[0], $0[1], $0[2]) }
     }
 
     package func waitingClients(

@@ -37,7 +37,7 @@ package struct EventDelivery: Sendable {
     /// Seconds between two looks whether it is to end.
     private static let attention = 0.1
 
-    private let catalogue: Catalogue
+    private let catalogue: any Outbox
     private let webhook: CurrentWebhook
     private let logger: Logger
     private let pace: Pace
@@ -45,7 +45,7 @@ package struct EventDelivery: Sendable {
 
     /// - Parameter now: the time, in seconds since 1970.
     package init(
-        catalogue: Catalogue, webhook: CurrentWebhook, logger: Logger, pace: Pace = Pace(),
+        catalogue: any Outbox, webhook: CurrentWebhook, logger: Logger, pace: Pace = Pace(),
         now: @escaping @Sendable () -> Int64
     ) {
         self.catalogue = catalogue

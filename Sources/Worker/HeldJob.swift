@@ -73,7 +73,7 @@ final class HeldJob: Sendable {
     ///   - now: seconds since 1970.
     ///   - uptime: before this call.
     /// - Returns: whether it still is this worker's.
-    func renew(_ catalogue: Catalogue, now: Int64, uptime: Double) throws(CatalogueError) -> Bool {
+    func renew(_ catalogue: any JobQueue, now: Int64, uptime: Double) throws(CatalogueError) -> Bool {
         let (progress, standsStill) = state.withLock { ($0.progress, $0.pauseStart != nil) }
         let isOurs = try catalogue.heartbeat(
             job, lease: lease, progress: progress, standsStill: standsStill, now: now)

@@ -86,7 +86,7 @@ extension TranscodingWorker {
                 logger.notice("job ends: it is no longer this worker's")
             } else if isStopped {
                 // Whatever the error: who tells this process to end may have told its tools as well.
-                _ = try catalogue.releaseJob(job, now: now())
+                _ = try catalogue.releaseJob(job, isLong: false, now: now())
                 logger.notice("job is given back")
             } else if held.isToReturn == .tooLong || held.lane == .short && error.code == .memoryLimit {
                 _ = try catalogue.releaseJob(job, isLong: true, now: now())

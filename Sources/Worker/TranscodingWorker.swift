@@ -19,7 +19,7 @@ import Media
 /// Any number of workers may share a catalogue and a store. One that dies at any point leaves its jobs to others, once
 /// their leases end, and nothing under a final name but what is whole. Thread-safe.
 package final class TranscodingWorker: Sendable {
-    let catalogue: Catalogue
+    let catalogue: any JobQueue
     let store: any ChunkStore
     let transcoder: Transcoder
     let settings: WorkerSettings
@@ -51,7 +51,7 @@ package final class TranscodingWorker: Sendable {
     ///   - now: seconds since 1970.
     ///   - uptime: seconds of a clock that never jumps.
     package init(
-        catalogue: Catalogue, store: any ChunkStore, transcoder: Transcoder, settings: WorkerSettings,
+        catalogue: any JobQueue, store: any ChunkStore, transcoder: Transcoder, settings: WorkerSettings,
         logger: Logger, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
         uptime: @escaping @Sendable () -> Double = TranscodingWorker.uptime
     ) {

@@ -14,7 +14,7 @@ struct WorkDirectories {
     /// Removes what workers that died have left; what a worker has that may live stays.
     ///
     /// - Throws: `TranscodingError` or `CatalogueError`.
-    func removeAbandoned(_ catalogue: Catalogue) throws {
+    func removeAbandoned(_ catalogue: any JobQueue) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path) {
             let parts = name.split(separator: ".", omittingEmptySubsequences: false)
             guard parts.count == 2, let id = Int64(parts[0]), let claim = Int(parts[1]) else { continue }

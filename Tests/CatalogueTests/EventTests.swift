@@ -1,17 +1,16 @@
 import Model
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 
 /// The outbox: which events there are, and in which order they are handed out.
 @Suite struct EventTests {
-    private func due(_ fixture: Fixture, now: Int64 = 2000, limit: Int = 100) throws -> [Event] {
+    private func due(_ fixture: CatalogueFixture, now: Int64 = 2000, limit: Int = 100) throws -> [Event] {
         try fixture.catalogue.claimEvents(limit: limit, lease: 30, now: now)
     }
 
     /// Hands out and delivers all events. Returns their kinds with their videos, in this order.
-    private func deliverAll(_ fixture: Fixture, now: Int64 = 2000) throws -> [String] {
+    private func deliverAll(_ fixture: CatalogueFixture, now: Int64 = 2000) throws -> [String] {
         var names: [String] = []
         while case let events = try due(fixture, now: now), !events.isEmpty {
             for event in events {
@@ -24,7 +23,7 @@ import TestSupport
 
     @Test("without somebody to tell there are no events")
     func off() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         _ = try fixture.catalogue.finishJob(
             try #require(try fixture.claim()), media: MediaFacts(), duration: nil, now: 2000)
@@ -33,7 +32,7 @@ import TestSupport
 
     @Test("every record is told of, and every video of a file when that is ready; one that comes later at once")
     func ready() throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let first = try fixture.record("a", content: 1)
         let second = try #require(try fixture.catalogue.copy(first, name: "b", classID: nil, guid: "b", now: 2000))
         // A guid that has its record makes no other.
@@ -56,7 +55,7 @@ import TestSupport
         "every end of a job without a result is told of, a failed attempt is not",
         arguments: ["final", "died", "cancel"])
     func failed(how: String) throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let video = try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.failJob(job, error: "busy", isFinal: false, now: 2000) == .queued)
@@ -85,7 +84,7 @@ import TestSupport
 
     @Test("an event says what is known of the video, as JSON, whatever its name is")
     func payload() throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let name = "\"攻略\\ \n🎬"
         let first = try fixture.record("a", content: 1, owner: "alice", duration: nil)
         let video = try #require(try fixture.catalogue.copy(first, name: name, classID: nil, guid: nil, now: 2500))
@@ -96,11 +95,8 @@ import TestSupport
         _ = try fixture.catalogue.finishJob(
             try #require(try fixture.claim()), media: media, duration: 2.5, now: 3000)
         func object(_ kind: Event.Kind) throws -> [String: Any] {
-            let text = try DatabaseQueue(path: fixture.path).read {
-                try String.fetchOne(
-                    $0, sql: "SELECT payload FROM event WHERE kind = ? AND video_id = ?",
-                    arguments: [kind.rawValue, video.id])!
-            }
+            let text = try fixture.text(
+                "SELECT payload FROM event WHERE kind = '\(kind.rawValue)' AND video_id = \(video.id)")
             return try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any] ?? [:]
         }
         let (completed, ready) = (try object(.uploadCompleted), try object(.videoReady))
@@ -121,7 +117,7 @@ import TestSupport
 
     @Test("a video's events are handed out one after the other, other videos' do not wait for them")
     func orderPerVideo() throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let first = try fixture.record("a", content: 1)
         let second = try fixture.record("b", content: 2)
         for _ in 0..<2 {
@@ -144,7 +140,7 @@ import TestSupport
 
     @Test("what a deliverer that died had is handed out again, and its late word changes nothing")
     func delivererDies() throws {
-        let fixture = try Fixture(writesEvents: true)
+        let fixture = try CatalogueFixture(writesEvents: true)
         try fixture.record("a", content: 1)
         let old = try #require(try due(fixture, now: 2000).first)
         #expect(try due(fixture, now: 2029) == [])
@@ -159,7 +155,7 @@ import TestSupport
 
     @Test("delivered events are kept for 7 days, others for 30")
     func expiry() throws {
-        let fixture = try Fixture(writesEvents: true)
+        let fixture = try CatalogueFixture(writesEvents: true)
         try fixture.record("a", content: 1, now: 0)
         try fixture.record("b", content: 2, now: 0)
         try fixture.catalogue.noteDelivered(try #require(try due(fixture, now: 0, limit: 1).first), now: 100)

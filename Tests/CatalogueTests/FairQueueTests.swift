@@ -7,11 +7,11 @@ import Testing
 @Suite struct FairQueueTests {
     /// A queue with jobs that are named by their numbers.
     private final class Queue {
-        let fixture: Fixture
+        let fixture: CatalogueFixture
         var now: Int64 = 1_000_000
         private var count = 0
 
-        init() throws { fixture = try Fixture(queuesJobs: true) }
+        init() throws { fixture = try CatalogueFixture(queuesJobs: true) }
 
         /// Queues a job. Returns its number.
         @discardableResult
@@ -179,7 +179,7 @@ import Testing
 
     @Test("a job is its upload's client's, or its owner's, until it ends; then no address is left of it")
     func client() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let upload = try fixture.begin()
         try fixture.execute("UPDATE upload SET client = '192.0.2.7'")
         let video = try #require(try fixture.seal(upload.id))
@@ -253,7 +253,7 @@ import Testing
 @Suite struct JobClockTests {
     @Test("what waits for longer than anything waits is due: the clock was ahead when it was written")
     func ahead() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let (now, ahead) = (Int64(1_000_000), 1_000_000 + 365 * day)
         try fixture.record("a", content: 1, now: ahead)
         // Queued ahead, failed ahead, running ahead.
@@ -271,7 +271,7 @@ import Testing
 
     @Test("a running job is taken from its worker only when that is silent")
     func silent() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim(now: 2000))
         func claim(isSilent: Bool) throws -> Job? {
@@ -287,7 +287,7 @@ import Testing
 
     @Test("a job without room is tried again, later each time, and has failed after a day; no attempt is lost")
     func noRoom() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         var (now, delays): (Int64, [Int64]) = (2000, [])
         while delays.count < 100 {
@@ -311,7 +311,7 @@ import Testing
 
     @Test("refusals of what costs too much are counted")
     func overBudget() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         for (content, isOverBudget) in [(1, true), (2, false), (3, true)] {
             try fixture.record("v\(content)", content: content)
             try fixture.execute("UPDATE job SET client = 'c\(content)' WHERE state = 'queued'")
@@ -325,7 +325,7 @@ import Testing
 
     @Test("a worker whose clock was ahead is not alive for as long")
     func worker() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         try fixture.catalogue.noteWorker("a", WorkerCapacity(slots: 3, memory: 5), now: 2000 + 365 * day)
         #expect(try fixture.catalogue.figures().workers.map { $0.isAlive(now: 2000) } == [false])
         try fixture.catalogue.noteWorker("b", WorkerCapacity(slots: 3, memory: 5), now: 2000)
@@ -336,7 +336,7 @@ import Testing
 
     @Test("an event whose next delivery was set with the clock ahead is due when it is back")
     func events() throws {
-        let fixture = try Fixture(writesEvents: true)
+        let fixture = try CatalogueFixture(writesEvents: true)
         try fixture.record("a", content: 1)
         let event = try #require(try fixture.catalogue.claimEvents(limit: 1, lease: 60, now: 2000 + 365 * day).first)
         #expect(try fixture.catalogue.claimEvents(limit: 1, lease: 60, now: 3000).first?.id == event.id)

@@ -1,8 +1,6 @@
 import Model
 import Catalogue
-import SQLiteCatalogue
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 
@@ -10,7 +8,7 @@ import TestSupport
 @Suite struct JobTests {
     @Test("every new file has one job, however many videos point to it")
     func oneJobPerFile() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let video = try fixture.record("a", content: 1)
         #expect(video.state == .queued && video.progress == 0 && video.media == nil)
         let same = try fixture.record("b", content: 1)
@@ -21,18 +19,18 @@ import TestSupport
         // Another owner's is another file.
         try fixture.record("e", content: 1, owner: "bob")
         let jobs = try fixture.catalogue.jobs(state: nil, limit: 10)
-        #expect(jobs.map(\.path) == ["e", "d", "a"].map(Fixture.path))
+        #expect(jobs.map(\.path) == ["e", "d", "a"].map(CatalogueFixture.path))
         #expect(jobs.map(\.id) == [3, 2, 1])
         #expect(try fixture.catalogue.job(ofFile: video.path) == jobs.last)
     }
 
     @Test("without transcoding nothing is queued; a video from then gets its job with the next record of its file")
     func off() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let video = try fixture.record("a", content: 1)
         #expect(video.state == .stored && video.progress == nil)
         #expect(try fixture.catalogue.jobs(state: nil, limit: 10) == [])
-        let later = try Catalogue(sqlite: fixture.path, queuesJobs: true)
+        let later = try fixture.another(queuesJobs: true)
         let copy = try later.copy(video, name: "b", classID: nil, guid: nil, now: 3000)
         #expect(copy?.state == .queued)
         #expect(try fixture.catalogue.video(id: video.id)?.state == .queued)
@@ -41,7 +39,7 @@ import TestSupport
     @Test(
         "a commit that fails leaves neither a record nor a job nor an event", arguments: ["video_info", "job", "event"])
     func allOrNothing(table: String) throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let trigger = "BEFORE INSERT ON \(table) BEGIN SELECT raise(ABORT, 'no'); END"
         try fixture.execute("CREATE TRIGGER refuse \(trigger)")
         #expect(throws: CatalogueError.self) { try fixture.record("a", content: 1) }
@@ -54,25 +52,25 @@ import TestSupport
 
     @Test("jobs are claimed from the oldest to the newest, each once, and not before they are due")
     func order() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         for content in 1...3 { try fixture.record("v\(content)", content: content, now: 2000 + Int64(content)) }
         #expect(try fixture.claim(now: 2000) == nil)
         let first = try #require(try fixture.claim("one", now: 2010))
-        #expect(first.path == Fixture.path("v1") && first.state == .running && first.attempts == 1)
+        #expect(first.path == CatalogueFixture.path("v1") && first.state == .running && first.attempts == 1)
         #expect(first.worker == "one" && first.leaseUntil == 2110 && first.progress == 0)
-        #expect(try fixture.claim(now: 2010)?.path == Fixture.path("v2"))
+        #expect(try fixture.claim(now: 2010)?.path == CatalogueFixture.path("v2"))
         // One that has failed is older, and waits.
         #expect(try fixture.catalogue.failJob(first, error: "x", isFinal: false, now: 2010) == .queued)
-        #expect(try fixture.claim(now: 2010)?.path == Fixture.path("v3"))
+        #expect(try fixture.claim(now: 2010)?.path == CatalogueFixture.path("v3"))
         #expect(try fixture.claim(now: 2069) == nil)
-        #expect(try fixture.claim(now: 2070)?.path == Fixture.path("v1"))
+        #expect(try fixture.claim(now: 2070)?.path == CatalogueFixture.path("v1"))
     }
 
     @Test("workers that claim at the same time, in two processes, get each job once")
     func atOnce() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         for content in 1...200 { try fixture.record("v\(content)", content: content) }
-        let catalogues = [fixture.catalogue, try Catalogue(sqlite: fixture.path)]
+        let catalogues = [fixture.catalogue, try fixture.another()]
         let claimed: Locked<[Int64]> = Locked([])
         let done = DispatchGroup()
         for thread in 0..<4 {
@@ -92,7 +90,7 @@ import TestSupport
 
     @Test("a lease that has ended gives the job to another worker, and the first one's word counts no more")
     func leaseEnds() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let lost = try #require(try fixture.claim("same name", now: 2000))
         #expect(try fixture.catalogue.heartbeat(lost, lease: 100, progress: 0.5, standsStill: false, now: 2050))
@@ -110,7 +108,7 @@ import TestSupport
 
     @Test("a worker that is late has its job still if nobody else has claimed it")
     func late() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim(now: 2000))
         #expect(try fixture.catalogue.heartbeat(job, lease: 100, progress: 2, standsStill: false, now: 5000))
@@ -122,14 +120,14 @@ import TestSupport
         "a job whose worker dies is no nearer to its end, but after 20 deaths it has failed and the next one is handed out"
     )
     func workerDied() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let video = try fixture.record("a", content: 1)
         for deaths in 0..<20 {
             let job = try #require(try fixture.claim(now: 2000 + 100 * Int64(deaths)))
             #expect(job.deaths == deaths && job.attempts == 1)
         }
         try fixture.record("b", content: 2)
-        #expect(try fixture.claim(now: 4000)?.path == Fixture.path("b"))
+        #expect(try fixture.claim(now: 4000)?.path == CatalogueFixture.path("b"))
         let job = try #require(try fixture.catalogue.job(ofFile: video.path))
         #expect(job.state == .failed && job.errorCode == "worker_died" && job.worker == nil)
         #expect(try fixture.catalogue.video(id: video.id)?.state == .failed)
@@ -137,7 +135,7 @@ import TestSupport
 
     @Test("a failure is tried again after 1 minute, then after 5, then it is final; by hand all of it begins again")
     func failures() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         func fail(_ now: Int64) throws -> Job.State? {
             try fixture.catalogue.failJob(
@@ -161,7 +159,7 @@ import TestSupport
 
     @Test("a job that is given back counts no attempt and may be claimed at once")
     func release() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         for _ in 0..<10 {
             let job = try #require(try fixture.claim())
@@ -172,7 +170,7 @@ import TestSupport
 
     @Test("a cancelled job is its worker's no more")
     func cancel() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.cancelJob(id: job.id, now: 2000))
@@ -193,8 +191,8 @@ import TestSupport
 
     @Test("commands change a job only in a state in which they make sense", arguments: commands)
     func commandTable(state: Job.State, retry: Job.State?, cancel: Job.State?) throws {
-        func job() throws -> (Fixture, Int64) {
-            let fixture = try Fixture(queuesJobs: true)
+        func job() throws -> (CatalogueFixture, Int64) {
+            let fixture = try CatalogueFixture(queuesJobs: true)
             try fixture.record("a", content: 1)
             if state == .queued { return (fixture, 1) }
             let job = try #require(try fixture.claim())
@@ -217,7 +215,7 @@ import TestSupport
         "an error that is too long loses its middle, and no character is cut in two", arguments: ["x", "é", "视", "🎬"])
     func longError(character: String) throws {
         for length in 4071...4078 {
-            let fixture = try Fixture(queuesJobs: true)
+            let fixture = try CatalogueFixture(queuesJobs: true)
             try fixture.record("a", content: 1)
             let text = "ffmpeg\n" + String(repeating: character, count: length) + "\nthe last line"
             let job = try #require(try fixture.claim())
@@ -230,7 +228,7 @@ import TestSupport
 
     @Test("videos from before transcoding was on are queued by hand, each file once, in the order of their numbers")
     func add() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let videos = try [("a", 1), ("b", 2), ("c", 2), ("d", 3)].map { try fixture.record($0.0, content: $0.1) }
         #expect(videos[1].path == videos[2].path)
         #expect(try fixture.catalogue.queueJobs(video: videos[2].id, now: 3000) == 1)

@@ -1,11 +1,9 @@
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 
 import Catalogue
 @testable import Model
-@testable import SQLiteCatalogue
 
 /// What transcoding made of a file, what the videos show of it, and how it goes.
 @Suite struct MediaTests {
@@ -16,7 +14,7 @@ import Catalogue
         media.videoCodec = "h264"
         media.audioCodec = "aac"
         media.bitRate = 2_000_000
-        let directory = MediaFacts.directory(ofOriginal: Fixture.path(name))
+        let directory = MediaFacts.directory(ofOriginal: CatalogueFixture.path(name))
         media.mp4Path = directory + "/video.mp4"
         media.hlsPath = directory + "/hls/master.m3u8"
         media.posterPath = directory + "/poster.jpg"
@@ -37,7 +35,7 @@ import Catalogue
 
     @Test("all records of a file have what was made of it, those from before and those from after")
     func everyRecord() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let first = try fixture.record("a", content: 1, duration: nil)
         let second = try fixture.record("b", content: 1)
         try fixture.execute("UPDATE video_info SET duration = 9, probed = 1 WHERE video_id = \(second.id)")
@@ -60,7 +58,7 @@ import Catalogue
 
     @Test("what a job makes when it is done again takes the place of what was made, flaws and duration too")
     func doneAgain() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let video = try fixture.record("a", content: 1)
         var media = Self.media("a")
         media.flaws = Set(VideoFlaw.allCases)
@@ -79,7 +77,7 @@ import Catalogue
 
     @Test("what was not measured leaves the duration as it was")
     func noDuration() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let video = try fixture.record("a", content: 1)
         _ = try fixture.catalogue.finishJob(
             try #require(try fixture.claim()), media: MediaFacts(), duration: nil, now: 2000)
@@ -88,7 +86,7 @@ import Catalogue
 
     @Test("a file goes with the last record that points to it, and with it its job and what was made of it")
     func deletion() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let first = try fixture.record("a", content: 1)
         let second = try fixture.record("b", content: 1)
         let other = try fixture.record("c", content: 2)
@@ -100,7 +98,7 @@ import Catalogue
         #expect(try fixture.catalogue.video(id: second.id)?.media == media)
         #expect(
             try fixture.catalogue.deleteVideo(id: second.id, now: 1)?.map(\.path) == [
-                Fixture.path("a"), "upload/mp4/2026/11/transcoded/a.mp4", "upload/elsewhere.jpg",
+                CatalogueFixture.path("a"), "upload/mp4/2026/11/transcoded/a.mp4", "upload/elsewhere.jpg",
             ])
         #expect(try fixture.catalogue.deleteVideo(id: second.id, now: 1) == nil)
         #expect(try fixture.count("media") == 0)
@@ -112,7 +110,7 @@ import Catalogue
 
     @Test("a worker whose video is deleted learns it, and makes nothing of it")
     func deletedWhileRunning() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let video = try fixture.record("a", content: 1)
         let job = try #require(try fixture.claim())
         #expect(try fixture.catalogue.deleteVideo(id: video.id, now: 1)?.first?.path == video.path)
@@ -129,7 +127,7 @@ import Catalogue
 
     @Test("the videos are listed from the newest, all or one owner's")
     func list() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let ids = try ["alice", "bob", "", "alice"].enumerated().map { index, owner in
             try fixture.record("v\(index)", content: index, owner: owner).id
         }
@@ -142,58 +140,9 @@ import Catalogue
         #expect(try list("", 9) == [ids[2]] && list("carol", 9) == [])
     }
 
-    @Test("in a version 6 file what was made has no flaws, and what has failed has a reason")
-    func fromVersion6() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.appendingPathComponent("old.db").path
-        try Schema.migrator.migrate(DatabaseQueue(path: path), upTo: "6")
-        let errors: [(error: String?, failure: VideoFailure)] = [
-            ("unsupported\nno picture", .nothingPlays), ("timeLimit\nx", .timeLimit), ("memoryLimit", .memoryLimit),
-            ("noSpace\nx\ny", .noSpace), ("toolFailed\nx", .toolFailed), ("io\nx", .internal),
-            ("worker_died\n20 workers", .workerDied), ("cancelled\nx", .cancelled), ("busy", .internal),
-            (nil, .internal),
-        ]
-        func insert(_ id: Int, state: String, error: String?) throws {
-            try DatabaseQueue(path: path).write { db in
-                try db.execute(
-                    sql: """
-                        INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
-                            update_time)
-                        VALUES (?1, '', 'old', ?1 || '.mp4', 5, 1.5, 'd', 1, 1);
-                        """, arguments: [id])
-                try db.execute(
-                    sql: """
-                        INSERT INTO job (job_id, path, state, error, not_before, create_time, update_time)
-                        VALUES (?1, ?1 || '.mp4', ?2, ?3, 1, 1, 1);
-                        """, arguments: [id, state, error])
-            }
-        }
-        for (index, error) in errors.enumerated() { try insert(index + 1, state: "failed", error: error.error) }
-        try insert(100, state: "done", error: nil)
-        try insert(101, state: "queued", error: "toolFailed\nx")
-        try DatabaseQueue(path: path).write { db in
-            try db.execute(sql: "INSERT INTO media (path, width, mp4_path) VALUES ('100.mp4', 7, 'x.mp4')")
-        }
-        let catalogue = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
-        #expect((catalogue.driver as? SQLiteCatalogue)?.olderSchema == 6)
-        for (index, error) in errors.enumerated() {
-            let video = try #require(try catalogue.video(id: Int64(index + 1)))
-            #expect(video.state == .failed && video.failure == error.failure, "\(error)")
-            #expect(try catalogue.job(id: Int64(index + 1))?.failure == error.failure)
-        }
-        let ready = try #require(try catalogue.video(id: 100))
-        #expect(ready.failure == nil && ready.media?.flaws == [] && ready.media?.width == 7)
-        #expect(try catalogue.job(id: 101)?.failure == nil)
-        // What is claimed from now on writes as the new ones do.
-        let job = try #require(try catalogue.claimJob(worker: "w", lease: 9, now: 9))
-        #expect(try catalogue.failJob(job, error: "noPicture\nx", isFinal: true, now: 9) == .failed)
-        #expect(try catalogue.video(id: 101)?.failure == .noPicture)
-    }
-
     @Test("a reason and a flaw of a later version are no error")
     func laterNames() throws {
-        let fixture = try Fixture(queuesJobs: true)
+        let fixture = try CatalogueFixture(queuesJobs: true)
         let first = try fixture.record("a", content: 1)
         let second = try fixture.record("b", content: 2)
         _ = try fixture.catalogue.failJob(
@@ -204,27 +153,5 @@ import Catalogue
         try fixture.execute("UPDATE media SET flaws = '[\"later\",\"truncated\"]'")
         #expect(try fixture.catalogue.video(id: first.id)?.failure == .internal)
         #expect(try fixture.catalogue.video(id: second.id)?.media?.flaws == [.truncated])
-    }
-
-    @Test("a version 3 file keeps its videos, which are stored, and gets jobs for new ones")
-    func fromVersion3() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.appendingPathComponent("old.db").path
-        try Schema.migrator.migrate(DatabaseQueue(path: path), upTo: "3")
-        try DatabaseQueue(path: path).write { db in
-            try db.execute(
-                sql: """
-                    INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
-                        update_time)
-                    VALUES (7, '', 'old', 'upload/mp4/2019/05/original/old.mp4', 5, 1.5, 'd', 1, 1);
-                    """)
-        }
-        let catalogue = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
-        let video = try #require(try catalogue.video(id: 7))
-        #expect(video.state == .stored && video.progress == nil && video.media == nil && video.name == "old")
-        #expect(try catalogue.jobs(state: nil, limit: 9) == [])
-        #expect(try catalogue.claimEvents(limit: 9, lease: 1, now: 9) == [])
-        #expect(try catalogue.copy(video, name: "new", classID: nil, guid: nil, now: 2)?.state == .queued)
     }
 }

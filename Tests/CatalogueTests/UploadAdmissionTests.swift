@@ -1,5 +1,5 @@
 import Catalogue
-import GRDB
+import TestSupport
 import Testing
 import Model
 
@@ -9,7 +9,9 @@ import Model
         UploadKey(owner: owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: 40)
     }
 
-    private func record(_ upload: Upload, _ chunks: [Int], length: Int = 10, now: Int64, _ fixture: Fixture) throws {
+    private func record(_ upload: Upload, _ chunks: [Int], length: Int = 10, now: Int64, _ fixture: CatalogueFixture)
+        throws
+    {
         for chunk in chunks {
             let stored = StoredChunk(number: chunk, length: length, crc32c: 1)
             #expect(try fixture.record(stored, upload, now: now) != nil)
@@ -36,7 +38,7 @@ import Model
             ([0, 1], true, 600), ([Int](), true, 600),
         ])
     func lives(chunks: [Int], isKnown: Bool, life: Int64) throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         if isKnown {
             _ = try fixture.seal(
                 try unfinished(try fixture.start(key(100), guid: "o", isFirst: true, now: 900, expiry: 0)).upload.id)
@@ -69,7 +71,7 @@ import Model
 
     @Test("a sweep leaves refusals behind, and forgets them when the lifetime is over")
     func sweep() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try unfinished(try fixture.start(key(100), guid: "g", isFirst: true, now: 1000, expiry: 0)).upload
         try record(upload, [1], now: 1000, fixture)
         let found = try fixture.catalogue.expireUploads(UploadExpiry(now: 1000 + 3600, lifetime: day), isDryRun: false)
@@ -92,7 +94,7 @@ import Model
 
     @Test("no more uploads begin than there may be, of all clients and of one; known ones go on")
     func limits() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func begin(_ owner: String, _ size: Int, guid: String = "g") throws -> UploadStart {
             try fixture.start(
                 key(size, owner: owner), guid: guid, isFirst: true, now: 1000, expiry: 0,
@@ -111,7 +113,7 @@ import Model
 
     @Test("promised bytes count from the first chunk on, and what has come is no promise any more")
     func promises() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try unfinished(
             try fixture.start(key(100), guid: "g", isFirst: true, now: 1000, expiry: 0, room: 100)
         ).upload
@@ -135,7 +137,7 @@ import Model
 
     @Test("while what gave way is still on the disk, who would have room without it comes again")
     func comingFree() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func start(_ size: Int, _ owner: String, now: Int64, room: Int, unrecorded: Int = 0) throws -> UploadStart {
             try fixture.start(
                 key(size, owner: owner), guid: owner, isFirst: true, now: now, expiry: 0, room: room,
@@ -160,7 +162,7 @@ import Model
 
     @Test("who comes while others give way takes no more than is missing, and nothing from clients below their share")
     func arrivals() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         // 100 bytes, all of them of one client, and on the disk until they are removed.
         var large: [Int64] = []
         for number in 0..<10 {
@@ -187,7 +189,7 @@ import Model
 
     @Test("the lives that are over end a hundred at a time, unless they are only counted")
     func batches() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         for number in 1...250 {
             _ = try unfinished(
                 try fixture.start(key(number), guid: "g\(number)", isFirst: true, now: 1000, expiry: 0))
@@ -206,7 +208,7 @@ import Model
 
     @Test("where no room is left, nothing is written for a request that is refused")
     func noRow() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         for room in [0, 10] {
             let refused = refusal(
                 try fixture.start(key(100), guid: "g\(room)", isFirst: true, now: 1000, expiry: 0, room: room))
@@ -218,7 +220,7 @@ import Model
 
     @Test("a first chunk that is no video refuses its guid, and takes the upload along if that has no other")
     func container() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func begin(_ guid: String, isFirst: Bool = true, refusal: String? = nil) throws -> UploadStart {
             try fixture.start(key(100), guid: guid, isFirst: isFirst, now: 1000, expiry: 0, refusal: refusal)
         }
@@ -246,7 +248,7 @@ import Model
 
     @Test("a guid whose upload has a recorded chunk is not refused for want of room; what goes with a refusal is freed")
     func refusedMeanwhile() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func refuse(_ guid: String, now: Int64 = 1000) throws {
             _ = try fixture.catalogue.refuse(
                 Refusal(
@@ -280,7 +282,7 @@ import Model
     @Test(
         "clients that cannot be told apart have at most half of all refusals, and of all uploads, but for their limit")
     func unknownClients() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         try fixture.execute(
             """
             WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < \(Refusal.limit / 2 - 1))
@@ -306,7 +308,7 @@ import Model
 
     @Test("of one client only so many refusals are kept, the newest, and those of others stay")
     func refusalsOfOneClient() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func refuse(_ guid: String, _ client: String, _ time: Int64) throws {
             _ = try fixture.catalogue.refuse(
                 Refusal(
@@ -325,7 +327,7 @@ import Model
 
     @Test("of 20,000 refusals in all, those of the client with the most go first")
     func refusalsOfAll() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         try fixture.execute(
             """
             WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < \(Refusal.limit - 1))
@@ -348,7 +350,7 @@ import Model
 
     @Test("an upload has at most 64 aliases, and loses its oldest first")
     func aliases() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         var id: Int64 = 0
         for number in 0..<100 {
             id = try unfinished(try fixture.start(key(100), guid: "g\(number)", isFirst: true, now: 1000, expiry: 0))
@@ -362,7 +364,7 @@ import Model
 
     @Test("without a guid the same name gives the same record again, and a client has no more than it may have")
     func copies() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let video = try fixture.record("v", content: 1)
         let mayRecord = RecordPermit(isGiven: { true }, use: {})
         let mayNot = RecordPermit(isGiven: { false }, use: { Issue.record("nothing was recorded") })

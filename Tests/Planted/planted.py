@@ -60,7 +60,7 @@ def plant(name, words):
     """Plants the faults of a list whose names contain all words. Returns whether the suite saw every one."""
     suite, chosen = faults(name)
     chosen = [fault for fault in chosen if all(word in fault["name"] for word in words)]
-    with tempfile.TemporaryDirectory(prefix="planted-", dir=REPOSITORY.parent) as place:
+    with tempfile.TemporaryDirectory(prefix="planted-") as place:
         copy = Path(place) / "video-intake"
         shutil.copytree(
             REPOSITORY, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".build*", "docc-build"))

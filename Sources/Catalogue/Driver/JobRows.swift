@@ -13,10 +13,11 @@ package protocol JobRows {
     func runningJobs(_ lane: Job.Lane, leaseOutside leases: ClosedRange<Int64>) throws -> [Job]
 
     /// Of each client with jobs in a lane that are queued, and wait for no such time, the first one: one that was queued at
-    /// no time of `recent`, by number; else one that is not long, then the smallest, then by number.
+    /// no time of `recent`, by number; else one that is not long, then the smallest, then by number. And the number of the
+    /// client's oldest.
     func queueHeads(
         _ lane: Job.Lane, notBeforeOutside waiting: ClosedRange<Int64>, recent: ClosedRange<Int64>
-    ) throws -> [QueueHead]
+    ) throws -> [(client: String, job: Int64, oldest: Int64)]
 
     /// The clients with jobs in a lane that are queued, and wait for no such time.
     func waitingClients(_ lane: Job.Lane, notBeforeOutside waiting: ClosedRange<Int64>) throws -> [String]
@@ -38,20 +39,6 @@ package struct NewJob: Sendable {
     package let client: String
     /// Bytes of the file.
     package let size: Int
-}
-
-/// The first job of a client that waits.
-package struct QueueHead: Sendable {
-    package let client: String
-    package let job: Int64
-    /// The number of the client's oldest.
-    package let oldest: Int64
-
-    package init(client: String, job: Int64, oldest: Int64) {
-        self.client = client
-        self.job = job
-        self.oldest = oldest
-    }
 }
 
 /// What clients have had of the workers lately.

@@ -2,6 +2,7 @@ import Catalogue
 import SQLiteCatalogue
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 import Model
 
@@ -9,7 +10,7 @@ import Model
 @Suite struct LogLimitTests {
     @Test("it stops growing at its limit, deletions go on, and all goes on when the reader is gone")
     func longReader() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let limit = 400_000
         let catalogue = try Catalogue(sqlite: fixture.path, logLimit: limit)
         let video = try #require(try fixture.seal(try fixture.begin().id))
@@ -48,7 +49,7 @@ import Model
     }
 
     @Test("nothing is added where there is no room, and deletions are made") func noRoom() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let video = try #require(try fixture.seal(try fixture.begin().id))
         let full = try Catalogue(sqlite: fixture.path, hasRoom: { false })
         func reason(_ body: () throws -> Void) -> CatalogueError.Reason? {

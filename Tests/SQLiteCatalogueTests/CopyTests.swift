@@ -145,7 +145,7 @@ import Model
         }
         #expect(name == "changed")
 
-        let new = try Fixture()
+        let new = try CatalogueFixture()
         #expect(try names(new.directory).filter { $0.contains("backup") } == [])
     }
 
@@ -166,7 +166,7 @@ import Model
 
     @Test("a catalogue goes on after a restore with numbers that were not given out, and without what was under way")
     func goOn() throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         let video = try fixture.record("a", content: 1)
         let upload = try fixture.begin()
         _ = try fixture.record(StoredChunk(number: 0, length: 60, crc32c: 1), upload)
@@ -213,7 +213,7 @@ import Model
 
     @Test("a copy is whole or not there")
     func copyInTheWay() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let path = fixture.directory.path + "/none/copy.db"
         let error = #expect(throws: CatalogueError.self) { try CatalogueCopy(of: fixture.catalogue, at: path) }
         #expect(error?.description.contains("No such file or directory") == true, "\(error!)")
@@ -223,7 +223,7 @@ import Model
 @Suite struct FigureTests {
     @Test("figures are those of what there is")
     func figures() throws {
-        let fixture = try Fixture(queuesJobs: true, writesEvents: true)
+        let fixture = try CatalogueFixture(queuesJobs: true, writesEvents: true)
         #expect(try fixture.catalogue.figures() == CatalogueFigures())
         try fixture.record("a", content: 1)
         try fixture.record("b", content: 2)

@@ -1,7 +1,5 @@
 import Catalogue
-import SQLiteCatalogue
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 import Model
@@ -10,86 +8,11 @@ private let (first, second) = (
     StoredChunk(number: 0, length: 60, crc32c: 1), StoredChunk(number: 1, length: 40, crc32c: 0xFFFF_FFFF)
 )
 
-@Suite struct SQLiteCatalogueTests {
-    @Test("a catalogue of a later version is refused with a sentence that says what to do")
-    func newerSchema() throws {
-        let fixture = try Fixture()
-        try DatabaseQueue(path: fixture.path).write { db in
-            try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('999')")
-        }
-        let error = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: fixture.path) }
-        #expect(error?.reason == .incompatible)
-        #expect(error?.description.contains("later version") == true)
-    }
-
-    @Test("an older schema is brought up to date when it is opened")
-    func olderSchema() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.appendingPathComponent("old.db").path
-        try DatabaseQueue(path: path).write { db in
-            try db.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
-        }
-        #expect(try Catalogue(sqlite: path).classes() == [])
-    }
-
-    @Test("a responder and workers that start at the same time make one new file, in turns")
-    func openedAtOnce() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        for file in 0..<20 {
-            let path = directory.appendingPathComponent("\(file).db").path
-            let failures: Locked<[any Error]> = Locked([])
-            DispatchQueue.concurrentPerform(iterations: 4) { _ in
-                do { _ = try Catalogue(sqlite: path, creates: true) } catch {
-                    failures.withLock { $0.append(error) }
-                }
-            }
-            #expect(failures.withLock { $0.map { "\($0)" } } == [])
-        }
-    }
-
-    @Test("without being asked nothing is made, and a file without tables is not taken for a catalogue")
-    func nothingIsMadeUnasked() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.appendingPathComponent("video-intake.db").path
-        let missing = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: path) }
-        #expect(missing?.description.hasSuffix("No such file or directory") == true)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
-        // What a crash while one was made, or a copy that was cut off, may leave.
-        for creates in [false, true] {
-            try Data().write(to: URL(fileURLWithPath: path))
-            let empty = #expect(throws: CatalogueError.self) { try Catalogue(sqlite: path, creates: creates) }
-            #expect(empty?.reason == .incompatible && empty?.description.contains("is empty") == true)
-        }
-    }
-
-    @Test("what is made is whole or not there: a crash leaves another name")
-    func madeWhole() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let path = directory.appendingPathComponent("video-intake.db").path
-        try Data("half of a catalogue".utf8).write(to: URL(fileURLWithPath: path + ".new"))
-        #expect(try Catalogue(sqlite: path, creates: true).addClass(name: "a", game: "") == 1)
-        #expect(try Catalogue(sqlite: path, creates: true).classes().count == 1)
-        #expect(!FileManager.default.fileExists(atPath: path + ".new"))
-    }
-
-    @Test("a file that is no database is refused, not overwritten")
-    func notADatabase() throws {
-        let directory = try makeTemporaryDirectory()
-        defer { try? FileManager.default.removeItem(at: directory) }
-        let file = directory.appendingPathComponent("notes.db")
-        let text = Data(String(repeating: "not a database at all. ", count: 100).utf8)
-        try text.write(to: file)
-        #expect(throws: CatalogueError.self) { try Catalogue(sqlite: file.path) }
-        #expect(try Data(contentsOf: file) == text)
-    }
-
+/// What uploads have, and what they become.
+@Suite struct UploadTests {
     @Test("the same key is the same upload, whatever its guid; another owner's is another")
     func uploadByKey() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         #expect(try fixture.begin(guid: "h").id == upload.id)
         #expect(try fixture.begin(owner: "bob").id != upload.id)
@@ -97,7 +20,7 @@ private let (first, second) = (
 
     @Test("chunks of another length are another upload of the same file; without a chunk size it is the newest")
     func uploadByChunkSize() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func begin(_ chunkSize: Int?, guid: String, isFirst: Bool = false) throws -> UploadStart {
             let key = UploadKey(owner: "", md5: md5, extent: .guid("x"), chunks: 2, chunkSize: chunkSize)
             return try fixture.start(key, guid: guid, isFirst: isFirst, now: 1000, expiry: 0)
@@ -113,7 +36,7 @@ private let (first, second) = (
 
     @Test("a guid goes on with another upload only with its first chunk, or where the other one has no chunk")
     func guidGoesOn() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func begin(_ chunkSize: Int, isFirst: Bool) throws -> UploadStart {
             let key = UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 2, chunkSize: chunkSize)
             return try fixture.start(key, guid: "g", isFirst: isFirst, now: 1000, expiry: 0)
@@ -138,7 +61,7 @@ private let (first, second) = (
 
     @Test("what an upload has received and still promises is counted with every chunk, replaced and lost ones too")
     func bytes() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func expect(_ received: Int, _ promised: Int, _ comment: Comment) throws {
             #expect(try fixture.begin().receivedBytes == received, comment)
             #expect(try fixture.catalogue.promisedBytes() == promised, comment)
@@ -161,7 +84,7 @@ private let (first, second) = (
 
     @Test("chunks that are lost are forgotten when their upload is trusted again, but not one that came meanwhile")
     func trust() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         _ = try fixture.record(first, upload)
         _ = try fixture.record(second, upload)
@@ -179,7 +102,7 @@ private let (first, second) = (
 
     @Test("a chunk counts once, however often it is recorded, and not when it is forgotten")
     func counting() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         #expect(try fixture.record(first, upload) == 1)
         #expect(try fixture.record(first, upload) == 1)
@@ -192,7 +115,7 @@ private let (first, second) = (
 
     @Test("sealing makes one record, with the number the upload began with; the second call gets the same")
     func seal() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         let video = try #require(try fixture.seal(upload.id))
         #expect(video.id == upload.videoID && video.createTime == 2000 && video.duration == 1.5)
@@ -207,7 +130,7 @@ private let (first, second) = (
 
     @Test("the record of content that the owner has points to the file that is there")
     func sameContent() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let first = try fixture.begin()
         _ = try fixture.seal(first.id, path: "upload/first.mp4")
         let second = try fixture.begin(guid: "h")
@@ -227,7 +150,7 @@ private let (first, second) = (
 
     @Test("a path whose file is being removed, is another video's, or is not there is no video's")
     func lostPaths() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let catalogue = fixture.catalogue
         let video = try #require(try fixture.seal(try fixture.begin().id))
         let draft = VideoDraft(name: "v", guid: "g", path: video.path, classID: nil)
@@ -258,7 +181,7 @@ private let (first, second) = (
 
     @Test("with a video the same client's other uploads of that content end, but for those that have other bytes")
     func others() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         func begin(_ chunkSize: Int, _ guid: String) throws -> Upload {
             let key = UploadKey(owner: "", md5: md5, extent: .size(100), chunks: 2, chunkSize: chunkSize)
             guard case .unfinished(let upload, _, _) = try fixture.start(key, guid: guid, now: 1000, expiry: 0) else {
@@ -288,7 +211,7 @@ private let (first, second) = (
 
     @Test("a duration that is found out later is that of every record of the file, copies of an old look included")
     func laterDuration() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let video = try #require(try fixture.seal(try fixture.begin().id, duration: nil))
         #expect(video.duration == nil)
         let copy = try fixture.catalogue.copy(video, name: "copy", classID: nil, guid: nil, now: 2000)
@@ -307,7 +230,7 @@ private let (first, second) = (
 
     @Test("a video keeps its class until that is removed; a class that does not exist is none")
     func classes() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let number = try fixture.catalogue.addClass(name: "攻略", game: "Chess")
         #expect(try fixture.catalogue.classes().map(\.name) == ["攻略"])
         #expect(throws: CatalogueError.self) { try fixture.catalogue.addClass(name: "攻略", game: "Chess") }
@@ -323,7 +246,7 @@ private let (first, second) = (
 
     @Test("only an upload without chunks is discarded as empty")
     func discardEmpty() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         _ = try fixture.record(second, upload)
         #expect(try !fixture.catalogue.discardEmpty(upload: upload.id))
@@ -333,8 +256,8 @@ private let (first, second) = (
 
     @Test("two processes' catalogues on one file hand out different video numbers")
     func twoCatalogues() throws {
-        let fixture = try Fixture()
-        let other = try Catalogue(sqlite: fixture.path)
+        let fixture = try CatalogueFixture()
+        let other = try fixture.another()
         let ids = try (0..<20).map { index in
             let key = UploadKey(owner: "o\(index)", md5: md5, extent: .guid("g"), chunks: 2, chunkSize: 60)
             guard
@@ -350,7 +273,7 @@ private let (first, second) = (
 /// Video numbers that somebody takes by SQL, as the documented import of old videos does.
 @Suite struct NumberTests {
     /// Inserts a video as an operator does.
-    private func take(_ number: Int64, _ fixture: Fixture) throws {
+    private func take(_ number: Int64, _ fixture: CatalogueFixture) throws {
         try fixture.execute(
             """
             INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time, update_time)
@@ -360,7 +283,7 @@ private let (first, second) = (
 
     @Test("an upload whose number was taken while it was under way becomes a video with another one")
     func takenMeanwhile() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let upload = try fixture.begin()
         try take(upload.videoID, fixture)
         let video = try #require(try fixture.seal(upload.id))
@@ -372,7 +295,7 @@ private let (first, second) = (
 
     @Test("numbers go on above those that were taken, also if their videos are deleted or were renumbered")
     func takenBefore() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         try take(4711, fixture)
         #expect(try fixture.begin().videoID == 4712)
         try take(5000, fixture)
@@ -387,7 +310,7 @@ private let (first, second) = (
 
     @Test("numbers that are taken are found, and repaired")
     func wrongNumbers() throws {
-        let fixture = try Fixture()
+        let fixture = try CatalogueFixture()
         let (first, second) = (try fixture.begin(), try fixture.begin(owner: "b"))
         #expect(try fixture.catalogue.wrongNumbers(isRepairing: false) == [])
         try take(first.videoID, fixture)

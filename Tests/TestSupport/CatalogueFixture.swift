@@ -2,26 +2,34 @@ import Catalogue
 import SQLiteCatalogue
 import Foundation
 import GRDB
-import TestSupport
 import Model
 
-let md5 = String(repeating: "a", count: 32)
-let day: Int64 = 24 * 3600
+/// The content of what `CatalogueFixture` begins.
+package let md5 = String(repeating: "a", count: 32)
+/// Seconds.
+package let day: Int64 = 24 * 3600
 
 /// A catalogue in a directory of its own.
-final class Fixture {
-    let directory: URL
-    let catalogue: Catalogue
+///
+/// The suite of all drivers makes its catalogues here alone, and looks at rows only with what is at the end.
+package final class CatalogueFixture {
+    package let directory: URL
+    package let catalogue: Catalogue
 
-    var path: String { directory.appendingPathComponent("video-intake.db").path }
+    package var path: String { directory.appendingPathComponent("video-intake.db").path }
 
     /// - Parameters:
     ///   - queuesJobs, writesEvents: as the catalogue has them.
-    init(queuesJobs: Bool = false, writesEvents: Bool = false) throws {
+    package init(queuesJobs: Bool = false, writesEvents: Bool = false) throws {
         directory = try makeTemporaryDirectory()
         catalogue = try Catalogue(
             sqlite: directory.appendingPathComponent("video-intake.db").path, creates: true, queuesJobs: queuesJobs,
             writesEvents: writesEvents)
+    }
+
+    /// The same catalogue, as another process has it.
+    package func another(queuesJobs: Bool = false) throws -> Catalogue {
+        try Catalogue(sqlite: path, queuesJobs: queuesJobs)
     }
 
     deinit {
@@ -29,14 +37,14 @@ final class Fixture {
     }
 
     /// Begins an upload of 100 bytes in 2 chunks at time 1000.
-    func begin(owner: String = "", guid: String = "g", now: Int64 = 1000) throws -> Upload {
+    package func begin(owner: String = "", guid: String = "g", now: Int64 = 1000) throws -> Upload {
         let key = UploadKey(owner: owner, md5: md5, extent: .size(100), chunks: 2, chunkSize: 60)
         guard case .unfinished(let upload, _, _) = try start(key, guid: guid, now: now, expiry: now - day)
         else { throw CatalogueError(.failed, "sealed") }
         return upload
     }
 
-    func start(
+    package func start(
         _ key: UploadKey, guid: String, isFirst: Bool = false, now: Int64, expiry: Int64,
         limits: UploadLimits = UploadLimits(total: 1000, perClient: 1000), room: Int = 1 << 50, unrecorded: Int = 0,
         client: Client? = nil, beginsAnew: Bool = true, refusal: String? = nil, permit: RecordPermit = .unlimited,
@@ -52,12 +60,12 @@ final class Fixture {
             expiry: UploadExpiry(now: now, lifetime: now - expiry))
     }
 
-    func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
+    package func record(_ chunk: StoredChunk, _ upload: Upload, now: Int64 = 1000) throws -> Int? {
         let record = ChunkRecord(upload: upload.id, guid: upload.draft.guid, chunk: chunk, time: now)
         return try catalogue.record([record], durably: false)[0]
     }
 
-    func seal(
+    package func seal(
         _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
         duration: Double? = 1.5, now: Int64 = 2000
     ) throws -> Video? {
@@ -68,7 +76,7 @@ final class Fixture {
 
     /// - Parameters:
     ///   - known: the files with which it was compared; `nil` for all that there are of the content of `begin`.
-    func sealing(
+    package func sealing(
         _ id: Int64, _ name: String = "v", path: String = "upload/v.mp4", classID: Int64? = nil,
         duration: Double? = 1.5, knowing known: Set<String>? = nil, isPublished: Bool = true, now: Int64 = 2000
     ) throws -> Sealing {
@@ -82,11 +90,11 @@ final class Fixture {
     }
 
     /// The path of a video that `record` makes.
-    static func path(_ name: String) -> String { "upload/mp4/2026/11/original/\(name).mp4" }
+    package static func path(_ name: String) -> String { "upload/mp4/2026/11/original/\(name).mp4" }
 
     /// Records a video of 100 bytes; one with the same content has the same owner and number.
     @discardableResult
-    func record(
+    package func record(
         _ name: String, content: Int, owner: String = "", duration: Double? = 1.5, now: Int64 = 2000
     ) throws -> Video {
         let digits = String(content, radix: 16)
@@ -108,32 +116,32 @@ final class Fixture {
     }
 
     /// Claims the oldest job for 100 s.
-    func claim(_ worker: String = "worker", now: Int64 = 2000) throws -> Job? {
+    package func claim(_ worker: String = "worker", now: Int64 = 2000) throws -> Job? {
         try catalogue.claimJob(worker: worker, lease: 100, now: now)
     }
 
-    func execute(_ sql: String) throws {
+    package func execute(_ sql: String) throws {
         try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
     }
 
     /// The one value that a query gives, as text.
-    func text(_ sql: String) throws -> String {
+    package func text(_ sql: String) throws -> String {
         try DatabaseQueue(path: path).read { try String.fetchOne($0, sql: "SELECT '' || (\(sql))") ?? "" }
     }
 
     /// In how many of the last seconds bytes were freed that may still be on the disk.
-    func freed(now: Int64) throws -> Int {
+    package func freed(now: Int64) throws -> Int {
         try count("freed WHERE bytes > 0 AND time BETWEEN \(now - 5) AND \(now)")
     }
 
     /// How many rows a table has.
-    func count(_ table: String) throws -> Int {
+    package func count(_ table: String) throws -> Int {
         try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }
     }
 }
 
 extension Catalogue {
-    func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws -> Video? {
+    package func copy(_ video: Video, name: String, classID: Int64?, guid: String?, now: Int64) throws -> Video? {
         try copy(video, name: name, classID: classID, guid: guid, now: now, permit: .unlimited)
     }
 }
