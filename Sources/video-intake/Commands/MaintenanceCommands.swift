@@ -1,15 +1,10 @@
 import FileBackup
 import ArgumentParser
-import Catalogue
-import SQLiteCatalogue
-import Foundation
-import Glibc
 import Intake
-import Logging
 import System
 
 /// `video-intake gc`
-struct GC: ParsableCommand {
+struct GCCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
         abstract: "Remove what is over: expired uploads and what crashes have left.",
@@ -63,47 +58,5 @@ struct CheckCommand: ParsableCommand {
             "\(report.videos) videos (\(report.bytes) bytes), \(report.uploads) unfinished uploads: "
                 + "\(report.findings.count) findings, \(report.findings.count - report.left) repaired")
         if report.left > 0 { throw ExitCode(1) }
-    }
-}
-
-extension Settings {
-    /// The service on a data directory that must be there already.
-    func makeServiceForMaintenance() throws -> IntakeService {
-        let (logger, _) = LogStreamHandler.bootstrap(max(logLevel, .warning))
-        try requireCatalogue()
-        return try orExit { try makeService(logger) }
-    }
-
-    /// The catalogue of a data directory that must be there already.
-    func openCatalogueForMaintenance() throws -> Catalogue {
-        try requireCatalogue()
-        let catalogue = try orExit { try openCatalogue() }
-        if let upgrade = catalogue.upgrade { complain(upgrade) }
-        return catalogue
-    }
-
-    /// - Throws: exit code 64 if there is none, after one line.
-    func requireCatalogue() throws {
-        if let missingCatalogue {
-            complain(missingCatalogue)
-            throw ExitCode(64)
-        }
-        guard access(cataloguePath, R_OK | W_OK) == 0 else {
-            complain("\(cataloguePath): \(String(cString: strerror(errno))); run this as the user of `serve`")
-            throw ExitCode(1)
-        }
-    }
-}
-
-/// Runs `body`; an error becomes lines on standard error and exit code 1.
-func orExit<Result>(_ body: () throws -> Result) throws -> Result {
-    do {
-        return try body()
-    } catch let code as ExitCode {
-        // What it is for has been said.
-        throw code
-    } catch {
-        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(line.printable()) }
-        throw ExitCode(1)
     }
 }

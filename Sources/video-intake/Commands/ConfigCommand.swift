@@ -3,8 +3,9 @@ import Glibc
 import Media
 
 /// `video-intake config check`
-struct Config: ParsableCommand {
+struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "config",
         abstract: "Look at the configuration.", subcommands: [Check.self])
 
     struct Check: ParsableCommand {
@@ -44,16 +45,10 @@ struct Config: ParsableCommand {
                 }
             }
             problems += NginxFiles.problems(in: nginxDirectory)
-            if !Config.isInPath("ffprobe") {
+            if !SelfTest.isInPath("ffprobe") {
                 problems.append("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
             }
             try SettingOptions.complain(about: problems)
         }
-    }
-
-    /// Whether there is such a program to run.
-    static func isInPath(_ program: String) -> Bool {
-        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-        return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }
 }

@@ -6,7 +6,7 @@ import Foundation
 import Glibc
 
 /// `video-intake init`
-struct Init: ParsableCommand {
+struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Make the data directory and its empty catalogue; once for a site.",

@@ -4,8 +4,9 @@ import SQLiteCatalogue
 import System
 
 /// `video-intake class add|list|remove`
-struct Class: ParsableCommand {
+struct ClassCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "class",
         abstract: "Manage the categories that editors choose from.",
         subcommands: [Add.self, List.self, Remove.self])
 
@@ -18,7 +19,7 @@ struct Class: ParsableCommand {
 
         func run() throws {
             guard !name.isEmpty else { throw ValidationError("the category's name must not be empty") }
-            print(try Class.withCatalogue(options) { try $0.addClass(name: name, game: game) })
+            print(try ClassCommand.withCatalogue(options) { try $0.addClass(name: name, game: game) })
         }
     }
 
@@ -28,7 +29,7 @@ struct Class: ParsableCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            for known in try Class.withCatalogue(options, { try $0.classes() }) {
+            for known in try ClassCommand.withCatalogue(options, { try $0.classes() }) {
                 print("\(known.id)\t\(known.name.printable())\t\(known.gameName.printable())")
             }
         }
@@ -42,7 +43,7 @@ struct Class: ParsableCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            guard try Class.withCatalogue(options, { try $0.removeClass(id) }) else {
+            guard try ClassCommand.withCatalogue(options, { try $0.removeClass(id) }) else {
                 complain("there is no category \(id); `video-intake class list` shows them")
                 throw ExitCode(1)
             }

@@ -9,8 +9,9 @@ import Logging
 import Synchronization
 
 /// `video-intake serve`
-struct Serve: ParsableCommand {
+struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "serve",
         abstract: "Serve FastCGI requests until SIGTERM or SIGINT.",
         discussion: """
             Listens on --socket with mode 0660, or on an inherited socket (systemd socket activation, spawn-fcgi). \

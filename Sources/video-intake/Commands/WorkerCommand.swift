@@ -35,7 +35,7 @@ struct WorkerCommand: ParsableCommand {
         let supervisor = Supervisor()
         let settings = try options.settings()
         let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
-        if let missing = Self.tools.first(where: { !Config.isInPath($0) }) {
+        if let missing = Self.tools.first(where: { !SelfTest.isInPath($0) }) {
             complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg)")
             throw ExitCode(69)
         }

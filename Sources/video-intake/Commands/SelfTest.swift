@@ -40,7 +40,7 @@ struct SelfTest {
     /// ffprobe, as it finds out how long a video is. Without it all other things work.
     func tryProbe() throws {
         sayWalls("ffprobe")
-        guard Config.isInPath("ffprobe") else {
+        guard Self.isInPath("ffprobe") else {
             return logger.warning("ffprobe is not in PATH: durations will be 0 (Debian: apt-get install ffmpeg)")
         }
         let complaint: String?
@@ -54,6 +54,12 @@ struct SelfTest {
             throw Self.failed("ffprobe: \(complaint)", code: code)
         }
         logger.warning("ffprobe does not work: durations will be 0", metadata: ["cause": "\(complaint)"])
+    }
+
+    /// Whether there is such a program to run.
+    static func isInPath(_ program: String) -> Bool {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }
 
     /// Says which walls keep a tool in, and whether one is missing that should be there.

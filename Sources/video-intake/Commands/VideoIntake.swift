@@ -14,14 +14,15 @@ struct VideoIntake: ParsableCommand {
             environment, and that over the file. `video-intake config check` shows what is in effect.
             """,
         subcommands: [
-            Init.self, Serve.self, WorkerCommand.self, Config.self, Class.self, VideoCommand.self, JobCommand.self,
-            GC.self, CheckCommand.self, BackupCommand.self, RestoreCommand.self, StatusCommand.self, Version.self,
+            InitCommand.self, ServeCommand.self, WorkerCommand.self, ConfigCommand.self, ClassCommand.self,
+            VideoCommand.self, JobCommand.self, GCCommand.self, CheckCommand.self, BackupCommand.self,
+            RestoreCommand.self, StatusCommand.self, VersionCommand.self,
         ])
 }
 
 /// `video-intake version`
-struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Print the version.")
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
     func run() {
         print("video-intake \(VideoIntake.version)")

@@ -58,11 +58,16 @@ struct CommandOutput {
     }
 }
 
-extension SettingOptions {
-    /// The catalogue of a data directory that must be there already, and how to show what it knows.
-    func openCatalogue(isJSON: Bool) throws -> (Catalogue, CommandOutput) {
-        let settings = try settings()
-        return (try settings.openCatalogueForMaintenance(), CommandOutput(settings: settings, isJSON: isJSON))
+/// Runs `body`; an error becomes lines on standard error and exit code 1.
+func orExit<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let code as ExitCode {
+        // What it is for has been said.
+        throw code
+    } catch {
+        for line in (error as? BackupError)?.lines ?? ["\(error)"] { complain(line.printable()) }
+        throw ExitCode(1)
     }
 }
 
