@@ -90,7 +90,7 @@ package final class IntakeService: Sendable {
         held = HeldCalls(limit: limits.heldCalls, clientLimit: limits.heldCalls / 2)
         heldBodies = HeldCalls(limit: limits.heldBodies, clientLimit: limits.heldBodies / 4)
         uploads = ActiveUploads(limit: limits.openUploads, ticker: ticker)
-        videos = KnownVideos(catalogue, cacheTime: .seconds(settings.cacheTime), ticker: ticker)
+        videos = KnownVideos(catalogue, cacheTime: settings.cacheTime, ticker: ticker)
         writability = Writability(catalogue, ticker: ticker)
         durability = settings.durability
         let durably = durability == .power
@@ -130,7 +130,7 @@ package final class IntakeService: Sendable {
     var uploadTime: Int64 { catalogue.clock }
 
     /// When uploads are gone, by the same clock.
-    var expiry: UploadExpiry { UploadExpiry(now: uploadTime, lifetime: settings.uploadLifetime) }
+    var expiry: UploadExpiry { UploadExpiry(now: uploadTime, lifetime: settings.uploadLifetime.components.seconds) }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255

@@ -21,23 +21,23 @@ package struct IntakeSettings: Sendable {
     package var timeZone = TimeZone.current
     /// Whether the paths of videos cannot be guessed.
     package var hasRandomPaths = false
-    /// How long a chunk's reply may wait for the completion of a nearly whole file, in seconds.
-    package var holdTime = 0.3
-    /// How long a reply may wait for a file's completion before it says that the chunk is to come again, in seconds: less than
-    /// web servers and pages wait. The completion goes on.
-    package var completionTime = 90.0
-    /// A request that takes longer is a warning in the log, in seconds; 0 if none is.
-    package var slowTime = 10.0
+    /// How long a chunk's reply may wait for the completion of a nearly whole file.
+    package var holdTime = Duration.milliseconds(300)
+    /// How long a reply may wait for a file's completion before it says that the chunk is to come again: less than web servers and
+    /// pages wait. The completion goes on.
+    package var completionTime = Duration.seconds(90)
+    /// A request that takes longer is a warning in the log; 0 if none is.
+    package var slowTime = Duration.seconds(10)
     /// What `msg` of replies is written in.
     package var language = Language.zh
-    /// How long an upload lives after its last chunk, in seconds.
-    package var uploadLifetime: Int64 = 24 * 60 * 60
+    /// How long an upload lives after its last chunk, in whole seconds.
+    package var uploadLifetime = Duration.seconds(24 * 60 * 60)
     /// What a chunk survives once it is acknowledged.
     package var durability = Durability.process
     /// How many unfinished uploads there may be. 200 pages behind one address, one client, have 20 each.
     package var uploadLimits = UploadLimits(total: 4000, perClient: 4000)
-    /// How long it may be said that a video does not exist after another process has stored it, in seconds.
-    package var cacheTime = 1.0
+    /// How long it may be said that a video does not exist after another process has stored it.
+    package var cacheTime = Duration.seconds(1)
     /// Whether finished videos are queued for transcoding. Without a worker the queue only grows.
     package var queuesTranscoding = false
     /// Where events are delivered to; `nil` if nobody wants to be told, and none are written.
@@ -53,22 +53,15 @@ package struct IntakeSettings: Sendable {
         return bodyLimit >= usual + 64 * 1024 ? usual : bodyLimit / 2
     }
 
-    /// These settings with what can change while requests are served taken from others.
+    /// Others in place of these while requests are served, but for what the service is built of.
     func reloaded(from new: IntakeSettings) -> IntakeSettings {
-        var settings = self
-        settings.videoDomain = new.videoDomain
-        settings.bodyLimit = new.bodyLimit
-        settings.sizeLimit = new.sizeLimit
-        settings.chunksLimit = new.chunksLimit
-        settings.extensions = new.extensions
-        settings.timeZone = new.timeZone
-        settings.hasRandomPaths = new.hasRandomPaths
-        settings.holdTime = new.holdTime
-        settings.slowTime = new.slowTime
-        settings.language = new.language
-        settings.uploadLifetime = new.uploadLifetime
-        settings.uploadLimits = new.uploadLimits
-        settings.webhookURL = new.webhookURL
+        var settings = new
+        settings.memoryBodyLimit = memoryBodyLimit
+        settings.completionTime = completionTime
+        settings.durability = durability
+        settings.cacheTime = cacheTime
+        settings.queuesTranscoding = queuesTranscoding
+        settings.bodyDirectory = bodyDirectory
         return settings
     }
 }

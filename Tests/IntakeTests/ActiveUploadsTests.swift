@@ -203,7 +203,7 @@ extension InProcessSite {
     func completing() throws {
         let mayGoOn = DispatchSemaphore(value: 0)
         let site = try InProcessSite {
-            $0.completionTime = 0.2
+            $0.completionTime = .seconds(0.2)
         } atStep: {
             if $0 == .verified { mayGoOn.wait() }
         }

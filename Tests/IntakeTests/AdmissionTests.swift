@@ -148,7 +148,7 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
     func heldCall() throws {
         let site = try InProcessSite {
             $0.uploadLimits = UploadLimits(total: 2, perClient: 2)
-            $0.holdTime = 25
+            $0.holdTime = .seconds(25)
         }
         // The other one has more, and stays.
         let (one, other) = (page(), page("192.0.2.1", 499_999))

@@ -81,7 +81,7 @@ extension InProcessSite {
 
     @Test("rule 3: with overlapping requests, chunks that leave at most two missing wait and answer code 1 themselves")
     func heldUntilComplete() throws {
-        let site = try InProcessSite { $0.holdTime = 10 }
+        let site = try InProcessSite { $0.holdTime = .seconds(10) }
         let page = page(chunks: 5)
         try site.overlap(page)
         #expect(try site.begin(page.request(1)).reply?.code == 2, "three are missing: answered at once")
@@ -96,7 +96,7 @@ extension InProcessSite {
 
     @Test("rule 3: the wait is bounded, and then the answer is code 2")
     func heldForAWhile() throws {
-        let site = try InProcessSite { $0.holdTime = 0.2 }
+        let site = try InProcessSite { $0.holdTime = .seconds(0.2) }
         let page = page(chunks: 3)
         try site.overlap(page)
         let held = try site.begin(page.request(1))
@@ -107,7 +107,7 @@ extension InProcessSite {
 
     @Test("rule 3: a request does not overlap with one whose reply is being written")
     func replyIsTheEnd() throws {
-        let site = try InProcessSite { $0.holdTime = 10 }
+        let site = try InProcessSite { $0.holdTime = .seconds(10) }
         let page = page(chunks: 3)
         let first = try site.start(page.request(0), writing: false)
         #expect(eventually { (try? site.catalogue.chunks(ofUpload: 1))?.count == 1 })
@@ -120,7 +120,7 @@ extension InProcessSite {
 
     @Test("rule 3: a page that sends one chunk at a time is never held")
     func neverHeldOneAtATime() throws {
-        let site = try InProcessSite { $0.holdTime = 10 }
+        let site = try InProcessSite { $0.holdTime = .seconds(10) }
         let page = page(chunks: 6)
         for chunk in 0..<6 {
             // But for its last one, which is answered when the file is complete.

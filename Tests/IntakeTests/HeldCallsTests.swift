@@ -58,7 +58,7 @@ import Model
 
     @Test("after a reboot no thread of requests reads an upload, the work of one client is not waited for by others")
     func inDoubt() throws {
-        let site = try InProcessSite { $0.completionTime = 1 }
+        let site = try InProcessSite { $0.completionTime = .seconds(1) }
         let (mine, other) = (page("192.0.2.1"), page("192.0.2.2"))
         for page in [mine, other] {
             for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }

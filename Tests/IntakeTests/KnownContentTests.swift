@@ -153,8 +153,8 @@ extension InProcessSite {
     func late() throws {
         let mayGoOn = DispatchSemaphore(value: 0)
         let site = try InProcessSite {
-            $0.completionTime = 0.5
-            $0.holdTime = 0.1
+            $0.completionTime = .seconds(0.5)
+            $0.holdTime = .seconds(0.1)
         } atStep: {
             if $0 == .verified { mayGoOn.wait() }
         }

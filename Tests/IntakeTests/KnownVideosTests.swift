@@ -42,7 +42,7 @@ import TestSupport
 
     @Test("that there is no such video is looked up once, not once a request, until the cache time is over")
     func unknown() throws {
-        let site = try InProcessSite { $0.cacheTime = 2 }
+        let site = try InProcessSite { $0.cacheTime = .seconds(2) }
         let page = page()
         var (codes, lookups) = try ask(page, site)
         #expect(codes == [2] && lookups == 1)

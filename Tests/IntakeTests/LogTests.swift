@@ -97,7 +97,7 @@ import TestSupport
 
     @Test("a slow request is a warning that says of what it was; with 0 none is", arguments: [1e-9, 0])
     func slow(slowTime: Double) throws {
-        let site = try InProcessSite { $0.slowTime = slowTime }
+        let site = try InProcessSite { $0.slowTime = .seconds(slowTime) }
         let page = Self.page()
         #expect(try site.send(page.request(1)).code == 2)
         guard slowTime > 0 else {
@@ -114,7 +114,7 @@ import TestSupport
 
     @Test("slow requests bring few lines, which tell of the others")
     func manySlow() throws {
-        let site = try InProcessSite { $0.slowTime = 1e-9 }
+        let site = try InProcessSite { $0.slowTime = .nanoseconds(1) }
         let page = Self.page()
         for _ in 0..<50 { #expect(try site.send(page.request(1)).code == 2) }
         func slow() -> [LogRecord.Line] { site.log.lines.filter { $0.message.hasPrefix("slow") } }

@@ -51,7 +51,7 @@ import Model
         #expect(try site.send(page.request(0)).code == 2)
         reload(site) {
             $0.bodyLimit = 6_000_000
-            $0.uploadLifetime = 3600
+            $0.uploadLifetime = .seconds(3600)
         }
         #expect(try site.send(page.request(1)).code == 2)
         let last = try site.send(page.request(2))

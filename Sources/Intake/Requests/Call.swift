@@ -107,7 +107,7 @@ extension Call {
                 level = max(level, .warning)
             }
         }
-        let isSlow = settings.slowTime > 0 && elapsed >= .seconds(settings.slowTime)
+        let isSlow = settings.slowTime > .zero && elapsed >= settings.slowTime
         let slow = isSlow ? service.slowRequests.take() : nil
         if slow != nil { level = max(level, .warning) }
         let logger = service.logger

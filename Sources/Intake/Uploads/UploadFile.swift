@@ -98,9 +98,10 @@ extension IntakeService {
         }
     }
 
-    /// Answers a call that still waits when the time, in seconds, is over. What it has begun goes on.
-    func answer(_ call: Call, _ failure: Failure, after seconds: Double) {
-        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak call] in call?.answer(failure) }
+    /// Answers a call that still waits when the time is over. What it has begun goes on.
+    func answer(_ call: Call, _ failure: Failure, after time: Duration) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + time / .seconds(1)) { [weak call] in call?.answer(failure)
+        }
     }
 
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
@@ -261,12 +262,12 @@ extension IntakeService {
             // Most are done by then, and nothing of them is kept.
             let time = call.settings.completionTime
             let soon = min(time, Self.soon)
-            DispatchQueue.global().asyncAfter(deadline: .now() + soon) { [weak upload] in
+            DispatchQueue.global().asyncAfter(deadline: .now() + soon / .seconds(1)) { [weak upload] in
                 if let upload { self.giveUp(number, of: upload, after: time - soon) }
             }
         case .held(let number):
             let settings = call.settings
-            DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime) {
+            DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime / .seconds(1)) {
                 switch upload.expire(number) {
                 case .partial(let held): self.answerPartial(upload, held.call, held.request)
                 case .waits: self.giveUp(number, of: upload, after: settings.completionTime - settings.holdTime)
@@ -281,12 +282,12 @@ extension IntakeService {
         }
     }
 
-    /// Seconds in which a file is complete unless it is large or the disk slow.
-    private static let soon = 1.0
+    /// A file is complete by then unless it is large or the disk slow.
+    private static let soon = Duration.seconds(1)
 
-    /// Answers a call that still waits for the completion after so many seconds. It is sent again, and finds the work done.
-    private func giveUp(_ number: Int, of upload: ActiveUpload, after seconds: Double) {
-        DispatchQueue.global().asyncAfter(deadline: .now() + max(0, seconds)) { [weak upload] in
+    /// Answers a call that still waits for the completion after that time. It is sent again, and finds the work done.
+    private func giveUp(_ number: Int, of upload: ActiveUpload, after time: Duration) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + max(0, time / .seconds(1))) { [weak upload] in
             guard let upload, let late = upload.giveUp(number) else { return }
             upload.end()
             late.call.answer(Failure.completing)

@@ -97,21 +97,21 @@ struct Settings {
             into: &intake.uploadLimits.perClient
         ) { Int($0).flatMap { (1...1_000_000).contains($0) ? $0 : nil } }
         reader.read(
-            "UPLOAD_LIFETIME", { "\($0 / 3600)" }, "a whole number of hours from 1 to 8760",
+            "UPLOAD_LIFETIME", { "\(Int($0 / .seconds(3600)))" }, "a whole number of hours from 1 to 8760",
             into: &intake.uploadLifetime
-        ) { Int64($0).flatMap { (1...8760).contains($0) ? $0 * 3600 : nil } }
+        ) { Int($0).flatMap { (1...8760).contains($0) ? .seconds($0 * 3600) : nil } }
         reader.read(
-            "HOLD_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 10000",
+            "HOLD_TIME", { "\(Int($0 / .milliseconds(1)))" }, "a whole number of milliseconds from 0 to 10000",
             into: &intake.holdTime
-        ) { Int($0).flatMap { (0...10000).contains($0) ? Double($0) / 1000 : nil } }
+        ) { Int($0).flatMap { (0...10000).contains($0) ? .milliseconds($0) : nil } }
         reader.read(
-            "SLOW_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 0 to 3600000",
+            "SLOW_TIME", { "\(Int($0 / .milliseconds(1)))" }, "a whole number of milliseconds from 0 to 3600000",
             into: &intake.slowTime
-        ) { Int($0).flatMap { (0...3_600_000).contains($0) ? Double($0) / 1000 : nil } }
+        ) { Int($0).flatMap { (0...3_600_000).contains($0) ? .milliseconds($0) : nil } }
         reader.read(
-            "CACHE_TIME", { "\(Int(($0 * 1000).rounded()))" }, "a whole number of milliseconds from 1 to 60000",
+            "CACHE_TIME", { "\(Int($0 / .milliseconds(1)))" }, "a whole number of milliseconds from 1 to 60000",
             into: &intake.cacheTime
-        ) { Int($0).flatMap { (1...60000).contains($0) ? Double($0) / 1000 : nil } }
+        ) { Int($0).flatMap { (1...60000).contains($0) ? .milliseconds($0) : nil } }
         reader.read(
             "TRANSCODE", { $0 ? "yes" : "no" }, "yes or no", into: &intake.queuesTranscoding
         ) { ["yes": true, "no": false][$0] }
