@@ -54,7 +54,7 @@ struct ServeCommand: ParsableCommand {
                 longer (1.2 times as long from memory to a disk); the reserve is kept on both
                 """,
                 metadata: [
-                    "bodies": "\(settings.intake.bodyDirectory ?? "")", "data": "\(settings.dataDirectory)",
+                    "bodies": "\(settings.bodyDirectory)", "data": "\(settings.dataDirectory)",
                 ])
         }
 

@@ -160,7 +160,7 @@ extension Settings {
         let store = try openStore(withBodies: false)
         var worker = WorkerSettings(
             name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs, workDirectory: workDirectory)
-        worker.lease = lease
+        worker.lease = lease.components.seconds
         worker.profile = try transcodingProfile()
         try Self.makeDirectory(worker.workDirectory, mode: 0o750)
         var limits = TranscodingLimits()

@@ -26,11 +26,10 @@ struct RunningSettings {
             logger.error("the settings stay as they were, because some are wrong")
             return
         }
-        let isReloadable = Settings.reloadable.contains
-        for name in new.names(differingFrom: started) where !isReloadable(name) {
-            logger.warning("a setting has changed that needs a restart", metadata: ["setting": "\(name)"])
+        for row in new.rows(differingFrom: started) where !row.isReloadable {
+            logger.warning("a setting has changed that needs a restart", metadata: ["setting": "\(row.name)"])
         }
-        let changed = new.names(differingFrom: current).filter(isReloadable)
+        let changed = new.rows(differingFrom: current).filter(\.isReloadable).map(\.name)
         apply(new)
         current = new
         level.current = new.logLevel

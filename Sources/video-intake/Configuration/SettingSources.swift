@@ -21,9 +21,7 @@ struct SettingSources {
     let site: String
     /// The file that was read, `nil` if there is none.
     let path: String?
-    private let flags: [String: String]
-    private let environment: [String: String]
-    private let file: [String: Found]
+    private let found: [String: Found]
 
     /// Where settings are if nobody names another file, so that all commands look at the same catalogue as the service.
     static func defaultPath(site: String) -> String {
@@ -37,48 +35,40 @@ struct SettingSources {
         flags: [String: String], file path: String?, site: String?,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(SettingErrors) {
-        self.flags = flags
-        self.environment = environment
-        let unknown = environment.keys.filter { name in
-            name.hasPrefix(Self.prefix) && !["CONFIG", "SITE"].contains(name.dropFirst(Self.prefix.count))
-                && !name.hasPrefix(Self.prefix + "TEST_")
-                && !Settings.names.contains(String(name.dropFirst(Self.prefix.count)))
-        }
+        var variables = environment.filter { $0.key.hasPrefix(Self.prefix) && !$0.key.hasPrefix(Self.prefix + "TEST_") }
+        let named = (
+            file: variables.removeValue(forKey: Self.prefix + "CONFIG"),
+            site: variables.removeValue(forKey: Self.prefix + "SITE")
+        )
+        let unknown = variables.keys.filter { !Setting.names.contains(Self.short($0)) }
         if !unknown.isEmpty {
             throw SettingErrors(lines: unknown.sorted().map { "\($0): \(Self.noSuchSetting)" })
         }
-        self.site = site ?? environment[Self.prefix + "SITE"] ?? ""
+        self.site = site ?? named.site ?? ""
         guard self.site.wholeMatch(of: /[A-Za-z0-9_-]{0,32}/) != nil, site != "" else {
             let label = site == nil ? Self.prefix + "SITE" : "--site"
             throw SettingErrors(
                 lines: ["\(label): \"\(self.site)\" is not allowed: it must be 1 to 32 letters, digits, _ and -"])
         }
-        if let path = path ?? environment[Self.prefix + "CONFIG"] {
-            file = try Self.read(path, "the settings file")
-            self.path = path
-        } else {
-            let path = Self.defaultPath(site: self.site)
-            guard !self.site.isEmpty || access(path, F_OK) == 0 || errno != ENOENT else {
-                file = [:]
-                self.path = nil
-                return
-            }
-            file = try Self.read(path, self.site.isEmpty ? "the settings file" : "the settings file of the site")
-            self.path = path
-        }
+        let own = Self.defaultPath(site: self.site)
+        let isMissing = self.site.isEmpty && access(own, F_OK) != 0 && errno == ENOENT
+        self.path = path ?? named.file ?? (isMissing ? nil : own)
+        let isSites = path ?? named.file == nil && !self.site.isEmpty
+        var found =
+            try self.path.map { path throws(SettingErrors) in
+                try Self.read(path, isSites ? "the settings file of the site" : "the settings file")
+            } ?? [:]
+        for (name, text) in variables { found[Self.short(name)] = Found(text: text, label: name) }
+        for (name, text) in flags { found[name] = Found(text: text, label: "--" + Setting.flag(name)) }
+        self.found = found
     }
 
-    subscript(name: String) -> Found? {
-        if let text = flags[name] {
-            return Found(text: text, label: "--" + name.lowercased().replacing("_", with: "-"))
-        }
-        if let text = environment[Self.prefix + name] {
-            return Found(text: text, label: Self.prefix + name)
-        }
-        return file[name]
-    }
+    subscript(name: String) -> Found? { found[name] }
 
-    private static let noSuchSetting = "no such setting; there are \(Settings.names.joined(separator: ", "))"
+    /// A setting's name without the prefix.
+    private static func short(_ name: String) -> String { String(name.dropFirst(prefix.count)) }
+
+    private static let noSuchSetting = "no such setting; there are \(Setting.names.joined(separator: ", "))"
 
     /// `NAME=value` lines, as systemd's EnvironmentFile has them; `#` begins a comment line.
     private static func read(_ path: String, _ what: String) throws(SettingErrors) -> [String: Found] {
@@ -107,8 +97,7 @@ struct SettingSources {
                 errors.append("\(place): must be \(prefix)<NAME>=value")
                 continue
             }
-            let short = String(name.dropFirst(prefix.count))
-            guard Settings.names.contains(short) else {
+            guard Setting.names.contains(short(name)) else {
                 errors.append("\(place): \(name): \(noSuchSetting)")
                 continue
             }
@@ -116,7 +105,7 @@ struct SettingSources {
             if value.count >= 2, value.first == "\"", value.last == "\"" {
                 value = String(value.dropFirst().dropLast())
             }
-            found[short] = Found(text: value, label: "\(place): \(name)")
+            found[short(name)] = Found(text: value, label: "\(place): \(name)")
         }
         if !errors.isEmpty { throw SettingErrors(lines: errors) }
         return found

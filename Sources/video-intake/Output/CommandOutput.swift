@@ -1,10 +1,8 @@
-import System
 import ArgumentParser
-import Model
-import Catalogue
-import SQLiteCatalogue
 import Foundation
 import Intake
+import Model
+import SQLiteCatalogue
 import System
 
 /// How `video`, `job` and `status` show what they know: to people, or to programs.
