@@ -1,4 +1,3 @@
-import System
 
 /// A JSON object that is being written: its members, in the order in which they were added.
 ///

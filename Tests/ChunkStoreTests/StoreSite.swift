@@ -87,7 +87,7 @@ struct SentUpload {
                 chunks: chunks.count, chunkSize: Self.chunkSize),
             state: .open, videoID: id, client: "", isKnown: false,
             draft: VideoDraft(name: "", guid: "1", path: "", classID: nil), bootID: incarnation,
-            received: chunks.count, receivedBytes: content.count)
+            received: chunks.count, receivedBytes: content.count, updateTime: 0)
     }
 
     func open(_ store: any ChunkStore, _ recorded: [StoredChunk] = [], known: [String] = []) throws -> OpenedUpload {
@@ -130,5 +130,13 @@ extension VideoStore {
         var bytes: [UInt8] = []
         _ = try readPublished(path, limit: .max) { bytes += $0 }
         return bytes
+    }
+}
+
+extension UploadBytes {
+    /// Whether the bytes are published, as one learns with the turn to change some of them; `nil` if the upload has ended.
+    func isPublished(at range: Range<Int>) throws -> Bool? {
+        guard let turn = try turn(at: range) else { return nil }
+        return turn.isPublished
     }
 }

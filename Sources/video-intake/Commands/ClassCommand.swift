@@ -1,6 +1,4 @@
 import ArgumentParser
-import Catalogue
-import SQLiteCatalogue
 import System
 
 /// `video-intake class add|list|remove`
@@ -19,7 +17,8 @@ struct ClassCommand: ParsableCommand {
 
         func run() throws {
             guard !name.isEmpty else { throw ValidationError("the category's name must not be empty") }
-            print(try ClassCommand.withCatalogue(options) { try $0.addClass(name: name, game: game) })
+            let catalogue = try options.settings().openCatalogueForMaintenance()
+            print(try orExit { try catalogue.addClass(name: name, game: game) })
         }
     }
 
@@ -29,7 +28,8 @@ struct ClassCommand: ParsableCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            for known in try ClassCommand.withCatalogue(options, { try $0.classes() }) {
+            let catalogue = try options.settings().openCatalogueForMaintenance()
+            for known in try orExit({ try catalogue.classes() }) {
                 print("\(known.id)\t\(known.name.printable())\t\(known.gameName.printable())")
             }
         }
@@ -43,17 +43,11 @@ struct ClassCommand: ParsableCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            guard try ClassCommand.withCatalogue(options, { try $0.removeClass(id) }) else {
+            let catalogue = try options.settings().openCatalogueForMaintenance()
+            guard try orExit({ try catalogue.removeClass(id) }) else {
                 complain("there is no category \(id); `video-intake class list` shows them")
                 throw ExitCode(1)
             }
         }
-    }
-
-    fileprivate static func withCatalogue<Result>(
-        _ options: SettingOptions, _ body: (Catalogue) throws -> Result
-    ) throws -> Result {
-        let catalogue = try options.settings().openCatalogueForMaintenance()
-        return try orExit { try body(catalogue) }
     }
 }

@@ -1,3 +1,4 @@
+import FileStore
 import ChunkStore
 import Foundation
 import Intake

@@ -1,3 +1,4 @@
+import FileStore
 import ArgumentParser
 import Catalogue
 import ChunkStore
@@ -101,7 +102,7 @@ extension Settings {
     }
 
     /// The catalogue of a data directory that must be there already.
-    func openCatalogueForMaintenance() throws -> SQLiteCatalogue {
+    func openCatalogueForMaintenance() throws -> Catalogue {
         try requireCatalogue()
         let catalogue = try orExit { try openCatalogue() }
         if let upgrade = catalogue.upgrade { complain(upgrade) }
@@ -123,7 +124,7 @@ extension Settings {
 
 extension SettingOptions {
     /// The catalogue of a data directory that must be there already, and how to show what it knows.
-    func openCatalogue(isJSON: Bool) throws -> (SQLiteCatalogue, CommandOutput) {
+    func openCatalogue(isJSON: Bool) throws -> (Catalogue, CommandOutput) {
         let settings = try settings()
         return (try settings.openCatalogueForMaintenance(), CommandOutput(settings: settings, isJSON: isJSON))
     }

@@ -1,3 +1,4 @@
+import FileBackup
 import ArgumentParser
 import Foundation
 import Intake
