@@ -1,4 +1,3 @@
-
 /// A JSON object that is being written: its members, in the order in which they were added.
 ///
 /// https://www.rfc-editor.org/rfc/rfc8259
