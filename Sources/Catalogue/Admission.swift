@@ -15,8 +15,7 @@ extension Catalogue {
             switch try rows.admit(request, room: room(), limits: .none, now: now) {
             case .admitted(let evicted): return .made(expired: evicted)
             case .refused(let reason, let comesFree):
-                let current = try rows.unfinishedUploads(upload.key, limit: 1).first { $0.id == upload.id }
-                return .none(reason, hasChunks: current?.received ?? 0 > 0, comesFree: comesFree)
+                return try .none(reason, hasChunks: rows.hasChunks(upload: upload.id), comesFree: comesFree)
             }
         }
     }

@@ -207,6 +207,10 @@ extension Database: ChunkRows {
         }
     }
 
+    package func hasChunks(upload id: Int64) throws -> Bool {
+        try row("SELECT 1 FROM upload WHERE upload_id = ? AND received > 0", [id]) != nil
+    }
+
     package func deleteChunk(_ number: Int, upload id: Int64) throws {
         let length: Int? = try row(
             "DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ? RETURNING length", [id, number])?[0]

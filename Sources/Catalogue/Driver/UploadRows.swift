@@ -109,6 +109,8 @@ package protocol ChunkRows {
 
     func chunks(ofUpload id: Int64) throws -> [StoredChunk]
 
+    func hasChunks(upload id: Int64) throws -> Bool
+
     /// Deletes a chunk, which counts no more.
     func deleteChunk(_ number: Int, upload id: Int64) throws
 
