@@ -12,9 +12,9 @@ final class KeyBox<Key: Sendable>: Sendable {
 }
 
 /// The keys that a thread asks for, in order, over and over.
-struct Trace<Key: Sendable>: @unchecked Sendable {
-    // SAFETY: nothing changes after the initialiser; `owner` keeps alive what `boxes` refer to.
+struct Trace<Key: Sendable>: Sendable {
     private let owner: [KeyBox<Key>]
+    /// What `owner` keeps alive.
     private let boxes: [Unmanaged<KeyBox<Key>>]
 
     /// - Parameters:

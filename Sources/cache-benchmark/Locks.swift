@@ -56,8 +56,8 @@ enum Locks {
         }
     }
 
-    private struct Memory: @unchecked Sendable {
+    private struct Memory: Sendable {
         // SAFETY: whoever writes there holds the lock that lies beside it.
-        let address: UnsafeMutableRawPointer
+        nonisolated(unsafe) let address: UnsafeMutableRawPointer
     }
 }

@@ -116,7 +116,7 @@ extension InProcessSite {
         let site = try InProcessSite()
         let (again, record) = try beginAgain(at: site)
         let upload = try #require(site.service.uploads.with(ids: [record.id]).first)
-        #expect(upload.begin(guid: again.guid))
+        let use = try #require(upload.begin(guid: again.guid, number: 1))
         let compared = { [weak file = upload.file?.following?.first] in file }
         #expect(compared() != nil)
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
@@ -124,7 +124,7 @@ extension InProcessSite {
         site.service.closeRemovedFiles()
         #expect(eventually { compared() == nil })
         #expect(upload.openBytes != nil)
-        upload.end()
+        use.end()
         #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
     }
 
@@ -188,7 +188,7 @@ extension InProcessSite {
         #expect(try site.send(page.request(1)).code == 2)
         let known = try #require(site.service.uploads.with(ids: [1]).first)
         if !hasChunks { known.replace(1) }
-        #expect(known.begin(guid: page.guid))
+        let use = try #require(known.begin(guid: page.guid, number: 1))
         site.service.retire([ExpiredUpload(id: 1, path: "")], .expired)
         guard case .over(.failed(let failure)) = known.claim(0) else {
             Issue.record("the upload goes on")
@@ -196,7 +196,7 @@ extension InProcessSite {
         }
         #expect(failure.reason == (hasChunks ? .expired : .retry))
         #expect(failure.reply(.en).status == (hasChunks ? 200 : 409))
-        known.end()
+        use.end()
     }
 
     @Test("an upload whose file is completed is in use, also when its reply was given up")

@@ -44,7 +44,8 @@ extension IntakeService {
     ///
     /// - Parameter completing: runs the completion, now or later, if the upload is whole.
     func takeUp(_ record: Upload, completing: (@escaping @Sendable () -> Void) -> Void) {
-        let upload = uploads.begin(record, guid: record.draft.guid)
+        let use = uploads.begin(record, guid: record.draft.guid)
+        let upload = use.upload
         do throws(Failure) {
             // A request may have completed it meanwhile.
             if try open(upload) != nil, !record.draft.path.isEmpty, upload.takeCompletion() {
@@ -55,14 +56,14 @@ extension IntakeService {
                             "completed an upload that was whole", metadata: ["upload": "\(record.id)"])
                     case .failed(let failure): self.noteNotTakenUp(upload, failure)
                     }
-                    upload.end()
+                    use.end()
                     self.uploads.close(upload)
                 }
             }
         } catch {
             noteNotTakenUp(upload, error)
         }
-        upload.end()
+        use.end()
         uploads.close(upload)
     }
 

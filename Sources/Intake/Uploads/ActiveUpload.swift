@@ -1,12 +1,16 @@
 import ChunkStore
 import Foundation
-import System
+import Glibc
 import Model
+import Synchronization
+import System
 
-/// An unfinished upload that this process works on: its open file, its digest, and who waits for its completion.
+/// An unfinished upload that this process works on: its bytes, how far it is, and who waits for its completion.
 ///
-/// The catalogue is the truth; all of this can be built anew from it at any time. Thread-safe.
-final class ActiveUpload: @unchecked Sendable {
+/// The catalogue is the truth; all of this can be built anew from it at any time. Thread-safe: `state` is one monitor, and
+/// `UploadProgress` in it the one machine that decides. It is taken after the lock of `ActiveUploads` and before those of
+/// `UploadBytes`; nothing is read, written or recorded with it.
+final class ActiveUpload: Sendable {
     /// How an upload ends.
     enum Outcome: Sendable {
         case complete(Video)
@@ -21,69 +25,92 @@ final class ActiveUpload: @unchecked Sendable {
         var description: String { "\(guid) (\(address.isEmpty ? "unknown address" : address))" }
     }
 
+    /// A request of the upload that is under way, until it ends or is let go. What the client sends once it has the reply
+    /// does not overlap with it, so it is ended before a reply that asks for more.
+    final class Use: Sendable {
+        let upload: ActiveUpload
+        private let hasEnded = Atomic(false)
+
+        fileprivate init(_ upload: ActiveUpload) {
+            self.upload = upload
+        }
+
+        deinit {
+            end()
+        }
+
+        func end() {
+            if !hasEnded.exchange(true, ordering: .acquiringAndReleasing) {
+                upload.state.withLock { $0.progress.end() }
+            }
+        }
+    }
+
     /// A stored chunk whose reply waits for the completion.
-    struct Held {
+    struct Held: Sendable {
         let call: Call
         let request: UploadRequest
         let number: Int
-        let place: HeldCalls.Place
+        let use: Use
+        fileprivate let place: HeldCalls.Place
+    }
+
+    fileprivate struct State: Sendable {
+        var progress: UploadProgress<Outcome>
+        /// When a code-2 reply was last written.
+        var lastPartialReply: ContinuousClock.Instant?
+        /// Its aliases that are known here, the oldest first.
+        var guids: [String] = []
+        /// The aliases that are refused: their chunks are not taken, and those under way get the refusal.
+        var refused: [String: Failure] = [:]
+        var chunks: [Int: StoredChunk] = [:]
+        /// Of the chunks that came while this process worked on the upload.
+        var senders: [Int: Sender] = [:]
+        var bytes: (any UploadBytes)?
+        var isOpening = false
+        var held: [Held] = []
+        var heldCount = 0
+        var lastUse = 0
+
+        /// Whether no request is under way, and no completion, which may go on without one.
+        var isIdle: Bool { progress.requests == 0 && !progress.isCompleting }
     }
 
     let record: Upload
     let layout: ChunkLayout
-    // SAFETY: `condition` guards every variable below.
-    private let condition = NSCondition()
-    private var progress: UploadProgress<Outcome>
-    /// When a code-2 reply was last written.
-    private var lastPartialReply: ContinuousClock.Instant?
-    /// Its aliases that are known here, the oldest first.
-    private var guids: [String] = []
-    /// The aliases that are refused: their chunks are not taken, and those under way get the refusal.
-    private var refused: [String: Failure] = [:]
-    private var chunks: [Int: StoredChunk] = [:]
-    /// Of the chunks that came while this process worked on the upload.
-    private var senders: [Int: Sender] = [:]
-    private var bytes: (any UploadBytes)?
-    private var isOpening = false
-    private var held: [Held] = []
-    private var heldCount = 0
-    private var lastUseNumber = 0
+    private let state: Monitor<State>
 
     init(_ record: Upload) {
         self.record = record
         layout = record.layout
-        progress = UploadProgress(received: ChunkSet(chunks: layout.chunks))
+        state = Monitor(State(progress: UploadProgress(received: ChunkSet(chunks: layout.chunks))))
     }
 
-    /// Runs `body` with exclusive access to the state; no I/O in it.
-    private func locked<Result, E: Error>(_ body: () throws(E) -> Result) throws(E) -> Result {
-        condition.lock()
-        defer { condition.unlock() }
-        return try body()
-    }
+    private func look<Result>(_ body: (State) -> Result) -> Result { state.withLock { body($0) } }
 }
 
 // MARK: - Requests
 
 extension ActiveUpload {
-    /// A request of this upload begins. Returns whether its guid is known to be an alias of the upload.
-    func begin(guid: String) -> Bool {
-        locked {
-            progress.begin()
-            return guids.contains(guid)
+    /// A request of this upload begins; `nil` if its guid is not known to be an alias of the upload.
+    ///
+    /// - Parameter number: counts the requests of all uploads.
+    func begin(guid: String, number: Int) -> Use? {
+        let isAlias = state.withLock { state in
+            state.lastUse = number
+            guard state.guids.contains(guid) else { return false }
+            state.progress.begin()
+            return true
         }
-    }
-
-    func end() {
-        locked { progress.end() }
+        return isAlias ? Use(self) : nil
     }
 
     func addGuid(_ guid: String) {
-        locked {
-            refused[guid] = nil
-            if guids.contains(guid) { return }
-            if guids.count >= Upload.aliasLimit { guids.removeFirst() }
-            guids.append(guid)
+        state.withLock { state in
+            state.refused[guid] = nil
+            if state.guids.contains(guid) { return }
+            if state.guids.count >= Upload.aliasLimit { state.guids.removeFirst() }
+            state.guids.append(guid)
         }
     }
 
@@ -92,56 +119,54 @@ extension ActiveUpload {
     ///
     /// - Returns: its calls that wait; they are to be answered with the refusal.
     func refuse(guid: String, _ failure: Failure) -> [Held] {
-        locked {
-            guard guids.contains(guid) else { return [] }
-            guids.removeAll { $0 == guid }
-            if refused.count >= Upload.aliasLimit { refused = [:] }
-            refused[guid] = failure
-            awaitPartialReplies()
-            defer { held.removeAll { $0.request.guid == guid } }
-            return held.filter { $0.request.guid == guid }
+        let isAlias = state.withLock { state in
+            guard state.guids.contains(guid) else { return false }
+            state.guids.removeAll { $0 == guid }
+            if state.refused.count >= Upload.aliasLimit { state.refused = [:] }
+            state.refused[guid] = failure
+            return true
+        }
+        guard isAlias else { return [] }
+        awaitPartialReplies()
+        return state.withLock { state in
+            defer { state.held.removeAll { $0.request.guid == guid } }
+            return state.held.filter { $0.request.guid == guid }
         }
     }
 
     func removeGuid(_ guid: String) {
-        locked { guids.removeAll { $0 == guid } }
+        state.withLock { $0.guids.removeAll { $0 == guid } }
     }
 
     /// The number of the request that has touched it last.
-    var lastUse: Int { locked { lastUseNumber } }
-
-    func noteUse(_ number: Int) {
-        locked { lastUseNumber = number }
-    }
+    var lastUse: Int { look(\.lastUse) }
 
     /// Whether no request is under way, and no completion, which may go on without one.
-    var isIdle: Bool { locked { isIdleNow } }
-
-    private var isIdleNow: Bool { progress.requests == 0 && !progress.isCompleting }
+    var isIdle: Bool { look(\.isIdle) }
 
     /// Gives its bytes back, unless they are in use; they go with the last use then.
     func close() {
-        let (closed, chunks) = locked { () -> ((any UploadBytes)?, [StoredChunk]) in
-            guard isIdleNow else { return (nil, []) }
-            defer { bytes = nil }
-            return (bytes, Array(self.chunks.values))
+        let (closed, chunks) = state.withLock { state -> ((any UploadBytes)?, [StoredChunk]) in
+            state.isIdle ? (state.bytes.take(), Array(state.chunks.values)) : (nil, [])
         }
         closed?.close(chunks)
     }
 
     /// The whole file's size in bytes; `nil` as long as only the last chunk can tell it.
     var size: Int? {
-        layout.size ?? locked { chunks[layout.chunks - 1] == nil ? nil : end(ofFirst: layout.chunks) }
+        layout.size ?? look { $0.chunks[layout.chunks - 1] == nil ? nil : end(ofFirst: layout.chunks, $0) }
     }
 
     /// Where the first `count` chunks end, which are there.
-    private func end(ofFirst count: Int) -> Int {
-        layout.end(ofFirst: count, lastLength: chunks[layout.chunks - 1]?.length)
+    private func end(ofFirst count: Int, _ state: State) -> Int {
+        layout.end(ofFirst: count, lastLength: state.chunks[layout.chunks - 1]?.length)
     }
 
     /// Whether these are the chunks that this process knows of.
     func agrees(with recorded: [StoredChunk]) -> Bool {
-        locked { recorded.count == chunks.count && recorded.allSatisfy { chunks[$0.number] == $0 } }
+        look { state in
+            recorded.count == state.chunks.count && recorded.allSatisfy { state.chunks[$0.number] == $0 }
+        }
     }
 }
 
@@ -152,36 +177,35 @@ extension ActiveUpload {
     func bytes(
         _ open: () throws(Failure) -> (any UploadBytes, [StoredChunk])?
     ) throws(Failure) -> (any UploadBytes)? {
-        condition.lock()
-        while isOpening { condition.wait() }
-        if let bytes {
-            condition.unlock()
-            return bytes
+        let there = state.wait { state -> (any UploadBytes)?? in
+            if state.isOpening { return nil }
+            if state.bytes == nil { state.isOpening = true }
+            return .some(state.bytes)
         }
-        isOpening = true
-        condition.unlock()
+        if let there { return there }
         defer {
-            locked {
-                isOpening = false
-                condition.broadcast()
-            }
+            state.withLock { $0.isOpening = false }
+            state.broadcast()
         }
         guard let (bytes, chunks) = try open() else { return nil }
-        locked {
-            self.bytes = bytes
+        state.withLock { state in
+            state.bytes = bytes
             for chunk in chunks {
-                self.chunks[chunk.number] = chunk
-                progress.stored(chunk.number)
+                state.chunks[chunk.number] = chunk
+                state.progress.stored(chunk.number)
             }
-            follow()
+            follow(&state)
         }
         return bytes
     }
 
     /// Lets the digest follow the part of the file that is whole.
-    private func follow(restart: Bool = false) {
-        bytes?.advance(to: end(ofFirst: progress.received.prefix), restarts: restart)
+    private func follow(_ state: inout State, restarts: Bool = false) {
+        state.bytes?.advance(to: end(ofFirst: state.progress.received.prefix, state), restarts: restarts)
     }
+
+    /// Its bytes, if they are open.
+    var openBytes: (any UploadBytes)? { look(\.bytes) }
 }
 
 // MARK: - Chunks
@@ -189,94 +213,88 @@ extension ActiveUpload {
 extension ActiveUpload {
     /// Waits until nobody else writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
-        locked {
-            while true {
-                let claim = progress.claim(chunk)
-                switch claim {
-                case .busy: condition.wait()
-                case .over:
-                    awaitPartialReplies()
-                    return claim
-                case .write, .compare, .hold: return claim
-                }
-            }
+        let claim = state.wait { state -> UploadProgress<Outcome>.Claim? in
+            let claim = state.progress.claim(chunk)
+            if case .busy = claim { return nil }
+            return claim
         }
+        if case .over = claim { awaitPartialReplies() }
+        return claim
     }
 
     /// The claimed chunk's bytes are about to change.
     func replace(_ chunk: Int) {
-        locked {
-            progress.replace(chunk)
-            follow(restart: true)
+        state.withLock { state in
+            state.progress.replace(chunk)
+            follow(&state, restarts: true)
         }
     }
 
     /// The claimed chunk is stored and recorded.
     func stored(_ chunk: StoredChunk, by sender: Sender) {
-        locked {
-            chunks[chunk.number] = chunk
-            senders[chunk.number] = sender
-            progress.stored(chunk.number)
-            follow()
-            condition.broadcast()
+        state.withLock { state in
+            state.chunks[chunk.number] = chunk
+            state.senders[chunk.number] = sender
+            state.progress.stored(chunk.number)
+            follow(&state)
         }
+        state.broadcast()
     }
 
     /// The claimed chunk stays as it is.
     func release(_ chunk: Int) {
-        locked {
-            progress.release(chunk)
-            condition.broadcast()
-        }
+        state.withLock { $0.progress.release(chunk) }
+        state.broadcast()
     }
 
     /// Another process stores chunks of this upload too.
     func merge(_ chunks: [StoredChunk]) {
-        locked {
+        state.withLock { state in
             var others = ChunkSet(chunks: layout.chunks)
             for chunk in chunks { others.insert(chunk.number) }
-            progress.merge(others)
-            for chunk in chunks where progress.received.contains(chunk.number) && self.chunks[chunk.number] == nil {
-                self.chunks[chunk.number] = chunk
+            state.progress.merge(others)
+            for chunk in chunks
+            where state.progress.received.contains(chunk.number) && state.chunks[chunk.number] == nil {
+                state.chunks[chunk.number] = chunk
             }
-            follow()
+            follow(&state)
         }
     }
 
-    func has(chunk: Int) -> Bool { locked { progress.received.contains(chunk) } }
+    func has(chunk: Int) -> Bool { look { $0.progress.received.contains(chunk) } }
 
     /// The chunk as it is recorded, `nil` if it is not there.
-    func stored(chunk: Int) -> StoredChunk? { locked { progress.received.contains(chunk) ? chunks[chunk] : nil } }
+    func stored(chunk: Int) -> StoredChunk? {
+        look { $0.progress.received.contains(chunk) ? $0.chunks[chunk] : nil }
+    }
 
     /// Who brought a chunk, `nil` if that is not known here.
-    func sender(ofChunk chunk: Int) -> Sender? { locked { senders[chunk] } }
+    func sender(ofChunk chunk: Int) -> Sender? { look { $0.senders[chunk] } }
 
     /// Some of those that brought chunks, if they are several pages.
     var pages: [Sender] {
-        locked {
-            let all = Set(senders.values)
-            return Set(all.map(\.guid)).count < 2 ? [] : Array(all.sorted { $0.guid < $1.guid }.prefix(8))
-        }
+        let all = look { Set($0.senders.values) }
+        return Set(all.map(\.guid)).count < 2 ? [] : Array(all.sorted { $0.guid < $1.guid }.prefix(8))
     }
 
     /// Whether a request that is under way now may be one that waits for the last chunks.
-    var isNearlyWhole: Bool { locked { progress.isNearlyWhole } }
+    var isNearlyWhole: Bool { look(\.progress.isNearlyWhole) }
 
     /// Whether its chunks have to be compared with their checksums before it can be opened.
     ///
     /// - Parameter incarnation: of the store.
     func isInDoubt(incarnation: String) -> Bool {
-        record.bootID != incarnation && record.received > 0 && locked { bytes == nil }
+        record.bootID != incarnation && record.received > 0 && openBytes == nil
     }
 
     /// Whether it has a chunk.
-    var hasChunks: Bool { locked { progress.received.count > 0 } }
+    var hasChunks: Bool { look { $0.progress.received.count > 0 } }
 
     /// Whether it has neither a chunk nor a request.
-    var isUnused: Bool { locked { progress.received.count == 0 && progress.requests == 0 } }
+    var isUnused: Bool { look { $0.progress.received.count == 0 && $0.progress.requests == 0 } }
 
     /// How many chunks can be recorded by this process.
-    var recordedHere: Int { locked { progress.recordedHere } }
+    var recordedHere: Int { look(\.progress.recordedHere) }
 }
 
 // MARK: - Completion
@@ -295,46 +313,42 @@ extension ActiveUpload {
     }
 
     /// - Parameter place: where the call is held, if it has to be; it may not for long if there is none.
-    func decide(_ call: Call, _ request: UploadRequest, _ place: () -> HeldCalls.Place?) -> Step {
-        locked {
-            if let failure = refused[request.guid], progress.received.missing > 0 {
-                awaitPartialReplies()
+    func decide(_ call: Call, _ request: UploadRequest, _ use: Use, _ place: () -> HeldCalls.Place?) -> Step {
+        let step = state.withLock { state -> Step in
+            if let failure = state.refused[request.guid], state.progress.received.missing > 0 {
                 return .over(.failed(failure))
             }
-            switch progress.decide() {
-            case .complete: return .complete(hold(call, request, place()))
+            func hold() -> Int? {
+                guard let place = place() else { return nil }
+                state.heldCount += 1
+                state.held.append(
+                    Held(call: call, request: request, number: state.heldCount, use: use, place: place))
+                return state.heldCount
+            }
+            switch state.progress.decide() {
+            case .complete: return .complete(hold())
             case .partial: return .partial
-            case .over(let outcome):
-                awaitPartialReplies()
-                return .over(outcome)
+            case .over(let outcome): return .over(outcome)
             case .hold:
-                if let number = hold(call, request, place()) { return .held(number) }
-                if case .partial = progress.expire() { return .partial }
+                if let number = hold() { return .held(number) }
+                if case .partial = state.progress.expire() { return .partial }
                 return .over(.failed(.completing))
             }
         }
-    }
-
-    private func hold(_ call: Call, _ request: UploadRequest, _ place: HeldCalls.Place?) -> Int? {
-        guard let place else { return nil }
-        heldCount += 1
-        held.append(Held(call: call, request: request, number: heldCount, place: place))
-        return heldCount
+        if case .over = step { awaitPartialReplies() }
+        return step
     }
 
     /// The completion, if nobody has it though the file is whole and calls wait for it: what one of them asks for.
     func takeCompletionForHeld() -> Held? {
-        locked {
-            guard let first = held.first, progress.takeCompletion() else { return nil }
+        state.withLock { state in
+            guard let first = state.held.first, state.progress.takeCompletion() else { return nil }
             return first
         }
     }
 
     /// The completion, if nobody has it though the file is whole.
-    func takeCompletion() -> Bool { locked { progress.takeCompletion() } }
-
-    /// Its bytes, if they are open.
-    var openBytes: (any UploadBytes)? { locked { bytes } }
+    func takeCompletion() -> Bool { state.withLock { $0.progress.takeCompletion() } }
 
     /// What becomes of a held call whose time is up.
     enum Expiry {
@@ -348,63 +362,64 @@ extension ActiveUpload {
 
     /// A held call's time is up.
     func expire(_ number: Int) -> Expiry {
-        locked {
-            guard let index = held.firstIndex(where: { $0.number == number }) else { return .over }
-            guard case .partial = progress.expire() else { return .waits }
-            return .partial(held.remove(at: index))
+        state.withLock { state in
+            guard let index = state.held.firstIndex(where: { $0.number == number }) else { return .over }
+            guard case .partial = state.progress.expire() else { return .waits }
+            return .partial(state.held.remove(at: index))
         }
     }
 
     /// Takes a call that has waited too long for the completion, which goes on; `nil` if it is answered.
     func giveUp(_ number: Int) -> Held? {
-        locked {
-            guard let index = held.firstIndex(where: { $0.number == number }) else { return nil }
-            return held.remove(at: index)
+        state.withLock { state in
+            state.held.firstIndex { $0.number == number }.map { state.held.remove(at: $0) }
         }
     }
 
     /// A code-2 reply is written.
     func partialReplyWritten() {
-        locked {
-            progress.partialReplyWritten()
-            lastPartialReply = .now
-            condition.broadcast()
+        state.withLock { state in
+            state.progress.partialReplyWritten()
+            state.lastPartialReply = .now
         }
+        state.broadcast()
     }
 
     /// Waits until the code-2 replies under way are written: no later reply may arrive before them.
     private func awaitPartialReplies() {
         // A reply fits the socket's buffer; the bound is for a web server that does not read.
-        let bound = Date(timeIntervalSinceNow: 5)
-        while progress.partialReplies > 0, condition.wait(until: bound) {}
+        let last = state.wait(until: Date(timeIntervalSinceNow: 5)) { state in
+            state.progress.partialReplies > 0 ? nil : .some(state.lastPartialReply)
+        } otherwise: {
+            $0.lastPartialReply
+        }
         // Two connections have no order in the web server: the other reply gets a moment to pass through it. Most
         // completions take longer anyway.
-        if let lastPartialReply {
-            let passed = (ContinuousClock.now - lastPartialReply) / .seconds(1)
-            let end = Date(timeIntervalSinceNow: Self.passingTime - passed)
-            while end.timeIntervalSinceNow > 0, condition.wait(until: end) {}
-        }
+        guard let last, case let left = Self.passingTime - (ContinuousClock.now - last), left > .zero else { return }
+        usleep(UInt32(left / .microseconds(1)))
     }
 
-    /// Seconds that a reply takes from here to its page, but for the network.
-    private static let passingTime = 0.005
+    /// What a reply takes from here to its page, but for the network.
+    private static let passingTime = Duration.milliseconds(5)
 
     /// Ends the completion, waits until the code-2 replies under way are written, and returns who waited for it.
     ///
     /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
     func finish(_ outcome: Outcome, reopens: Bool = false) -> [Held] {
-        locked {
+        state.withLock { state in
             if reopens {
-                progress.finish(.open)
+                state.progress.finish(.open)
             } else if case .failed = outcome {
-                progress.finish(.failed(outcome))
+                state.progress.finish(.failed(outcome))
             } else {
-                progress.finish(.completed(outcome))
+                state.progress.finish(.completed(outcome))
             }
-            condition.broadcast()
-            awaitPartialReplies()
-            defer { held = [] }
-            return held
+        }
+        state.broadcast()
+        awaitPartialReplies()
+        return state.withLock { state in
+            defer { state.held = [] }
+            return state.held
         }
     }
 }

@@ -35,20 +35,17 @@ final class ActiveUploads: Sendable {
         }
     }
 
-    /// The upload with this key, begun for a request, if the guid is known to be its alias.
-    func begin(_ key: UploadKey, guid: String) -> ActiveUpload? {
+    /// A request of the upload with this key, if the guid is known to be its alias.
+    func begin(_ key: UploadKey, guid: String) -> ActiveUpload.Use? {
         use.withLock { use in
             guard let upload = uploads.getIfPresent(key) else { return nil }
             use.uses += 1
-            upload.noteUse(use.uses)
-            if upload.begin(guid: guid) { return upload }
-            upload.end()
-            return nil
+            return upload.begin(guid: guid, number: use.uses)
         }
     }
 
-    /// The upload of a record that the catalogue gave for a request, begun for it.
-    func begin(_ record: Upload, guid: String) -> ActiveUpload {
+    /// A request of the upload whose record the catalogue gave for it.
+    func begin(_ record: Upload, guid: String) -> ActiveUpload.Use {
         use.withLock { use in
             let upload: ActiveUpload
             if let known = uploads.getIfPresent(record.key), known.record.id == record.id {
@@ -59,11 +56,10 @@ final class ActiveUploads: Sendable {
                 use.largest = max(use.largest, record.key.chunks)
             }
             upload.addGuid(guid)
-            _ = upload.begin(guid: guid)
             use.uses += 1
-            upload.noteUse(use.uses)
+            let begun = upload.begin(guid: guid, number: use.uses)!
             trim(&use.largest)
-            return upload
+            return begun
         }
     }
 

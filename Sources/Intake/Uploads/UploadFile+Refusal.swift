@@ -103,7 +103,7 @@ extension IntakeService {
     func drop(_ key: GuidKey, _ failure: Failure) {
         for upload in uploads.with(key) {
             for waiting in upload.refuse(guid: key.guid, failure) {
-                upload.end()
+                waiting.use.end()
                 waiting.call.answer(failure)
             }
         }

@@ -45,11 +45,11 @@ extension IntakeService {
                 switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
                 case .sealed(let video):
                     return call.answer(request, complete: video, isRepeated: true)
-                case .unfinished(let upload):
-                    if upload.isInDoubt(incarnation: store.incarnation) {
-                        return try takeAside(request, content, in: upload, call)
+                case .unfinished(let use):
+                    if use.upload.isInDoubt(incarnation: store.incarnation) {
+                        return try takeAside(request, content, use, call)
                     }
-                    if try take(request, content, in: upload, call) { return }
+                    if try take(request, content, use, call) { return }
                 case .refused(let refusal):
                     return try hold(request, content, call, other: other, refusal)
                 case .awaitsFirst(let refusal, let overlaps):
@@ -80,17 +80,14 @@ extension IntakeService {
     /// Stores the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of requests,
     /// which are there for all clients.
     private func takeAside(
-        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
+        _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) {
-        guard let place = heldBodies.place(for: call.client) else {
-            upload.end()
-            throw .inDoubt
-        }
+        guard let place = heldBodies.place(for: call.client) else { throw .inDoubt }
         answer(call, .inDoubt, after: call.settings.completionTime)
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
             do throws(Failure) {
-                if try self.take(request, content, in: upload, call) { return }
+                if try self.take(request, content, use, call) { return }
                 throw .notStored(cause: "the upload ended in another process")
             } catch {
                 call.answer(self.refuseIfFinal(SentChunk(request), call, error))
@@ -106,25 +103,26 @@ extension IntakeService {
 
     /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
     private func take(
-        _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
+        _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) -> Bool {
+        let upload = use.upload
         let hadChunks = upload.hasChunks
         do throws(Failure) {
             switch try store(request, content, in: upload, call) {
             case .stored:
-                proceedInStep(upload, call, request)
+                proceedInStep(use, call, request)
             case .over(let outcome):
-                upload.end()
+                use.end()
                 answer(call, request, outcome)
             case .endedElsewhere:
                 settle(upload)
-                upload.end()
+                use.end()
                 return false
             }
             return true
         } catch {
             completeForOthers(upload)
-            upload.end()
+            use.end()
             discardIfEmpty(upload)
             throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
         }
@@ -144,7 +142,7 @@ extension IntakeService {
 
 extension IntakeService {
     private enum Beginning {
-        case unfinished(ActiveUpload)
+        case unfinished(ActiveUpload.Use)
         case sealed(Video)
         /// It may be held, to see whether its page begins anew.
         case refused(Refusal)
@@ -164,8 +162,8 @@ extension IntakeService {
         if let other {
             // Nothing will follow a whole file that is no video, so it needs no state.
             if request.chunks <= 1 { throw .container(other) }
-        } else if let upload = uploads.begin(request.key, guid: request.guid) {
-            return .unfinished(upload)
+        } else if let use = uploads.begin(request.key, guid: request.guid) {
+            return .unfinished(use)
         }
         let beginsAnew = attempt == 0
         let overlaps = guidRequests.overlap(GuidKey(request))
@@ -236,27 +234,29 @@ extension IntakeService {
     private static let lagPatience = 10.0
 
     /// Goes on when digest and comparison are not far behind: a page goes no faster than they do. No thread waits for it.
-    private func proceedInStep(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
+    private func proceedInStep(_ use: ActiveUpload.Use, _ call: Call, _ request: UploadRequest) {
+        let upload = use.upload
         // At the end the completion waits. Where the requests that bring the last chunks but one all waited here, they would
         // then wait for the last one, which their page sends when it has a reply. Where too many wait, another one has to later.
         guard !upload.isNearlyWhole, let bytes = upload.openBytes, let place = held.place(for: call.client) else {
-            return proceed(upload, call, request)
+            return proceed(use, call, request)
         }
         let goOn = { @Sendable in
             DispatchQueue.global().async {
-                withExtendedLifetime(place) { self.proceed(upload, call, request) }
+                withExtendedLifetime(place) { self.proceed(use, call, request) }
             }
         }
-        if !bytes.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { proceed(upload, call, request) }
+        if !bytes.whenBehind(atMost: Self.lag, within: Self.lagPatience, goOn) { proceed(use, call, request) }
     }
 
     /// Completes the file, answers, or lets the call wait for another to complete it.
-    private func proceed(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
-        switch upload.decide(call, request, { held.place(for: call.client) }) {
+    private func proceed(_ use: ActiveUpload.Use, _ call: Call, _ request: UploadRequest) {
+        let upload = use.upload
+        switch upload.decide(call, request, use, { held.place(for: call.client) }) {
         case .complete(let number):
             startCompletion(upload, draft(request, call.settings, of: upload))
             guard let number else {
-                upload.end()
+                use.end()
                 return call.answer(Failure.completing)
             }
             // Most are done by then, and nothing of them is kept.
@@ -269,15 +269,15 @@ extension IntakeService {
             let settings = call.settings
             DispatchQueue.global().asyncAfter(deadline: .now() + settings.holdTime / .seconds(1)) {
                 switch upload.expire(number) {
-                case .partial(let held): self.answerPartial(upload, held.call, held.request)
+                case .partial(let held): self.answerPartial(held.use, held.call, held.request)
                 case .waits: self.giveUp(number, of: upload, after: settings.completionTime - settings.holdTime)
                 case .over: break
                 }
             }
         case .partial:
-            answerPartial(upload, call, request)
+            answerPartial(use, call, request)
         case .over(let outcome):
-            upload.end()
+            use.end()
             answer(call, request, outcome)
         }
     }
@@ -289,7 +289,7 @@ extension IntakeService {
     private func giveUp(_ number: Int, of upload: ActiveUpload, after time: Duration) {
         DispatchQueue.global().asyncAfter(deadline: .now() + max(0, time / .seconds(1))) { [weak upload] in
             guard let upload, let late = upload.giveUp(number) else { return }
-            upload.end()
+            late.use.end()
             late.call.answer(Failure.completing)
         }
     }
@@ -299,10 +299,10 @@ extension IntakeService {
         completions.submit(client: upload.record.client) { _ = self.complete(upload, draft) }
     }
 
-    private func answerPartial(_ upload: ActiveUpload, _ call: Call, _ request: UploadRequest) {
-        upload.end()
-        call.answer(call.format.stored(request, videoID: upload.record.videoID))
-        upload.partialReplyWritten()
+    private func answerPartial(_ use: ActiveUpload.Use, _ call: Call, _ request: UploadRequest) {
+        use.end()
+        call.answer(call.format.stored(request, videoID: use.upload.record.videoID))
+        use.upload.partialReplyWritten()
     }
 
     private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {
@@ -332,10 +332,7 @@ extension IntakeService {
         } else {
             return
         }
-        for waiting in upload.finish(outcome) {
-            answer(waiting.call, waiting.request, outcome)
-            upload.end()
-        }
+        for waiting in upload.finish(outcome) { answer(waiting.call, waiting.request, outcome) }
     }
 
     /// An upload whose first request failed leaves nothing behind.
@@ -353,9 +350,6 @@ extension IntakeService {
             uploads.remove(upload)
             store.removeUpload(upload.record.id)
         }
-        for waiting in held {
-            answer(waiting.call, waiting.request, outcome)
-            upload.end()
-        }
+        for waiting in held { answer(waiting.call, waiting.request, outcome) }
     }
 }
