@@ -84,7 +84,6 @@ let package = Package(
             dependencies: [
                 "CCrypto", "ChunkStore", "FastCGI", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/Benchmark",
             exclude: ["Contestants", "throughput.svg"],
@@ -118,7 +117,6 @@ let package = Package(
             dependencies: [
                 "Catalogue", "ChunkStore", "FileStore", "Intake", "Media", "Model", "SQLiteCatalogue",
                 "TestSupport", "Worker",
-                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Model", "TestSupport"]),
@@ -132,7 +130,6 @@ let package = Package(
             name: "WebhooksTests",
             dependencies: [
                 "Catalogue", "Model", "SQLiteCatalogue", "System", "TestSupport", "Webhooks",
-                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
@@ -140,15 +137,11 @@ let package = Package(
             dependencies: [
                 "ChunkStore", "FileBackup", "FileStore", "Intake", "Model", "SQLiteCatalogue", "System",
                 "TestSupport",
-                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Intake", "video-intake"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: [
-                "ChunkStore", "Model", "TestSupport",
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ]),
+            dependencies: ["ChunkStore", "Model", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import GRDB
 import TestSupport
 
 /// `Tests/bench transcoding`: what a conversion costs, what workers cost those who upload meanwhile, and whether they do each job
@@ -101,12 +100,7 @@ struct TranscodingLoad: ParsableCommand {
     }
 
     private func count(_ table: String, _ site: NginxSite) throws -> Int {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(10)
-        return try DatabaseQueue(path: site.cataloguePath, configuration: configuration).read {
-            try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")!
-        }
+        try site.catalogueFile.count(table)
     }
 
     /// Uploads a video as the page does. Returns the median of its chunks' times in seconds.

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Testing
 import TestSupport
@@ -209,15 +208,15 @@ extension EndToEnd {
             defer { try? FileManager.default.removeItem(at: directory) }
             let site = try InProcessSite(directory: directory, bootID: "b")
             for _ in 0..<300 { _ = try site.catalogue.addClass(name: UUID().uuidString, game: UUID().uuidString) }
-            for number in 0..<1000 {
-                try DatabaseQueue(path: directory.path + "/video-intake.db").write { db in
-                    try db.execute(
-                        sql: """
-                            INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
-                                update_time) VALUES (?, '', 'v', ?, 5, 1, 'd', 1, 1)
-                            """, arguments: [number + 1, "upload/\(number).mp4"])
-                }
-            }
+            try site.catalogueFile.run(
+                (0..<1000).map { number in
+                    (
+                        """
+                        INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
+                            update_time) VALUES (?, '', 'v', ?, 5, 1, 'd', 1, 1)
+                        """, [number + 1, "upload/\(number).mp4"]
+                    )
+                })
             for command in [
                 "video list --limit 1000", "video list --limit 1000 --json", "class list", "check", "config check",
             ] {
@@ -279,9 +278,7 @@ extension EndToEnd {
             let arguments = ["--data-directory", directory.path, "--socket", directory.path + "/s", "--reserve", "0"]
             #expect(try run(["init"] + arguments).end == .exit(0))
             #expect(try run(["class", "list"] + arguments).end == .exit(0))
-            try DatabaseQueue(path: directory.path + "/video-intake.db").write {
-                try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('later')")
-            }
+            try CatalogueFile(directory.path + "/video-intake.db").run("INSERT INTO grdb_migrations VALUES ('later')")
             for command in [["serve"], ["class", "list"]] {
                 let result = try run(command + arguments)
                 #expect(result.end == .exit(1))

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 
@@ -35,19 +34,7 @@ import TestSupport
 extension NginxSite {
     /// How many records there are of a video.
     func recordCount(_ upload: PageUpload) throws -> Int {
-        try catalogue {
-            try Int.fetchOne(
-                $0, sql: "SELECT count(*) FROM video_info WHERE md5 = ? AND owner = ?",
-                arguments: [upload.md5, upload.owner ?? ""])!
-        }
-    }
-
-    /// Reads the catalogue's tables.
-    func catalogue<Value>(_ read: (Database) throws -> Value) throws -> Value {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(10)
-        return try DatabaseQueue(path: cataloguePath, configuration: configuration).read(read)
+        try catalogueFile.count("video_info WHERE md5 = ? AND owner = ?", [upload.md5, upload.owner ?? ""])
     }
 
     /// Waits until requests and unfinished uploads have left nothing, and says what is left if they have.

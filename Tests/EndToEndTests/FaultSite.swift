@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Testing
 import TestSupport
@@ -104,7 +103,7 @@ final class FaultSite: Sendable {
     /// empty log of SQLite, so that no checkpoint comes between, and waits until it does nothing by itself.
     func forgetDirectories() throws {
         site.responder.stop()
-        try DatabaseQueue(path: site.cataloguePath).writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        try site.catalogueFile.checkpoint()
         try? FileManager.default.removeItem(at: site.dataDirectory.appendingPathComponent("upload/mp4"))
         // What the first sweep does last is to remove an old body.
         let body = site.dataDirectory.path + "/body/old"

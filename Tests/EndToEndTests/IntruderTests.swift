@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Testing
 import TestSupport
@@ -37,11 +36,10 @@ extension EndToEnd {
             var report = ""
             let isDone = eventually(within: 60) {
                 report =
-                    (try? site.site.catalogue { db in
-                        try String.fetchOne(
-                            db, sql: "SELECT error FROM job WHERE path <> ? AND error IS NOT NULL",
-                            arguments: ["upload/\(other)"])
-                    }) ?? ""
+                    (try? site.site.catalogueFile.all(
+                        "SELECT error FROM job WHERE path <> ? AND error IS NOT NULL", ["upload/\(other)"],
+                        as: String.self
+                    ).first) ?? ""
                 return !report.isEmpty
             }
             try #require(isDone, "\(textOfFile(log))")

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Testing
 import TestSupport
@@ -20,11 +19,11 @@ extension EndToEnd {
             let path = try #require(try finished.send(to: site).completing?.path)
             #expect(try abandoned.send(to: site, order: [0, 1]).allSatisfy { $0.reply.code == 2 })
             #expect(try live.send(to: site, order: [0, 1]).allSatisfy { $0.reply.code == 2 })
-            try DatabaseQueue(path: site.cataloguePath).write { db in
-                try db.execute(
-                    sql: "UPDATE upload SET update_time = update_time - 25 * 3600 WHERE owner IN (?, ?)",
-                    arguments: [abandoned.owner, finished.owner])
-            }
+            try site.catalogueFile.run(
+                (
+                    "UPDATE upload SET update_time = update_time - 25 * 3600 WHERE owner IN (?, ?)",
+                    [abandoned.owner ?? "", finished.owner ?? ""]
+                ))
             #expect(try site.run(["gc", "--dry-run"]).output.contains("expired uploads: 1\n"))
             #expect(site.incomingFiles().count == 2)
             let result = try site.run(["gc"])

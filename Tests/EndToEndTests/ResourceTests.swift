@@ -1,6 +1,5 @@
 import ChunkStore
 import Foundation
-import GRDB
 import Synchronization
 import Testing
 import TestSupport
@@ -221,7 +220,7 @@ extension NginxSite {
     fileprivate func settledDescriptors() -> Descriptors {
         // ffprobe, which tells the durations, has little priority.
         eventually(within: 120) {
-            (try? catalogue { try Int.fetchOne($0, sql: "SELECT count(*) FROM video_info WHERE probed = 0") }) == 0
+            (try? catalogueFile.count("video_info WHERE probed = 0")) == 0
         }
         var last = Descriptors(process: responder.id)
         eventually {

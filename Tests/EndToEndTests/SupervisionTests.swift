@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Glibc
 import Synchronization
 import Testing
@@ -97,8 +96,7 @@ extension EndToEnd {
             try site.startResponder()
             try site.waitUntilReady()
             // All threads wait for the catalogue, whose lock somebody keeps; after 10 s they give up.
-            try DatabaseQueue(path: site.cataloguePath).inDatabase { db in
-                try db.execute(sql: "BEGIN IMMEDIATE")
+            try site.catalogueFile.whileLocked { _ in
                 try onThreads(3) { index in
                     guard index == 2 else {
                         _ = try? site.send(Self.newUpload().request(0))
@@ -109,7 +107,6 @@ extension EndToEnd {
                     usleep(3_000_000)
                     #expect(notify.count("WATCHDOG=1") == before)
                 }
-                try db.execute(sql: "ROLLBACK")
             }
             let after = notify.count("WATCHDOG=1")
             #expect(notify.waits(for: "WATCHDOG=1", count: after + 2))
@@ -255,9 +252,8 @@ extension EndToEnd {
                 environment: ["JOURNAL_STREAM": "\(status.st_dev):\(status.st_ino)"])
             #expect(try Self.newUpload().send(to: site).completing?.code == 1)
             // A name that would begin another line, with a priority of its own.
-            try DatabaseQueue(path: site.cataloguePath).write { db in
-                try db.execute(sql: "UPDATE video_info SET path = 'upload/lost' || char(10) || '<0>forged', probed = 0")
-            }
+            try site.catalogueFile.run(
+                "UPDATE video_info SET path = 'upload/lost' || char(10) || '<0>forged', probed = 0")
             try site.restartResponder()
             #expect(eventually { site.responderLog.contains("a file is lost") })
             let lines = site.responderLog.split(separator: "\n")

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Testing
 import TestSupport
 
@@ -124,7 +123,7 @@ extension EndToEnd {
             for name in ["mp4_url", "hls_url", "poster_url", "thumbnails_url", "duration", "width"] {
                 #expect("\(second[name] ?? "")" == "\(first[name] ?? "?")", "\(name)")
             }
-            #expect(try site.site.catalogue { try Int.fetchOne($0, sql: "SELECT count(*) FROM job") } == 1)
+            #expect(try site.site.catalogueFile.count("job") == 1)
             #expect(worker.stop() == .exit(0))
         }
 

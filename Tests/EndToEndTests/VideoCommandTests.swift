@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import GRDB
 import Testing
 import TestSupport
 

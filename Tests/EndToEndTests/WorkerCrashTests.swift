@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import GRDB
 import Testing
 import TestSupport
 
@@ -67,7 +66,7 @@ extension EndToEnd {
             #expect(try site.doneJobs().sorted() == Array(1...100))
             #expect(try site.count("job WHERE claims <> 1") == 0)
             #expect(
-                Set(try site.site.catalogue { try String.fetchAll($0, sql: "SELECT poster_path FROM media") }).count
+                Set(try site.site.catalogueFile.all("SELECT poster_path FROM media", as: String.self)).count
                     == 100)
         }
     }
@@ -75,7 +74,7 @@ extension EndToEnd {
 
 extension TranscodingSite {
     func count(_ table: String) throws -> Int {
-        try site.catalogue { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }
+        try site.catalogueFile.count(table)
     }
 
     /// The numbers of the jobs that workers say are done, each as often as they say it.

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import TestSupport
 import Testing
 import Model
@@ -335,9 +334,9 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
         var request = page(address, 5000, chunkSize: 2000).request(0)
         if let forwardedFor { request.headers = [("X-Forwarded-For", forwardedFor)] }
         #expect(try site.send(request).code == 2)
-        return try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").read {
-            try String.fetchOne($0, sql: "SELECT client FROM upload ORDER BY upload_id DESC LIMIT 1")
-        }
+        return try site.catalogueFile.all(
+            "SELECT client FROM upload ORDER BY upload_id DESC LIMIT 1", as: String.self
+        ).first
     }
 
     @Test("three different headers from one private address turn its share off, and 10 minutes without on again")
@@ -382,8 +381,6 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
 
 extension InProcessSite {
     func count(_ table: String) throws -> Int {
-        try DatabaseQueue(path: dataDirectory.path + "/video-intake.db").read {
-            try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")!
-        }
+        try catalogueFile.count(table)
     }
 }

@@ -1,7 +1,6 @@
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
-import GRDB
 import Intake
 import Testing
 import Model
@@ -139,9 +138,7 @@ extension InProcessSite {
     @Test("metrics come without what a broken catalogue cannot tell")
     func brokenCatalogue() throws {
         let site = try InProcessSite()
-        try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").write {
-            try $0.execute(sql: "ALTER TABLE fact RENAME TO gone")
-        }
+        try site.catalogueFile.run("ALTER TABLE fact RENAME TO gone")
         let metrics = try site.metrics()
         #expect(metrics["open_uploads"] == nil && metrics["start_time_seconds"] != nil)
         #expect(site.log.lines.contains { $0.level == .error })
@@ -151,23 +148,23 @@ extension InProcessSite {
     func cheap() throws {
         let site = try InProcessSite { $0.uploadLimits = UploadLimits(total: 2000, perClient: 2000) }
         let now = site.clock.now
-        try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").write { db in
-            for number in 1...1000 {
-                try db.execute(
-                    sql: """
-                        INSERT INTO upload (owner, md5, size, chunks, state, video_id, chunk_size, received, received_bytes,
-                            create_time, update_time)
-                        VALUES ('', ?, 2000000000, 954, 'open', ?, 2097152, 500, 1048576000, ?, ?)
-                        """, arguments: [md5Hex(Array("\(number)".utf8)), number, now, now])
-            }
-            // And a year of videos, of which there is not much to count.
-            try db.execute(
-                sql: """
-                    WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
-                    INSERT INTO job (path, state, not_before, create_time, update_time)
-                    SELECT 'upload/mp4/2026/11/original/' || n || '.mp4', 'done', 0, 0, 0 FROM number
-                    """)
-        }
+        try site.catalogueFile.run(
+            (1...1000).map { number in
+                (
+                    """
+                    INSERT INTO upload (owner, md5, size, chunks, state, video_id, chunk_size, received, received_bytes,
+                        create_time, update_time)
+                    VALUES ('', ?, 2000000000, 954, 'open', ?, 2097152, 500, 1048576000, ?, ?)
+                    """, [md5Hex(Array("\(number)".utf8)), number, now, now]
+                )
+            })
+        // And a year of videos, of which there is not much to count.
+        try site.catalogueFile.run(
+            """
+            WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 20000)
+            INSERT INTO job (path, state, not_before, create_time, update_time)
+            SELECT 'upload/mp4/2026/11/original/' || n || '.mp4', 'done', 0, 0, 0 FROM number
+            """)
         #expect(try site.metrics()["open_uploads"] == "1000")
         #expect(try site.metrics()["upload_received_bytes"] == "\(1000 * 500 * 2_097_152)")
         let times = try (0..<20).map { _ in
@@ -217,12 +214,8 @@ extension InProcessSite {
     @Test("not ready when the catalogue cannot be written")
     func catalogue() throws {
         let site = try InProcessSite()
-        try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").write {
-            try $0.execute(
-                sql: """
-                    CREATE TRIGGER broken BEFORE UPDATE ON id_sequence BEGIN SELECT raise(ABORT, 'broken'); END
-                    """)
-        }
+        try site.catalogueFile.run(
+            "CREATE TRIGGER broken BEFORE UPDATE ON id_sequence BEGIN SELECT raise(ABORT, 'broken'); END")
         try expectNotReady(site, "catalogue")
     }
 
@@ -236,8 +229,7 @@ extension InProcessSite {
             site.clock.advance(by: 1)
         }
         // While one who asks waits for the catalogue, others are answered: as before, and then that it cannot be written.
-        try DatabaseQueue(path: site.dataDirectory.path + "/video-intake.db").inDatabase { db in
-            try db.execute(sql: "BEGIN IMMEDIATE")
+        try site.catalogueFile.whileLocked { unlock in
             let waiting = try site.exchange(SentRequest(method: "GET", "/healthz?ready"))
             let service = site.service
             Thread.detachNewThread { service.handle(waiting) }
@@ -246,7 +238,7 @@ extension InProcessSite {
             #expect(try site.ready().status == 200)
             site.clock.advance(by: 5)
             try expectNotReady(site, "catalogue")
-            try db.execute(sql: "ROLLBACK")
+            try unlock()
             #expect(try waiting.wait().status == 200)
         }
         #expect(try site.ready().status == 200)

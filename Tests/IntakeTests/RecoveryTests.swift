@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Intake
 import Testing
 import TestSupport
@@ -21,9 +20,7 @@ extension InProcessSite {
     }
 
     func execute(_ sql: String) throws {
-        try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path).write { db in
-            try db.execute(sql: sql)
-        }
+        try catalogueFile.run(sql)
     }
 
     /// What determine_chunk_exist says is there of an upload, `nil` if it knows no such upload.

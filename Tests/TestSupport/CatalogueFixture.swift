@@ -1,7 +1,6 @@
 import Catalogue
 import SQLiteCatalogue
 import Foundation
-import GRDB
 import Model
 
 /// The content of what `CatalogueFixture` begins.
@@ -121,12 +120,12 @@ package final class CatalogueFixture {
     }
 
     package func execute(_ sql: String) throws {
-        try DatabaseQueue(path: path).write { try $0.execute(sql: sql) }
+        try CatalogueFile(path).run(sql)
     }
 
     /// The one value that a query gives, as text.
     package func text(_ sql: String) throws -> String {
-        try DatabaseQueue(path: path).read { try String.fetchOne($0, sql: "SELECT '' || (\(sql))") ?? "" }
+        try CatalogueFile(path).all("SELECT ifnull('' || (\(sql)), '')", as: String.self)[0]
     }
 
     /// In how many of the last seconds bytes were freed that may still be on the disk.
@@ -136,7 +135,7 @@ package final class CatalogueFixture {
 
     /// How many rows a table has.
     package func count(_ table: String) throws -> Int {
-        try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)")! }
+        try CatalogueFile(path).count(table)
     }
 }
 

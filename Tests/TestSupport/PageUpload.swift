@@ -2,7 +2,6 @@ import System
 import CCrypto
 import ChunkStore
 import Foundation
-import GRDB
 import Model
 
 /// A file as a page with WebUploader sends it: the fields, their order and the chunks.
@@ -170,22 +169,20 @@ extension Site {
         Array(try Data(contentsOf: dataDirectory.appendingPathComponent(path)))
     }
 
+    package var catalogueFile: CatalogueFile { CatalogueFile(dataDirectory.path + "/video-intake.db") }
+
     /// Makes every record with this name fail.
     package func failRecords(named name: String) throws {
-        let database = try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path)
-        try database.write { db in
-            try db.execute(
-                sql: """
-                    CREATE TRIGGER IF NOT EXISTS fail_\(name) BEFORE INSERT ON video_info WHEN new.video_name = '\(name)'
-                    BEGIN SELECT raise(ABORT, 'made to fail'); END
-                    """)
-        }
+        try catalogueFile.run(
+            """
+            CREATE TRIGGER IF NOT EXISTS fail_\(name) BEFORE INSERT ON video_info WHEN new.video_name = '\(name)'
+            BEGIN SELECT raise(ABORT, 'made to fail'); END
+            """)
     }
 
     /// How many videos the catalogue has.
     package func recordCount() throws -> Int {
-        let database = try DatabaseQueue(path: dataDirectory.appendingPathComponent("video-intake.db").path)
-        return try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video_info")! }
+        try catalogueFile.count("video_info")
     }
 
     /// The names of the unfinished uploads' files.

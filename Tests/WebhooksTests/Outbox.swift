@@ -1,7 +1,6 @@
 import Catalogue
 import SQLiteCatalogue
 import Foundation
-import GRDB
 import Logging
 import TestSupport
 import Model
@@ -54,7 +53,7 @@ final class Outbox: Sendable {
     }
 
     private func count(_ sql: String) throws -> Int64 {
-        try DatabaseQueue(path: directory.path + "/video-intake.db").read { try Int64.fetchOne($0, sql: sql) ?? 0 }
+        try CatalogueFile(directory.path + "/video-intake.db").all(sql, as: Int64.self).first ?? 0
     }
 
     /// How many events are not delivered.

@@ -3,7 +3,6 @@ import Catalogue
 import SQLiteCatalogue
 import ChunkStore
 import Foundation
-import GRDB
 import Glibc
 import Intake
 import Testing
@@ -85,13 +84,11 @@ final class Shop {
     var messages: [String] { log.lines.map { "\($0.message) \($0.values["job"] ?? "")" } }
 
     func count(_ table: String) throws -> Int {
-        try DatabaseQueue(path: path("video-intake.db")).read { db in
-            try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table)")!
-        }
+        try CatalogueFile(path("video-intake.db")).count(table)
     }
 
     func execute(_ sql: String) throws {
-        try DatabaseQueue(path: path("video-intake.db")).write { try $0.execute(sql: sql) }
+        try CatalogueFile(path("video-intake.db")).run(sql)
     }
 
     /// Long: ffmpeg has little priority, and other tests may keep the processors busy.
