@@ -20,7 +20,7 @@ package struct ClientUse: Sendable {
 
     /// Seconds in which half of it is forgotten.
     private static let halfLife = 3600.0
-    /// Seconds that count as equal: who has used less is not ahead for every second.
+    /// Seconds that count as equal: a client is not ahead for every second.
     private static let step = 10.0
     /// Seconds after which nothing of it counts.
     private static let lifetime: Int64 = 12 * 3600

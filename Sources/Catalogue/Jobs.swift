@@ -22,15 +22,15 @@ extension Catalogue {
     /// A job that too many workers have died with becomes failed, `worker_died`. Any number of workers in any number
     /// of processes may ask at once, each gets another job.
     /// - Parameters:
-    ///   - worker: what people read to find out who has it.
+    ///   - worker: the worker's name, for operators.
     ///   - lane: which jobs.
-    ///   - lease: seconds until others may claim it, unless `heartbeat` says that the worker lives.
+    ///   - lease: seconds until others may claim it, unless `heartbeat` renews it.
     ///   - isSilent: whether a running job, whose lease has ended by the clock, may be taken from its worker: a clock that
     ///     jumps ends all leases at once. Called in a transaction.
     package func claimJob(
         worker: String, lane: Job.Lane = .any, lease: Int64, now: Int64, isSilent: (Job) -> Bool = { _ in true }
     ) throws(CatalogueError) -> Job? {
-        // Whoever asks in vain, again and again, does not keep others from writing.
+        // Polls that find nothing do not keep others from writing.
         guard try read({ try Job.next(lane, now: now, isSilent, in: $0) }) != nil else { return nil }
         return try write { rows in
             while let job = try Job.next(lane, now: now, isSilent, in: rows) {
@@ -55,7 +55,7 @@ extension Catalogue {
         }
     }
 
-    /// Says that a job's worker lives, and how far it is.
+    /// Renews the lease and records progress.
     ///
     /// - Parameters:
     ///   - job: as `claimJob` gave it.
@@ -78,7 +78,7 @@ extension Catalogue {
         }
     }
 
-    /// Says what a worker has made of the job's file; it survives power loss. The media must be published before.
+    /// Records what a worker has made of the job's file, durably. The media must be published before.
     ///
     /// - Parameter duration: seconds that the video plays, for all of its records: it was measured, what they have was
     ///   announced. `nil` if it cannot be told.
@@ -100,7 +100,7 @@ extension Catalogue {
         }
     }
 
-    /// Says that a worker could not do a job: it is tried again after 1 minute, then after 5, and then it has failed.
+    /// Records a failed attempt: the job is tried again after 1 minute, then after 5, and then it has failed.
     ///
     /// - Parameters:
     ///   - error: a line with a code, then text for people; what is too long loses its middle.
@@ -255,7 +255,7 @@ extension Job {
     }
 
     fileprivate mutating func claim(_ worker: String, until leaseUntil: Int64, now: Int64) {
-        // Whoever had it has died, and that is no attempt.
+        // Its worker has died, and that is no attempt.
         if state == .queued { attempts += 1 } else { deaths += 1 }
         claims += 1
         state = .running

@@ -13,18 +13,18 @@ extension Catalogue {
         return try write { try $0.claimEvents(limit: limit, notBeforeOutside: waiting, notBefore: now + lease) }
     }
 
-    /// Says that an event was delivered.
+    /// Records that an event was delivered.
     package func noteDelivered(_ event: Event, now: Int64) throws(CatalogueError) {
         try write { try $0.setDelivered(event: event.id, time: now) }
     }
 
-    /// Says that an event could not be delivered, and when to try again.
+    /// Records a failed delivery, and when to try again.
     package func noteDeliveryFailed(_ event: Event, notBefore: Int64) throws(CatalogueError) {
         // Not if a later attempt is under way or has succeeded.
         try write { try $0.setNotBefore(notBefore, event: event.id, attempts: event.attempts) }
     }
 
-    /// Forgets events that were delivered 7 days ago or earlier, and those that nobody has taken for 30 days.
+    /// Forgets events that were delivered 7 days ago or earlier, and those that are undelivered after 30 days.
     ///
     /// - Parameter isDryRun: only counts them.
     package func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents {

@@ -1,7 +1,7 @@
 import Model
 
 extension Catalogue {
-    /// Commits a finished upload: its record and its end, in one transaction that survives power loss.
+    /// Commits a finished upload: its record and its end, in one durable transaction.
     ///
     /// The draft's file is the upload's own, published under the name that `setDraft` took, or that of a record with the same
     /// bytes. The same client's other unfinished uploads of the content become the same video.
@@ -46,7 +46,7 @@ extension Catalogue {
         try read { try $0.sealedUploads(video: id) }
     }
 
-    /// Deletes a record, and with the last one that points to a file the file's job and media; it survives power loss.
+    /// Deletes a record, and with the last one that points to a file the file's job and media, durably.
     ///
     /// The guids of the uploads that have become this video are refused from now on.
     ///

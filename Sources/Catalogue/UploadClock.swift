@@ -4,7 +4,7 @@ import System
 /// The clock that the ages of uploads follow: it begins with the time of day, and then only goes on while the machine runs.
 ///
 /// A time of day that is set a day ahead, for a minute only, would otherwise end every unfinished upload. The catalogue keeps
-/// it: what it showed at some moment, and which one that was by a clock of the machine that nobody can set. All processes of
+/// it: what it showed at some moment, and which one that was by a clock of the machine that cannot be set. All processes of
 /// one start of the machine calculate with the same two numbers; the first one of the next goes on from the last that was
 /// kept, so the time without the machine does not count.
 struct UploadClock: Equatable {

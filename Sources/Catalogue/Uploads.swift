@@ -68,7 +68,7 @@ extension Catalogue {
 
     /// Records chunks whose bytes are stored, each in place of an earlier one, in one transaction.
     ///
-    /// - Parameter durably: whether the commit must survive power loss.
+    /// - Parameter durably: whether the commit is durable.
     /// - Returns: for each how many different chunks its upload now has, `nil` if that is no longer open.
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
         try driver.checkGrowth()
@@ -85,7 +85,7 @@ extension Catalogue {
         try deleting { try $0.deleteChunk(chunk, upload: id) }
     }
 
-    /// Says what an open upload's video will be called, before its file gets that name.
+    /// Records the name of an open upload's video, before its file gets that name.
     ///
     /// - Returns: whether it may have the name: `false` if that is garbage, or another video's.
     package func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) -> Bool {
@@ -95,12 +95,12 @@ extension Catalogue {
         }
     }
 
-    /// Says that an upload's chunks are in doubt: they must be compared with their checksums before they count.
+    /// Puts an upload's chunks in doubt: they must be compared with their checksums before they count.
     package func distrust(upload id: Int64) throws(CatalogueError) {
         _ = try deleting { try $0.setBoot("", upload: id, replacing: nil) }
     }
 
-    /// Says that the chunks of an upload which were in doubt are good but for those that are lost, which are forgotten.
+    /// Ends the doubt about an upload's chunks: all are good but those that are lost, which are forgotten.
     ///
     /// - Parameter bootID: the boot of the machine in which they are good.
     /// - Returns: whether it was so: `false` if another process has found out already, and nothing is changed.

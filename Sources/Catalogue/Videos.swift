@@ -14,7 +14,7 @@ extension Catalogue {
         try video(id: id).flatMap { $0.owner.utf8.elementsEqual(owner.utf8) ? $0 : nil }
     }
 
-    /// The video with this number, whoever has it, `nil` if there is none.
+    /// The video with this number, of any owner; `nil` if there is none.
     package func video(id: Int64) throws(CatalogueError) -> Video? {
         try read { try $0.video(id: id) }
     }
@@ -78,7 +78,7 @@ extension Catalogue {
         try read { try $0.garbage(limit: limit) }
     }
 
-    /// Runs `body` if this still is garbage, and while no video can get its path: what it takes away is none's.
+    /// Runs `body` if this still is garbage, and while no video can get its path: what it takes away has no record.
     ///
     /// - Returns: whether it was so.
     package func whileGarbage(_ garbage: Garbage, _ body: () -> Void) throws(CatalogueError) -> Bool {
@@ -89,7 +89,7 @@ extension Catalogue {
         }
     }
 
-    /// Says that garbage is removed: videos may have its path.
+    /// Forgets garbage that is removed: videos may have its path.
     package func forget(_ garbage: Garbage) throws(CatalogueError) {
         try write { try $0.deleteGarbage(id: garbage.id) }
     }
@@ -111,7 +111,7 @@ extension Catalogue {
         try read { try $0.unprobedFiles(limit: limit) }
     }
 
-    /// Says how long the videos that point to a file are, if nobody has yet.
+    /// Records the duration of the videos that point to a file, if it is not known yet.
     ///
     /// - Parameter duration: seconds; 0 if it cannot be told.
     /// - Returns: the videos that this has changed.
@@ -187,7 +187,7 @@ extension CatalogueRows {
 }
 
 extension Video {
-    /// How many files of one content an upload is compared with: more have its md5 only where somebody makes collisions.
+    /// How many files of one content an upload is compared with: more have its md5 only where collisions are made.
     package static let knownFilesLimit = 4
 
     fileprivate static func wrongNumbers(isRepairing: Bool, in rows: any CatalogueRows) throws -> [String] {

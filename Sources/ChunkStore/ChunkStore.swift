@@ -102,7 +102,7 @@ package protocol VideoStore: Sendable {
     /// A published video, or where a directory is published, for programs.
     func localFile(ofPublished path: String) -> LocalFile
 
-    /// Makes the directories above a published name; theirs survive power loss when this returns.
+    /// Makes the directories above a published name; their names are durable when this returns.
     func makeDirectories(above path: String) throws(SystemError)
 
     /// Takes back a publication whose record could not be committed.
@@ -145,7 +145,7 @@ package protocol GarbageStore: Sendable {
 
     /// Removes something from the trash. Harmless if it is gone.
     ///
-    /// - Parameter path: whence it came, if that is known: its absence there survives power loss when this returns.
+    /// - Parameter path: whence it came, if that is known: its absence there is durable when this returns.
     /// - Returns: bytes of the disk that are free now.
     func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int
 }

@@ -44,7 +44,7 @@ package enum Content: Sendable {
     }
 }
 
-/// Memory for a request's body, given back to its pool when nobody needs it any more.
+/// Memory for a request's body, returned to its pool with the last reference.
 package final class MemoryBlock: Sendable {
     // SAFETY: whoever fills it does so before anybody else has it.
     package nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer

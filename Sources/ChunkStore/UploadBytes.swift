@@ -19,7 +19,7 @@ package protocol UploadBytes: AnyObject, Sendable {
 
     /// Stores bytes; they survive what the store promises for a chunk when this returns. Call it with the turn.
     ///
-    /// - Throws: after a failed sync nobody knows which of the upload's bytes are on the medium (`isSyncFailure`).
+    /// - Throws: after a failed sync (`isSyncFailure`) it is unknown which of the upload's bytes are on the medium.
     func put(_ content: Content, at range: Range<Int>) throws(SystemError)
 
     /// The first `count` bytes are there and recorded: digest and comparison follow.
@@ -46,7 +46,7 @@ package protocol UploadBytes: AnyObject, Sendable {
     /// - Throws: as `put`.
     func sync() throws(SystemError)
 
-    /// Gives the bytes a second, final name; both survive power loss when this returns. Repeating it is harmless.
+    /// Gives the bytes a second, final name; both are durable when this returns. Idempotent.
     ///
     /// - Returns: `false` if other content has that name.
     func publish(as path: String) throws(SystemError) -> Bool

@@ -10,7 +10,7 @@ import System
 ///     DIRECTORY/incoming/<upload id>.part              an unfinished upload
 ///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
 ///     DIRECTORY/upload/mp4/YYYY/MM/transcoded/<name>/  what was made of it
-///     DIRECTORY/set-aside/<name>                       what was found and belongs to nobody
+///     DIRECTORY/set-aside/<name>                       files that belong to no upload
 ///     DIRECTORY/trash/<name>                           what no record points to any more
 ///
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
@@ -25,7 +25,7 @@ package final class FileChunkStore: ChunkStore {
     package let incarnation: String
     /// How far the digests of uploads have come whose files are closed, by upload.
     let followed: Cache<Int64, FollowedPrefix>
-    /// Directories whose names survive power loss, as far as this process knows.
+    /// Directories whose names are durable, as far as this process knows.
     private let syncedDirectories: Locked<Set<String>> = Locked([])
 
     /// How many of those are kept: more than there are unfinished uploads by default.
@@ -135,7 +135,7 @@ extension FileChunkStore {
         return chunks.filter { !has($0, of: upload, in: file) || rewrites && !rewrite($0, of: upload, in: file) }
     }
 
-    /// Whether a chunk's bytes are there; bytes that cannot be read are as good as none.
+    /// Whether a chunk's bytes are there. Bytes that cannot be read are not.
     private func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
         guard let checksum = chunk.crc32c,
             let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length)
@@ -361,7 +361,7 @@ extension FileChunkStore {
         unlinkat(directory.number, path, 0)
     }
 
-    /// Creates the directories above `path` and makes each survive power loss.
+    /// Creates the directories above `path` and makes each durable.
     private func makeParents(of path: String) throws(SystemError) -> Descriptor {
         var parent = try Descriptor(at: directory, ".", O_RDONLY | O_DIRECTORY)
         var ancestor = ""

@@ -5,7 +5,7 @@ import System
 /// Brings files from one directory to the same places in another one, by a second name for the same bytes where both are
 /// on one file system, else as a copy; each is read back.
 ///
-/// For one thread. What was brought survives power loss after `sync`.
+/// For one thread. What was brought is durable after `sync`.
 package final class FileTransfer {
     /// Whose the files are to be.
     package struct Owner: Equatable, Sendable {
@@ -99,7 +99,7 @@ package final class FileTransfer {
         return try copy(file, to: try directory(""), as: name, path)
     }
 
-    /// Makes the names of all that was brought survive power loss.
+    /// Makes the names of all that was brought durable.
     package func sync() throws(SystemError) {
         // One that was interrupted may have left it.
         unlinkat(target.number, Self.unfinished, 0)

@@ -7,7 +7,7 @@ extension FileChunkStore {
     package enum Reserve: Equatable, Sendable {
         /// The larger of 1 GiB and 5 % of the file system, and what bodies of requests under way may still take of it.
         case automatic
-        /// So many bytes.
+        /// A number of bytes.
         case bytes(Int)
 
         fileprivate func bytes(of total: Int) -> Int {

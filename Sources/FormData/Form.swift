@@ -26,7 +26,7 @@ package struct Form: Sendable, Equatable {
         return value
     }
 
-    /// Whether the last value sent for `name` is no text. Who uses a parameter refuses the request then.
+    /// Whether the last value sent for `name` is no text: a request whose parameter is used is refused then.
     package func isNotText(_ name: String) -> Bool { parameters[name] == .notText }
 
     /// The value of `name` unless PHP's `empty()` is true of it: absent, `""` or `"0"`. A space is not empty.

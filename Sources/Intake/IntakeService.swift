@@ -115,10 +115,10 @@ package final class IntakeService: Sendable {
         catalogue.setWritesEvents(new.webhookURL != nil)
     }
 
-    /// Says that the service is about to end, so that a load balancer sends requests elsewhere. They are served still.
+    /// From now on the service reports not ready, so that a load balancer drains it. Requests are still served.
     package func beginStopping() { isStoppingNow.store(true, ordering: .relaxed) }
 
-    /// All requests are answered: says what no line has told of yet.
+    /// Logs the refusals that no line has reported yet. Call it when all requests are answered.
     package func stopped() { logRefusals(all: true) }
 
     var isStopping: Bool { isStoppingNow.load(ordering: .relaxed) }

@@ -23,7 +23,7 @@ package struct IntakeSettings: Sendable {
     package var hasRandomPaths = false
     /// How long a chunk's reply may wait for the completion of a nearly whole file.
     package var holdTime = Duration.milliseconds(300)
-    /// How long a reply may wait for a file's completion before it says that the chunk is to come again: less than web servers and
+    /// How long a reply may wait for a file's completion before the chunk is to come again: less than web servers and
     /// pages wait. The completion goes on.
     package var completionTime = Duration.seconds(90)
     /// A request that takes longer is a warning in the log; 0 if none is.
@@ -40,7 +40,7 @@ package struct IntakeSettings: Sendable {
     package var cacheTime = Duration.seconds(1)
     /// Whether finished videos are queued for transcoding. Without a worker the queue only grows.
     package var queuesTranscoding = false
-    /// Where events are delivered to; `nil` if nobody wants to be told, and none are written.
+    /// Where events are delivered; `nil` for no receiver, and none are written.
     package var webhookURL: String?
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?

@@ -24,7 +24,7 @@ package struct CatalogueCopy: Sendable {
     /// Copies a catalogue as it is at one moment, while others may use it.
     ///
     /// The file has the mode of the catalogue's, and its owner where this process may give files away. It is whole, was
-    /// looked at for damage, and survives power loss; or it is not there.
+    /// looked at for damage, and durable; or it is not there.
     package init(of catalogue: Catalogue, at path: String) throws(CatalogueError) {
         guard let driver = catalogue.driver as? SQLiteCatalogue else {
             throw CatalogueError(

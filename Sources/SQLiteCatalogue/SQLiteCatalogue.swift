@@ -6,7 +6,7 @@ import System
 
 /// The catalogue in one SQLite file, in WAL mode.
 ///
-/// A commit survives the death of any process; a durable one makes it survive power loss as well.
+/// A commit survives the death of any process; a durable one survives power loss as well.
 /// https://sqlite.org/pragma.html#pragma_synchronous
 ///
 /// On a full disk `adding` is refused before anything is written, and `deleting` goes on with what the ballast gives back.
@@ -39,7 +39,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
     /// - Parameters:
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
     ///     that were given out before.
-    ///   - logLimit: bytes of the log of changes. It grows while somebody reads what was there before, a backup or a shell
+    ///   - logLimit: bytes of the log of changes. It grows while a reader holds an old snapshot, a backup or a shell
     ///     that was left open, for example; behind this nothing is added until that ends.
     ///   - trace: is told of each statement that runs.
     ///   - hasRoom: whether anything may be added; asked often.

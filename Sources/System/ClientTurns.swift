@@ -1,5 +1,5 @@
 /// Items that wait, each a client's. Clients take turns, however many items one has, and so do the items of one client.
-/// Guarded by who has it.
+/// Not thread-safe: its owner guards it.
 package struct ClientTurns<Item> {
     /// The items of each client that has some, those that have waited longest first.
     private var waiting: [String: [Item]] = [:]

@@ -72,12 +72,12 @@ package struct Descriptor: ~Copyable, Sendable {
         return true
     }
 
-    /// Makes the file's bytes and what is needed to find them survive power loss.
+    /// fdatasync(2): makes the file's bytes and what is needed to find them durable.
     package func syncData() throws(SystemError) {
         _ = try SystemError.check("fdatasync") { fdatasync(number) }
     }
 
-    /// Makes a directory's entries survive power loss.
+    /// fsync(2): makes a directory's entries durable.
     package func sync() throws(SystemError) {
         _ = try SystemError.check("fsync") { fsync(number) }
     }

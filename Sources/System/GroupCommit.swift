@@ -1,6 +1,6 @@
-/// Does something costly once for all who ask for it at about the same time: a commit, a sync.
+/// Batches a costly call, a commit or a sync, for callers that come at about the same time.
 ///
-/// Who comes while nothing runs runs at once, with its own item; who comes meanwhile waits and shares the next run. An
+/// The first caller runs at once. Callers that arrive during a run are batched into the next one. An
 /// item that was submitted is never part of a run that had begun before. Thread-safe.
 package final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error>: Sendable {
     /// The items of one run, and what came of it.

@@ -110,7 +110,7 @@ package struct EventDelivery: Sendable {
 
     private func note(_ failure: DeliveryFailure, of event: Event) throws(CatalogueError) -> Step {
         if failure == .stopped {
-            // Whoever delivers next need not wait until the lease ends.
+            // The next delivery need not wait until the lease ends.
             try catalogue.noteDeliveryFailed(event, notBefore: now())
             return .failed
         }

@@ -39,7 +39,7 @@ package struct Webhook: Equatable, Sendable {
     /// Like `t=1732160000,v1=5257a8…`: the time, and the HMAC-SHA256 of the time, a dot and the body.
     ///
     /// The scheme is Stripe's: https://docs.stripe.com/webhooks#verify-manually
-    /// The time is signed so that nobody can send a request again later.
+    /// The time is signed, so that a request cannot be replayed later.
     /// - Parameter time: seconds since 1970.
     func signature(of body: [UInt8], time: Int64) -> String {
         let message = Array("\(time).".utf8) + body

@@ -55,7 +55,7 @@ package struct WebhookConnection: ~Copyable {
         try judge(code, transfer)
     }
 
-    /// What a receiver, or who stands between, cannot make libcurl do.
+    /// What neither a receiver nor a proxy can make libcurl do.
     private func setLimits() throws(DeliveryFailure) {
         try set(CURLOPT_URL, webhook.url)
         try set(CURLOPT_USERAGENT, webhook.agent)

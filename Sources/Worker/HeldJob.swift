@@ -64,7 +64,7 @@ final class HeldJob: Sendable {
         }
     }
 
-    /// Whether nothing counts any more that is said of it: somebody else has it, or may have it by now.
+    /// Whether the lease is lost, or may be by now.
     func isLost(uptime: Double) -> Bool { state.withLock { $0.isTaken || uptime - $0.renewed >= Double(lease) } }
 
     /// Tells the catalogue that its worker lives, and how far it is.
@@ -115,9 +115,9 @@ final class HeldJobs: Sendable {
     /// Bytes that the tools of all jobs are about to write.
     var promised: Int { state.withLock { $0.promises.values.reduce(0, +) } }
 
-    /// Promises a job room for so many bytes, instead of what it has been promised.
+    /// Reserves room for a job, in place of what it has reserved.
     ///
-    /// - Parameter hasRoom: whether there is room for so many bytes; what others are promised is among them.
+    /// - Parameter hasRoom: whether there is room for that many bytes, with what other jobs have reserved.
     /// - Returns: whether there is. Fewer bytes than before are promised in any case.
     func promise(_ bytes: Int, to held: HeldJob, hasRoom: (Int) -> Bool) -> Bool {
         state.withLock {

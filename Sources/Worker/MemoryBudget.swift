@@ -17,7 +17,7 @@ final class MemoryBudget: Sendable {
         self.available = available
     }
 
-    /// Takes so many bytes. Returns `false` if there are not so many.
+    /// Takes bytes of the budget. Returns `false` if too few are left.
     ///
     /// Where others have some, the machine must have as much free too: who else runs on it is not known. The first one
     /// begins in any case.

@@ -14,7 +14,7 @@ package final class StopSignal: Sendable {
         isSet.broadcast()
     }
 
-    /// Waits so many seconds, or until it is to stop. Returns whether it is to go on.
+    /// Waits up to `seconds`, or until it is to stop. Returns whether to go on.
     package func wait(_ seconds: Double) -> Bool {
         isSet.wait(until: Date(timeIntervalSinceNow: seconds)) {
             $0 ? false : nil

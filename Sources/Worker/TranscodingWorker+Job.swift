@@ -67,7 +67,7 @@ extension TranscodingWorker {
         try Transcoder.publish(directories.path(of: job), as: store.localFile(ofPublished: directory).path)
         let facts = MediaFacts(result, in: directory)
         if try catalogue.finishJob(job, media: facts, duration: result.source.duration, now: now()) != nil { return }
-        // If its last video was deleted meanwhile, nobody else removes it.
+        // If its last video was deleted meanwhile, nothing else removes it.
         if try catalogue.job(ofFile: job.path) == nil {
             do throws(SystemError) {
                 _ = try store.removePublished(directory)
@@ -78,14 +78,14 @@ extension TranscodingWorker {
         throw Lost()
     }
 
-    /// Says what became of a job that was not done.
+    /// Records the end of a job that was not done.
     private func end(_ held: HeldJob, _ error: TranscodingError, isStopped: Bool, _ logger: Logger) {
         let job = held.job
         do throws(CatalogueError) {
             if held.isLost(uptime: uptime()) {
                 logger.notice("job ends: it is no longer this worker's")
             } else if isStopped {
-                // Whatever the error: who tells this process to end may have told its tools as well.
+                // Whatever the error: its tools may have got the same signal.
                 _ = try catalogue.releaseJob(job, isLong: false, now: now())
                 logger.notice("job is given back")
             } else if held.isToReturn == .tooLong || held.lane == .short && error.code == .memoryLimit {

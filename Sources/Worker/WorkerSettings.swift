@@ -3,7 +3,7 @@ import Media
 
 /// What an operator can set of the worker.
 package struct WorkerSettings: Sendable {
-    /// How the catalogue shows who has a job.
+    /// The name under which the catalogue shows this worker.
     package var name: String
     /// Jobs that are done at the same time, not counting one more that is short and one that stands still.
     package var jobs: Int

@@ -88,7 +88,7 @@ package struct NewEvent: Sendable {
     package let payload: String
 }
 
-/// What is known of the catalogue itself, and of who works with it.
+/// Facts about the catalogue itself, and the workers.
 package protocol FactRows {
     func text(_ fact: Fact) throws -> String?
     func number(_ fact: Fact) throws -> Int64?

@@ -18,7 +18,7 @@ package protocol UploadRows {
     /// Makes one, which is open and has no chunk.
     func insertUpload(_ upload: NewUpload, time: Int64) throws -> Upload
 
-    /// Says what an open upload's video will be called. Returns whether it is open.
+    /// Records the draft of an open upload's video. Returns whether it is open.
     func setDraft(_ draft: VideoDraft, upload id: Int64) throws -> Bool
 
     /// Says in which boot its chunks are good, if it had `old`; whatever it had if that is `nil`. Returns whether it was so.
@@ -129,7 +129,7 @@ package protocol SealingRows {
     /// Makes open uploads finished ones, without chunks.
     func seal(uploads ids: [Int64], video: Int64, time: Int64) throws
 
-    /// Says that the owner has the content of open uploads already.
+    /// Marks open uploads whose content the owner has already.
     func setKnown(uploads ids: [Int64]) throws
 
     func sealedUploads(video id: Int64) throws -> [Int64]

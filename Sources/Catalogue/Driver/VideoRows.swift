@@ -25,7 +25,7 @@ package protocol VideoRows {
 
     /// Inserts a record. A class that does not exist (any more) becomes none.
     ///
-    /// - Parameter duration: seconds; `nil` if nobody has asked yet.
+    /// - Parameter duration: seconds; `nil` if not probed yet.
     func insertVideo(
         _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, time: Int64
     ) throws
@@ -45,7 +45,7 @@ package protocol VideoRows {
 package protocol FileRows {
     func media(ofFile path: String) throws -> MediaFacts?
 
-    /// Says what was made of a file, in place of what was made before.
+    /// Records what was made of a file, in place of what was made before.
     func setMedia(_ media: MediaFacts, file path: String) throws
 
     func deleteMedia(ofFile path: String) throws

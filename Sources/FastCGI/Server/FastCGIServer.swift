@@ -139,7 +139,7 @@ package enum FastCGIServerError: Error, Equatable, Sendable, CustomStringConvert
     case library(Int32)
     case system(SystemError)
 
-    /// One sentence for whoever started the program.
+    /// One sentence for the person who started the program.
     package var description: String {
         switch self {
         case .used: "the server was started or stopped before"

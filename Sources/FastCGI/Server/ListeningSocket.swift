@@ -158,7 +158,7 @@ package enum ListeningSocketError: Error, Equatable, Sendable, CustomStringConve
     /// A system call failed with this `errno`.
     case system(call: String, path: String, code: Int32)
 
-    /// One sentence for whoever started the program.
+    /// One sentence for the person who started the program.
     package var description: String {
         switch self {
         case .unusablePath(let path):

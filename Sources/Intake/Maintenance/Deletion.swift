@@ -17,7 +17,7 @@ package struct DeletedVideo: Sendable {
 }
 
 extension IntakeService {
-    /// The video with this number, whoever has it, `nil` if there is none.
+    /// The video with this number, of any owner; `nil` if there is none.
     package func video(id: Int64) throws(CatalogueError) -> Video? { try catalogue.video(id: id) }
 
     /// Deletes a video's record, and with the last one that points to a file the file and what was made of it.
@@ -48,8 +48,8 @@ extension IntakeService {
 
     /// Removes garbage, unless another process has done it.
     ///
-    /// It is taken out of its place while nobody can seal a video there, which is quick. Its path is free only when its
-    /// absence survives power loss.
+    /// It is taken out of its place while no video can be sealed there, which is quick. Its path is free only when its
+    /// absence is durable.
     /// - Returns: bytes of the disk that are free now.
     /// - Throws: also if the catalogue fails; `sweep` tries again.
     func remove(_ garbage: Garbage) throws(SystemError) -> Int {

@@ -19,7 +19,7 @@ package struct SweepReport: Equatable, Sendable {
         }
     }
 
-    /// Unfinished uploads that nobody has continued in time.
+    /// Unfinished uploads that have expired.
     package var expiredUploads = 0
     /// Their files.
     package var expired = Count()
@@ -58,7 +58,7 @@ package struct SweepReport: Equatable, Sendable {
     }
 }
 
-/// The low-frequency sweep: what is over goes, what belongs to nobody is put out of the way.
+/// The sweep: removes what has expired and sets aside what belongs to no upload.
 extension IntakeService {
     /// Seconds. A file without an upload may be one that is just being removed.
     private static let orphanAge: Int64 = 60

@@ -1,6 +1,6 @@
 import System
 
-/// Limits the log lines of one kind that clients can bring: a few in each minute, the next one says how many there were
+/// Limits the log lines of one kind that clients can cause: a few a minute; the next one tells how many there were
 /// without. Thread-safe.
 final class LineLimit: Sendable {
     private struct State {

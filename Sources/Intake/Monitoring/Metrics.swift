@@ -23,7 +23,7 @@ final class Metrics: Sendable {
         [(1, nil), (2, nil)] + FailureReason.allCases.map { ($0.row.code, $0) }
         + [(FailureReason.retry.row.code, .diskFull)]
 
-    /// Files whose loss is remembered, so that it counts once however often somebody asks for it.
+    /// Files whose loss is remembered, so that it counts once however often it is asked for.
     private static let lostLimit = 10_000
 
     init(startTime: Int64) {

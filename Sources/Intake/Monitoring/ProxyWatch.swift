@@ -4,7 +4,7 @@ import System
 import Model
 
 /// Finds out that a proxy stands in front of nginx which nginx does not know of: all clients then have the proxy's
-/// address, and shares by address would be shares of nobody.
+/// address, and shares by address would mean nothing.
 ///
 /// The rule: an address of a private network stands for many clients while requests that come from it had at least 3
 /// different X-Forwarded-For headers within the last 10 minutes. Requests from it then count for no client; those of all

@@ -2,12 +2,12 @@ import ChunkStore
 import System
 import Model
 
-/// How a site does, from what can be seen of it: what `status` shows, and what needs somebody's attention.
+/// The state of a site: what `status` shows, and what needs attention.
 package struct ServiceStatus: Sendable {
     /// What the responder says of itself.
     package enum Responder: Equatable, Sendable {
         case answers(MetricSamples)
-        /// There is somebody, who answers something else.
+        /// Something else answers there.
         case answersOtherwise(status: Int)
         case silent(cause: String)
         /// This user may not ask.

@@ -5,7 +5,7 @@ import Model
 
 /// One request on its way to its reply, and the log line that follows.
 ///
-/// It may be kept and answered later from another thread; only the first answer counts. One that nobody answers is
+/// It may be kept and answered later from another thread; only the first answer counts. One that is let go unanswered is
 /// answered with 500.
 final class Call: Sendable {
     let exchange: any Exchange
@@ -55,7 +55,7 @@ final class Call: Sendable {
     /// Where the request comes from, as nginx says; `""` if it does not.
     var address: String { exchange.parameter("REMOTE_ADDR") ?? "" }
 
-    /// Says what was read of a request for an upload.
+    /// Notes for the log what was read of a request for an upload.
     func note(_ request: UploadRequest) {
         let read = ContinuousClock.now - started
         notes.withLock { $0.upload = (request.guid, request.chunk, read) }
@@ -80,7 +80,7 @@ final class Call: Sendable {
     private func answer(_ reply: Reply, _ failure: Failure?) {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
         notes.withLock { $0.ending.take() }?()
-        // Before the reply: who has it finds its request counted.
+        // Before the reply: a client that has it finds its request counted.
         service.metrics.count(action, reply, after: ContinuousClock.now - started)
         let isWritten = exchange.send(reply)
         log(reply, failure, isWritten)

@@ -2,7 +2,7 @@ import FastCGI
 
 /// One request and the way to its reply. `FastCGIRequest` is the real one; a test may bring its own.
 ///
-/// Whoever holds it answers it once, from any thread.
+/// It is answered once, from any thread.
 package protocol Exchange: AnyObject, Sendable {
     /// A FastCGI parameter, as nginx's `fastcgi_param` sets it; `nil` if absent.
     func parameter(_ name: String) -> String?

@@ -68,7 +68,7 @@ struct FormReader: Sendable {
     let settings: IntakeSettings
     let memory: MemoryPool
     let metrics: Metrics
-    /// Closes a file that nobody is using, for want of descriptors. Returns `false` if there is none.
+    /// Closes an idle file, for want of descriptors. Returns `false` if there is none.
     let closeIdleFile: @Sendable () -> Bool
 
     /// Bytes of text that a request may have: all fields, and one of them as it was sent.

@@ -5,7 +5,7 @@ import Model
 import Synchronization
 import System
 
-/// An unfinished upload that this process works on: its bytes, how far it is, and who waits for its completion.
+/// An unfinished upload that this process works on: its bytes, its progress, and the calls held for its completion.
 ///
 /// The catalogue is the truth; all of this can be built anew from it at any time. Thread-safe: `state` is one monitor, and
 /// `UploadProgress` in it the one machine that decides. It is taken after the lock of `ActiveUploads` and before those of
@@ -211,7 +211,7 @@ extension ActiveUpload {
 // MARK: - Chunks
 
 extension ActiveUpload {
-    /// Waits until nobody else writes the chunk, then claims it.
+    /// Waits until no other request writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
         let claim = state.wait { state -> UploadProgress<Outcome>.Claim? in
             let claim = state.progress.claim(chunk)
@@ -339,7 +339,7 @@ extension ActiveUpload {
         return step
     }
 
-    /// The completion, if nobody has it though the file is whole and calls wait for it: what one of them asks for.
+    /// Claims the completion of a whole file for one of its held calls; `nil` if there is none, or it is claimed.
     func takeCompletionForHeld() -> Held? {
         state.withLock { state in
             guard let first = state.held.first, state.progress.takeCompletion() else { return nil }
@@ -347,7 +347,7 @@ extension ActiveUpload {
         }
     }
 
-    /// The completion, if nobody has it though the file is whole.
+    /// Claims the completion of a whole file. Returns `false` if it is claimed, or chunks are missing.
     func takeCompletion() -> Bool { state.withLock { $0.progress.takeCompletion() } }
 
     /// What becomes of a held call whose time is up.
@@ -402,7 +402,7 @@ extension ActiveUpload {
     /// What a reply takes from here to its page, but for the network.
     private static let passingTime = Duration.milliseconds(5)
 
-    /// Ends the completion, waits until the code-2 replies under way are written, and returns who waited for it.
+    /// Ends the completion, waits until the code-2 replies under way are written, and returns the held calls.
     ///
     /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
     func finish(_ outcome: Outcome, reopens: Bool = false) -> [Held] {

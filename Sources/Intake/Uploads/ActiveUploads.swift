@@ -4,7 +4,7 @@ import System
 
 /// The unfinished uploads that this process works on, by key. Thread-safe.
 ///
-/// One that nobody has touched for a while gives its file back; the catalogue still has it, and knows whether it has
+/// One that is idle for 5 minutes closes its file; the catalogue still has it, and knows whether it has
 /// expired. So do some where there are too many: of the client that has the most, those that were touched longest ago, none of
 /// which is in use. Their number follows from the descriptors that the process may have, and their chunks from the memory.
 final class ActiveUploads: Sendable {
@@ -133,7 +133,7 @@ final class ActiveUploads: Sendable {
         for upload in uploads.snapshot().values where upload.openBytes?.closeRemoved() == true { close(upload) }
     }
 
-    /// Gives back the files of uploads that nobody has touched for a while.
+    /// Closes the files of idle uploads.
     func cleanUp() {
         uploads.cleanUp()
     }

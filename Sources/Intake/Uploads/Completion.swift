@@ -10,7 +10,7 @@ import Model
 /// The bytes get their final name before the record is committed and lose the first one after it, so that a crash at any
 /// point leaves either an upload that can be completed again or a finished video.
 extension IntakeService {
-    /// Completes a whole upload, which the caller was chosen for, and answers who waits for it.
+    /// Completes a whole upload and answers its held calls. Call it only after `takeCompletion` or `decide` said so.
     ///
     /// - Parameter draft: what the video will be called.
     func complete(_ upload: ActiveUpload, _ draft: VideoDraft) -> ActiveUpload.Outcome {
@@ -103,7 +103,7 @@ extension IntakeService {
         return .md5
     }
 
-    /// Another file of the same content, or the path's loss, may come between two attempts; each is somebody else's doing.
+    /// Another file of the same content, or the path's loss, may come between two attempts.
     private static let sealingAttempts = 8
 
     /// Records the video: with the file of one that has the same bytes, or its own under a name of its own.
@@ -238,7 +238,7 @@ extension IntakeService {
 extension IntakeService {
     /// What the video of a request's upload will be called. The path consists of parts made or checked here.
     ///
-    /// - Parameter upload: keeps its random part, whoever completes it: another attempt publishes under the same name.
+    /// - Parameter upload: keeps its random part: another attempt publishes under the same name.
     func draft(_ request: UploadRequest, _ settings: IntakeSettings, of upload: ActiveUpload? = nil) -> VideoDraft {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone

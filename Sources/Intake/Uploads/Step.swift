@@ -11,7 +11,7 @@ package enum Step: CaseIterable, Sendable {
     /// The record is committed.
     case sealed
 
-    /// A video's record is gone, and what nobody points to any more is garbage.
+    /// A video's record is deleted, and what has no record any more is garbage.
     case recordDeleted
     /// Some of the garbage is out of its place.
     case movedToTrash

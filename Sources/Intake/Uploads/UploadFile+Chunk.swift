@@ -52,7 +52,7 @@ extension IntakeService {
 
     /// Whether a chunk is recorded.
     private enum Recorded {
-        /// By this request; the upload now has so many.
+        /// By this request; `count` chunks are recorded now.
         case now(StoredChunk, count: Int)
         /// By an earlier request, with the same bytes.
         case before
@@ -123,7 +123,7 @@ extension IntakeService {
         }
     }
 
-    /// After a failed sync nobody knows what is on the medium, and another sync could succeed falsely: the upload's
+    /// After a failed sync it is unknown what is on the medium, and another sync could succeed falsely: the upload's
     /// chunks must be compared with their checksums, and written again, before they count.
     func doubt(_ upload: ActiveUpload) {
         do throws(CatalogueError) {
@@ -134,7 +134,7 @@ extension IntakeService {
         uploads.remove(upload)
     }
 
-    /// Opens an upload's bytes, and takes up what is there of it; `nil` if the upload is over.
+    /// Opens an upload's bytes and resumes what is there of it; `nil` if the upload is over.
     func open(_ upload: ActiveUpload) throws(Failure) -> (any UploadBytes)? {
         let (record, catalogue, store) = (upload.record, catalogue, store)
         return try upload.bytes { () throws(Failure) in

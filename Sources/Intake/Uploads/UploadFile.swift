@@ -10,7 +10,7 @@ extension IntakeService {
         do throws(Failure) {
             form = try readForm(call)
         } catch {
-            // Of which upload it is, nobody knows.
+            // Its upload is not known.
             throw error.whereChunksAre
         }
         let chunk = SentChunk(form, owner: call.owner, settings: call.settings)
@@ -319,7 +319,7 @@ extension IntakeService {
         }
     }
 
-    /// Gives an upload up that has ended in another process, and answers who waits for it.
+    /// Forgets an upload that has ended in another process, and answers its held calls.
     func settle(_ upload: ActiveUpload) {
         uploads.remove(upload)
         let id = upload.record.id
@@ -343,7 +343,7 @@ extension IntakeService {
         }
     }
 
-    /// Ends an upload and answers who waited for it.
+    /// Ends an upload and answers its held calls.
     func end(_ upload: ActiveUpload, _ outcome: ActiveUpload.Outcome, reopens: Bool = false) {
         let held = upload.finish(outcome, reopens: reopens)
         if !reopens {

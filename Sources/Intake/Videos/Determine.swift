@@ -115,7 +115,7 @@ extension IntakeService {
         var found = found
         if let theirs = found.first(where: { $0.upload.key.chunkSize == usual }) { found = [theirs] }
         guard !found.isEmpty else { return nil }
-        // Which of several it is, nobody knows: what all of them have is in the right one, whichever that is.
+        // Which of several it is, is unknown: what all of them have is in the right one, whichever that is.
         var count: [Int: Int] = [:]
         for chunk in found.flatMap(\.chunks) { count[chunk.number, default: 0] += 1 }
         var received = ChunkSet(chunks: key.chunks)

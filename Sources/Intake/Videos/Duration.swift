@@ -7,7 +7,7 @@ import Model
 
 /// How long videos are: asked of ffprobe before the reply to a whole file, which tells it, and after any other reply.
 extension IntakeService {
-    /// Finds out the durations that nobody has asked for yet, and waits for it. The records say which these are, so that
+    /// Probes the durations that are not known yet, and waits for it. The records say which these are, so that
     /// none is forgotten in a crash.
     package func findDurations() {
         addUnprobed()
@@ -17,7 +17,7 @@ extension IntakeService {
     /// Has the files probed that the catalogue says are still to be probed.
     func addUnprobed() {
         do throws(CatalogueError) {
-            // One more than fits says that there are more.
+            // One more than fits: that there are more is then known.
             for path in try catalogue.unprobedPaths(limit: ProbeSchedule.clientLimit + 1) {
                 probes.add(path, client: Self.catalogueClient, self)
             }

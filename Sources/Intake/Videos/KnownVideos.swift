@@ -59,7 +59,7 @@ final class KnownVideos: Sendable {
                     bound: .maximumWeight(Self.weightLimit) { content, video in
                         Self.entryWeight + content.owner.utf8.count + video.name.utf8.count + video.path.utf8.count
                     }, recordsStatistics: true, ticker: ticker,
-                    // A reload that fails is tried again; the catalogue's errors are reported where somebody waits.
+                    // A reload that fails is tried again; the catalogue's errors reach the callers that wait.
                     failureHandler: { _ in }),
                 refresh: RefreshPolicy(after: cacheTime, retryAfterFailure: cacheTime),
                 loader: CacheLoader(

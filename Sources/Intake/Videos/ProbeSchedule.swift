@@ -61,7 +61,7 @@ struct ProbeSchedule {
         waiting += 1
     }
 
-    /// Takes a slot for a request that waits for the answer, if one is free that nobody else waits for, and no other
+    /// Takes a slot for a request that waits for the answer, if one is free without a queue for it, and no other
     /// request of its client waits for one: a client must not hold several of the threads that answer.
     mutating func beginRequest(of client: String) -> Bool {
         guard running < slots, waiting == 0, !requests.contains(client) else { return false }
@@ -95,7 +95,7 @@ struct ProbeSchedule {
         if isRecorded { hasProgressed = true }
     }
 
-    /// Until the end of it nobody takes the schedule for idle.
+    /// Until it ends the schedule is not idle.
     mutating func beginRefill() {
         hasOverflowed = false
         hasProgressed = false

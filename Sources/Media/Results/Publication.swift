@@ -6,8 +6,8 @@ extension Transcoder {
     /// A file that marks a directory whose place another one takes.
     private static let superseded = ".superseded"
 
-    /// Puts a finished directory in its final place, in one step: whoever looks sees all of the old one or all of the new
-    /// one. The names survive power loss when this returns.
+    /// Puts a finished directory in its final place, in one step, atomically: all of the old one or all of the new
+    /// one. The names are durable when this returns.
     ///
     /// Repeating it is harmless, also after a crash at any point. What was in the final place is removed. Both paths must
     /// be on one file system, and their parents exist. Not to be called twice at once for one path.

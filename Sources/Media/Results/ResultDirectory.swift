@@ -74,7 +74,7 @@ struct ResultDirectory {
         }
     }
 
-    /// Makes all files and directories survive power loss.
+    /// Makes all files and directories durable.
     ///
     /// - Returns: the bytes of all files.
     /// - Throws: `toolFailed` if there is anything but files and directories: a link could show what is elsewhere.

@@ -3,7 +3,7 @@ import System
 
 /// What the tools of one video have used, and whether one of them has to end. Used by one thread.
 ///
-/// Processor time counts and not the clock: on a busy machine a good video takes longer, and costs nobody more.
+/// Processor time counts and not the clock: on a busy machine a good video takes longer, and costs no more.
 final class ToolWatch {
     private let limits: TranscodingLimits
     private let processorTime: (pid_t) -> Double?

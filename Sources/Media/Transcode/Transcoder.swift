@@ -24,7 +24,7 @@ package struct Transcoder: Sendable {
     ///     poster.jpg
     ///     thumbnails.jpg, thumbnails.vtt
     ///
-    /// All of it has been looked at with ffprobe and survives power loss when this returns; then it can be published.
+    /// All of it has been looked at with ffprobe and is durable when this returns; then it can be published.
     /// - Parameters:
     ///   - source: the uploaded file. It is only read.
     ///   - workDirectory: an absolute path without a symbolic link, on the file system of the final place. Its parent

@@ -95,7 +95,7 @@ final class TranscodingJob {
         return result
     }
 
-    /// Says what the video is and what is made of it, in one line.
+    /// Logs what the video is and what is made of it, in one line.
     private func tell(_ copies: Copies) {
         logger.info(
             "converting the video",
@@ -165,7 +165,7 @@ final class TranscodingJob {
 
     // MARK: - Progress
 
-    /// The weight of a command, whose progress nobody knows, and of making all of it survive power loss.
+    /// The weight of a command whose progress is unknown, and of making all of it durable.
     private static let commandWeight = 100_000.0
 
     /// About how long an output takes: the pixels of a picture that are encoded for it, or as many as would take as long.
@@ -195,7 +195,7 @@ final class TranscodingJob {
         meter.finish(Self.weight(of: output, information, profile))
     }
 
-    /// Runs ffmpeg for an output that has no more than so many bytes.
+    /// Runs ffmpeg for an output of bounded size.
     ///
     /// - Parameters:
     ///   - file: what it reads; the source, if `nil`.

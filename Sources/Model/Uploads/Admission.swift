@@ -142,7 +142,7 @@ private struct Share {
         return then <= equal ? equal : then + asked / 8
     }
 
-    /// Nothing is taken for a client that has an equal share, nor where nobody holds more than that.
+    /// Nothing is evicted for a client that has an equal share, nor where no client holds more than that.
     var mayTake: Bool { own < (pool + clients - 1) / clients && most > bound }
 
     /// Whether it is its own share that the client has used up.

@@ -18,7 +18,7 @@ package struct Client: Sendable, CustomStringConvertible {
 
     /// - Parameters:
     ///   - owner: `""` for the one shared owner.
-    ///   - address: as text; what is no address is that of nobody known.
+    ///   - address: as text; what is no address is unknown.
     package init(owner: String, address: String) {
         if !owner.isEmpty {
             self.init(recorded: "owner:" + owner)

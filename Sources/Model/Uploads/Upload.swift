@@ -1,7 +1,7 @@
 /// An upload's record.
 package struct Upload: Sendable {
     package enum State: String, Sendable {
-        /// Chunks are missing, or nobody has completed it yet.
+        /// Chunks are missing, or it is not completed yet.
         case open
         /// Its video is published and recorded.
         case sealed
@@ -26,7 +26,7 @@ package struct Upload: Sendable {
     /// When its last chunk came, or it began. Seconds of the catalogue's clock.
     package let updateTime: Int64
 
-    /// So many guids may stand for it. One more takes the place of the oldest.
+    /// The most aliases. One more takes the place of the oldest.
     package static let aliasLimit = 64
 
     /// Whether all of its chunks are there.

@@ -1,4 +1,4 @@
-/// One upload's state in this process: which chunks are here, who may write one, who completes the file, and which
+/// One upload's state in this process: which chunks are here, which request may write one or completes the file, and which
 /// reply a stored chunk gets.
 ///
 /// A pure state machine: the caller guards it with a lock, does the I/O between the calls and never answers code 2
@@ -10,7 +10,7 @@
 package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// How far the file is.
     package enum Phase: Sendable {
-        /// Chunks are missing, or nobody has begun to complete the file.
+        /// Chunks are missing, or no request has begun to complete the file.
         case open
         /// One request verifies and publishes the file.
         case completing
@@ -22,7 +22,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     /// What becomes of a chunk's request once the chunk is stored.
     package enum Decision: Sendable {
-        /// This request completes the file; nobody else will.
+        /// This request completes the file; no other one will.
         case complete
         /// Its answer waits: the file is nearly whole, or about to be completed by another request.
         case hold
@@ -34,19 +34,19 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     /// What a request may do with a chunk it brings.
     package enum Claim: Sendable {
-        /// Nobody writes this chunk and it is not here: write it, then call `stored` or `release`.
+        /// No other request writes this chunk and it is not here: write it, then call `stored` or `release`.
         case write
         /// The chunk is here: compare, then call `release`, or `replace` before writing.
         case compare
         /// Another request writes this chunk: ask again when that one is done.
         case busy
-        /// Another request completes the file, which nobody may change meanwhile: answer when that one is done.
+        /// Another request completes the file, which must not change meanwhile: answer when that one is done.
         case hold
         /// The upload is over; answer with this.
         case over(Outcome)
     }
 
-    /// At most so many missing chunks make a request wait for the completion.
+    /// The most missing chunks with which a request waits for the completion.
     package static var nearlyWhole: Int { 2 }
 
     package private(set) var phase = Phase.open
@@ -120,7 +120,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         if case .completing = phase { true } else { false }
     }
 
-    /// Whether the file is whole and nobody completes it yet; the caller does then.
+    /// Claims the completion of a whole file. Returns `false` if it is claimed, or chunks are missing.
     package mutating func takeCompletion() -> Bool {
         guard case .open = phase, received.missing == 0, writing.isEmpty else { return false }
         phase = .completing

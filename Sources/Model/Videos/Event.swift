@@ -22,7 +22,7 @@ package struct Event: Equatable, Sendable {
 
     /// Seconds that an event is kept after its delivery.
     package static let lifetimeDelivered: Int64 = 7 * 24 * 3600
-    /// Seconds that an event is kept which nobody takes.
+    /// Seconds that an undelivered event is kept.
     package static let lifetimeUndelivered: Int64 = 30 * 24 * 3600
     /// The most seconds that an event ever waits for its next delivery. What is further away was written when the clock was
     /// ahead, and is due.

@@ -7,7 +7,7 @@ package struct Job: Equatable, Sendable {
         case running
         /// What was made of the file is published.
         case done
-        /// It will not be tried again unless somebody says so.
+        /// It is not tried again unless an operator retries it.
         case failed
     }
 
@@ -30,9 +30,9 @@ package struct Job: Equatable, Sendable {
     package var postponed: Int
     /// A worker has found that the lane of short jobs is not for it.
     package var isLong: Bool
-    /// Nobody claims it earlier. Seconds since 1970.
+    /// Not claimed earlier. Seconds since 1970.
     package var notBefore: Int64
-    /// Who has it, `nil` unless it is running.
+    /// The worker that has it, `nil` unless it is running.
     package var worker: String?
     /// Others may claim it from then on, `nil` unless it is running. Seconds since 1970.
     package var leaseUntil: Int64?

@@ -29,7 +29,7 @@ struct ProcessSignals {
         }
     }
 
-    /// Waits until the process is to end, for so many seconds at most. Returns the signal's number, `nil` if none came.
+    /// Waits for a signal that ends the process, up to `seconds`. Returns its number, `nil` if none came.
     func waitForStop(within seconds: Double = .infinity) -> Int32? {
         let end = ContinuousClock.now + .seconds(min(seconds, 1e9))
         repeat {

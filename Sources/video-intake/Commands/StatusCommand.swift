@@ -155,7 +155,7 @@ extension ServiceStatus {
         metrics?["ended_uploads_total"].first { $0.labels["by"] == "eviction" }?.value
     }
 
-    /// Who holds how much of what there may be.
+    /// What clients hold, beside their limits.
     private func clients(_ figures: CatalogueFigures, _ limits: UploadLimits) -> String {
         let evicted = evictedUploads.map { ", \(Int($0)) uploads gave way" } ?? ""
         return

@@ -28,7 +28,7 @@ extension VideoCommand {
             }
             var (freed, isComplete) = (0, true)
             for video in videos {
-                // Somebody else may have been faster.
+                // Another process may have been faster.
                 guard let deleted = try orExit({ try service.deleteVideo(id: video.id) }) else { continue }
                 freed += deleted.freed
                 print(Self.line(deleted))

@@ -116,7 +116,7 @@ struct WorkerCommand: ParsableCommand {
     /// What a job cannot be done without.
     private static let tools = ["ffmpeg", "ffprobe"]
 
-    /// Which of the loops have turned since somebody asked last. Thread-safe.
+    /// Which of the loops have turned since the last look. Thread-safe.
     private final class Turns: Sendable {
         enum Loop: CaseIterable { case jobs, events }
 
