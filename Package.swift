@@ -39,6 +39,12 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
+            name: "Maintenance",
+            dependencies: [
+                "Catalogue", "ChunkStore", "Model", "System",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .target(
             name: "Media",
             dependencies: [
                 "CSystem", "Model", "System",
@@ -53,7 +59,8 @@ let package = Package(
         .target(
             name: "Intake",
             dependencies: [
-                "Catalogue", "ChunkStore", "FastCGI", "FormData", "LoadingCache", "Media", "Model", "System",
+                "Catalogue", "ChunkStore", "FastCGI", "FormData", "LoadingCache", "Maintenance", "Media", "Model",
+                "System",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -65,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "video-intake",
             dependencies: [
-                "Catalogue", "ChunkStore", "CSystem", "FastCGI", "FileBackup", "FileStore", "Intake", "Media",
-                "Model", "SQLiteCatalogue", "System", "Webhooks", "Worker",
+                "Catalogue", "ChunkStore", "CSystem", "FastCGI", "FileBackup", "FileStore", "Intake", "Maintenance",
+                "Media", "Model", "SQLiteCatalogue", "System", "Webhooks", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -135,8 +142,8 @@ let package = Package(
         .testTarget(
             name: "IntakeTests",
             dependencies: [
-                "ChunkStore", "FileBackup", "FileStore", "Intake", "Model", "SQLiteCatalogue", "System",
-                "TestSupport",
+                "ChunkStore", "FileBackup", "FileStore", "Intake", "Maintenance", "Model", "SQLiteCatalogue",
+                "System", "TestSupport",
             ]),
         .testTarget(name: "CommandTests", dependencies: ["Intake", "video-intake"]),
         .testTarget(

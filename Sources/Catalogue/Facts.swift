@@ -42,11 +42,13 @@ extension Catalogue {
 
     /// Returns the new class's number. Throws if the game has a class of this name.
     package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {
-        let id = try driver.adding(durably: true) { try $0.insertClass(name: name, game: game) }
-        guard let id else {
-            throw CatalogueError(.failed, "there is a category \"\(name)\" of \"\(game)\" already")
+        try driver.adding(durably: true) { rows in
+            // What is thrown here takes no number.
+            guard let id = try rows.insertClass(name: name, game: game) else {
+                throw CatalogueError(.failed, "there is a category \"\(name)\" of \"\(game)\" already")
+            }
+            return id
         }
-        return id
     }
 
     /// Returns whether there was such a class. Its videos stay, without a class.

@@ -76,19 +76,17 @@ extension Catalogue {
         if isDryRun {
             return try read { rows in
                 ExpiredUploads(
-                    unfinished: try rows.openUploads(over: expiry, limit: .max), isPart: false,
+                    unfinished: try rows.openUploads(over: expiry, limit: .max).some, isPart: false,
                     sealed: try rows.countSealedUploads(upTo: expiry.full))
             }
         }
         return try deleting { rows in
             let batch = ExpiredUploads.batch
-            let unfinished = try rows.openUploads(over: expiry, limit: batch)
+            let (unfinished, isAll) = try rows.openUploads(over: expiry, limit: batch)
             try rows.retire(unfinished.map(\.id), reason: Refusal.expired, now: expiry.now)
             let sealed = try rows.deleteSealedUploads(upTo: expiry.full, limit: batch - unfinished.count)
             let refusals = try rows.deleteRefusals(upTo: expiry.full, limit: batch)
-            let isPart =
-                try refusals == batch || unfinished.count + sealed == batch
-                || !rows.openUploads(over: expiry, limit: 1).isEmpty
+            let isPart = refusals == batch || unfinished.count + sealed == batch || !isAll
             return ExpiredUploads(unfinished: unfinished, isPart: isPart, sealed: sealed)
         }
     }
@@ -129,15 +127,18 @@ extension CatalogueRows {
     }
 
     /// - Parameter limit: how many at most; fewer where they have many chunks, unless it is `.max`.
-    fileprivate func openUploads(over expiry: UploadExpiry, limit: Int) throws -> [ExpiredUpload] {
+    /// - Returns: some of the uploads that are over, and whether these are all.
+    fileprivate func openUploads(
+        over expiry: UploadExpiry, limit: Int
+    ) throws -> (some: [ExpiredUpload], isAll: Bool) {
         var chunks = 0
-        let over = try openUploads(idleSince: max(expiry.full, expiry.short, expiry.known)).lazy
-            .filter(expiry.isOver).prefix(limit)
-        return over.enumerated().prefix { index, upload in
+        let over = try openUploads(idleSince: max(expiry.full, expiry.short, expiry.known)).filter(expiry.isOver)
+        let some = over.prefix(limit).enumerated().prefix { index, upload in
             chunks += upload.received
             return index == 0 || limit == .max || chunks <= ExpiredUploads.chunkBatch
         }.map { _, upload in
             ExpiredUpload(id: upload.id, path: upload.draft.path, bytes: upload.receivedBytes)
         }
+        return (some, some.count == over.count)
     }
 }

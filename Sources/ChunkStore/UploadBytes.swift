@@ -4,7 +4,7 @@ import System
 /// One upload's bytes, as this process works on them, and what follows them: the digest, and the comparison with videos of the
 /// same content.
 ///
-/// Thread-safe. Two threads of a process never store the same chunk at once: the upload's session sees to that. `turn` keeps
+/// Thread-safe. Two threads of a process never store the same chunk at once: `ActiveUpload` sees to that. `turn` keeps
 /// other processes away.
 package protocol UploadBytes: AnyObject, Sendable {
     /// Waits for the turn to change these bytes, or all of them to complete the upload. While the turn is held no other process

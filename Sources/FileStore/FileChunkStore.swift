@@ -392,12 +392,3 @@ extension FileChunkStore {
         } catch  where error.code == EEXIST {}
     }
 }
-
-extension StoredFile {
-    /// The CRC32C of the bytes of `range`, all of which must be there.
-    package func crc32c(of range: Range<Int>) throws(SystemError) -> UInt32 {
-        var checksum = CRC32C()
-        try forEachPiece(of: range) { checksum.update($0) }
-        return checksum.value
-    }
-}

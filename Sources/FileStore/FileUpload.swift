@@ -144,8 +144,9 @@ extension FileUpload {
     }
 
     package func isPublished(as path: String) -> Bool {
-        let known = comparing.withLock { $0.compared.first { $0.known.path == path }?.known.file }
-        return store.isPublished(known ?? file, as: path)
+        if store.isPublished(file, as: path) { return true }
+        let same = comparing.withLock { $0.compared.first { $0.isSame && $0.known.path == path }?.known.file }
+        return same.map { store.isPublished($0, as: path) } ?? false
     }
 }
 

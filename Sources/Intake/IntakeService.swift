@@ -1,3 +1,4 @@
+import Maintenance
 import Model
 import Catalogue
 import ChunkStore
@@ -50,6 +51,7 @@ package final class IntakeService: Sendable {
     let held: HeldCalls
     /// Those that keep their bodies.
     let heldBodies: HeldCalls
+    package let maintainer: Maintainer
     /// Is told of each step, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
@@ -96,6 +98,11 @@ package final class IntakeService: Sendable {
         let durably = durability == .power
         records = GroupCommit { chunks throws(CatalogueError) in try catalogue.record(chunks, durably: durably) }
         current = Locked((settings, ReplyFormat(settings)))
+        let (current, videos) = (current, videos)
+        maintainer = Maintainer(
+            catalogue, store, logger: logger, bodyDirectory: settings.bodyDirectory,
+            lifetime: { current.withLock { $0.settings.uploadLifetime } }, clock: clock,
+            whenDeleted: { videos.noteRecorded($0) }, atStep: atStep)
     }
 
     /// What is done without a request goes by the settings of the moment.
@@ -129,8 +136,8 @@ package final class IntakeService: Sendable {
     /// Seconds of the catalogue's clock, which does not jump: what the ages of uploads are measured with.
     var uploadTime: Int64 { catalogue.clock }
 
-    /// When uploads are gone, by the same clock.
-    var expiry: UploadExpiry { UploadExpiry(now: uploadTime, lifetime: settings.uploadLifetime.components.seconds) }
+    /// When uploads expire, by the same clock.
+    var expiry: UploadExpiry { maintainer.expiry }
 
     /// Bytes of an owner's name.
     private static let ownerLimit = 255

@@ -45,6 +45,9 @@ package struct IntakeSettings: Sendable {
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?
 
+    /// Where bodies are put that come over FastCGI and are too large for memory.
+    package var spoolDirectory = "/tmp"
+
     package init() {}
 
     /// Bytes that a page should send at once: what WebUploader pages do, and less only if a body must not be that long.
@@ -62,6 +65,7 @@ package struct IntakeSettings: Sendable {
         settings.cacheTime = cacheTime
         settings.queuesTranscoding = queuesTranscoding
         settings.bodyDirectory = bodyDirectory
+        settings.spoolDirectory = spoolDirectory
         return settings
     }
 }

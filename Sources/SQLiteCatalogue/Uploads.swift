@@ -48,7 +48,9 @@ extension Database: UploadRows {
     }
 
     package func openUploads(idleSince time: Int64?) throws -> [Upload] {
-        try uploads(" WHERE state = 'open' AND update_time <= ? ORDER BY upload_id", [time ?? .max])
+        // Without a hint SQLite may read all finished ones of a day.
+        try uploads(
+            " INDEXED BY upload_open WHERE state = 'open' AND update_time <= ? ORDER BY upload_id", [time ?? .max])
     }
 
     package func states(ofUploads ids: [Int64]) throws -> [Int64: Upload.State] {

@@ -47,7 +47,7 @@ final class StoreSite {
     }
 }
 
-/// An upload of four chunks, as a session has it.
+/// An upload of four chunks, as `ActiveUpload` has it.
 struct SentUpload {
     static let chunkSize = 50_000
 
@@ -108,7 +108,7 @@ struct SentUpload {
         _ = consume turn
     }
 
-    /// Publishes it as a session does.
+    /// Publishes it as a completion does.
     func published(in store: any ChunkStore, as path: String) throws {
         _ = try stored(in: store).publish(as: path)
         store.removeUpload(id)

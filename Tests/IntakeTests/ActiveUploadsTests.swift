@@ -105,7 +105,7 @@ extension InProcessSite {
         site.service.closeRemovedFiles()
         #expect(site.service.uploads.with(ids: [upload.id]).count == 1)
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
-        _ = try site.another().service.deleteVideo(id: video.id)
+        _ = try site.another().service.maintainer.deleteVideo(id: video.id)
         site.service.closeRemovedFiles()
         #expect(site.service.uploads.with(ids: [upload.id]).allSatisfy { $0.file?.following == nil })
         #expect(try (1..<again.chunks).map { try site.send(again.request($0)) }.last?.code == 1)
@@ -120,7 +120,7 @@ extension InProcessSite {
         let compared = { [weak file = upload.file?.following?.first] in file }
         #expect(compared() != nil)
         let video = try #require(site.catalogue.videos(owner: nil, limit: 1).first)
-        _ = try site.another().service.deleteVideo(id: video.id)
+        _ = try site.another().service.maintainer.deleteVideo(id: video.id)
         site.service.closeRemovedFiles()
         #expect(eventually { compared() == nil })
         #expect(upload.openBytes != nil)

@@ -1,3 +1,4 @@
+import Maintenance
 import FileBackup
 import FileStore
 import Model
@@ -133,7 +134,7 @@ private final class Shop {
         try FileManager.default.moveItem(atPath: shop.backup, toPath: shop.backup + ".unfinished")
         try FileManager.default.removeItem(atPath: shop.backup + ".unfinished/backup.txt")
         // The only one that is transcoded.
-        _ = try #require(try shop.site.service.deleteVideo(id: shop.videos[0].id))
+        _ = try #require(try shop.site.service.maintainer.deleteVideo(id: shop.videos[0].id))
         #expect(try shop.backUp().findings == [])
         let media = shop.backup + "/" + MediaFacts.directory(ofOriginal: shop.videos[0].path)
         #expect(!FileManager.default.fileExists(atPath: media))
@@ -146,7 +147,7 @@ private final class Shop {
         let report = try shop.backUp { _, _ in
             if isChanged { return }
             isChanged = true
-            for video in shop.videos[1...] { _ = try? shop.site.service.deleteVideo(id: video.id) }
+            for video in shop.videos[1...] { _ = try? shop.site.service.maintainer.deleteVideo(id: video.id) }
             _ = try? shop.site.send(shop.unfinished.request(1))
         }
         #expect(isChanged && report.findings == [])
@@ -154,7 +155,7 @@ private final class Shop {
         _ = try shop.restore(to: restored)
         let site = try InProcessSite(directory: URL(fileURLWithPath: restored), bootID: "b")
         site.clock.advance(by: 120)
-        #expect(try Check(site.service, isDeep: true, isRepairing: false).run().findings == [])
+        #expect(try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings == [])
         #expect(try site.catalogue.videos(owner: nil, limit: 9).count == 2)
     }
 
@@ -195,7 +196,7 @@ private final class Shop {
         else { return }
         defer { try? FileManager.default.removeItem(atPath: other) }
         try shop.backUp(to: other + "/1")
-        _ = try shop.site.service.deleteVideo(id: shop.videos[1].id)
+        _ = try shop.site.service.maintainer.deleteVideo(id: shop.videos[1].id)
         try shop.write("another poster", to: MediaFacts.directory(ofOriginal: shop.videos[0].path) + "/poster.jpg")
         try shop.backUp(to: other + "/2", previous: other + "/1")
         #expect(try shop.files(other + "/2") == shop.expected([shop.videos[0], shop.videos[2]]))
@@ -248,7 +249,7 @@ private final class Shop {
             $0.webhookURL = "http://127.0.0.1:9/"
         }
         site.clock.advance(by: 120)
-        #expect(try Check(site.service, isDeep: true, isRepairing: false).run().findings == [])
+        #expect(try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings == [])
         #expect(try site.catalogue.videos(owner: nil, limit: 9).map(\.id) == shop.videos.map(\.id).reversed())
         let new = try #require(try site.send(PageUpload(content: videoBytes(6000)).wholeRequest()).videoID)
         #expect(new > last && new > 100_000)
@@ -283,7 +284,7 @@ private final class Shop {
         let report = try Restore(from: shop.backup, to: partly).run(aboveVideo: nil, leavesOutDamaged: true, now: 1)
         #expect(report.leftOut.count == 3 && report.files == 2)
         let site = try InProcessSite(directory: URL(fileURLWithPath: partly), bootID: "b")
-        let findings = try Check(site.service, isDeep: true, isRepairing: false).run().findings
+        let findings = try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings
         #expect(findings.map(\.kind) == [.missing, .missing, .missing])
 
         var text = textOfFile(shop.backup + "/backup.txt")
@@ -329,7 +330,7 @@ private final class Shop {
         try FileManager.default.copyItem(atPath: shop.site.dataDirectory.path + "/upload", toPath: data + "/upload")
         _ = try shop.restore(to: data)
         let site = try InProcessSite(directory: URL(fileURLWithPath: data), bootID: "b")
-        #expect(try Check(site.service, isDeep: true, isRepairing: false).run().findings == [])
+        #expect(try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings == [])
     }
 
     @Test("root gives the files to the owner of the data directory", .enabled(if: geteuid() == 0))

@@ -1,3 +1,4 @@
+import Maintenance
 import Model
 import Foundation
 import Intake
@@ -29,7 +30,7 @@ private struct Fixture {
     }
 
     func check(isDeep: Bool = false, isRepairing: Bool = false) throws -> CheckReport {
-        try Check(site.service, isDeep: isDeep, isRepairing: isRepairing).run()
+        try Check(site.service.maintainer, isDeep: isDeep, isRepairing: isRepairing).run()
     }
 
     func url(_ path: String) -> URL { site.dataDirectory.appendingPathComponent(path) }
@@ -147,12 +148,13 @@ private struct Fixture {
         facts.mp4Path = directory + "/video.mp4"
         #expect(try site.catalogue.finishJob(job, media: facts, duration: nil, now: now) != nil)
 
-        let finding = try #require(try Check(site.service, isDeep: false, isRepairing: false).run().findings.first)
+        let finding = try #require(
+            try Check(site.service.maintainer, isDeep: false, isRepairing: false).run().findings.first)
         #expect(finding.kind == .media && finding.text.contains("video.mp4") && !finding.text.contains("poster"))
         #expect(try site.catalogue.job(id: job.id)?.state == .done)
-        _ = try Check(site.service, isDeep: false, isRepairing: true).run()
+        _ = try Check(site.service.maintainer, isDeep: false, isRepairing: true).run()
         #expect(try site.catalogue.job(id: job.id)?.state == .queued)
-        #expect(try Check(site.service, isDeep: false, isRepairing: false).run().findings == [])
+        #expect(try Check(site.service.maintainer, isDeep: false, isRepairing: false).run().findings == [])
     }
 
     @Test("what was made of a video that is gone is found and removed, what is young or of another video stays")

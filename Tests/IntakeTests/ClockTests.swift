@@ -1,3 +1,4 @@
+import Maintenance
 import Foundation
 import Intake
 import TestSupport

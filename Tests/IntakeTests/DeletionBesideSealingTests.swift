@@ -1,3 +1,4 @@
+import Maintenance
 import Model
 import Foundation
 import Intake
@@ -98,7 +99,7 @@ private final class Stop: Sendable {
         func delete() {
             deletionEnd.enter()
             Thread.detachNewThread {
-                _ = try? deleting.service.deleteVideo(id: id)
+                _ = try? deleting.service.maintainer.deleteVideo(id: id)
                 deletionEnd.leave()
             }
         }
@@ -130,7 +131,7 @@ private final class Stop: Sendable {
         #expect(try first.catalogue.videos(owner: nil, limit: 9).map { Int($0.id) } == [last.videoID], name)
         _ = try first.service.sweep()
         first.clock.advance(by: 120)
-        let findings = try Check(first.service, isDeep: true, isRepairing: false).run().findings
+        let findings = try Check(first.service.maintainer, isDeep: true, isRepairing: false).run().findings
         #expect(findings == [], name)
         #expect(first.publishedFiles().count == 1 && first.incomingFiles() == [], name)
         #expect(try first.catalogue.garbage(limit: 9) == [], name)
@@ -158,14 +159,14 @@ private final class Stop: Sendable {
                 to: trash.appendingPathComponent("\(garbage[0].id)"))
         }
         if step > 1 { try site.catalogue.forget(garbage[0]) }
-        let found = try Check(site.service, isDeep: false, isRepairing: false).run().findings
+        let found = try Check(site.service.maintainer, isDeep: false, isRepairing: false).run().findings
         #expect(found.map(\.kind) == [.leftover], "\(found)")
         #expect(try site.service.sweep(isDryRun: true).garbage.files == 2)
         #expect(site.publishedFiles().count == (step == 0 ? 2 : 1))
         #expect(try site.service.sweep().garbage.files == 2)
         #expect(try site.catalogue.garbage(limit: 9) == [] && site.publishedFiles() == [])
         #expect(try FileManager.default.contentsOfDirectory(atPath: trash.path) == [])
-        #expect(try Check(site.service, isDeep: false, isRepairing: false).run().findings == [])
+        #expect(try Check(site.service.maintainer, isDeep: false, isRepairing: false).run().findings == [])
     }
 
     /// `VIDEO_INTAKE_TEST_ROUNDS` says how many; 2,000 take some minutes.
@@ -205,7 +206,7 @@ private final class Stop: Sendable {
             done.enter()
             Thread.detachNewThread {
                 usleep(delays[2])
-                for id in old { _ = try? services[2].service.deleteVideo(id: id) }
+                for id in old { _ = try? services[2].service.maintainer.deleteVideo(id: id) }
                 done.leave()
             }
             done.wait()
@@ -220,6 +221,7 @@ private final class Stop: Sendable {
         #expect(lost == [], "seed \(seed)")
         _ = try site.service.sweep()
         site.clock.advance(by: 120)
-        #expect(try Check(site.service, isDeep: true, isRepairing: false).run().findings == [], "seed \(seed)")
+        #expect(
+            try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings == [], "seed \(seed)")
     }
 }

@@ -20,21 +20,21 @@ import TestSupport
         let first = Int64(try #require(try site.sendAll(page).videoID))
         let copy = try site.send(page.determineRequest([("file_name", "copy")]))
         let second = Int64(try #require(copy.videoID))
-        let video = try #require(try site.service.video(id: first))
+        let video = try #require(try site.catalogue.video(id: first))
         // As transcoding leaves it.
         let made = site.dataDirectory.appendingPathComponent(MediaFacts.directory(ofOriginal: video.path))
         try FileManager.default.createDirectory(
             at: made.appendingPathComponent("hls"), withIntermediateDirectories: true)
         try Data(count: 4096).write(to: made.appendingPathComponent("hls/0.m4s"))
 
-        let shared = try #require(try site.service.deleteVideo(id: first))
+        let shared = try #require(try site.service.maintainer.deleteVideo(id: first))
         #expect(shared.isFileShared && shared.freed == 0)
         #expect(site.publishedFiles().count == 2)
-        let last = try #require(try site.service.deleteVideo(id: second))
+        let last = try #require(try site.service.maintainer.deleteVideo(id: second))
         #expect(!last.isFileShared && last.left.isEmpty && last.freed >= 299_999 + 4096)
         #expect(site.publishedFiles() == [])
         #expect(!FileManager.default.fileExists(atPath: made.path))
-        #expect(try site.service.deleteVideo(id: second) == nil)
+        #expect(try site.service.maintainer.deleteVideo(id: second) == nil)
         #expect(try site.recordCount() == 0)
     }
 
@@ -45,7 +45,7 @@ import TestSupport
         let page = page()
         let id = Int64(try #require(try site.sendAll(page).videoID))
         for site in [site, other] { #expect(try site.send(page.determineRequest()).code == 1) }
-        _ = try site.service.deleteVideo(id: id)
+        _ = try site.service.maintainer.deleteVideo(id: id)
         for site in [site, other] {
             #expect(try site.send(page.determineRequest()).code == 2)
             #expect(try site.send(page.determineRequest([("file_name", "copy")])).code == 2)
@@ -74,7 +74,7 @@ import TestSupport
         #expect(try third.send(late.request(1)).code == 2)
         let id = Int64(try #require(try site.sendAll(two).videoID))
         #expect(try site.send(one.request(1)).code == 1)
-        _ = try other.service.deleteVideo(id: id)
+        _ = try other.service.maintainer.deleteVideo(id: id)
         for site in [site, other, third] {
             for page in [one, two, late] {
                 for chunk in [1, 2] {
@@ -112,7 +112,7 @@ import TestSupport
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
             SELECT 'g' || i, (SELECT upload_id FROM upload) FROM n
             """)
-        _ = try site.service.deleteVideo(id: id)
+        _ = try site.service.maintainer.deleteVideo(id: id)
         #expect(try site.count("refusal") == Refusal.clientLimit && site.count("upload_guid") == 0)
     }
 
@@ -137,7 +137,7 @@ import TestSupport
         var second = PageUpload(content: first.content)
         second.chunkSize = first.chunkSize
         for chunk in 0..<2 { #expect(try site.send(second.request(chunk)).code == 2) }
-        _ = try site.service.deleteVideo(id: id)
+        _ = try site.service.maintainer.deleteVideo(id: id)
         let reply = try site.send(second.request(2))
         #expect(reply.code == 1)
         #expect(try site.recordCount() == 1)
@@ -153,7 +153,7 @@ import TestSupport
             INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time, update_time)
             VALUES (7, '', 'old', '../old.mp4', 1, 1, '', 0, 0)
             """)
-        let deleted = try #require(try site.service.deleteVideo(id: 7))
+        let deleted = try #require(try site.service.maintainer.deleteVideo(id: 7))
         #expect(deleted.left.first?.path == "../old.mp4")
         #expect(try site.recordCount() == 0)
     }

@@ -1,3 +1,4 @@
+import Maintenance
 import Model
 import Foundation
 import Intake
@@ -47,7 +48,7 @@ private func page(_ content: [UInt8] = videoBytes(29_999), owner: String? = nil)
         func expectInOrder() throws {
             _ = try site.service.sweep()
             site.clock.advance(by: 120)
-            let findings = try Check(site.service, isDeep: true, isRepairing: false).run().findings
+            let findings = try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings
             #expect(findings == [])
             #expect(site.incomingFiles() == [])
         }
@@ -57,7 +58,7 @@ private func page(_ content: [UInt8] = videoBytes(29_999), owner: String? = nil)
         "whenever the record goes while its file is brought back, no file is left without a record",
         arguments: Step.ofSealing)
     func deletedMeanwhile(step: Step) throws {
-        let loss = try Loss(at: step) { site, id in _ = try? site.service.deleteVideo(id: id) }
+        let loss = try Loss(at: step) { site, id in _ = try? site.service.maintainer.deleteVideo(id: id) }
         let last = try loss.other.sendAll(loss.page)
         #expect(last.code == 1, "\(last)")
         let isIdentical = try loss.site.storedBytes(last.path ?? "") == loss.page.content

@@ -1,3 +1,4 @@
+import Maintenance
 import Foundation
 import Intake
 import Testing
@@ -109,7 +110,7 @@ extension InProcessSite {
         for chunk in 0..<3 { _ = try site.send(page.request(chunk)) }
         try site.execute("DROP TRIGGER fail_whole")
         let restarted = try site.another()
-        let unfinished = try restarted.service.recover()
+        let unfinished = try restarted.service.maintainer.recover()
         #expect(unfinished.count == 1)
         #expect(try restarted.send(page.request(2)).code == 1)
         restarted.service.takeUp(unfinished)
@@ -193,12 +194,12 @@ extension InProcessSite {
         }
         let restarted = try site.another()
         let start = ContinuousClock.now
-        #expect(try restarted.service.recover().isEmpty)
+        #expect(try restarted.service.maintainer.recover().isEmpty)
         print("recovered 1000 unfinished uploads in \(ContinuousClock.now - start)")
         for page in pages.shuffled().prefix(20) { #expect(try restarted.received(page) == "0") }
 
         let rebooted = try site.another(bootID: "second")
-        #expect(try rebooted.service.recover().count == 1000)
+        #expect(try rebooted.service.maintainer.recover().count == 1000)
         #expect(try rebooted.received(pages[500]) == "0")
     }
 }

@@ -176,7 +176,7 @@ private func reason(_ reply: ReceivedReply) -> String? { reply.headers["x-intake
             if step == .recordDeleted, (try? awaits()) == true { seen.withLock { $0 = true } }
         })
         for video in try site.catalogue.videos(owner: nil, limit: 9) {
-            _ = try other.service.deleteVideo(id: video.id)
+            _ = try other.service.maintainer.deleteVideo(id: video.id)
         }
         #expect(seen.withLock { $0 })
         #expect(try !awaits())

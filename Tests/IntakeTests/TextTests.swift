@@ -115,7 +115,7 @@ import TestSupport
         let file = reply.data?["file"] as? [String: Any]
         #expect(file?["name"] as? String == (sent.utf8.count < 4000 ? stored : "a.mp4"))
         let id = Int64(try #require(reply.videoID))
-        #expect(try site.service.video(id: id)?.name == stored)
+        #expect(try site.catalogue.video(id: id)?.name == stored)
     }
 
     @Test("an extension that is longer than any is none, and a name that is only a path is no name")

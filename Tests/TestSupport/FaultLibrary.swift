@@ -38,7 +38,7 @@ package final class FaultLibrary: Sendable {
         case killAfter
     }
 
-    /// Changes that succeeded, in order, in the form that `ChangeRecord` reads; `nil` if they are not recorded.
+    /// Changes that succeeded, in order, in the form that `RecordedChange` reads; `nil` if they are not recorded.
     package let recordPath: String?
     private let library: String
     private let control: Control

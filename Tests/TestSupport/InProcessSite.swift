@@ -67,6 +67,7 @@ package final class InProcessSite: Site {
     ) throws {
         var settings = IntakeSettings()
         settings.bodyDirectory = directory.url.path + "/body"
+        settings.spoolDirectory = directory.url.path + "/incoming"
         change(&settings)
         try FileManager.default.createDirectory(
             atPath: directory.url.path + "/body", withIntermediateDirectories: true)
@@ -114,7 +115,7 @@ package final class InProcessSite: Site {
 
     /// Recovers as `serve` does at its start, and waits for what it does beside serving.
     package func recover() throws {
-        service.takeUp(try service.recover())
+        service.takeUp(try service.maintainer.recover())
         service.findDurations()
     }
 

@@ -155,7 +155,7 @@ import Media
         let id = try shop.upload(FFmpegVideo(.h264, size: "1280x720", seconds: 20))
         let worker = try shop.startWorker()
         #expect(shop.waitUntil { try shop.job(id).progress > 0 })
-        _ = try shop.site.service.deleteVideo(id: id)
+        _ = try shop.site.service.maintainer.deleteVideo(id: id)
         #expect(shop.waitUntil { shop.workDirectories.isEmpty && shop.tools.isEmpty })
         worker.stop()
         #expect(shop.site.publishedFiles() == [])

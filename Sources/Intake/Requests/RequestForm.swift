@@ -1,6 +1,5 @@
 import ChunkStore
 import FormData
-import Foundation
 import Glibc
 import System
 
@@ -153,11 +152,11 @@ extension FormReader {
             let block = memory.take()
             return try read(source, format, query, exchange, into: block.bytes, file: { _ in }) { .memory(block, $0) }
         }
-        let spool = Spool(settings.bodyDirectory ?? NSTemporaryDirectory())
+        let spool = Spool(settings.spoolDirectory)
         return try read(source, format, query, exchange, file: spool.append) { _ in try spool.content() }
     }
 
-    /// What a stream brings of a file, in a file without a name where bodies are.
+    /// What a stream brings of a file, in a file without a name.
     private final class Spool {
         private let directory: String
         private var file: StoredFile?

@@ -105,13 +105,18 @@ extension ActiveUpload {
         return isAlias ? Use(self) : nil
     }
 
-    func addGuid(_ guid: String) {
+    /// The same where the catalogue has just said that the guid is an alias.
+    func begin(alias guid: String, number: Int) -> Use {
         state.withLock { state in
+            state.lastUse = number
             state.refused[guid] = nil
-            if state.guids.contains(guid) { return }
-            if state.guids.count >= Upload.aliasLimit { state.guids.removeFirst() }
-            state.guids.append(guid)
+            if !state.guids.contains(guid) {
+                if state.guids.count >= Upload.aliasLimit { state.guids.removeFirst() }
+                state.guids.append(guid)
+            }
+            state.progress.begin()
         }
+        return Use(self)
     }
 
     /// Refuses a guid: later requests of it are looked up in the catalogue, and those under way get the refusal unless
@@ -119,19 +124,17 @@ extension ActiveUpload {
     ///
     /// - Returns: its calls that wait; they are to be answered with the refusal.
     func refuse(guid: String, _ failure: Failure) -> [Held] {
-        let isAlias = state.withLock { state in
-            guard state.guids.contains(guid) else { return false }
+        let taken = state.withLock { state -> [Held]? in
+            guard state.guids.contains(guid) else { return nil }
             state.guids.removeAll { $0 == guid }
             if state.refused.count >= Upload.aliasLimit { state.refused = [:] }
             state.refused[guid] = failure
-            return true
-        }
-        guard isAlias else { return [] }
-        awaitPartialReplies()
-        return state.withLock { state in
             defer { state.held.removeAll { $0.request.guid == guid } }
             return state.held.filter { $0.request.guid == guid }
         }
+        guard let taken else { return [] }
+        awaitPartialReplies()
+        return taken
     }
 
     func removeGuid(_ guid: String) {
@@ -406,7 +409,7 @@ extension ActiveUpload {
     ///
     /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
     func finish(_ outcome: Outcome, reopens: Bool = false) -> [Held] {
-        state.withLock { state in
+        let taken = state.withLock { state -> [Held] in
             if reopens {
                 state.progress.finish(.open)
             } else if case .failed = outcome {
@@ -414,12 +417,11 @@ extension ActiveUpload {
             } else {
                 state.progress.finish(.completed(outcome))
             }
-        }
-        state.broadcast()
-        awaitPartialReplies()
-        return state.withLock { state in
             defer { state.held = [] }
             return state.held
         }
+        state.broadcast()
+        awaitPartialReplies()
+        return taken
     }
 }

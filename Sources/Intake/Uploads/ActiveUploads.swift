@@ -55,9 +55,8 @@ final class ActiveUploads: Sendable {
                 uploads.put(record.key, upload)
                 use.largest = max(use.largest, record.key.chunks)
             }
-            upload.addGuid(guid)
             use.uses += 1
-            let begun = upload.begin(guid: guid, number: use.uses)!
+            let begun = upload.begin(alias: guid, number: use.uses)
             trim(&use.largest)
             return begun
         }

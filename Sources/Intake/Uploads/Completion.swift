@@ -51,7 +51,9 @@ extension IntakeService {
         atStep(.sealed)
         // A name from an earlier attempt that the record did not get.
         let earlier = upload.record.draft.path
-        if video.path != earlier, store.isUpload(upload.record.id, publishedAs: earlier) { withdraw(earlier) }
+        if video.path != earlier, store.isUpload(upload.record.id, publishedAs: earlier) {
+            maintainer.withdraw(earlier)
+        }
         store.removeUpload(upload.record.id)
         return (video, bytes.closeRemoved() ? size : 0)
     }
@@ -193,16 +195,17 @@ extension IntakeService {
         switch sealing {
         case .sealed(let video, let others):
             videos.noteRecorded(video)
-            if name.isOwn, video.path != draft.path { withdraw(draft.path) }
+            if name.isOwn, video.path != draft.path { maintainer.withdraw(draft.path) }
             for other in uploads.with(ids: Set(others.map(\.id))) { settle(other) }
-            remove(others)
+            uploads.remove(Set(others.map(\.id)))
+            maintainer.remove(others)
             try? catalogue.noteRemoved(bytes: others.reduce(0) { $0 + $1.bytes })
             return video
         case .gone:
-            if name.isOwn { withdraw(draft.path) }
+            if name.isOwn { maintainer.withdraw(draft.path) }
             throw .notStored(cause: "the upload ended in another process")
         case .unknownFiles, .pathLost:
-            if name.isOwn { withdraw(draft.path) }
+            if name.isOwn { maintainer.withdraw(draft.path) }
             return nil
         }
     }
@@ -223,14 +226,7 @@ extension IntakeService {
         throw .notStored(cause: "the names that the video could have are taken")
     }
 
-    func isThere(_ path: String, size: Int) -> Bool {
-        store.publishedLength(path) == size
-    }
-
-    /// Takes a publication back, if it is certain that no record points to it.
-    func withdraw(_ path: String) {
-        _ = try? catalogue.whileUnrecorded(path) { store.withdraw(path) }
-    }
+    func isThere(_ path: String, size: Int) -> Bool { store.publishedLength(path) == size }
 }
 
 // MARK: - Names

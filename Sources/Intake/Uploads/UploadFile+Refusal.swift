@@ -166,7 +166,8 @@ extension IntakeService {
         if uploads.isEmpty { return }
         if failure.reason == .expired { noteEnded(uploads, for: client) }
         let active = self.uploads.with(ids: Set(uploads.map(\.id)))
-        remove(uploads)
+        self.uploads.remove(Set(uploads.map(\.id)))
+        maintainer.remove(uploads)
         for upload in active {
             end(upload, .failed(upload.hasChunks || failure.reason != .expired ? failure : .beginsAnew))
         }

@@ -1,4 +1,4 @@
-/// Whether a new upload may begin, and which others give way to it: the contract's "Limits are by client".
+/// Whether a new upload may begin, and which others give way to it: see the article Limits, "One client and all others".
 ///
 /// As long as there is room, all of it is anybody's. When room or number runs out, the client that holds most gives way
 /// to one that holds less, until all who hold or ask have equal shares. Two rules make that come to an end: an upload is

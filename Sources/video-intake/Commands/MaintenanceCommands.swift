@@ -1,3 +1,4 @@
+import Maintenance
 import FileBackup
 import ArgumentParser
 import Intake
@@ -17,8 +18,8 @@ struct GCCommand: ParsableCommand {
     @OptionGroup var options: SettingOptions
 
     func run() throws {
-        let service = try options.settings().makeServiceForMaintenance()
-        let report = try orExit { try service.sweep(isDryRun: dryRun) }
+        let maintainer = try options.settings().makeMaintainer()
+        let report = try orExit { try maintainer.sweep(isDryRun: dryRun) }
         for (what, amount) in report.lines { print("\(what): \(amount)") }
         if report.lines.isEmpty {
             print("nothing to remove")
@@ -43,11 +44,11 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var options: SettingOptions
 
     func run() throws {
-        let service = try options.settings().makeServiceForMaintenance()
+        let maintainer = try options.settings().makeMaintainer()
         let progress = ProgressBar()
         progress.isShown = progress.isShown && deep
         let report = try orExit {
-            try Check(service, isDeep: deep, isRepairing: repair, progress: progress.showBytes).run()
+            try Check(maintainer, isDeep: deep, isRepairing: repair, progress: progress.showBytes).run()
         }
         progress.clear()
         for finding in report.findings {

@@ -1,3 +1,4 @@
+import Maintenance
 import ArgumentParser
 import Model
 import Dispatch
@@ -59,7 +60,7 @@ struct ServeCommand: ParsableCommand {
         }
 
         let service = try orExit { try settings.makeService(logger) }
-        let unfinished = try orExit { try service.recover() }
+        let unfinished = try orExit { try service.maintainer.recover() }
         let server = try orExit { try Self.start(settings) { service.handle($0) } }
         let status = "serving, \(settings.threads) threads, data in \(settings.dataDirectory)"
         supervisor.ready(status)

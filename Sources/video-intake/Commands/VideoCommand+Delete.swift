@@ -1,3 +1,4 @@
+import Maintenance
 import ArgumentParser
 import Model
 import Foundation
@@ -20,8 +21,8 @@ extension VideoCommand {
         @OptionGroup var options: SettingOptions
 
         func run() throws {
-            let service = try options.settings().makeServiceForMaintenance()
-            let videos = try orExit { try find(service) }
+            let maintainer = try options.settings().makeMaintainer()
+            let videos = try orExit { try find(maintainer) }
             guard try yes || confirm(videos) else {
                 print("nothing was deleted")
                 return
@@ -29,7 +30,7 @@ extension VideoCommand {
             var (freed, isComplete) = (0, true)
             for video in videos {
                 // Another process may have been faster.
-                guard let deleted = try orExit({ try service.deleteVideo(id: video.id) }) else { continue }
+                guard let deleted = try orExit({ try maintainer.deleteVideo(id: video.id) }) else { continue }
                 freed += deleted.freed
                 print(Self.line(deleted))
                 for (path, cause) in deleted.left {
@@ -42,10 +43,10 @@ extension VideoCommand {
         }
 
         /// The videos, each once.
-        private func find(_ service: IntakeService) throws -> [Video] {
+        private func find(_ maintainer: Maintainer) throws -> [Video] {
             var (videos, isComplete) = ([Video](), true)
             for id in ids where !videos.contains(where: { $0.id == id }) {
-                if let video = try service.video(id: id) {
+                if let video = try maintainer.catalogue.video(id: id) {
                     videos.append(video)
                 } else {
                     isComplete = false

@@ -1,3 +1,4 @@
+import Maintenance
 import FileStore
 import ArgumentParser
 import Catalogue
@@ -47,14 +48,20 @@ extension Settings {
     /// The service that these settings describe, on a data directory that must be there. The directory of bodies is made if
     /// it is missing.
     func makeService(_ logger: Logger) throws -> IntakeService {
+        let (catalogue, store) = try open(logger)
+        var intake = intake
+        intake.spoolDirectory = "\(dataDirectory)/incoming"
+        return IntakeService(
+            catalogue: catalogue, store: store, settings: intake, logger: logger, version: VideoIntake.version,
+            limits: limits)
+    }
+
+    private func open(_ logger: Logger) throws -> (Catalogue, FileChunkStore) {
         let catalogue = try openCatalogue()
         if let upgrade = catalogue.upgrade { logger.warning("\(upgrade)") }
         if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
         // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
-        let store = try openStore()
-        return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, version: VideoIntake.version,
-            limits: limits)
+        return (catalogue, try openStore())
     }
 
     /// What the service may take of the machine; the descriptors are those of this process.
@@ -94,11 +101,15 @@ extension Settings {
         }
     }
 
-    /// The service on a data directory that must be there already.
-    func makeServiceForMaintenance() throws -> IntakeService {
+    /// For commands, on a data directory that must be there already.
+    func makeMaintainer() throws -> Maintainer {
         let (logger, _) = LogStreamHandler.bootstrap(max(logLevel, .warning))
         try requireCatalogue()
-        return try orExit { try makeService(logger) }
+        let (catalogue, store) = try orExit { try open(logger) }
+        let lifetime = intake.uploadLifetime
+        return Maintainer(
+            catalogue, store, logger: logger, bodyDirectory: intake.bodyDirectory, lifetime: { lifetime },
+            clock: { MachineClock.system.wall() })
     }
 
     /// The catalogue of a data directory that must be there already.

@@ -50,7 +50,7 @@ package struct CheckReport: Sendable {
 /// Verifies the catalogue against the files. Safe while requests are served: what looks wrong is looked at once more
 /// before it is reported, and what is in the way of being completed is left alone.
 package struct Check {
-    private let service: IntakeService
+    private let maintainer: Maintainer
     private let isDeep: Bool
     private let isRepairing: Bool
     private let progress: (_ read: Int, _ all: Int) -> Void
@@ -68,23 +68,23 @@ package struct Check {
     ///   - isRepairing: does what each finding's `repair` says.
     ///   - progress: is told how many bytes have been read, of how many.
     package init(
-        _ service: IntakeService, isDeep: Bool, isRepairing: Bool,
+        _ maintainer: Maintainer, isDeep: Bool, isRepairing: Bool,
         progress: @escaping (_ read: Int, _ all: Int) -> Void = { _, _ in }
     ) {
-        self.service = service
+        self.maintainer = maintainer
         self.isDeep = isDeep
         self.isRepairing = isRepairing
         self.progress = progress
     }
 
     package consuming func run() throws -> CheckReport {
-        for line in try service.catalogue.damage() {
+        for line in try maintainer.catalogue.damage() {
             add(.database, line)
         }
         checkNumbers()
         // Before the records: a file that comes later has its record later.
         var published: [PublishedFile] = []
-        try service.store.forEachPublished { published.append($0) }
+        try maintainer.store.forEachPublished { published.append($0) }
         try checkVideos()
         try checkUploads()
         try checkOrphans(published)
@@ -92,10 +92,10 @@ package struct Check {
         try checkLeftovers()
         report.left = report.findings.count { !isRepairing || $0.repair == nil }
         do throws(CatalogueError) {
-            try service.catalogue.noteCheck(findings: report.left, now: service.now)
+            try maintainer.catalogue.noteCheck(findings: report.left, now: maintainer.now)
         } catch {
             // What was found matters more.
-            service.logger.error("cannot record that a check was made", metadata: ["cause": "\(error)"])
+            maintainer.logger.error("cannot record that a check was made", metadata: ["cause": "\(error)"])
         }
         return report
     }
@@ -108,7 +108,7 @@ package struct Check {
 extension Check {
     private mutating func checkNumbers() {
         do throws(CatalogueError) {
-            for line in try service.catalogue.wrongNumbers(isRepairing: isRepairing) {
+            for line in try maintainer.catalogue.wrongNumbers(isRepairing: isRepairing) {
                 add(.number, line, repair: "give out other numbers")
             }
         } catch {
@@ -125,7 +125,7 @@ extension Check {
         var results: [String: (size: Int, md5: String?)] = [:]
         var videos: [Video] = []
         var sizes: [String: Int] = [:]
-        try service.catalogue.forEachVideo {
+        try maintainer.catalogue.forEachVideo {
             videos.append($0)
             sizes[$0.path] = $0.size
         }
@@ -142,7 +142,7 @@ extension Check {
                     report.bytes += result.size
                 } catch {
                     // It may just have been deleted.
-                    guard try service.catalogue.video(id: video.id) != nil else { continue }
+                    guard try maintainer.catalogue.video(id: video.id) != nil else { continue }
                     add(.missing, "\(name): \(error); the same video, uploaded again, brings the file back")
                     continue
                 }
@@ -160,20 +160,20 @@ extension Check {
     /// Looks whether all is there that was made of a video's file.
     private mutating func checkMedia(of video: Video) throws {
         guard video.state == .ready, let media = video.media else { return }
-        let missing = media.paths.filter { service.store.publishedLength($0) == nil }
+        let missing = media.paths.filter { maintainer.store.publishedLength($0) == nil }
         // It may just be done anew.
-        guard !missing.isEmpty, let now = try service.catalogue.video(id: video.id), now.state == .ready,
-            now.media == media, let job = try service.catalogue.job(ofFile: video.path)
+        guard !missing.isEmpty, let now = try maintainer.catalogue.video(id: video.id), now.state == .ready,
+            now.media == media, let job = try maintainer.catalogue.job(ofFile: video.path)
         else { return }
         add(.media, "video \(video.id): \(missing.joined(separator: ", ")) is not there", repair: "queue its job again")
-        if isRepairing { _ = try service.catalogue.retryJob(id: job.id, now: service.now) }
+        if isRepairing { _ = try maintainer.catalogue.retryJob(id: job.id, now: maintainer.now) }
     }
 
     /// The size of a video's file, and where all of it is read its md5; `nil` if the size is wrong anyway.
     private mutating func read(_ video: Video) throws(SystemError) -> (size: Int, md5: String?) {
-        let isRead = isDeep && service.store.publishedLength(video.path) == video.size
+        let isRead = isDeep && maintainer.store.publishedLength(video.path) == video.size
         var digest = MD5Digest()
-        let size = try service.store.readPublished(video.path, limit: isRead ? video.size : 0) {
+        let size = try maintainer.store.readPublished(video.path, limit: isRead ? video.size : 0) {
             digest.update($0)
             advance(by: $0.count)
         }
@@ -186,13 +186,13 @@ extension Check {
     }
 
     private mutating func checkOrphans(_ published: [PublishedFile]) throws {
-        for file in published where file.changeTime < service.now - Self.settlingTime {
+        for file in published where file.changeTime < maintainer.now - Self.settlingTime {
             // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
             if file.isUnfinished { continue }
             // In this order: a deletion turns the record into garbage, and then takes the file away.
-            guard try !service.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
+            guard try !maintainer.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
             else { continue }
-            guard service.store.hasPublished(file.path) else { continue }
+            guard maintainer.store.hasPublished(file.path) else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
         }
     }
@@ -202,15 +202,15 @@ extension Check {
     /// Looks for what was made of videos that are no longer there.
     private mutating func checkTranscoded() throws {
         var found: [String] = []
-        let limit = service.now - Self.settlingTime
-        try service.store.forEachTranscoded { path, changeTime in
+        let limit = maintainer.now - Self.settlingTime
+        try maintainer.store.forEachTranscoded { path, changeTime in
             if changeTime < limit { found.append(path) }
         }
         for path in found {
             // In this order, as with files.
             guard let original = MediaFacts.original(ofDirectory: path),
-                try !service.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
-                service.store.hasPublished(path)
+                try !maintainer.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
+                maintainer.store.hasPublished(path)
             else { continue }
             add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
             if isRepairing { try remove(path, madeOf: original) }
@@ -220,15 +220,15 @@ extension Check {
     /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place.
     private func remove(_ path: String, madeOf original: String) throws {
         var moved: Result<String?, SystemError> = .success(nil)
-        _ = try service.catalogue.whileUnrecorded(original) {
-            moved = Result { () throws(SystemError) in try service.store.moveToTrash(path, as: "orphan") }
+        _ = try maintainer.catalogue.whileUnrecorded(original) {
+            moved = Result { () throws(SystemError) in try maintainer.store.moveToTrash(path, as: "orphan") }
         }
-        if let name = try moved.get() { _ = try service.store.removeTrash(name, movedFrom: path) }
+        if let name = try moved.get() { _ = try maintainer.store.removeTrash(name, movedFrom: path) }
     }
 
     /// What is to be removed, and no orphan.
     private func garbage() throws(CatalogueError) -> Set<String> {
-        Set(try service.catalogue.garbage(limit: .max).map(\.path))
+        Set(try maintainer.catalogue.garbage(limit: .max).map(\.path))
     }
 }
 
@@ -236,12 +236,19 @@ extension Check {
 
 extension Check {
     private mutating func checkUploads() throws {
-        for upload in try service.catalogue.openUploads() where upload.received > 0 {
+        for upload in try maintainer.catalogue.openUploads() where upload.received > 0 {
             report.uploads += 1
-            let chunks = try service.catalogue.chunks(ofUpload: upload.id)
+            let chunks = try maintainer.catalogue.chunks(ofUpload: upload.id)
             let compared = isDeep ? chunks : []
             all += compared.reduce(0) { $0 + $1.length }
-            guard let lost = try service.store.lost(compared, of: upload, progress: { advance(by: $0) }) else {
+            let found: [StoredChunk]?
+            do throws(SystemError) {
+                found = try maintainer.store.lost(compared, of: upload, progress: { advance(by: $0) })
+            } catch {
+                add(.file, "upload \(upload.id): \(error)")
+                continue
+            }
+            guard let lost = found else {
                 try lose(chunks, of: upload, .file, "its file is not there")
                 continue
             }
@@ -253,7 +260,7 @@ extension Check {
     private mutating func lose(
         _ chunks: [StoredChunk], of upload: Upload, _ kind: CheckReport.Finding.Kind, _ what: String
     ) throws {
-        let now = try service.catalogue.chunks(ofUpload: upload.id)
+        let now = try maintainer.catalogue.chunks(ofUpload: upload.id)
         let lost = chunks.filter(now.contains)
         if lost.isEmpty { return }
         var numbers = ChunkSet(chunks: max(upload.key.chunks, 1))
@@ -261,11 +268,11 @@ extension Check {
         add(
             kind, "upload \(upload.id), chunks \(numbers.ranges): \(what)",
             repair: "forget these chunks, so that they come again")
-        if isRepairing { _ = try service.catalogue.trust(upload, bootID: upload.bootID, lost: lost) }
+        if isRepairing { _ = try maintainer.catalogue.trust(upload, bootID: upload.bootID, lost: lost) }
     }
 
     private mutating func checkLeftovers() throws {
-        let swept = try service.sweep(isDryRun: !isRepairing)
+        let swept = try maintainer.sweep(isDryRun: !isRepairing)
         if swept.finished.files > 0 {
             add(
                 .leftover, "incoming: \(swept.finished.files) names of files that are finished videos",

@@ -4,36 +4,8 @@ import Logging
 import System
 import Model
 
-/// What a crash or a reboot leaves, and how it is taken up again.
+/// How uploads are resumed that a crash or a reboot has left.
 extension IntakeService {
-    /// Puts the store and the catalogue in step; call it before the first request. Its time does not grow with the sizes
-    /// of the uploads.
-    ///
-    /// - Returns: the uploads that `takeUp` should look at; requests for them need not wait for it.
-    package func recover() throws(CatalogueError) -> [Upload] {
-        let files: [IncomingFile]
-        do throws(SystemError) {
-            files = try store.incomingFiles()
-        } catch {
-            throw CatalogueError(.failed, "cannot list the unfinished uploads: \(error)")
-        }
-        let stored = Set(files.compactMap(\.upload))
-        let uploads = try catalogue.openUploads()
-        for upload in uploads where upload.received > 0 && !stored.contains(upload.id) {
-            logger.error(
-                "an unfinished upload's file is lost: it starts afresh",
-                metadata: ["file": "incoming/\(upload.id).part"])
-            _ = try catalogue.trust(upload, bootID: store.incarnation, lost: try catalogue.chunks(ofUpload: upload.id))
-        }
-        let left = uploads.filter { stored.contains($0.id) }
-        let doubtful = left.count { $0.bootID != store.incarnation }
-        if !left.isEmpty {
-            logger.notice(
-                "recovered unfinished uploads", metadata: ["uploads": "\(left.count)", "to_be_compared": "\(doubtful)"])
-        }
-        return left.filter { $0.bootID != store.incarnation || $0.isWhole }
-    }
-
     /// Compares with their checksums the chunks that are in doubt, and completes what is whole: one upload after the
     /// other, while requests are served.
     package func takeUp(_ records: [Upload]) {
@@ -88,6 +60,7 @@ extension IntakeService {
         guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
             return try recording(catalogue.chunks(ofUpload: upload.id))
         }
+        let lost = Set(lost)
         return chunks.filter { !lost.contains($0) }
     }
 }

@@ -1,6 +1,5 @@
 import Model
 import ChunkStore
-import Foundation
 import Glibc
 import Logging
 import System
@@ -59,7 +58,7 @@ package struct SweepReport: Equatable, Sendable {
 }
 
 /// The sweep: removes what has expired and sets aside what belongs to no upload.
-extension IntakeService {
+extension Maintainer {
     /// Seconds. A file without an upload may be one that is just being removed.
     private static let orphanAge: Int64 = 60
     /// Seconds. No request lasts as long.
@@ -67,8 +66,10 @@ extension IntakeService {
 
     /// Safe at any time, also from several processes at once.
     ///
-    /// - Parameter isDryRun: only looks.
-    package func sweep(isDryRun: Bool = false) throws -> SweepReport {
+    /// - Parameters:
+    ///   - isDryRun: only looks.
+    ///   - end: ends uploads that have expired; their files go with it. By default nothing else has them.
+    package func sweep(isDryRun: Bool = false, end: (([ExpiredUpload]) -> Void)? = nil) throws -> SweepReport {
         var report = SweepReport()
         // A time of day that was set wrong ends nothing.
         let time = min(now, try catalogue.keepClock(isDryRun: isDryRun))
@@ -82,10 +83,9 @@ extension IntakeService {
             report.forgottenAliases += expired.sealed
             expiredIDs.formUnion(expired.unfinished.map(\.id))
             // Before the next ones, which may need the room, and fail.
-            if !isDryRun { retire(expired.unfinished, .expired) }
+            if !isDryRun, !expired.unfinished.isEmpty { (end ?? self.end)(expired.unfinished) }
             isPart = expired.isPart
         }
-        if !isDryRun { refusedGuids.expire(before: expiry.full) }
 
         let states = try catalogue.states(ofUploads: files.compactMap(\.upload))
         for file in files {
@@ -93,7 +93,7 @@ extension IntakeService {
                 report.expired.add(file.occupied)
             } else if let id = file.upload, let state = states[id] {
                 guard state == .sealed, let video = try catalogue.video(ofUpload: id) else { continue }
-                guard isThere(video.path, size: video.size) else { continue }
+                guard store.publishedLength(video.path) == video.size else { continue }
                 report.finished.add(file.occupied)
                 if !isDryRun { store.removeUpload(id) }
             } else if file.changeTime < time - Self.orphanAge {
@@ -109,32 +109,18 @@ extension IntakeService {
         report.garbage = try removeGarbage(isDryRun: isDryRun)
         report.bodies = removeBodies(before: time - Self.bodyAge, isDryRun: isDryRun)
         report.events = try catalogue.expireEvents(now: time, isDryRun: isDryRun)
-        uploads.cleanUp()
-        if !isDryRun {
-            store.restoreBallast()
-        }
+        if !isDryRun { store.restoreBallast() }
         return report
     }
 
-    /// Refusals of the end of a rush, after which no other one came; to be called every few seconds.
-    ///
-    /// - Parameter all: also those whose minute is not over.
-    package func logRefusals(all: Bool = false) {
-        for (reason, refused) in refusals.overdue(all: all) {
-            logger.log(
-                level: RefusalLog.reasons.contains(reason) ? .warning : .info, "requests were refused",
-                metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
-        }
+    private func end(_ expired: [ExpiredUpload]) {
+        remove(expired)
+        try? catalogue.noteRemoved(bytes: expired.reduce(0) { $0 + $1.bytes })
     }
-
-    /// Gives back the room of uploads that another process has ended; a quick look, to be called every few seconds. Those
-    /// that are admitted count on it after `UploadTerms.freeingTime`.
-    package func closeRemovedFiles() { uploads.closeRemoved() }
 
     /// Removes the files of uploads that the catalogue has forgotten, and the names that they got for videos which were
     /// never recorded.
-    func remove(_ expired: [ExpiredUpload]) {
-        uploads.remove(Set(expired.map(\.id)))
+    package func remove(_ expired: [ExpiredUpload]) {
         for upload in expired {
             if !upload.path.isEmpty, store.isUpload(upload.id, publishedAs: upload.path) { withdraw(upload.path) }
             store.removeUpload(upload.id)
@@ -169,7 +155,7 @@ extension IntakeService {
     /// Removes request bodies that an nginx which was killed has left behind.
     private func removeBodies(before time: Int64, isDryRun: Bool) -> SweepReport.Count {
         var count = SweepReport.Count()
-        guard let path = settings.bodyDirectory, let directory = try? Descriptor(directory: path),
+        guard let path = bodyDirectory, let directory = try? Descriptor(directory: path),
             let names = try? directory.names()
         else { return count }
         for name in names {

@@ -16,10 +16,7 @@ package struct DeletedVideo: Sendable {
     package var left: [(path: String, cause: String)] = []
 }
 
-extension IntakeService {
-    /// The video with this number, of any owner; `nil` if there is none.
-    package func video(id: Int64) throws(CatalogueError) -> Video? { try catalogue.video(id: id) }
-
+extension Maintainer {
     /// Deletes a video's record, and with the last one that points to a file the file and what was made of it.
     ///
     /// The record goes first, and in the same transaction the file becomes garbage, whose name no video gets. A crash in
@@ -31,7 +28,7 @@ extension IntakeService {
         for upload in try catalogue.sealedUploads(video: id) { store.removeUpload(upload) }
         guard let garbage = try catalogue.deleteVideo(id: id, now: now) else { return nil }
         atStep(.recordDeleted)
-        videos.noteRecorded(video)
+        whenDeleted(video)
         var deleted = DeletedVideo(video: video, isFileShared: garbage.isEmpty)
         for item in garbage {
             do throws(SystemError) {
