@@ -97,7 +97,7 @@ final class Shop {
     }
 
     func makeWorker(
-        catalogue: Catalogue? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
+        catalogue: (any JobQueue)? = nil, reserve: FileChunkStore.Reserve = .bytes(0),
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
         uptime: @escaping @Sendable () -> Double = TranscodingWorker.uptime
     ) throws -> TranscodingWorker {

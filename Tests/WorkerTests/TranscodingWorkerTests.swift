@@ -86,9 +86,7 @@ import Media
         shop.settings.profile.commands = [["sleep", "300"]]
         for _ in 0..<3 { try shop.upload(FFmpegVideo(.h264, size: "64x64", seconds: 0.2)) }
         let steps = Locked<[String]>([])
-        let catalogue = try Catalogue(sqlite: shop.path("video-intake.db")) { statement in
-            if statement.hasPrefix("UPDATE job SET lease_until") { steps.withLock { $0.append("renewed") } }
-        }
+        let catalogue = WatchedQueue(catalogue: shop.catalogue) { steps.withLock { $0.append("renewed") } }
         let stop = StopSignal()
         let end = ContinuousClock.now + .seconds(60)
         try shop.makeWorker(catalogue: catalogue).run(until: stop) {
@@ -276,4 +274,57 @@ import Media
         let second = try shop.job(id).error
         #expect(second?.contains("\n\(4 << 20)\n") == true, "\(second ?? "")")
     }
+}
+
+/// The queue, and who is told of each lease that is renewed.
+private struct WatchedQueue: JobQueue {
+    let catalogue: Catalogue
+    let whenRenewed: @Sendable () -> Void
+
+    func job(id: Int64) throws(CatalogueError) -> Job? { try catalogue.job(id: id) }
+
+    func job(ofFile path: String) throws(CatalogueError) -> Job? { try catalogue.job(ofFile: path) }
+
+    func claimJob(
+        worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
+    ) throws(CatalogueError) -> Job? {
+        try catalogue.claimJob(worker: worker, lane: lane, lease: lease, now: now, isSilent: isSilent)
+    }
+
+    func hasWaiting(_ lane: Job.Lane, before job: Job, now: Int64) throws(CatalogueError) -> Bool {
+        try catalogue.hasWaiting(lane, before: job, now: now)
+    }
+
+    func heartbeat(
+        _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
+    ) throws(CatalogueError) -> Bool {
+        whenRenewed()
+        return try catalogue.heartbeat(job, lease: lease, progress: progress, standsStill: standsStill, now: now)
+    }
+
+    func finishJob(
+        _ job: Job, media: MediaFacts, duration: Double?, now: Int64
+    ) throws(CatalogueError) -> [Video]? {
+        try catalogue.finishJob(job, media: media, duration: duration, now: now)
+    }
+
+    func failJob(
+        _ job: Job, error: String, isFinal: Bool, isOverBudget: Bool, now: Int64
+    ) throws(CatalogueError) -> Job.State? {
+        try catalogue.failJob(job, error: error, isFinal: isFinal, isOverBudget: isOverBudget, now: now)
+    }
+
+    func postponeJob(_ job: Job, error: String, now: Int64) throws(CatalogueError) -> Job.State? {
+        try catalogue.postponeJob(job, error: error, now: now)
+    }
+
+    func releaseJob(_ job: Job, isLong: Bool, now: Int64) throws(CatalogueError) -> Bool {
+        try catalogue.releaseJob(job, isLong: isLong, now: now)
+    }
+
+    func noteWorker(_ name: String, _ capacity: WorkerCapacity, now: Int64) throws(CatalogueError) {
+        try catalogue.noteWorker(name, capacity, now: now)
+    }
+
+    func forgetWorker(_ name: String) throws(CatalogueError) { try catalogue.forgetWorker(name) }
 }
