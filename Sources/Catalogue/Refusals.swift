@@ -71,7 +71,7 @@ extension CatalogueRows {
         return gone.map { ExpiredUpload(id: $0.id, path: $0.draft.path, bytes: $0.receivedBytes) }
     }
 
-    /// Records refusals, of which there are only so many.
+    /// Records refusals; their number is bounded.
     func refuse(_ refusals: [Refusal], mergesFlags: Bool) throws {
         guard !refusals.isEmpty else { return }
         try insert(refusals, mergesFlags: mergesFlags)

@@ -2,7 +2,7 @@ import Foundation
 
 /// A value behind a lock, and the threads that wait until it has changed. Thread-safe.
 ///
-/// Whoever changes what others wait for calls `broadcast` or `signal` afterwards, with the lock or without it. The closures
+/// A change that others wait for is followed by `broadcast` or `signal`, with the lock or without it. The closures
 /// run with the lock: they are short, do no I/O and use the monitor for nothing but these two.
 package final class Monitor<Value>: @unchecked Sendable {
     // SAFETY: `condition` guards `value`.

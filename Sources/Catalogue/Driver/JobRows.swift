@@ -51,7 +51,7 @@ package protocol UseRows {
     /// Sets a client's, in place of the one before.
     func setUse(_ use: ClientUse) throws
 
-    /// Deletes those of before a time, and the oldest of more than so many.
+    /// Deletes those from before a time, and the oldest of more than `limit`.
     func deleteUses(before time: Int64, keeping limit: Int) throws
 }
 

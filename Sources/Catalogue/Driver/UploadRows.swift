@@ -86,7 +86,7 @@ package protocol AliasRows {
     /// Makes a guid an alias of an upload. Returns whether it was none.
     func insertAlias(_ guid: String, upload id: Int64) throws -> Bool
 
-    /// Deletes an upload's oldest aliases but for so many, and returns them.
+    /// Deletes the oldest aliases of an upload with more than `limit`, and returns them.
     func deleteAliases(ofUpload id: Int64, keeping limit: Int) throws -> [Alias]
 
     func deleteAlias(_ guid: String, uploads ids: [Int64]) throws

@@ -9,7 +9,7 @@ struct Connection: ~Copyable, Sendable {
     /// What came of an attempt to accept.
     enum Attempt: ~Copyable {
         case accepted(Connection)
-        /// Nobody waits, or another thread or process was faster.
+        /// No connection waits, or another thread or process was faster.
         case nobody
         /// The process or the system is out of descriptors or memory.
         case exhausted

@@ -264,8 +264,6 @@ extension ActiveUpload {
         }
     }
 
-    func has(chunk: Int) -> Bool { look { $0.progress.received.contains(chunk) } }
-
     /// The chunk as it is recorded, `nil` if it is not there.
     func stored(chunk: Int) -> StoredChunk? {
         look { $0.progress.received.contains(chunk) ? $0.chunks[chunk] : nil }
