@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Catalogue", "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Model",
+                "Catalogue", "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Media", "Model",
                 "SQLiteCatalogue", "System",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

@@ -196,6 +196,7 @@ build_release() {
 }
 
 # run_python_tests PYTHON DIRECTORY OPTION...: the tests in the directory of the repository; they may use the server of Tests/Browser.
+# With $jobs above 1 so many modules at a time, by unittest-parallel, which PYTHON has to have then.
 run_python_tests() {
     local python="$1" directory="$2"
     shift 2
@@ -204,5 +205,7 @@ run_python_tests() {
     export TMPDIR
     trap 'rm -rf "$TMPDIR" 2>/dev/null || { sleep 1 && rm -rf "$TMPDIR"; }' EXIT
     export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$repository/Tests/Browser"
-    run_interruptibly "$python" -m unittest discover --start-directory "$repository/$directory" --verbose "$@" >&2
+    local -a runner=(unittest discover)
+    ((${jobs:-1} == 1)) || runner=(unittest_parallel --level module --jobs "$jobs")
+    run_interruptibly "$python" -m "${runner[@]}" --start-directory "$repository/$directory" --verbose "$@" >&2
 }

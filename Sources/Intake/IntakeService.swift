@@ -6,6 +6,7 @@ import FormData
 import Foundation
 import LoadingCache
 import Logging
+import Media
 import Synchronization
 import System
 
@@ -52,6 +53,7 @@ package final class IntakeService: Sendable {
     /// Those that keep their bodies.
     let heldBodies: HeldCalls
     package let maintainer: Maintainer
+    let probe: Probe
     /// Is told of each step, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
@@ -59,16 +61,21 @@ package final class IntakeService: Sendable {
     private let current: Locked<(settings: IntakeSettings, format: ReplyFormat)>
     private let isStoppingNow = Atomic(false)
 
+    /// A file, seconds on the wall, niceness. Throws if it cannot begin.
+    package typealias Probe = @Sendable (SourceFile, Double, Int) throws(SystemError) -> DurationProbe.Result
+
     /// - Parameters:
     ///   - version: of the program, for monitors.
     ///   - limits: what it may take of the machine.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
+    ///   - probe: finds out how long a video is.
     ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
         catalogue: Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, version: String,
         limits: ResourceLimits = ResourceLimits(),
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) }, ticker: Ticker = .system,
+        probe: @escaping Probe = IntakeService.ffprobe,
         atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) {
         self.catalogue = catalogue
@@ -84,6 +91,7 @@ package final class IntakeService: Sendable {
         promisedBytes = PromisedBytes(ticker: ticker)
         refusedGuids = RefusedGuids()
         self.clock = clock
+        self.probe = probe
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
         self.limits = limits

@@ -8,6 +8,7 @@ import Glibc
 import Intake
 import LoadingCache
 import Logging
+import Media
 import Synchronization
 import System
 
@@ -40,12 +41,12 @@ package final class InProcessSite: Site {
 
     package convenience init(
         mode: BodyMode = .handOff, reserve: FileChunkStore.Reserve = .bytes(0),
-        limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void = { _ in },
-        atStep: @escaping @Sendable (Step) -> Void = { _ in }
+        limits: ResourceLimits = ResourceLimits(), findsDurations: Bool = true,
+        _ change: (inout IntakeSettings) -> Void = { _ in }, atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) throws {
         try self.init(
             TemporaryDirectory(try makeTemporaryDirectory()), mode, reserve, Clock(), bootID: Self.firstBoot,
-            limits: limits, change, atStep: atStep)
+            limits: limits, findsDurations: findsDurations, change, atStep: atStep)
     }
 
     /// A service on a directory that is there already, which stays when it goes.
@@ -61,7 +62,8 @@ package final class InProcessSite: Site {
 
     private init(
         _ directory: TemporaryDirectory, _ mode: BodyMode, _ reserve: FileChunkStore.Reserve, _ clock: Clock,
-        bootID: String, limits: ResourceLimits = ResourceLimits(), _ change: (inout IntakeSettings) -> Void,
+        bootID: String, limits: ResourceLimits = ResourceLimits(),
+        findsDurations: Bool = true, _ change: (inout IntakeSettings) -> Void,
         atStep: @escaping @Sendable (Step) -> Void = { _ in },
         atStatement: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
@@ -91,7 +93,18 @@ package final class InProcessSite: Site {
         service = IntakeService(
             catalogue: catalogue, store: store, settings: settings, logger: log.logger(.info), version: "test",
             limits: limits,
-            clock: { clock.now }, ticker: clock.ticker, atStep: atStep)
+            clock: { clock.now }, ticker: clock.ticker, probe: findsDurations ? Self.probe : Self.noProbe,
+            atStep: atStep)
+    }
+
+    @Sendable private static func noProbe(_: SourceFile, _: Double, _: Int) -> DurationProbe.Result { .unknown }
+
+    /// As in the product, but for what `videoBytes` made: ffprobe tells nothing of that, and its start costs more than a test.
+    @Sendable private static func probe(
+        _ source: SourceFile, _ seconds: Double, _ niceness: Int
+    ) throws(SystemError) -> DurationProbe.Result {
+        let head = try? FileHandle(forReadingAtPath: source.path)?.read(upToCount: 64)
+        return isMadeUp(Array(head ?? Data())) ? .unknown : try IntakeService.ffprobe(source, seconds, niceness)
     }
 
     private static let firstBoot = "first"

@@ -2,6 +2,7 @@ import System
 import CCrypto
 import ChunkStore
 import Foundation
+import Glibc
 import Model
 
 /// A file as a page with WebUploader sends it: the fields, their order and the chunks.
@@ -141,13 +142,24 @@ package func md5Hex(_ bytes: [UInt8]) -> String {
 
 /// Bytes that begin like a video and go on at random, different each time.
 package func videoBytes(_ count: Int, container: SampleContainer = .mp4) -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    var words = [UInt64](repeating: 0, count: count / 8 + 2)
-    for index in words.indices { words[index] = generator.next() }
-    var bytes = Array(words.withUnsafeBytes { $0.prefix(count) })
-    let head = container.head.prefix(count)
+    // The generator of the system would be asked for each 8 bytes.
+    var bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+        while written < count {
+            let length = min(256, count - written)
+            precondition(getentropy(buffer.baseAddress! + written, length) == 0)
+            written += length
+        }
+    }
+    let head = (container.head + madeUp).prefix(count)
     bytes.replaceSubrange(0..<head.count, with: head)
     return bytes
+}
+
+private let madeUp = Array("made up".utf8)
+
+/// Whether `videoBytes` made what begins so.
+func isMadeUp(_ head: [UInt8]) -> Bool {
+    [SampleContainer.mp4, .avi, .flv].contains { head.starts(with: $0.head + madeUp) }
 }
 
 /// How a video of each kind begins.

@@ -76,12 +76,17 @@ extension IntakeService {
         }
     }
 
+    @Sendable package static func ffprobe(
+        _ source: SourceFile, _ seconds: Double, _ niceness: Int
+    ) throws(SystemError) -> DurationProbe.Result {
+        try DurationProbe.run(source, within: seconds, niceness: niceness)
+    }
+
     /// - Throws: if ffprobe cannot be started.
     private func probe(
         _ format: VideoFormat, _ file: LocalFile, within seconds: Double, niceness: Int = 0
     ) throws(SystemError) -> DurationProbe.Result {
-        let result = try DurationProbe.run(
-            SourceFile(path: file.path, format: format), within: seconds, niceness: niceness)
+        let result = try probe(SourceFile(path: file.path, format: format), seconds, niceness)
         switch result {
         case .seconds: break
         case .unknown: logger.warning("ffprobe tells no duration", metadata: ["file": "\(file.path)"])

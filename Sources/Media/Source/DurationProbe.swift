@@ -46,8 +46,7 @@ package enum DurationProbe {
         func report() throws(SystemError) -> (ProbeReport?, ChildProcess.Outcome) {
             var text: [UInt8] = []
             let looked = try look(
-                source, ["-show_entries", MediaInformation.reportEntries, "-of", "json"], processorTime, niceness,
-                until: deadline, outputLimit: MediaInformation.reportLimit
+                source, .report, processorTime, niceness, until: deadline, outputLimit: FFprobe.reportLimit
             ) { text += $0 }
             guard case .ended(.exit(0)) = looked else { return (nil, looked) }
             return (try? ProbeReport(text), looked)
@@ -66,7 +65,7 @@ package enum DurationProbe {
         var reader = PacketReader()
         func take(_ packet: Packet) { packets.take(packet) }
         let read = try look(
-            source, ["-show_entries", PacketReader.entries, "-of", "csv=p=0"], packetsTime, niceness, until: deadline,
+            source, .packets(), packetsTime, niceness, until: deadline,
             outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
         ) { reader.read($0, take) }
         if read == .timeLimit { return .timeLimit(announced: announced?.roundedToMilliseconds) }
@@ -98,15 +97,14 @@ package enum DurationProbe {
 
     /// Runs ffprobe once.
     private static func look(
-        _ source: SourceFile, _ arguments: [String], _ processorTime: Int, _ niceness: Int,
+        _ source: SourceFile, _ question: FFprobe, _ processorTime: Int, _ niceness: Int,
         until deadline: ContinuousClock.Instant, outputLimit: Int, receive: (UnsafeRawBufferPointer) -> Void
     ) throws(SystemError) -> ChildProcess.Outcome {
         var sandbox = sandbox
         sandbox.limits.niceness = niceness
         sandbox.limits.processorTime = processorTime
         sandbox.paths.append(Sandbox.Path(source.path, .read))
-        let command =
-            ["ffprobe", "-v", "quiet"] + arguments + source.arguments(sideLimit: TranscodingLimits().side)
+        let command = question.quiet.command(source, sideLimit: TranscodingLimits().side)
         return try ChildProcess(command, in: "/", sandbox)
             .wait(until: deadline, outputLimit: outputLimit, receive: receive).outcome
     }
@@ -116,7 +114,7 @@ package enum DurationProbe {
     /// - Returns: `nil` if it works, else the last line that it writes.
     package static func complaint() throws(SystemError) -> String? {
         var output: [UInt8] = []
-        let (_, complaints) = try ChildProcess(["ffprobe", "-version"], in: "/", sandbox)
+        let (_, complaints) = try ChildProcess(FFprobe.version, in: "/", sandbox)
             .wait(until: .now + .seconds(20), outputLimit: 65_536) { output += $0 }
         if String(decoding: output, as: UTF8.self).hasPrefix("ffprobe version") { return nil }
         return complaints.split(separator: "\n").last.map(String.init) ?? "no answer"

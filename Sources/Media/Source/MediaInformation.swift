@@ -63,18 +63,6 @@ package struct MediaInformation: Equatable, Sendable {
 // MARK: - Asking ffprobe
 
 extension MediaInformation {
-    /// Bytes that ffprobe may tell. A file can have thousands of streams.
-    static let reportLimit = 256 * 1024
-    /// What ffprobe is asked to tell: only what is needed, tags are as long as whoever made the file likes.
-    static let reportEntries = [
-        "format=start_time,duration,bit_rate",
-        "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
-        "stream_side_data=rotation", "program=program_id", "program_stream=index",
-        "stream=index,codec_type,codec_name,codec_tag_string,profile,level,pix_fmt,width,height,sample_aspect_ratio,"
-            + "field_order,color_range,color_space,color_transfer,color_primaries,avg_frame_rate,has_b_frames,"
-            + "channels,channel_layout,sample_rate,sample_fmt,start_time,duration",
-    ].joined(separator: ":")
-
     /// Looks at a file with ffprobe, and takes the first picture and the first sound.
     ///
     /// - Throws: what `isOfFile` if there is no picture that could be decoded or if it is larger than it may be, and what
@@ -88,18 +76,16 @@ extension MediaInformation {
         let limits = tools.limits
         return try ProbeReport(
             tools.look(
-                ["ffprobe", "-v", "error", "-show_entries", reportEntries, "-of", "json"]
-                    + file.arguments(sideLimit: limits.side),
-                within: limits.probeTime, limit: reportLimit))
+                FFprobe.report.command(file, sideLimit: limits.side), within: limits.probeTime,
+                limit: FFprobe.reportLimit))
     }
 
     /// The number of the stream at whose decoder ffprobe ends, which it cannot open; `nil` if it ends at none.
     static func unopenable(in file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> Int? {
         do throws(TranscodingError) {
             _ = try tools.look(
-                ["ffprobe", "-v", "warning", "-show_entries", "stream=index", "-of", "csv=p=0"]
-                    + file.arguments(sideLimit: tools.limits.side),
-                within: tools.limits.probeTime, limit: reportLimit)
+                FFprobe.streams.command(file, sideLimit: tools.limits.side), within: tools.limits.probeTime,
+                limit: FFprobe.reportLimit)
             return nil
         } catch  where error.code == .unsupported {
             let start = "Could not open codec for input stream "

@@ -241,8 +241,7 @@ extension SourceLook {
         }
         do throws(TranscodingError) {
             complaints = try tools.run(
-                ["ffprobe", "-v", "error", "-show_entries", PacketReader.entries, "-of", "csv=p=0"]
-                    + (only.map { ["-select_streams", "\($0)"] } ?? []) + source.arguments(sideLimit: limits.side),
+                FFprobe.packets(of: only).command(source, sideLimit: limits.side),
                 within: limits.readingTime(bytes), otherwise: .unsupported
             ) { piece in
                 reader.read(piece, take)
