@@ -93,7 +93,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Benchmark",
-            exclude: ["Contestants", "throughput.svg"],
+            exclude: ["Contestants"],
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
 
         .target(
