@@ -50,3 +50,62 @@ package struct Form: Sendable, Equatable {
         parameters[name.text] = name.isArray ? .array : FormText.read(value).map(Parameter.scalar) ?? .notText
     }
 }
+
+/// The file of a multipart body: an entry of PHP's `$_FILES`, with a place in the body instead of a temporary file.
+package struct FilePart: Sendable, Equatable {
+    /// The field's name as PHP would key it: `.` and spaces are `_`.
+    package var fieldName: String
+
+    /// The client's name of the file, cut at its last `/` or `\`: never a path, but otherwise whatever the client sent.
+    /// Empty when no file was chosen.
+    package var fileName: String
+
+    /// The part's `Content-Type` up to a `;`, as the client sent it. Empty if there is none or no file was chosen.
+    package var contentType: String
+
+    /// Where the content is, in bytes from the start of the body. Empty when no file was chosen.
+    package var content: Range<Int>
+}
+
+/// The name under which PHP would register a parameter.
+///
+/// The rules are those of `php_register_variable_ex`:
+/// https://github.com/php/php-src/blob/PHP-8.2/main/php_variables.c
+struct ParameterName: Equatable, Sendable {
+    /// The variable's name, without an index.
+    let text: String
+
+    /// Whether there was an index: `n[]`, `n[k]`, `n[k][l]`.
+    let isArray: Bool
+
+    /// The name for these bytes, nil if PHP would ignore the parameter.
+    init?(_ bytes: some Collection<UInt8>) {
+        // PHP's name is a C string here, so a NUL ends it.
+        let raw = bytes.prefix { $0 != 0 }.drop { $0 == UInt8(ascii: " ") }
+        let bracket = raw.firstIndex(of: UInt8(ascii: "[")) ?? raw.endIndex
+        // Nothing is left of a name that begins with a bracket, closed or not.
+        if bracket == raw.startIndex { return nil }
+
+        // An index that is never closed is no index, and a name cannot hold its bracket.
+        isArray = raw[bracket...].contains(UInt8(ascii: "]"))
+        let name = (isArray ? raw[..<bracket] : raw).map { byte in
+            switch byte {
+            case UInt8(ascii: " "), UInt8(ascii: "."), UInt8(ascii: "["): UInt8(ascii: "_")
+            default: byte
+            }
+        }
+        // No name that anything looks for needs repair, and none becomes one by it.
+        text = String(decoding: name, as: UTF8.self)
+    }
+}
+
+/// Text that a client sends.
+package enum FormText {
+    /// The text that `bytes` spell; nil if they are not UTF-8 or have a NUL among them, which ends a string for C.
+    ///
+    /// Nothing is repaired: two names of other bytes would become the same one, and GBK would be stored as something else.
+    package static func read(_ bytes: some Sequence<UInt8>) -> String? {
+        guard var text = String(validating: bytes, as: UTF8.self) else { return nil }
+        return text.withUTF8 { $0.contains(0) } ? nil : text
+    }
+}

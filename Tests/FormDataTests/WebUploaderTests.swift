@@ -1,4 +1,4 @@
-import FormData
+@testable import FormData
 import Testing
 
 /// What WebUploader sends: the fields in its order, the file last (https://github.com/fex-team/webuploader).
