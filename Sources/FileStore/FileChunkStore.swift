@@ -15,7 +15,7 @@ import System
 ///
 /// A chunk goes straight to its offset, and publishing is a second name for the same bytes: nothing is merged or copied.
 /// The first name goes when the record is committed, so a crash at any point leaves a state that can be told apart.
-package final class FileChunkStore: ChunkStore {
+package final class FileChunkStore: Sendable {
     let directory: Descriptor
     let incoming: Descriptor
     let directoryPath: String
@@ -34,7 +34,7 @@ package final class FileChunkStore: ChunkStore {
     /// What it takes at most besides the files of uploads: what digests and comparisons read into, and what is kept of closed
     /// ones.
     package static let footprint = Footprint(
-        memory: PrefixDigest.memoryLimit + PrefixComparison.memoryLimit + followedLimit * FollowedPrefix.weight)
+        memory: DigestQueue.memoryLimit + ComparisonQueue.memoryLimit + followedLimit * FollowedPrefix.weight)
 
     static let setAsideDirectory = "set-aside"
 
@@ -77,77 +77,66 @@ package final class FileChunkStore: ChunkStore {
     package func localFile(ofPublished path: String) -> LocalFile { LocalFile(path: "\(directoryPath)/\(path)") }
 
     static func name(ofUpload id: Int64) -> String { "\(id).part" }
+}
 
-    /// The upload whose file has this name.
-    private static func upload(named name: String) -> Int64? {
-        guard name.hasSuffix(".part"), let id = Int64(name.dropLast(5)), self.name(ofUpload: id) == name else {
+// MARK: - Reserve
+
+extension FileChunkStore {
+    /// How much of the file system stays free.
+    package enum Reserve: Equatable, Sendable {
+        /// The larger of 1 GiB and 5 % of the file system, and what bodies of requests under way may still take of it.
+        case automatic
+        /// A number of bytes.
+        case bytes(Int)
+
+        func bytes(of total: Int) -> Int {
+            switch self {
+            case .bytes(let bytes): bytes
+            case .automatic: max(1 << 30, total / 20)
+            }
+        }
+
+        /// Whether so much is free on the file system that a directory is on; also where that cannot be found out.
+        package func isFree(at path: String) -> Bool {
+            do throws(SystemError) {
+                let space = try FileChunkStore.space(of: Descriptor(directory: path))
+                return space.free >= bytes(of: space.total)
+            } catch {
+                return true
+            }
+        }
+    }
+
+    /// Bytes of the file system that a directory is on.
+    static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
+        var status = statvfs()
+        let number = directory.number
+        _ = try SystemError.check("fstatvfs") { fstatvfs(number, &status) }
+        func bytes(_ blocks: fsblkcnt_t) -> Int {
+            let (bytes, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+            return overflow ? .max : Int(clamping: bytes)
+        }
+        return (bytes(status.f_bavail), bytes(status.f_blocks))
+    }
+
+    /// The directory at `path`, if it is there and on another file system than `directory`.
+    static func otherFileSystem(
+        _ path: String?, than directory: borrowing Descriptor
+    ) throws(SystemError) -> StoredFile? {
+        guard let path else { return nil }
+        do throws(SystemError) {
+            let other = try Descriptor(directory: path)
+            if try other.status().st_dev == directory.status().st_dev { return nil }
+            return StoredFile(other)
+        } catch  where error.code == ENOENT {
             return nil
         }
-        return id
     }
 }
 
 // MARK: - Unfinished uploads
 
 extension FileChunkStore {
-    package func open(
-        _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
-    ) throws(SystemError) -> OpenedUpload {
-        let (file, isNew) = try makeUpload(upload.id)
-        var kept = followed.getIfPresent(upload.id)
-        followed.invalidate(upload.id)
-        // Nothing is known of bytes that are in doubt.
-        if isNew || isInDoubt(upload) || kept?.holds(for: file, chunks: chunks) == false { kept = nil }
-        let bytes = FileUpload(
-            upload, file, in: self, known: self.known(known, size: upload.key.size ?? 0), followed: kept)
-        return OpenedUpload(
-            bytes: bytes, lost: isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [],
-            isNew: isNew)
-    }
-
-    private func isInDoubt(_ upload: Upload) -> Bool { upload.bootID != incarnation }
-
-    /// The files of published videos that are there with this size.
-    func known(_ paths: [String], size: Int) -> [FileUpload.KnownFile] {
-        paths.compactMap { path in
-            guard let file = try? openPublished(path), (try? file.length()) == size else { return nil }
-            return FileUpload.KnownFile(path: path, file: file)
-        }
-    }
-
-    package func lost(
-        _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
-    ) throws(SystemError) -> [StoredChunk]? {
-        do throws(SystemError) {
-            let file = try openUpload(upload.id)
-            return chunks.filter { chunk in
-                defer { progress(chunk.length) }
-                return !has(chunk, of: upload, in: file)
-            }
-        } catch  where error.isMissing {
-            return nil
-        }
-    }
-
-    private func lost(_ chunks: [StoredChunk], of upload: Upload, in file: StoredFile) -> [StoredChunk] {
-        // They are written again where a sync may have lost them without the kernel knowing.
-        let rewrites = upload.bootID.isEmpty
-        return chunks.filter { !has($0, of: upload, in: file) || rewrites && !rewrite($0, of: upload, in: file) }
-    }
-
-    /// Whether a chunk's bytes are there. Bytes that cannot be read are not.
-    private func has(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
-        guard let checksum = chunk.crc32c,
-            let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length)
-        else { return false }
-        return (try? file.crc32c(of: range)) == checksum
-    }
-
-    private func rewrite(_ chunk: StoredChunk, of upload: Upload, in file: StoredFile) -> Bool {
-        guard let range = try? upload.layout.range(ofChunk: chunk.number, length: chunk.length) else { return false }
-        return (try? file.rewrite(range)) != nil
-    }
-
     package func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
         let name = Self.name(ofUpload: id)
         do throws(SystemError) {
@@ -181,7 +170,7 @@ extension FileChunkStore {
         return status.st_ino == named.st_ino ? Int(status.st_nlink) : nil
     }
 
-    private func status(ofUpload id: Int64) throws(SystemError) -> stat? {
+    func status(ofUpload id: Int64) throws(SystemError) -> stat? {
         var named = stat()
         do throws(SystemError) {
             _ = try SystemError.check("fstatat") {
@@ -193,20 +182,6 @@ extension FileChunkStore {
         return named
     }
 
-    package func isUpload(_ id: Int64, publishedAs path: String) -> Bool {
-        guard let ours = try? status(ofUpload: id), let published = status(of: path) else { return false }
-        return (ours.st_ino, ours.st_dev) == (published.st_ino, published.st_dev)
-    }
-
-    package func removeUpload(_ id: Int64) {
-        let file = try? openUpload(id)
-        unlinkat(incoming.number, Self.name(ofUpload: id), 0)
-        // Requests, digests and other processes may have it open. A file without a name never gets one again: its bytes are
-        // of no use.
-        if let file, file.hasNoName { try? file.truncate(to: 0) }
-        followed.invalidate(id)
-    }
-
     /// The inodes of files among the unfinished uploads.
     package func incomingInodes() throws(SystemError) -> Set<UInt64> {
         Set(
@@ -215,44 +190,6 @@ extension FileChunkStore {
                 let isThere = fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
                 return isThere ? UInt64(status.st_ino) : nil
             })
-    }
-
-    package func incomingFiles() throws(SystemError) -> [IncomingFile] {
-        var files: [IncomingFile] = []
-        for name in try incoming.names() {
-            var status = stat()
-            // One that is gone meanwhile is no file any more.
-            guard fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-            files.append(
-                IncomingFile(
-                    name: name, upload: Self.upload(named: name), length: Int(status.st_size),
-                    occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
-                    changeTime: Int64(status.st_ctim.tv_sec)))
-        }
-        return files
-    }
-
-    package func setAside(_ file: IncomingFile) throws(SystemError) -> String? {
-        try deleting { () throws(SystemError) in try moveAside(file) }
-    }
-
-    private func moveAside(_ file: IncomingFile) throws(SystemError) -> String? {
-        try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
-        let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
-        for attempt in 0... {
-            let name = attempt == 0 ? file.name : "\(file.name).\(attempt)"
-            do throws(SystemError) {
-                // Not a rename, which would replace what was set aside before.
-                _ = try SystemError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
-            } catch  where error.code == EEXIST {
-                continue
-            } catch  where error.code == ENOENT {
-                return nil
-            }
-            unlinkat(incoming.number, file.name, 0)
-            return "\(Self.setAsideDirectory)/\(name)"
-        }
-        preconditionFailure("there is always another number")
     }
 }
 
@@ -265,7 +202,7 @@ extension FileChunkStore {
     }
 
     /// What has a published name, itself where it is a link; `nil` if nothing has.
-    private func status(of path: String) -> stat? {
+    func status(of path: String) -> stat? {
         var status = stat()
         return fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
     }

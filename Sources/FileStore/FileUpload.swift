@@ -155,7 +155,9 @@ extension FileUpload {
 extension FileUpload {
     package func close(_ chunks: [StoredChunk]) {
         let following = comparing.withLock { $0.following.take() }
-        if let followed = FollowedPrefix(file, digest, following, chunks: chunks) { store.followed.put(id, followed) }
+        let followed = FollowedPrefix(
+            file, digest, (following?.files ?? []).map(\.file), following?.prefix, chunks: chunks)
+        if let followed { store.followed.put(id, followed) }
     }
 
     package func closeRemoved() -> Bool {
@@ -169,5 +171,15 @@ extension FileUpload {
             if isClosed { _ = removed.prefix.suspend() }
         }
         return file.hasNoName
+    }
+}
+
+extension FileChunkStore {
+    /// The files of published videos that are there with this size.
+    func known(_ paths: [String], size: Int) -> [FileUpload.KnownFile] {
+        paths.compactMap { path in
+            guard let file = try? openPublished(path), (try? file.length()) == size else { return nil }
+            return FileUpload.KnownFile(path: path, file: file)
+        }
     }
 }

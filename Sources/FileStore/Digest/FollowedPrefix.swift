@@ -21,20 +21,17 @@ struct FollowedPrefix: Sendable {
 
     /// Bytes that one takes, about.
     static let weight = 1024
+}
 
-    init(file: StoredFile.Version, chunks: Int, digest: PrefixDigest.State?, comparison: Comparison?) {
-        (self.file, self.chunks, self.digest, self.comparison) = (file, chunks, digest, comparison)
-    }
-
+extension FollowedPrefix {
     /// Stops digest and comparison for good; `nil` if there is nothing to go on from.
     init?(
-        _ file: StoredFile, _ digest: PrefixDigest,
-        _ following: (files: [FileUpload.KnownFile], prefix: PrefixComparison)?, chunks: [StoredChunk]
+        _ file: StoredFile, _ digest: PrefixDigest, _ videos: [StoredFile], _ comparison: PrefixComparison?,
+        chunks: [StoredChunk]
     ) {
         let digest = digest.suspend()
-        let comparison = following.flatMap { following in
-            let state = following.prefix.suspend()
-            return Self.versions(following.files.map(\.file)).map { Comparison(files: $0, prefix: state) }
+        let comparison = comparison?.suspend().flatMap { state in
+            Self.versions(videos).map { Comparison(files: $0, prefix: state) }
         }
         guard digest != nil || comparison != nil, let file = try? file.version() else { return nil }
         self.init(file: file, chunks: Self.hash(chunks), digest: digest, comparison: comparison)

@@ -3,31 +3,6 @@ import Glibc
 import System
 
 extension FileChunkStore {
-    /// How much of the file system stays free.
-    package enum Reserve: Equatable, Sendable {
-        /// The larger of 1 GiB and 5 % of the file system, and what bodies of requests under way may still take of it.
-        case automatic
-        /// A number of bytes.
-        case bytes(Int)
-
-        fileprivate func bytes(of total: Int) -> Int {
-            switch self {
-            case .bytes(let bytes): bytes
-            case .automatic: max(1 << 30, total / 20)
-            }
-        }
-
-        /// Whether so much is free on the file system that a directory is on; also where that cannot be found out.
-        package func isFree(at path: String) -> Bool {
-            do throws(SystemError) {
-                let space = try FileChunkStore.space(of: Descriptor(directory: path))
-                return space.free >= bytes(of: space.total)
-            } catch {
-                return true
-            }
-        }
-    }
-
     /// Runs what removes something, also on a full disk: with room from the ballast.
     package func deleting<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
         while true {
@@ -88,32 +63,6 @@ extension FileChunkStore {
                 fstatat(bodies.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
             else { return sum }
             return sum + Int(status.st_blocks) * 512
-        }
-    }
-
-    /// Bytes of the file system that a directory is on.
-    fileprivate static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
-        var status = statvfs()
-        let number = directory.number
-        _ = try SystemError.check("fstatvfs") { fstatvfs(number, &status) }
-        func bytes(_ blocks: fsblkcnt_t) -> Int {
-            let (bytes, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-            return overflow ? .max : Int(clamping: bytes)
-        }
-        return (bytes(status.f_bavail), bytes(status.f_blocks))
-    }
-
-    /// The directory at `path`, if it is there and on another file system than `directory`.
-    static func otherFileSystem(
-        _ path: String?, than directory: borrowing Descriptor
-    ) throws(SystemError) -> StoredFile? {
-        guard let path else { return nil }
-        do throws(SystemError) {
-            let other = try Descriptor(directory: path)
-            if try other.status().st_dev == directory.status().st_dev { return nil }
-            return StoredFile(other)
-        } catch  where error.code == ENOENT {
-            return nil
         }
     }
 }

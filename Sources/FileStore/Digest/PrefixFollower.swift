@@ -1,0 +1,193 @@
+import ChunkStore
+import Dispatch
+import System
+
+/// Follows a file that is still being written over the part that is whole from the beginning on, while those bytes are in the
+/// page cache, so that little is left to do when the last chunk comes. What is found in them is a digest (`PrefixDigest`), or
+/// which other files have the same bytes (`PrefixComparison`).
+///
+/// Thread-safe. The bytes are read by threads of a `StepQueue`, which all files share and which work on a copy of the finding.
+package final class PrefixFollower<Finding: Sendable>: Sendable {
+    let file: StoredFile
+    /// With which it is compared; none for a digest.
+    let others: [StoredFile]
+    /// Whose turn it takes.
+    let client: String
+    private let initial: Finding
+    private let isOver: @Sendable (Finding) -> Bool
+    private let queue: StepQueue<PrefixFollower>
+    private let progress: Monitor<Progress>
+
+    private struct Progress {
+        var state: State
+        var target: Int
+        /// Tells bytes from those that are there after a `restart`.
+        var generation = 0
+        /// Whether the queue has it.
+        var isRunning = false
+        /// Those that wait until no more than `lag` bytes are left.
+        var waiters: [(number: Int, lag: Int, body: @Sendable () -> Void)] = []
+        var lastWaiter = 0
+    }
+
+    /// How far one has come, perhaps one whose file is closed.
+    package struct State: Sendable {
+        /// What the bytes before `position` are.
+        fileprivate(set) var finding: Finding
+        /// Bytes that are read.
+        package fileprivate(set) var position = 0
+        /// What comes before is no longer wanted in the page cache.
+        fileprivate var dropped = 0
+    }
+
+    /// - Parameters:
+    ///   - client: the files of one client share its turns.
+    ///   - initial: what is found where nothing is read.
+    ///   - state: how far another one has come, if the bytes that it has read are the same.
+    ///   - isOver: whether it makes no difference what comes now.
+    init(
+        _ file: StoredFile, with others: [StoredFile] = [], client: String, _ initial: Finding, from state: State?,
+        in queue: StepQueue<PrefixFollower>, isOver: @escaping @Sendable (Finding) -> Bool
+    ) {
+        self.file = file
+        self.others = others
+        self.client = client
+        self.initial = initial
+        self.queue = queue
+        self.isOver = isOver
+        progress = Monitor(Progress(state: state ?? State(finding: initial), target: state?.position ?? 0))
+    }
+
+    var state: State { progress.withLock(\.state) }
+
+    /// Begins anew, with the first `count` bytes, which are there: those that were read may have changed.
+    package func restart(to count: Int) {
+        progress.withLock {
+            begin(&$0, to: count)
+            start(&$0)
+        }
+    }
+
+    /// Stops for good, because the file is to be closed.
+    ///
+    /// - Returns: from where another one can go on; `nil` if that is the beginning.
+    package func suspend() -> State? {
+        progress.withLock { progress in
+            defer { begin(&progress, to: 0) }
+            return progress.state.position > 0 ? progress.state : nil
+        }
+    }
+
+    /// Also while the queue has it, which may not have looked at it yet: it would go on behind the old bytes.
+    private func begin(_ progress: inout Progress, to count: Int) {
+        progress.generation += 1
+        (progress.state, progress.target) = (State(finding: initial), count)
+    }
+
+    /// The first `count` bytes of the file are there.
+    package func advance(to count: Int) {
+        progress.withLock {
+            $0.target = max($0.target, count)
+            start(&$0)
+        }
+    }
+
+    private func start(_ progress: inout Progress) {
+        guard !progress.isRunning, hasMore(progress) else { return }
+        progress.isRunning = true
+        queue.add(self)
+    }
+
+    private func hasMore(_ progress: Progress) -> Bool {
+        progress.state.position < progress.target && !isOver(progress.state.finding)
+    }
+
+    /// Waits until the first `count` bytes, all of which must be there, are read.
+    ///
+    /// - Parameter beginsAnew: whether it is at the beginning again then.
+    /// - Returns: what is found.
+    func follow(to count: Int, beginsAnew: Bool = false) -> Finding {
+        advance(to: count)
+        return progress.wait { progress in
+            guard !progress.isRunning else { return nil }
+            defer { if beginsAnew { begin(&progress, to: 0) } }
+            return progress.state.finding
+        }
+    }
+
+    /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be read, or the time is up:
+    /// keeps the uploads from running away from the processor, which would make the last request pay.
+    ///
+    /// - Returns: `false` if that is so already; `body` is not called then.
+    package func whenBehind(
+        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
+    ) -> Bool {
+        let number = progress.withLock { progress -> Int? in
+            guard progress.isRunning, progress.target - progress.state.position > lag else { return nil }
+            progress.lastWaiter += 1
+            progress.waiters.append((progress.lastWaiter, lag, body))
+            return progress.lastWaiter
+        }
+        guard let number else { return false }
+        DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [weak self] in
+            let late = self?.progress.withLock { progress in
+                progress.waiters.firstIndex { $0.number == number }.map { progress.waiters.remove(at: $0).body }
+            }
+            late?()
+        }
+        return true
+    }
+
+    /// Lets the page cache forget what has been read, so that one big upload does not push out everything else, and the
+    /// memory serves for its next bytes. What is not on the medium yet stays.
+    ///
+    /// - Parameter limit: bytes from the beginning of which none more may be forgotten.
+    package func dropCache(before limit: Int = .max) {
+        // Bytes before the position that stay, to be brought to the medium.
+        let kept = 8 * 1024 * 1024
+        let range = progress.withLock { progress -> Range<Int>? in
+            let end = min(progress.state.position, limit) - kept
+            guard end - progress.state.dropped >= kept else { return nil }
+            defer { progress.state.dropped = end }
+            return progress.state.dropped..<end
+        }
+        if let range { file.dropCache(of: range) }
+    }
+}
+
+// MARK: - For the queue
+
+extension PrefixFollower {
+    /// What the queue does next for a file.
+    struct Job {
+        /// The bytes that are to be read; empty after a `restart` to the beginning.
+        let range: Range<Int>
+        /// What the bytes before it are.
+        var finding: Finding
+        fileprivate let generation: Int
+    }
+
+    var job: Job {
+        progress.withLock {
+            Job(range: $0.state.position..<$0.target, finding: $0.state.finding, generation: $0.generation)
+        }
+    }
+
+    /// Takes in what the job has found in the bytes up to `position`; where that is 0, they are of no use later.
+    ///
+    /// - Returns: whether there is more to do. If not, the queue no longer has it.
+    func proceed(_ job: Job, to position: Int) -> Bool {
+        let (ready, isRunning) = progress.withLock { progress -> ([@Sendable () -> Void], Bool) in
+            if job.generation == progress.generation {
+                (progress.state.finding, progress.state.position) = (job.finding, position)
+            }
+            progress.isRunning = hasMore(progress)
+            self.progress.broadcast()
+            let left = progress.isRunning ? progress.target - progress.state.position : 0
+            defer { progress.waiters.removeAll { $0.lag >= left } }
+            return (progress.waiters.filter { $0.lag >= left }.map(\.body), progress.isRunning)
+        }
+        ready.forEach { $0() }
+        return isRunning
+    }
+}
