@@ -97,8 +97,8 @@ extension Failure {
 
 extension Failure {
     /// `field` has a value that it must not have; `rule` says what it must be.
-    static func malformed(_ field: String, _ rule: Text) -> Failure {
-        Failure(.malformed, Text("\(field) 错误:\(rule.zh)", "\(field): it \(rule.en)"))
+    static func malformed(_ field: String, _ rule: FieldRule) -> Failure {
+        Failure(.malformed, Text("\(field) 错误:\(rule.text.zh)", "\(field): it \(rule.text.en)"))
     }
 
     /// The body is over the limit, in bytes.
@@ -228,37 +228,5 @@ extension QuotaLimit {
         case .room: Text("未完成的上传占用空间过多", "unfinished uploads take too much room")
         case .records: Text("短时间内新增视频过多", "too many new videos in a short time")
         }
-    }
-}
-
-// MARK: - Rules
-
-/// What a parameter must be.
-extension Text {
-    static let notEmpty = Text("不能为空", "must not be empty")
-    static let notEmptyFile = Text("不能为空文件", "must not be an empty file")
-    static let guid = Text("必须是 1 到 64 个字母、数字、_ 或 -", "must be 1 to 64 letters, digits, _ or -")
-    static let md5 = Text("必须是 32 位十六进制数字", "must be 32 hexadecimal digits")
-    static let text = Text("必须是 UTF-8 文本,且不含 NUL", "must be UTF-8 text without NUL")
-    static let positive = Text("必须是正整数", "must be a whole number above 0")
-    static let belowChunks = Text("必须小于 chunks", "must be less than chunks")
-
-    static func number(_ range: ClosedRange<Int>) -> Text {
-        Text(
-            "必须是 \(range.lowerBound) 到 \(range.upperBound) 的整数",
-            "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-
-    static func bytes(_ range: ClosedRange<Int>) -> Text {
-        let number = number(range)
-        return Text("\(number.zh)(字节)", "\(number.en), in bytes")
-    }
-
-    static func atMost(bytes limit: Int) -> Text {
-        Text("不能超过 \(limit) 字节", "must not exceed \(limit) bytes")
-    }
-
-    static func length(_ length: Int) -> Text {
-        Text("与文件长度 \(length) 不符", "must be the file's length, \(length)")
     }
 }
