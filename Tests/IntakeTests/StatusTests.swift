@@ -1,6 +1,6 @@
 import Model
 import ChunkStore
-import Intake
+@testable import Intake
 import Testing
 import TestSupport
 

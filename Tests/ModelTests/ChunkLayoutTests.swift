@@ -1,5 +1,5 @@
 import Testing
-import Model
+@testable import Model
 
 private let mebibyte = 1024 * 1024
 private let chunkSize = 2 * mebibyte

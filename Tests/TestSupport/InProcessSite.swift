@@ -104,7 +104,7 @@ package final class InProcessSite: Site {
         _ source: SourceFile, _ seconds: Double, _ niceness: Int
     ) throws(SystemError) -> DurationProbe.Result {
         let head = try? FileHandle(forReadingAtPath: source.path)?.read(upToCount: 64)
-        return isMadeUp(Array(head ?? Data())) ? .unknown : try IntakeService.ffprobe(source, seconds, niceness)
+        return isMadeUp(Array(head ?? Data())) ? .unknown : try Durations.ffprobe(source, seconds, niceness)
     }
 
     private static let firstBoot = "first"

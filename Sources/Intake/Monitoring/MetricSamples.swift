@@ -5,11 +5,6 @@ package struct MetricSamples: Equatable, Sendable {
     package struct Sample: Equatable, Sendable {
         package let labels: [String: String]
         package let value: Double
-
-        package init(labels: [String: String], value: Double) {
-            self.labels = labels
-            self.value = value
-        }
     }
 
     private var samples: [String: [Sample]] = [:]

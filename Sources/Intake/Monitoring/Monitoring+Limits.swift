@@ -26,10 +26,10 @@ extension IntakeService {
             "ended_uploads_total", .counter,
             "Unfinished uploads that gave way to those of other clients, and those whose life was over.",
             [
-                ([("by", "eviction")], metrics.evictedUploads.load(ordering: .relaxed)),
-                ([("by", "expiry")], metrics.expiredUploads.load(ordering: .relaxed)),
+                ([("by", "eviction")], log.metrics.evictedUploads.load(ordering: .relaxed)),
+                ([("by", "expiry")], log.metrics.expiredUploads.load(ordering: .relaxed)),
             ])
-        let addresses = proxies.addresses
+        let addresses = log.proxies.addresses
         exposition.add(
             "proxies_without_real_ip", .gauge,
             "Addresses of proxies that nginx does not know of: shares by address are off for what comes from them.",

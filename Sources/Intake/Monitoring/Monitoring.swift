@@ -1,7 +1,6 @@
 import Model
 import Catalogue
 import ChunkStore
-import FormData
 import LoadingCache
 import Logging
 import Synchronization
@@ -18,7 +17,7 @@ extension IntakeService {
             addCatalogue(&metrics, figures)
             addLimits(&metrics, figures)
         } catch {
-            logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
+            log.logger.error("cannot look into the catalogue for /metrics", metadata: ["cause": "\(error)"])
         }
         if let room = try? store.room() {
             metrics.add(
@@ -42,10 +41,10 @@ extension IntakeService {
             "build_info", .gauge, "The running version and the schema of its catalogue.",
             [([("version", version), ("schema", "\(catalogue.schema)")], 1)])
         exposition.add(
-            "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", metrics.startTime)
+            "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", log.metrics.startTime)
         exposition.add(
             "requests_total", .counter, "Requests answered by the responder; reason is empty for codes above 0.",
-            metrics.requestCounts.map { entry in
+            log.metrics.requestCounts.map { entry in
                 let labels = [
                     ("action", entry.action.rawValue), ("code", "\(entry.code)"),
                     ("reason", entry.reason?.rawValue ?? ""),
@@ -55,16 +54,16 @@ extension IntakeService {
         exposition.add(
             "refusal_timestamp_seconds", .gauge,
             "When a request was last refused for want of room or share, in seconds since 1970; 0: never.",
-            refusals.times.map { ([("reason", $0.reason.rawValue)], $0.time) })
+            log.refusals.times.map { ([("reason", $0.reason.rawValue)], $0.time) })
         exposition.add(
             "received_body_bytes_total", .counter, "Bytes of request bodies that were read.",
-            metrics.receivedBodyBytes.load(ordering: .relaxed))
+            log.metrics.receivedBodyBytes.load(ordering: .relaxed))
         exposition.add(
             "chunk_seconds", "Time until the reply to a chunk that was stored while others were missing.",
-            metrics.chunkSeconds)
+            log.metrics.chunkSeconds)
         exposition.add(
             "completion_seconds", "Time until the reply to a request whose file was complete.",
-            metrics.completionSeconds)
+            log.metrics.completionSeconds)
     }
 
     private func addCatalogue(_ exposition: inout Exposition, _ found: CatalogueFigures) {
@@ -107,7 +106,7 @@ extension IntakeService {
     }
 
     private func addProbes(_ exposition: inout Exposition) {
-        let counts = probes.counts
+        let counts = durations.counts
         exposition.add(
             "probes", .gauge, "Files whose duration is found out by ffprobe.",
             [([("state", "running")], counts.running), ([("state", "waiting")], counts.waiting)])
@@ -120,10 +119,10 @@ extension IntakeService {
         exposition.add(
             "sync_failures_total", .counter,
             "Failed calls of the responder to bring bytes to the medium; those of workers fail their jobs.",
-            metrics.syncFailures.load(ordering: .relaxed))
+            log.metrics.syncFailures.load(ordering: .relaxed))
         exposition.add(
             "lost_files_total", .counter, "Files that were found missing, each once.",
-            metrics.lostFiles.load(ordering: .relaxed))
+            log.metrics.lostFiles.load(ordering: .relaxed))
         let caches = videos.statistics + [("uploads", uploads.statistics)]
         func add(_ name: String, _ help: String, _ value: (CacheStatistics) -> Int) {
             exposition.add(
@@ -136,34 +135,6 @@ extension IntakeService {
 }
 
 // MARK: - /healthz
-
-/// Whether new uploads can be taken, and why not.
-package enum Readiness: String, Sendable {
-    case ok
-    case diskFull = "disk-full"
-    case catalogue
-    case stopping
-    case unavailable
-
-    func reply(_ language: Language) -> Reply {
-        var data = JSONObject()
-        data.add("ready", self == .ok)
-        data.add("reason", rawValue)
-        let message =
-            switch self {
-            case .ok: Text("ok", "ok")
-            case .diskFull: Text("存储空间不足", "The disk is at its reserve")
-            case .catalogue: Text("无法写入数据库", "The catalogue cannot be written")
-            case .stopping: Text("正在停止", "The responder is stopping")
-            case .unavailable: Text("暂不可用", "The responder is not available")
-            }
-        return self == .ok
-            ? Reply(code: 1, message: message[language], data: data)
-            : Reply(
-                status: 503, code: -2, message: message[language], data: data,
-                reason: self == .diskFull ? .diskFull : .unavailable)
-    }
-}
 
 extension IntakeService {
     func healthReply(_ call: Call) -> Reply {
@@ -178,12 +149,5 @@ extension IntakeService {
             return error.isDiskFull ? .diskFull : .unavailable
         }
         return writability.answer
-    }
-}
-
-extension Exchange {
-    /// Whether it is a question of a monitor that wants to know more than that the responder answers.
-    var asksWhetherReady: Bool {
-        (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil
     }
 }

@@ -1,7 +1,5 @@
 import LoadingCache
-import Logging
 import System
-import Model
 
 /// Finds out that a proxy stands in front of nginx which nginx does not know of: all clients then have the proxy's
 /// address, and shares by address would mean nothing.
@@ -88,23 +86,5 @@ extension ProxyWatch.State {
         func last(_ headers: ProxyWatch.Headers) -> Int64 { headers.values.max() ?? 0 }
         guard let oldest = headers.min(by: { last($0.value) < last($1.value) }) else { return }
         headers[oldest.key] = nil
-    }
-}
-
-extension IntakeService {
-    /// For whom a request counts.
-    func client(of exchange: any Exchange) -> Client {
-        let (owner, address) = (exchange.owner, exchange.parameter("REMOTE_ADDR") ?? "")
-        if !owner.isEmpty { return Client(owner: owner, address: address) }
-        guard
-            case .proxy(let isNew) = proxies.look(
-                at: address, forwardedFor: exchange.parameter("HTTP_X_FORWARDED_FOR") ?? "")
-        else { return Client(owner: "", address: address) }
-        if isNew {
-            logger.warning(
-                "a proxy hides the addresses of clients, which have no shares of their own: tell nginx of it",
-                metadata: ["address": "\(address)", "add": "\(ProxyWatch.remedy(address))"])
-        }
-        return .unknown
     }
 }

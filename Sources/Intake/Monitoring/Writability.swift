@@ -3,6 +3,34 @@ import Catalogue
 import LoadingCache
 import System
 
+/// Whether new uploads can be taken, and why not.
+package enum Readiness: String, Sendable {
+    case ok
+    case diskFull = "disk-full"
+    case catalogue
+    case stopping
+    case unavailable
+
+    func reply(_ language: Language) -> Reply {
+        var data = JSONObject()
+        data.add("ready", self == .ok)
+        data.add("reason", rawValue)
+        let message =
+            switch self {
+            case .ok: Text("ok", "ok")
+            case .diskFull: Text("存储空间不足", "The disk is at its reserve")
+            case .catalogue: Text("无法写入数据库", "The catalogue cannot be written")
+            case .stopping: Text("正在停止", "The responder is stopping")
+            case .unavailable: Text("暂不可用", "The responder is not available")
+            }
+        return self == .ok
+            ? Reply(code: 1, message: message[language], data: data)
+            : Reply(
+                status: 503, code: -2, message: message[language], data: data,
+                reason: self == .diskFull ? .diskFull : .unavailable)
+    }
+}
+
 /// Whether the catalogue can be written. To find out is a write, and competes with those of uploads: it is done by one
 /// thread at a time and at most once a second, however many ask. Thread-safe.
 final class Writability: Sendable {

@@ -11,9 +11,11 @@ enum Action: String, CaseIterable, Sendable {
     /// No address of ours.
     case other
 
-    init(path: String) {
+    init(_ exchange: any Exchange) {
+        // The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
+        let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
         self =
-            switch path {
+            switch uri.utf8.firstIndex(of: UInt8(ascii: "?")).map({ String(uri[..<$0]) }) ?? uri {
             case "/service/upload/upload_file", "/service/upload/ssl_upload_file": .uploadFile
             case "/service/upload/determine_video_exist": .determineVideoExist
             case "/service/upload/determine_chunk_exist": .determineChunkExist

@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import Synchronization
 import System
@@ -13,7 +14,7 @@ final class Call: Sendable {
     /// What this request goes by, whatever is changed meanwhile.
     let settings: IntakeSettings
     let format: ReplyFormat
-    private let service: IntakeService
+    private let log: ServiceLog
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
     private let notes: Locked<Notes> = Locked(Notes())
@@ -28,11 +29,14 @@ final class Call: Sendable {
         var client: Client?
     }
 
-    init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
+    init(
+        _ exchange: any Exchange, _ action: Action, _ settings: IntakeSettings, _ format: ReplyFormat, _ log: ServiceLog
+    ) {
         self.exchange = exchange
         self.action = action
-        self.service = service
-        (settings, format) = service.currentSettings
+        self.settings = settings
+        self.format = format
+        self.log = log
     }
 
     deinit {
@@ -46,7 +50,7 @@ final class Call: Sendable {
     var client: Client {
         notes.withLock { notes in
             if let client = notes.client { return client }
-            let client = service.client(of: exchange)
+            let client = log.client(of: exchange)
             notes.client = client
             return client
         }
@@ -77,30 +81,31 @@ final class Call: Sendable {
 
     func answer(_ failure: Failure) { answer(failure.reply(settings.language), failure) }
 
+    /// Answers what still waits when the time is over. What it has begun goes on.
+    func answer(_ failure: Failure, after time: Duration) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + time / .seconds(1)) { [weak self] in self?.answer(failure)
+        }
+    }
+
     private func answer(_ reply: Reply, _ failure: Failure?) {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
         notes.withLock { $0.ending.take() }?()
         // Before the reply: a client that has it finds its request counted.
-        service.metrics.count(action, reply, after: ContinuousClock.now - started)
+        log.metrics.count(action, reply, after: ContinuousClock.now - started)
         let isWritten = exchange.send(reply)
-        log(reply, failure, isWritten)
+        note(reply, failure, isWritten)
     }
-}
-
-extension Exchange {
-    /// Whose request it is, as nginx says; `""` for the one shared owner.
-    var owner: String { parameter("UPLOAD_OWNER") ?? "" }
 }
 
 // MARK: - Log
 
 extension Call {
-    private func log(_ reply: Reply, _ failure: Failure?, _ isWritten: Bool) {
+    private func note(_ reply: Reply, _ failure: Failure?, _ isWritten: Bool) {
         let elapsed = ContinuousClock.now - started
         var level = level(reply, failure)
         var refused: Int?
         if let reason = reply.reason, level > .debug {
-            refused = service.refusals.note(reason)
+            refused = log.refusals.note(reason)
             if refused == nil {
                 level = .debug
             } else if RefusalLog.reasons.contains(reason) {
@@ -108,9 +113,9 @@ extension Call {
             }
         }
         let isSlow = settings.slowTime > .zero && elapsed >= settings.slowTime
-        let slow = isSlow ? service.slowRequests.take() : nil
+        let slow = isSlow ? log.slowRequests.take() : nil
         if slow != nil { level = max(level, .warning) }
-        let logger = service.logger
+        let logger = log.logger
         guard level >= logger.logLevel else { return }
 
         var line: Logger.Metadata = [

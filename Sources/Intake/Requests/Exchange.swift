@@ -1,4 +1,5 @@
 import FastCGI
+import FormData
 
 /// One request and the way to its reply. `FastCGIRequest` is the real one; a test may bring its own.
 ///
@@ -21,6 +22,16 @@ package protocol Exchange: AnyObject, Sendable {
     /// Answers, and returns when the reply has been handed over. Returns whether that worked.
     @discardableResult
     func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool
+}
+
+extension Exchange {
+    /// Whose request it is, as nginx says; `""` for the one shared owner.
+    var owner: String { parameter("UPLOAD_OWNER") ?? "" }
+
+    /// Whether it is a question of a monitor that wants to know more than that the responder answers.
+    var asksWhetherReady: Bool {
+        (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil
+    }
 }
 
 extension FastCGIRequest: Exchange {

@@ -3,34 +3,19 @@ import System
 /// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text.
 package struct Reply: Sendable {
     /// The HTTP status.
-    package let status: Int
+    package var status = 200
     /// Positive: done (1) or go on (2); negative: refused.
     package let code: Int
     package let message: String
-    package let data: JSONObject?
+    package var data: JSONObject?
     /// One more header.
-    package let header: (name: String, value: String)?
+    package var header: (name: String, value: String)?
     /// Why the code is negative.
-    package let reason: FailureReason?
+    package var reason: FailureReason?
     /// Stands in place of the object.
-    package let text: String?
+    package var text: String?
     /// Of the object or the text, or of what nginx sends in its place.
-    package let contentType: String
-
-    package init(
-        status: Int = 200, code: Int, message: String, data: JSONObject? = nil,
-        header: (name: String, value: String)? = nil, reason: FailureReason? = nil, text: String? = nil,
-        contentType: String = "application/json; charset=utf-8"
-    ) {
-        self.status = status
-        self.code = code
-        self.message = message
-        self.data = data
-        self.header = header
-        self.reason = reason
-        self.text = text
-        self.contentType = contentType
-    }
+    package var contentType = "application/json; charset=utf-8"
 
     var body: [UInt8] {
         if let text { return Array(text.utf8) }

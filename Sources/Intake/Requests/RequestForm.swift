@@ -6,17 +6,11 @@ import System
 /// What a request says: its parameters and its file, wherever the body came from.
 struct RequestForm {
     /// Query and body together; the body wins.
-    private let parameters: Form
+    fileprivate let parameters: Form
     /// The file part, or the whole body where it is not a form. (WebUploader's `sendAsBinary`)
     let file: SentFile?
     /// The file's bytes; apart from what is said of it, because they are let go as soon as they are stored.
     let content: Content?
-
-    init(parameters: Form, file: SentFile?, content: Content?) {
-        self.parameters = parameters
-        self.file = file
-        self.content = content
-    }
 
     /// Bytes of a parameter's value, but for `file_name`, which is shortened.
     static let textLimit = 255
@@ -289,5 +283,30 @@ extension FormReader {
                 window = 0..<window.count
             }
         }
+    }
+}
+
+/// The name of a file as a client sends it.
+enum FileName {
+    static let scalarLimit = 255
+    static let byteLimit = 1000
+    /// Of an extension with its dot; a longer one is no extension.
+    private static let extensionLimit = 16
+
+    /// The name behind the last `/` or `\`, shortened to 255 Unicode scalars and 1,000 bytes before its extension.
+    ///
+    /// 255 is what file systems take, in bytes most of them; a scalar has four at most.
+    static func bounded(_ text: String) -> String {
+        let name = text.unicodeScalars.split(omittingEmptySubsequences: false) { $0 == "/" || $0 == "\\" }.last!
+        guard name.count > scalarLimit || String(name).utf8.count > byteLimit else { return String(name) }
+        let end = name.lastIndex(of: ".").map { name[$0...] }
+        let kept = end.flatMap { $0.count <= extensionLimit ? $0 : nil } ?? name[name.endIndex...]
+        var (scalars, bytes) = (scalarLimit - kept.count, byteLimit - String(kept).utf8.count)
+        let stem = name.prefix { scalar in
+            scalars -= 1
+            bytes -= UTF8.width(scalar)
+            return scalars >= 0 && bytes >= 0
+        }
+        return String(stem) + String(kept)
     }
 }

@@ -116,6 +116,37 @@ struct UploadRequest {
     }
 }
 
+/// A page's upload of some content, as refusals know it. Equal by bytes, as the catalogue compares.
+struct GuidKey: Hashable {
+    let owner: String
+    /// 32 lower-case hexadecimal digits.
+    let md5: String
+    let guid: String
+
+    static func == (one: GuidKey, other: GuidKey) -> Bool {
+        one.guid == other.guid && one.isOf(owner: other.owner, md5: other.md5)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(guid)
+        hasher.combine(md5)
+    }
+
+    func isOf(owner: String, md5: String) -> Bool {
+        self.md5 == md5 && self.owner.utf8.elementsEqual(owner.utf8)
+    }
+}
+
+extension GuidKey {
+    init(_ request: UploadRequest) {
+        self.init(owner: request.owner, md5: request.md5, guid: request.guid)
+    }
+
+    init(_ refusal: Refusal) {
+        self.init(owner: refusal.owner, md5: refusal.md5, guid: refusal.guid)
+    }
+}
+
 /// Which chunk of which page a request brings, where that can be read, whatever else is wrong with it.
 struct SentChunk {
     let key: GuidKey

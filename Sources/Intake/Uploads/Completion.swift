@@ -18,7 +18,7 @@ extension IntakeService {
             let (video, bytes) = try verifyAndSeal(upload, draft)
             end(upload, .complete(video))
             try? catalogue.noteRemoved(bytes: bytes)
-            if video.duration == nil { probes.add(video.path, client: upload.record.client, self) }
+            if video.duration == nil { durations.add(video.path, client: upload.record.client) }
             return .complete(video)
         } catch {
             let error = error.whereChunksAre
@@ -89,7 +89,7 @@ extension IntakeService {
         guard found.md5 == key.md5 else { throw refusedMD5(upload, size: size, computed: found.md5) }
         guard let format = found.head.format else { throw .container(OtherContent(found.head)) }
         // Only the reply to a whole file tells the duration.
-        let duration = key.chunks == 0 ? durationNow(format, found.file, client: upload.record.client) : nil
+        let duration = key.chunks == 0 ? durations.now(format, found.file, client: upload.record.client) : nil
         return Verified(bytes: bytes, size: size, duration: duration)
     }
 
@@ -101,7 +101,7 @@ extension IntakeService {
         ]
         let pages = upload.pages
         if !pages.isEmpty { line["from"] = "\(pages.map(\.description).joined(separator: ", "))" }
-        logger.warning("the content does not have the md5 that was sent", metadata: line)
+        log.logger.warning("the content does not have the md5 that was sent", metadata: line)
         return .md5
     }
 
@@ -188,7 +188,7 @@ extension IntakeService {
                 }
             }
         } catch {
-            if error.isSyncFailure { noteSyncFailure() }
+            if error.isSyncFailure { log.noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
         _ = try changing(upload) { () throws(SystemError) in try restored.get() }
@@ -226,43 +226,9 @@ extension IntakeService {
         throw .notStored(cause: "the names that the video could have are taken")
     }
 
-    func isThere(_ path: String, size: Int) -> Bool { store.publishedLength(path) == size }
-}
-
-// MARK: - Names
-
-extension IntakeService {
-    /// What the video of a request's upload will be called. The path consists of parts made or checked here.
-    ///
-    /// - Parameter upload: keeps its random part: another attempt publishes under the same name.
-    func draft(_ request: UploadRequest, _ settings: IntakeSettings, of upload: ActiveUpload? = nil) -> VideoDraft {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = settings.timeZone
-        let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))
-        let month = date.month! < 10 ? "0\(date.month!)" : "\(date.month!)"
-        var name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
-        if settings.hasRandomPaths {
-            name += "-" + (upload.flatMap { RandomPart.of(path: $0.record.draft.path) } ?? RandomPart.make())
-        }
-        return VideoDraft(
-            name: request.title, guid: request.guid,
-            path: "upload/mp4/\(date.year!)/\(month)/original/\(name).\(request.fileExtension)",
-            classID: request.classID)
-    }
-
     /// The path with this before the dot.
     private static func path(_ path: String, with suffix: String) -> String {
         let dot = path.lastIndex(of: ".")!
         return "\(path[..<dot])\(suffix)\(path[dot...])"
-    }
-}
-
-extension UploadRequest {
-    /// The sent file's name without its extension as `[A-Za-z0-9_-]{1,64}`; the guid if nothing is left of it.
-    var sanitisedFileName: String {
-        let stem = file.name.dropLast(fileExtension.count + 1)
-        let kept = stem.split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-")) }
-        let name = String(kept.joined(separator: "_").prefix(64))
-        return name.isEmpty ? guid : name
     }
 }

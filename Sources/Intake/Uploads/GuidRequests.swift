@@ -1,6 +1,6 @@
 import ChunkStore
-import System
 import Model
+import System
 
 /// A first chunk that waits for another one of its guid, to be told from one whose reply was lost.
 struct HeldFirstChunk: Sendable {

@@ -124,9 +124,3 @@ extension RefusedGuids.State {
         if clients[client]!.isEmpty { clients[client] = nil }
     }
 }
-
-extension GuidKey {
-    init(_ refusal: Refusal) {
-        self.init(owner: refusal.owner, md5: refusal.md5, guid: refusal.guid)
-    }
-}

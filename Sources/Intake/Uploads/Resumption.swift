@@ -24,7 +24,7 @@ extension IntakeService {
                 return completing {
                     switch self.complete(upload, record.draft) {
                     case .complete:
-                        self.logger.notice(
+                        self.log.logger.notice(
                             "completed an upload that was whole", metadata: ["upload": "\(record.id)"])
                     case .failed(let failure): self.noteNotTakenUp(upload, failure)
                     }
@@ -40,27 +40,8 @@ extension IntakeService {
     }
 
     private func noteNotTakenUp(_ upload: ActiveUpload, _ failure: Failure) {
-        logger.error(
+        log.logger.error(
             "cannot take up an upload",
             metadata: ["upload": "\(upload.record.id)", "cause": "\(failure.cause ?? failure.reason.rawValue)"])
-    }
-
-    /// The chunks of an upload that can be relied upon, of those that are recorded; those that are lost are forgotten.
-    func trusted(
-        _ chunks: [StoredChunk], lost: [StoredChunk], of upload: Upload
-    ) throws(Failure) -> [StoredChunk] {
-        guard upload.bootID != store.incarnation else { return chunks }
-        if !lost.isEmpty {
-            logger.warning(
-                "chunks are lost and must come again",
-                metadata: [
-                    "upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)",
-                ])
-        }
-        guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
-            return try recording(catalogue.chunks(ofUpload: upload.id))
-        }
-        let lost = Set(lost)
-        return chunks.filter { !lost.contains($0) }
     }
 }

@@ -1,4 +1,3 @@
-import Logging
 import Maintenance
 
 /// What is to be done every few seconds or minutes.
@@ -11,16 +10,14 @@ extension IntakeService {
         return report
     }
 
-    /// Refusals of the end of a rush, after which no other one came; to be called every few seconds.
-    ///
-    /// - Parameter all: also those whose minute is not over.
-    package func logRefusals(all: Bool = false) {
-        for (reason, refused) in refusals.overdue(all: all) {
-            logger.log(
-                level: RefusalLog.reasons.contains(reason) ? .warning : .info, "requests were refused",
-                metadata: ["reason": "\(reason.rawValue)", "refused": "\(refused)"])
-        }
-    }
+    /// Logs the refusals of a rush whose minute is over; to be called every few seconds.
+    package func logRefusals() { log.logRefusals(all: false) }
+
+    /// Logs the refusals that no line has reported yet. Call it when all requests are answered.
+    package func stopped() { log.logRefusals(all: true) }
+
+    /// Probes the durations of videos that are not known yet, and waits for it.
+    package func findDurations() { durations.find() }
 
     /// Gives back the room of uploads that another process has ended; a quick look, to be called every few seconds. Those
     /// that are admitted count on it within seconds.

@@ -75,7 +75,8 @@ extension IntakeService {
             upload.replace(chunk)
             try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
         } else {
-            try makeRoom(for: range.count, in: upload)
+            // Of a file whose size is not known, and of content that the owner has already, nothing was promised.
+            if upload.record.isKnown || upload.record.key.size == nil { try makeRoom(for: range.count, in: upload) }
             try storing(store.checkRoom(for: range.count, withBodies: false))
         }
         // Until they are recorded these bytes are both taken and promised.
@@ -89,8 +90,8 @@ extension IntakeService {
     private func noteReplaced(_ chunk: Int, of upload: ActiveUpload, by sender: ActiveUpload.Sender) {
         let before = upload.sender(ofChunk: chunk)
         if let before, before.guid == sender.guid { return }
-        guard let count = replacements.take() else { return }
-        logger.notice(
+        guard let count = log.replacements.take() else { return }
+        log.logger.notice(
             "a chunk came again with other bytes, from another page",
             metadata: [
                 "upload": "\(upload.record.id)", "chunk": "\(chunk)", "from": "\(sender)",
@@ -129,7 +130,7 @@ extension IntakeService {
         do throws(CatalogueError) {
             try catalogue.distrust(upload: upload.record.id)
         } catch {
-            logger.critical("cannot note that an upload is in doubt", metadata: ["cause": "\(error)"])
+            log.logger.critical("cannot note that an upload is in doubt", metadata: ["cause": "\(error)"])
         }
         uploads.remove(upload)
     }
@@ -153,6 +154,25 @@ extension IntakeService {
             for chunk in opened.lost { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
             return (opened.bytes, [])
         }
+    }
+
+    /// The chunks of an upload that can be relied upon, of those that are recorded; those that are lost are forgotten.
+    private func trusted(
+        _ chunks: [StoredChunk], lost: [StoredChunk], of upload: Upload
+    ) throws(Failure) -> [StoredChunk] {
+        guard upload.bootID != store.incarnation else { return chunks }
+        if !lost.isEmpty {
+            log.logger.warning(
+                "chunks are lost and must come again",
+                metadata: [
+                    "upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)",
+                ])
+        }
+        guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
+            return try recording(catalogue.chunks(ofUpload: upload.id))
+        }
+        let lost = Set(lost)
+        return chunks.filter { !lost.contains($0) }
     }
 
     /// Where a request's chunk belongs.

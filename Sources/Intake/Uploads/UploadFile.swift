@@ -24,7 +24,7 @@ extension IntakeService {
         call.note(request)
         guard let content = form.content else { throw .missingFile }
         let other = try otherContent(request, content)
-        join(request)
+        if request.chunk > 0, let first = guidRequests.takeHeld(of: request) { join(request, first) }
         try process(request, content, call, other: other)
     }
 
@@ -35,23 +35,28 @@ extension IntakeService {
     ///   - isJoined: it was held until another chunk came.
     ///   - roomAttempt: how often it has waited for room, without a thread.
     ///   - place: that it has had for this.
-    func process(
+    private func process(
         _ request: UploadRequest, _ content: Content, _ call: Call, other: OtherContent?, isJoined: Bool = false,
         roomAttempt: Int = 0, place: HeldCalls.Place? = nil
     ) throws(Failure) {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
             for attempt in 0..<3 {
+                if other == nil, let use = uploads.begin(request.key, guid: request.guid) {
+                    if try take(request, content, use, call) { return }
+                    continue
+                }
                 switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
                 case .sealed(let video):
                     return call.answer(request, complete: video, isRepeated: true)
                 case .unfinished(let use):
-                    if use.upload.isInDoubt(incarnation: store.incarnation) {
-                        return try takeAside(request, content, use, call)
-                    }
                     if try take(request, content, use, call) { return }
                 case .refused(let refusal):
-                    return try hold(request, content, call, other: other, refusal)
+                    let first = HeldFirstChunk(
+                        call: call, request: request, content: content, other: other, refusal: refusal,
+                        place: heldBodies.place(for: call.client))
+                    if try !hold(first) { goOn(first) }
+                    return
                 case .awaitsFirst(let refusal, let overlaps):
                     return try awaitFirst(request, call, refusal, overlaps: overlaps)
                 case .awaitsRoom:
@@ -77,17 +82,62 @@ extension IntakeService {
         }
     }
 
-    /// Stores the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of requests,
-    /// which are there for all clients.
+    /// Lets a first chunk that is held go on before the one that has come now.
+    private func join(_ request: UploadRequest, _ first: HeldFirstChunk) {
+        // A page that goes on in the middle of the file does not begin anew.
+        if refusedGuids.isCounted(request, first.refusal) {
+            goOn(first)
+        } else {
+            first.call.answer(.kept(first.refusal, first.call.settings))
+        }
+    }
+
+    /// Begins a refused guid anew with its first chunk. The others that wait for it come again.
+    private func goOn(_ first: HeldFirstChunk) {
+        do throws(Failure) {
+            try process(
+                first.request, first.content, first.call, other: first.other, isJoined: true, place: first.place)
+        } catch {
+            first.call.answer(error)
+        }
+        for call in guidRequests.takeWaiting(GuidKey(first.request)) { call.answer(.awaitsFirst) }
+    }
+
+    /// What the file is that a first chunk begins; `nil` if it may be a video.
+    private func otherContent(_ request: UploadRequest, _ content: Content) throws(Failure) -> OtherContent? {
+        guard request.chunk == 0 else { return nil }
+        let head = FileHead(try storing(content.prefix(FileHead.length)))
+        // The first chunk of several may be shorter than what decides; the completion looks again.
+        guard head.format == nil, head.isWhole || request.chunks <= 1 else { return nil }
+        return OtherContent(head)
+    }
+}
+
+// MARK: - Store
+
+extension IntakeService {
+    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
+    private func take(
+        _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
+    ) throws(Failure) -> Bool {
+        if use.upload.isInDoubt(incarnation: store.incarnation) {
+            try takeAside(request, content, use, call)
+            return true
+        }
+        return try takeNow(request, content, use, call)
+    }
+
+    /// The same for the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of
+    /// requests, which are there for all clients.
     private func takeAside(
         _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) {
         guard let place = heldBodies.place(for: call.client) else { throw .inDoubt }
-        answer(call, .inDoubt, after: call.settings.completionTime)
+        call.answer(.inDoubt, after: call.settings.completionTime)
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
             do throws(Failure) {
-                if try self.take(request, content, use, call) { return }
+                if try self.takeNow(request, content, use, call) { return }
                 throw .notStored(cause: "the upload ended in another process")
             } catch {
                 call.answer(self.refuseIfFinal(SentChunk(request), call, error))
@@ -95,14 +145,7 @@ extension IntakeService {
         }
     }
 
-    /// Answers a call that still waits when the time is over. What it has begun goes on.
-    func answer(_ call: Call, _ failure: Failure, after time: Duration) {
-        DispatchQueue.global().asyncAfter(deadline: .now() + time / .seconds(1)) { [weak call] in call?.answer(failure)
-        }
-    }
-
-    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
-    private func take(
+    private func takeNow(
         _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) -> Bool {
         let upload = use.upload
@@ -121,112 +164,18 @@ extension IntakeService {
             }
             return true
         } catch {
-            completeForOthers(upload)
+            // It may have kept others from completing the file.
+            if let held = upload.takeCompletionForHeld() {
+                startCompletion(upload, draft(held.request, settings, of: upload))
+            }
             use.end()
             discardIfEmpty(upload)
             throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
         }
     }
-
-    /// What the file is that a first chunk begins; `nil` if it may be a video.
-    private func otherContent(_ request: UploadRequest, _ content: Content) throws(Failure) -> OtherContent? {
-        guard request.chunk == 0 else { return nil }
-        let head = FileHead(try storing(content.prefix(FileHead.length)))
-        // The first chunk of several may be shorter than what decides; the completion looks again.
-        guard head.format == nil, head.isWhole || request.chunks <= 1 else { return nil }
-        return OtherContent(head)
-    }
 }
 
-// MARK: - Which upload
-
-extension IntakeService {
-    private enum Beginning {
-        case unfinished(ActiveUpload.Use)
-        case sealed(Video)
-        /// It may be held, to see whether its page begins anew.
-        case refused(Refusal)
-        /// Its page may be beginning anew with the first chunk, which is not there yet.
-        case awaitsFirst(Refusal, overlaps: Bool)
-        /// Room for it is on its way off the disk.
-        case awaitsRoom
-    }
-
-    /// Finds or makes the upload that a request belongs to.
-    ///
-    /// - Parameter attempt: 0 for the first look. A refusal that came meanwhile is for this very request.
-    private func begin(
-        _ request: UploadRequest, _ call: Call, other: OtherContent?, attempt: Int, isJoined: Bool
-    ) throws(Failure) -> Beginning {
-        let settings = call.settings
-        if let other {
-            // Nothing will follow a whole file that is no video, so it needs no state.
-            if request.chunks <= 1 { throw .container(other) }
-        } else if let use = uploads.begin(request.key, guid: request.guid) {
-            return .unfinished(use)
-        }
-        let beginsAnew = attempt == 0
-        let overlaps = guidRequests.overlap(GuidKey(request))
-        func currentTerms() throws(Failure) -> UploadTerms {
-            UploadTerms(
-                client: call.client, limits: settings.uploadLimits, room: try diskRoom(\.forUploads),
-                beginsAnew: beginsAnew, chunk: request.chunk, overlaps: overlaps, isJoined: isJoined,
-                refusal: other.map { Failure.container($0).recorded },
-                permit: recordRate.permit(for: call.client))
-        }
-        func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
-            let mayBegin = refusal.hasFirst && beginsAnew && other == nil && !isJoined
-            if request.chunk == 0 {
-                if mayBegin, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
-            } else if mayBegin, refusedGuids.isCounted(request, refusal) {
-                return .awaitsFirst(refusal, overlaps: overlaps || refusal.overlaps)
-            } else {
-                refusedGuids.count(request, refusal)
-                // A first one that waits cannot begin anew without it.
-                if let first = guidRequests.takeHeld(of: request) { first.call.answer(.kept(refusal, settings)) }
-            }
-            throw .kept(refusal, settings)
-        }
-        func start(on terms: UploadTerms) throws(Failure) -> UploadStart {
-            do throws(Failure) {
-                return try recording(
-                    catalogue.beginUpload(
-                        request.key, isFirst: request.chunk == 0, draft: draft(request, settings),
-                        bootID: store.incarnation,
-                        terms: terms, expiry: expiry))
-            } catch {
-                throw error.whereChunksAre
-            }
-        }
-        let terms = try currentTerms()
-        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
-        switch try start(on: terms) {
-        case .sealed(let video):
-            return .sealed(video)
-        case .otherChunkSize:
-            throw .length
-        case .unplaced:
-            throw .unplaced
-        case .refused(let refusal, let expired):
-            let failure = Failure.kept(refusal, settings)
-            drop(GuidKey(request), failure)
-            retire(expired, other == nil ? .expired : failure)
-            if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
-            return try kept(refusal)
-        case .awaitsRoom(let expired):
-            retire(expired, .expired)
-            return .awaitsRoom
-        case .unfinished(let record, let expired, let left):
-            promisedBytes.forget()
-            retire(expired, .expired, for: call.client)
-            if request.chunk == 0 { refusedGuids.forget(owner: request.owner, md5: request.md5, guid: request.guid) }
-            if !left.isEmpty { uploads.forget(guid: request.guid, of: Set(left)) }
-            return .unfinished(uploads.begin(record, guid: request.guid))
-        }
-    }
-}
-
-// MARK: - Reply
+// MARK: - Decide, reply
 
 extension IntakeService {
     /// Bytes that may wait to be digested or compared before a reply waits for them, and for how many seconds at most.
@@ -303,53 +252,5 @@ extension IntakeService {
         use.end()
         call.answer(call.format.stored(request, videoID: use.upload.record.videoID))
         use.upload.partialReplyWritten()
-    }
-
-    private func answer(_ call: Call, _ request: UploadRequest, _ outcome: ActiveUpload.Outcome) {
-        switch outcome {
-        case .complete(let video): call.answer(request, complete: video)
-        case .failed(let failure): call.answer(failure)
-        }
-    }
-
-    /// A request that failed may have kept others from completing the file.
-    private func completeForOthers(_ upload: ActiveUpload) {
-        if let held = upload.takeCompletionForHeld() {
-            startCompletion(upload, draft(held.request, settings, of: upload))
-        }
-    }
-
-    /// Forgets an upload that has ended in another process, and answers its held calls.
-    func settle(_ upload: ActiveUpload) {
-        uploads.remove(upload)
-        let id = upload.record.id
-        let outcome: ActiveUpload.Outcome
-        if let video = try? catalogue.video(ofUpload: id) {
-            outcome = .complete(video)
-        } else if let states = try? catalogue.states(ofUploads: [id]), states[id] != .open {
-            // Evicted, or its video is deleted already.
-            outcome = .failed(upload.hasChunks ? .expired : .beginsAnew)
-        } else {
-            return
-        }
-        for waiting in upload.finish(outcome) { answer(waiting.call, waiting.request, outcome) }
-    }
-
-    /// An upload whose first request failed leaves nothing behind.
-    private func discardIfEmpty(_ upload: ActiveUpload) {
-        guard uploads.removeUnused(upload) else { return }
-        if (try? catalogue.discardEmpty(upload: upload.record.id)) == true {
-            store.removeUpload(upload.record.id)
-        }
-    }
-
-    /// Ends an upload and answers its held calls.
-    func end(_ upload: ActiveUpload, _ outcome: ActiveUpload.Outcome, reopens: Bool = false) {
-        let held = upload.finish(outcome, reopens: reopens)
-        if !reopens {
-            uploads.remove(upload)
-            store.removeUpload(upload.record.id)
-        }
-        for waiting in held { answer(waiting.call, waiting.request, outcome) }
     }
 }

@@ -10,12 +10,12 @@ extension IntakeService {
         guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
             return call.format.noVideo
         }
-        guard isThere(video.path, size: video.size) else {
+        guard store.publishedLength(video.path) == video.size else {
             // Another process may have deleted it.
             videos.noteRecorded(video)
             if try recording(catalogue.hasVideo(atPath: video.path)) {
                 // The page goes on, and the upload brings the file back.
-                noteLost(video.path)
+                log.noteLost(video.path)
             }
             return call.format.noVideo
         }
@@ -74,7 +74,7 @@ extension IntakeService {
         let doubtful = found.map(\.upload).filter { $0.bootID != store.incarnation }
         if doubtful.isEmpty { return call.answer(reply(call, key, number, found)) }
         // Nothing in doubt is reported, and all of it has to be read.
-        answer(call, .inDoubt, after: call.settings.completionTime)
+        call.answer(.inDoubt, after: call.settings.completionTime)
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
             for upload in doubtful {

@@ -1,7 +1,7 @@
 /// Whose file is probed next: at most `slots` at once, fair by client.
 ///
 /// A client's next file comes after one of each other client that waits; a client that has not had a turn lately comes
-/// first. A value without a lock: see `ProbeQueue`.
+/// first. A value without a lock: see `Durations`.
 struct ProbeSchedule {
     struct Task: Equatable {
         /// Relative to the store.
@@ -100,6 +100,13 @@ struct ProbeSchedule {
         hasOverflowed = false
         hasProgressed = false
         running += 1
+    }
+
+    /// Begins it if it is time.
+    mutating func beginsRefill() -> Bool {
+        guard needsRefill else { return false }
+        beginRefill()
+        return true
     }
 
     mutating func endRefill() { running -= 1 }

@@ -18,12 +18,6 @@ package struct ChunkLayout: Hashable, Sendable {
     /// The whole file's size in bytes; `nil` where the page does not send it and only the last chunk will tell.
     package let size: Int?
 
-    package init(chunks: Int, chunkSize: Int, size: Int?) {
-        self.chunks = chunks
-        self.chunkSize = chunkSize
-        self.size = size
-    }
-
     /// The chunk size that a chunk tells.
     ///
     /// - Parameters:
