@@ -47,10 +47,6 @@ int vi_open_beneath(int directory, const char *path, int flags) {
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
-int vi_exchange(const char *path, const char *other) {
-    return renameat2(AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE);
-}
-
 int vi_allocate(int descriptor, off_t offset, off_t length) { return fallocate(descriptor, 0, offset, length); }
 
 int vi_start_sync(int descriptor, off_t offset, off_t length) {

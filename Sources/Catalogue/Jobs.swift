@@ -80,22 +80,29 @@ extension Catalogue {
 
     /// Records what a worker has made of the job's file, durably. The media must be published before.
     ///
-    /// - Parameter duration: seconds that the video plays, for all of its records: it was measured, what they have was
-    ///   announced. `nil` if it cannot be told.
+    /// What was made of it before is garbage then, and stays for a day after others were told.
+    ///
+    /// - Parameters:
+    ///   - duration: seconds that the video plays, for all of its records: it was measured, what they have was announced.
+    ///     `nil` if it cannot be told.
+    ///   - old: what an earlier version has made of the file.
     /// - Returns: the videos that point to the file, as they are now; `nil` if the job is no longer the worker's.
     package func finishJob(
-        _ job: Job, media: MediaFacts, duration: Double?, now: Int64
+        _ job: Job, media: MediaFacts, duration: Double?, replacing old: [String] = [], now: Int64
     ) throws(CatalogueError) -> [Video]? {
         try driver.write(durably: true) { rows in
             guard let job = try rows.held(job) else { return nil }
             try ClientUse.charge(job, now: now, in: rows)
             guard try rows.change(job, { $0.finish(now: now) }) != nil else { return nil }
+            let replaced = try rows.media(ofFile: job.path)?.directory
             try rows.setMedia(media, file: job.path)
             if let duration, duration > 0 {
                 _ = try rows.setDuration(duration, file: job.path, onlyUnprobed: false)
             }
             let videos = try rows.videos(ofFile: job.path, limit: nil)
-            try note(.videoReady, videos, now: now, in: rows)
+            let events = try note(.videoReady, videos, now: now, in: rows)
+            _ = try rows.insertGarbage(
+                old + [replaced].compactMap(\.self), time: now, notBefore: now + Garbage.retention, events: events)
             return videos
         }
     }
@@ -209,18 +216,30 @@ extension Catalogue {
     }
 }
 
-extension JobRows {
+extension CatalogueRows {
+    /// Makes garbage of what a claim may have published, which no record will point to. Its worker may not know yet that it
+    /// has lost the job.
+    func abandon(_ job: Job, now: Int64) throws {
+        _ = try insertGarbage(
+            [StorageLayout.results(of: job)], time: now, notBefore: now + Garbage.retention, events: nil)
+    }
+
     /// The job as it is now, `nil` if it is no longer the worker's.
     fileprivate func held(_ job: Job) throws -> Job? {
-        guard let now = try self.job(id: job.id), now.claims == job.claims, now.state == .running else { return nil }
+        guard let now = try self.job(id: job.id), now.isHeld(by: job.claims) else { return nil }
         return now
     }
 
-    /// Changes a job that is still as it was read. Returns it as it is then, `nil` if it was not.
+    /// Changes a job that is still as it was read. Returns it as it is then, `nil` if it was not. A claim that ends without a
+    /// result is abandoned.
     fileprivate func change(_ job: Job, _ body: (inout Job) -> Void) throws -> Job? {
         var changed = job
         body(&changed)
-        return try update(changed, replacing: job) ? changed : nil
+        guard try update(changed, replacing: job) else { return nil }
+        if job.state == .running, !changed.isHeld(by: job.claims), changed.state != .done {
+            try abandon(job, now: changed.updateTime)
+        }
+        return changed
     }
 }
 

@@ -41,17 +41,19 @@ extension Catalogue {
     /// Writes an event of each of these videos, in the transaction that makes it true.
     ///
     /// - Parameter error: the code of the error with which the job has failed.
+    /// - Returns: numbers between which theirs lie; `nil` if there is nobody to tell.
+    @discardableResult
     func note(
         _ kind: Event.Kind, _ videos: [Video], error: String? = nil, now: Int64, in rows: any CatalogueRows
-    ) throws {
-        guard writesEvents else { return }
+    ) throws -> ClosedRange<Int64>? {
+        guard writesEvents else { return nil }
         let epoch = try rows.text(.epoch)
         let events = videos.map { video in
             NewEvent(
                 kind: kind, videoID: video.id,
                 payload: kind.payload(video, error: error, epoch: epoch, now: now))
         }
-        try rows.insert(events, time: now)
+        return try rows.insert(events, time: now)
     }
 }
 

@@ -10,7 +10,6 @@ package protocol Outbox: Sendable {
 /// What a worker needs of the catalogue.
 package protocol JobQueue: Sendable {
     func job(id: Int64) throws(CatalogueError) -> Job?
-    func job(ofFile path: String) throws(CatalogueError) -> Job?
     func claimJob(
         worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
     ) throws(CatalogueError) -> Job?
@@ -18,7 +17,9 @@ package protocol JobQueue: Sendable {
     func heartbeat(
         _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
     ) throws(CatalogueError) -> Bool
-    func finishJob(_ job: Job, media: MediaFacts, duration: Double?, now: Int64) throws(CatalogueError) -> [Video]?
+    func finishJob(
+        _ job: Job, media: MediaFacts, duration: Double?, replacing old: [String], now: Int64
+    ) throws(CatalogueError) -> [Video]?
     func failJob(
         _ job: Job, error: String, isFinal: Bool, isOverBudget: Bool, now: Int64
     ) throws(CatalogueError) -> Job.State?

@@ -59,11 +59,13 @@ extension Catalogue {
             try rows.retire(rows.sealedUploads(video: id), reason: Refusal.expired, now: uploadTime)
             guard try !rows.hasVideo(at: video.path) else { return [] }
             try rows.noteFreed(video.size, now: uploadTime)
+            if let job = try rows.job(ofFile: video.path), job.state == .running { try rows.abandon(job, now: now) }
             try rows.deleteJob(ofFile: video.path)
             try rows.deleteMedia(ofFile: video.path)
-            let directory = MediaFacts.directory(ofOriginal: video.path)
+            let directory = StorageLayout.results(ofOriginal: video.path)
             let elsewhere = (video.media?.paths ?? []).filter { !$0.hasPrefix(directory + "/") && $0 != video.path }
-            return try rows.insertGarbage([video.path, directory] + elsewhere, time: now)
+            return try rows.insertGarbage(
+                [video.path, directory] + elsewhere, time: now, notBefore: 0, events: nil)
         }
     }
 

@@ -78,6 +78,21 @@ extension Catalogue {
         try read { try $0.garbage(limit: limit) }
     }
 
+    /// Of that what may be removed. What was made of a video stays until a day after the receiver has taken the last event that
+    /// tells of what is there in its place; without a receiver for a day.
+    package func garbage(limit: Int, dueAt now: Int64) throws(CatalogueError) -> [Garbage] {
+        // What is further away was written when the clock was ahead, and is due.
+        let waiting = now + 1...now + 3 * Garbage.retention
+        return try read {
+            try $0.garbage(limit: limit, notBeforeOutside: waiting, retention: Garbage.retention)
+        }
+    }
+
+    /// Whether a path is to be removed.
+    package func isGarbage(_ path: String) throws(CatalogueError) -> Bool {
+        try read { try !$0.garbage(at: [path]).isEmpty }
+    }
+
     /// Runs `body` if this still is garbage, and while no video can get its path: what it takes away has no record.
     ///
     /// - Returns: whether it was so.
@@ -175,7 +190,7 @@ extension CatalogueRows {
 
     /// Whether a path, or what would be made of a video there, is about to be removed.
     package func isGarbage(_ path: String) throws -> Bool {
-        try !garbage(at: [path, MediaFacts.directory(ofOriginal: path)]).isEmpty
+        try !garbage(at: [path, StorageLayout.results(ofOriginal: path)]).isEmpty
     }
 
     /// Gives an upload another video number, which is returned.

@@ -102,13 +102,19 @@ package protocol VideoStore: Sendable {
     /// A published video, or where a directory is published, for programs.
     func localFile(ofPublished path: String) -> LocalFile
 
-    /// Makes the directories above a published name; their names are durable when this returns.
-    func makeDirectories(above path: String) throws(SystemError)
+    /// Publishes a directory that a program has made: all of it in one step, durably. What is in it is durable already.
+    ///
+    /// - Throws: also if there is anything with this name.
+    func publish(_ directory: LocalFile, as path: String) throws(SystemError)
+
+    /// What is in a published directory; nothing if there is none.
+    func publishedNames(in directory: String) throws(SystemError) -> [String]
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
 
-    /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none.
+    /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none. With the last claim's
+    /// results the directory above them goes.
     ///
     /// - Returns: bytes of the disk that are free now.
     /// - Throws: `SystemError`, with `isForeign` for what is not below `upload/`; some of a directory may be gone then.
@@ -117,8 +123,8 @@ package protocol VideoStore: Sendable {
     /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
     func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError)
 
-    /// Passes the path of every directory of what was made of a published file, and when it changed last, in seconds since
-    /// 1970: `upload/mp4/YYYY/MM/transcoded/<name>`.
+    /// Passes the path of every directory of what was made of a published file, those of claims in it too, and when it changed
+    /// last, in seconds since 1970.
     func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError)
 }
 

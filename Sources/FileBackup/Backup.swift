@@ -73,7 +73,7 @@ package struct Backup {
             report = BackupReport()
             let copy = try CatalogueCopy(of: catalogue, at: "\(unfinished)/\(BackupList.catalogue)")
             if list.contents == .catalogue { break }
-            if let settled = try bring(try copy.originals(), transfer, counter) {
+            if let settled = try bring(try copy.originals(), try copy.results(), transfer, counter) {
                 files = settled
                 break
             }
@@ -172,7 +172,7 @@ extension Backup {
     ///
     /// - Returns: all of them; `nil` if some have gone or were replaced meanwhile, so that the copy has to be made anew.
     private mutating func bring(
-        _ originals: [CatalogueCopy.Original], _ transfer: FileTransfer, _ counter: Counter
+        _ originals: [CatalogueCopy.Original], _ results: [String: String], _ transfer: FileTransfer, _ counter: Counter
     ) throws -> [String: FileTransfer.Verified]? {
         let tree = try FileTree("upload", in: try Descriptor(directory: dataDirectory))
         let records = Dictionary(originals.map { ($0.path, $0) }) { first, _ in first }
@@ -184,9 +184,19 @@ extension Backup {
                 isSettled = false
             }
         }
+        for (path, directory) in results.sorted(by: { $0.key < $1.key }) where !tree.directories.contains(directory) {
+            if let media = try catalogue.media(ofFile: path),
+                media.directory ?? StorageLayout.results(ofOriginal: path) == directory
+            {
+                report.findings.append("\(directory): what was made of a video is not there")
+            } else {
+                isSettled = false
+            }
+        }
         report.leftOut = tree.others
-        let unfinished = try store.incomingInodes()
-        let wanted = try tree.files.values.filter { try isWanted($0, records, unfinished) }.sorted { $0.path < $1.path }
+        let (unfinished, directories) = (try store.incomingInodes(), Set(results.values))
+        let wanted = try tree.files.values.filter { try isWanted($0, records, directories, unfinished) }
+            .sorted { $0.path < $1.path }
         counter.all = wanted.reduce(0) { $0 + $1.size }
         var files: [String: FileTransfer.Verified] = [:]
         for file in wanted {
@@ -210,7 +220,7 @@ extension Backup {
                         + record.md5)
             }
         }
-        return try isSettled && hasSameDirectories(tree) ? files : nil
+        return isSettled ? files : nil
     }
 
     private mutating func bring(
@@ -237,35 +247,19 @@ extension Backup {
         }
     }
 
-    /// Whether a file belongs to the copy of the catalogue: it is a video's, or made of one, or none of the service's
-    /// business.
+    /// Whether a file belongs to the copy of the catalogue: it is a video's, or made of one and named, or none of the
+    /// service's business.
     private func isWanted(
-        _ file: FileTree.File, _ records: [String: CatalogueCopy.Original], _ unfinished: Set<UInt64>
+        _ file: FileTree.File, _ records: [String: CatalogueCopy.Original], _ results: Set<String>,
+        _ unfinished: Set<UInt64>
     ) throws -> Bool {
         if records[file.path] != nil { return true }
-        let parts = file.path.split(separator: "/")
-        guard parts.count >= 6, parts[1] == "mp4" else { return true }
-        switch parts[4] {
-        case "original":
+        switch StorageLayout.place(of: file.path) {
+        case .original:
             // It may become a video's right now, or have become one since.
             return try !unfinished.contains(file.inode) && !catalogue.hasVideo(atPath: file.path)
-        case "transcoded":
-            let original = MediaFacts.original(ofDirectory: parts[..<6].joined(separator: "/"))
-            return original.flatMap { records[$0] } != nil
-        default: return true
+        case .results(let directory): return results.contains(directory)
+        case .other: return true
         }
-    }
-
-    /// Whether no directory of what was made of a video has been replaced, in which case half of the old one and half of the
-    /// new one may have been brought.
-    private func hasSameDirectories(_ tree: FileTree) throws(SystemError) -> Bool {
-        let root = try Descriptor(directory: dataDirectory)
-        for (path, inode) in tree.directories where MediaFacts.original(ofDirectory: path) != nil {
-            var status = stat()
-            guard fstatat(root.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0, UInt64(status.st_ino) == inode else {
-                return false
-            }
-        }
-        return true
     }
 }

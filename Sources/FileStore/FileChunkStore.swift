@@ -8,8 +8,7 @@ import System
 /// The store as files in one directory of one file system.
 ///
 ///     DIRECTORY/incoming/<upload id>.part              an unfinished upload
-///     DIRECTORY/upload/mp4/YYYY/MM/original/<name>     a published video
-///     DIRECTORY/upload/mp4/YYYY/MM/transcoded/<name>/  what was made of it
+///     DIRECTORY/upload/                                what is published, as `StorageLayout` has it
 ///     DIRECTORY/set-aside/<name>                       files that belong to no upload
 ///     DIRECTORY/trash/<name>                           what no record points to any more
 ///
@@ -250,11 +249,30 @@ extension FileChunkStore {
         return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
     }
 
-    package func makeDirectories(above path: String) throws(SystemError) { _ = try makeParents(of: path) }
+    package func publish(_ made: LocalFile, as path: String) throws(SystemError) {
+        let parts = path.split(separator: "/").map(String.init)
+        let grandparent = try makeParents(of: parts.dropLast().joined(separator: "/"))
+        // Not remembered: it goes with its video, and may come again.
+        let name = parts[parts.count - 2]
+        try Self.makeDirectory(grandparent, name, mode: 0o755)
+        let parent = try Descriptor(at: grandparent, name, O_RDONLY | O_DIRECTORY)
+        let number = parent.number
+        _ = try SystemError.check("renameat") { renameat(AT_FDCWD, made.path, number, parts[parts.count - 1]) }
+        try parent.sync()
+        try grandparent.sync()
+    }
+
+    package func publishedNames(in path: String) throws(SystemError) -> [String] {
+        do throws(SystemError) {
+            return try Descriptor(beneath: directory, path, O_RDONLY | O_DIRECTORY).names()
+        } catch  where error.isMissing {
+            return []
+        }
+    }
 
     package func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError) {
         let unfinished = try incomingInodes()
-        try visit(["upload", "mp4", Self.year, Self.month, "original"], in: "") { path, status in
+        try visit(StorageLayout.originals, in: "") { path, status in
             guard status.st_mode & S_IFMT == S_IFREG else { return }
             body(
                 PublishedFile(
@@ -264,13 +282,12 @@ extension FileChunkStore {
     }
 
     package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError) {
-        try visit(["upload", "mp4", Self.year, Self.month, "transcoded"], in: "") { path, status in
-            if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
+        for directory in [StorageLayout.transcoded, StorageLayout.transcoded + ["*"]] {
+            try visit(directory, in: "") { path, status in
+                if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
+            }
         }
     }
-
-    private static let year = "[0-9][0-9][0-9][0-9]"
-    private static let month = "[0-9][0-9]"
 
     /// Visits what is in the directories below `directory` that match `patterns`, one pattern a level.
     private func visit(

@@ -18,8 +18,8 @@ package struct FileTree: Sendable {
 
     /// By path.
     package private(set) var files: [String: File] = [:]
-    /// Each directory's inode, by path: another one has taken the place of one that has another inode later.
-    package private(set) var directories: [String: UInt64] = [:]
+    /// The paths of all directories.
+    package private(set) var directories: Set<String> = []
     /// What is neither a file nor a directory, or has a name that is not UTF-8, or one that is
     /// canonically equivalent to another's.
     package private(set) var others: [String] = []
@@ -32,7 +32,7 @@ package struct FileTree: Sendable {
     }
 
     private mutating func list(_ path: String, _ directory: borrowing Descriptor) throws(SystemError) {
-        directories[path] = UInt64(try directory.status().st_ino)
+        directories.insert(path)
         for name in try directory.names() {
             let inner = "\(path)/\(name)"
             var status = stat()

@@ -1,5 +1,6 @@
 import ChunkStore
 import Glibc
+import Model
 import System
 
 extension FileChunkStore {
@@ -11,6 +12,7 @@ extension FileChunkStore {
             return try deleting { () throws(SystemError) in
                 let bytes = try parent.descriptor.removeTree(name)
                 try parent.descriptor.sync()
+                removeParent(ofResults: path)
                 return bytes
             }
         } catch  where error.code == ENOENT {
@@ -50,13 +52,25 @@ extension FileChunkStore {
 
     package func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int {
         do throws(SystemError) {
-            if let path { try parent(ofPublished: path).parent.descriptor.sync() }
+            if let path {
+                try parent(ofPublished: path).parent.descriptor.sync()
+                removeParent(ofResults: path)
+            }
         } catch  where error.code == ENOENT {}
         do throws(SystemError) {
             return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).removeTree(name)
         } catch  where error.code == ENOENT {
             return 0
         }
+    }
+
+    /// Removes the directory that a claim's was in, if nothing is left in it: of a video that was deleted while its worker
+    /// published.
+    private func removeParent(ofResults path: String) {
+        guard let directory = StorageLayout.claim(ofResults: path)?.above,
+            let (parent, name) = try? parent(ofPublished: directory)
+        else { return }
+        unlinkat(parent.descriptor.number, name, AT_REMOVEDIR)
     }
 
     /// The directory that a published file or directory is in, which is opened, and its last name.

@@ -190,7 +190,8 @@ extension Check {
             // Published, and about to be recorded: its upload completes it, or takes it along when it expires.
             if file.isUnfinished { continue }
             // In this order: a deletion turns the record into garbage, and then takes the file away.
-            guard try !maintainer.catalogue.hasVideo(atPath: file.path), try !garbage().contains(file.path)
+            guard try !maintainer.catalogue.hasVideo(atPath: file.path),
+                try !maintainer.catalogue.isGarbage(file.path)
             else { continue }
             guard maintainer.store.hasPublished(file.path) else { continue }
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
@@ -199,7 +200,7 @@ extension Check {
 }
 
 extension Check {
-    /// Looks for what was made of videos that are no longer there.
+    /// Looks for what was made of videos that are no longer there, and what no record names.
     private mutating func checkTranscoded() throws {
         var found: [String] = []
         let limit = maintainer.now - Self.settlingTime
@@ -208,27 +209,40 @@ extension Check {
         }
         for path in found {
             // In this order, as with files.
-            guard let original = MediaFacts.original(ofDirectory: path),
-                try !maintainer.catalogue.hasVideo(atPath: original), try !garbage().contains(path),
-                maintainer.store.hasPublished(path)
+            guard case let original = StorageLayout.original(ofResults: path), try !isNamed(path, madeOf: original),
+                try !maintainer.catalogue.isGarbage(path), maintainer.store.hasPublished(path)
             else { continue }
-            add(.orphan, "\(path): made of a video that is not there", repair: "remove it")
+            let what = original == nil ? "no record names it" : "made of a video that is not there"
+            add(.orphan, "\(path): \(what)", repair: "remove it")
             if isRepairing { try remove(path, madeOf: original) }
         }
     }
 
-    /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place.
-    private func remove(_ path: String, madeOf original: String) throws {
+    /// - Parameter original: the file that all in the directory was made of; `nil` of one in such a directory.
+    private func isNamed(_ path: String, madeOf original: String?) throws -> Bool {
+        if let original { return try maintainer.catalogue.hasVideo(atPath: original) }
+        guard let (above, claim) = StorageLayout.claim(ofResults: path) else { return true }
+        // In this order: a claim that goes on may have its record, and then does not go on.
+        if let job = try maintainer.catalogue.job(id: claim.job), job.isHeld(by: claim.number) { return true }
+        // Of a video that is not there all goes.
+        guard let original = StorageLayout.original(ofResults: above),
+            try maintainer.catalogue.hasVideo(atPath: original)
+        else { return true }
+        return try maintainer.catalogue.media(ofFile: original)?.directory == path
+    }
+
+    /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place; or by a claim
+    /// that is over.
+    private func remove(_ path: String, madeOf original: String?) throws {
         var moved: Result<String?, SystemError> = .success(nil)
-        _ = try maintainer.catalogue.whileUnrecorded(original) {
-            moved = Result { () throws(SystemError) in try maintainer.store.moveToTrash(path, as: "orphan") }
-        }
+        let move = { moved = Result { () throws(SystemError) in try maintainer.store.moveToTrash(path, as: "orphan") } }
+        if let original { _ = try maintainer.catalogue.whileUnrecorded(original, move) } else { move() }
         if let name = try moved.get() { _ = try maintainer.store.removeTrash(name, movedFrom: path) }
     }
 
-    /// What is to be removed, and no orphan.
-    private func garbage() throws(CatalogueError) -> Set<String> {
-        Set(try maintainer.catalogue.garbage(limit: .max).map(\.path))
+    /// How much may be removed at a time.
+    private func garbage(dueAt time: Int64) throws(CatalogueError) -> Int {
+        try maintainer.catalogue.garbage(limit: .max, dueAt: time).count
     }
 }
 
@@ -272,15 +286,18 @@ extension Check {
     }
 
     private mutating func checkLeftovers() throws {
+        // What became due lately only waits for the next sweep.
+        let waiting = try garbage(dueAt: maintainer.now) - garbage(dueAt: maintainer.now - Garbage.retention)
         let swept = try maintainer.sweep(isDryRun: !isRepairing)
         if swept.finished.files > 0 {
             add(
                 .leftover, "incoming: \(swept.finished.files) names of files that are finished videos",
                 repair: "remove these names")
         }
-        if swept.garbage.files > 0 {
+        if swept.garbage.files > waiting {
             add(
-                .leftover, "\(swept.garbage.files) files or directories of deleted videos are not removed yet",
+                .leftover,
+                "\(swept.garbage.files - waiting) files or directories of deleted videos are not removed yet",
                 repair: "remove them")
         }
         if swept.setAside.files > 0 {

@@ -48,7 +48,7 @@ package struct SweepReport: Equatable, Sendable {
             ("forgotten aliases of finished uploads", forgottenAliases == 0 ? nil : "\(forgottenAliases)"),
             ("files of finished uploads", text(finished)),
             ("files that belong to nobody, set aside", text(setAside)),
-            ("files of deleted videos", text(garbage)),
+            ("files of deleted videos and replaced results", text(garbage)),
             ("left-over request bodies", text(bodies)),
             ("forgotten events that were delivered", events.delivered == 0 ? nil : "\(events.delivered)"),
             ("forgotten events that nobody took", events.undelivered == 0 ? nil : "\(events.undelivered)"),
@@ -106,7 +106,7 @@ extension Maintainer {
                 report.setAside.add(file.occupied)
             }
         }
-        report.garbage = try removeGarbage(isDryRun: isDryRun)
+        report.garbage = try removeGarbage(dueAt: time, isDryRun: isDryRun)
         report.bodies = removeBodies(before: time - Self.bodyAge, isDryRun: isDryRun)
         report.events = try catalogue.expireEvents(now: time, isDryRun: isDryRun)
         if !isDryRun { store.restoreBallast() }
@@ -130,10 +130,10 @@ extension Maintainer {
     /// So much garbage is removed at most; more waits for the next sweep.
     private static let garbageLimit = 10_000
 
-    /// Removes what a deletion left because its process died or something failed.
-    private func removeGarbage(isDryRun: Bool) throws -> SweepReport.Count {
+    /// Removes what has stayed long enough where it was, and what a deletion left because its process died or something failed.
+    private func removeGarbage(dueAt time: Int64, isDryRun: Bool) throws -> SweepReport.Count {
         var count = SweepReport.Count()
-        let garbage = try catalogue.garbage(limit: Self.garbageLimit)
+        let garbage = try catalogue.garbage(limit: Self.garbageLimit, dueAt: time)
         for item in garbage {
             if isDryRun {
                 count.add(0)

@@ -112,6 +112,16 @@ extension CatalogueCopy {
         }
     }
 
+    /// The directories of what was made of files, by file. Only a copy of this version has them.
+    package func results() throws(CatalogueError) -> [String: String] {
+        try read { db in
+            Dictionary(
+                try db.rows("SELECT path, directory FROM media").map { row in
+                    (row[0], row[1] ?? StorageLayout.results(ofOriginal: row[0]))
+                }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
     /// How a catalogue goes on after a restore.
     package struct Continuation: Equatable, Sendable {
         /// Numbers of videos and ids of events are above these.
@@ -170,6 +180,7 @@ extension Database {
         try run("DELETE FROM upload WHERE state <> 'sealed'")
         let dropped = changesCount
         // No worker has died, and the attempt does not count.
+        try run("UPDATE job SET claims = claims + ?", [gap])
         try run(
             """
             UPDATE job SET state = 'queued', attempts = attempts - 1, worker = NULL, lease_until = NULL, not_before = ?,
@@ -183,7 +194,7 @@ extension Database {
         try run("UPDATE fact SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")
         // The lease of an event may be that of a deliverer that died with the machine.
         try run("UPDATE event SET not_before = min(not_before, ?) WHERE delivered_time IS NULL", [now])
-        // Work directories and unfinished files have these numbers in their names.
+        // Directories of results and unfinished files have these numbers in their names.
         for table in ["upload", "job"] { try raiseNumber(of: table, by: gap) }
         // More than one event a millisecond there never was.
         try raiseNumber(of: "event", to: now * 1000)

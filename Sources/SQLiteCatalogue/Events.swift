@@ -3,12 +3,14 @@ import GRDB
 import Model
 
 extension Database: EventRows {
-    package func insert(_ events: [NewEvent], time: Int64) throws {
+    package func insert(_ events: [NewEvent], time: Int64) throws -> ClosedRange<Int64>? {
         for event in events {
             try run(
                 "INSERT INTO event (kind, video_id, payload, create_time, not_before) VALUES (?1, ?2, ?3, ?4, ?4)",
                 [event.kind.rawValue, event.videoID, event.payload, time])
         }
+        // One transaction's numbers are in a row.
+        return events.isEmpty ? nil : lastInsertedRowID - Int64(events.count - 1)...lastInsertedRowID
     }
 
     package func hasEvents(notBeforeOutside waiting: ClosedRange<Int64>) throws -> Bool {

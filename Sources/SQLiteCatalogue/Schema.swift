@@ -6,33 +6,19 @@ import GRDB
 /// Times are seconds since 1970, sizes and lengths bytes, digests 32 lower-case hexadecimal digits.
 enum Schema {
     /// That of the last migration.
-    static let version = 7
+    static let version = versions.count
 
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1") { db in
-            try db.execute(sql: version1)
-        }
-        migrator.registerMigration("2") { db in
-            try db.execute(sql: version2)
-        }
-        migrator.registerMigration("3") { db in
-            try db.execute(sql: version3)
-        }
-        migrator.registerMigration("4") { db in
-            try db.execute(sql: version4)
-        }
-        migrator.registerMigration("5") { db in
-            try db.execute(sql: version5)
-        }
-        migrator.registerMigration("6") { db in
-            try db.execute(sql: version6)
-        }
-        migrator.registerMigration("7") { db in
-            try db.execute(sql: version7)
+        for (index, sql) in versions.enumerated() {
+            migrator.registerMigration("\(index + 1)") { try $0.execute(sql: sql) }
         }
         return migrator
     }()
+
+    private static let versions = [
+        version1, version2, version3, version4, version5, version6, version7, version8,
+    ]
 
     private static let version1 = """
         -- Video numbers are handed out when an upload starts, before there is a record.
@@ -328,5 +314,15 @@ enum Schema {
             WHEN 'memoryLimit' THEN 'memory-limit' WHEN 'noSpace' THEN 'no-space' WHEN 'toolFailed' THEN 'tool-failed'
             WHEN 'worker_died' THEN 'worker-died' WHEN 'cancelled' THEN 'cancelled' ELSE 'internal' END
         WHERE state = 'failed';
+        """
+
+    private static let version8 = """
+        -- Where all is that was made of the file; NULL: in its directory, beside those of claims, as earlier versions did it.
+        ALTER TABLE media ADD COLUMN directory TEXT;
+
+        -- Not removed earlier, nor before a day after the delivery of these events.
+        ALTER TABLE garbage ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE garbage ADD COLUMN first_event INTEGER;
+        ALTER TABLE garbage ADD COLUMN last_event INTEGER;
         """
 }

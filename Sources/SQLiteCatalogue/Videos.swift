@@ -8,7 +8,7 @@ extension Database: VideoRows {
         SELECT video_id, owner, guid, video_name, v.path, v.size, iif(probed, duration, NULL) AS duration, md5, class_id,
             ifnull(class_name, '') AS class_name, ifnull(game_name, '') AS game_name, v.create_time, v.update_time,
             j.state, failure, progress, m.path AS media_path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
-            hls_path, poster_path, thumbnails_path, flaws
+            hls_path, poster_path, thumbnails_path, flaws, directory
         FROM video_info v LEFT JOIN video_class USING (class_id) LEFT JOIN job j ON j.path = v.path
             LEFT JOIN media m ON m.path = v.path
         """
@@ -106,12 +106,12 @@ extension Database: FileRows {
         try run(
             """
             INSERT OR REPLACE INTO media (path, width, height, video_codec, audio_codec, bit_rate, mp4_path,
-                hls_path, poster_path, thumbnails_path, flaws)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                hls_path, poster_path, thumbnails_path, flaws, directory)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 path, media.width, media.height, media.videoCodec, media.audioCodec, media.bitRate, media.mp4Path,
-                media.hlsPath, media.posterPath, media.thumbnailsPath, media.flawsText,
+                media.hlsPath, media.posterPath, media.thumbnailsPath, media.flawsText, media.directory,
             ])
     }
 
@@ -129,9 +129,28 @@ extension Database: FileRows {
         }
     }
 
-    package func insertGarbage(_ paths: [String], time: Int64) throws -> [Garbage] {
+    package func garbage(
+        limit: Int, notBeforeOutside waiting: ClosedRange<Int64>, retention: Int64
+    ) throws -> [Garbage] {
+        try rows(
+            """
+            SELECT garbage_id, path FROM garbage WHERE not_before NOT BETWEEN ?1 AND ?2 AND NOT EXISTS (
+                SELECT 1 FROM event WHERE event_id BETWEEN first_event AND last_event
+                    AND (delivered_time IS NULL OR delivered_time + ?3 BETWEEN ?1 AND ?2))
+            ORDER BY garbage_id LIMIT ?4
+            """, [waiting.lowerBound, waiting.upperBound, retention, limit]
+        ).map(Garbage.init(row:))
+    }
+
+    package func insertGarbage(
+        _ paths: [String], time: Int64, notBefore: Int64, events: ClosedRange<Int64>?
+    ) throws -> [Garbage] {
         for path in paths {
-            try run("INSERT INTO garbage (path, create_time) VALUES (?, ?) ON CONFLICT DO NOTHING", [path, time])
+            try run(
+                """
+                INSERT INTO garbage (path, create_time, not_before, first_event, last_event) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """, [path, time, notBefore, events?.lowerBound, events?.upperBound])
         }
         return try garbage(at: paths)
     }
@@ -245,6 +264,7 @@ extension MediaFacts {
         posterPath = row["poster_path"]
         thumbnailsPath = row["thumbnails_path"]
         flaws = Self.flaws(row["flaws"])
+        directory = row["directory"]
     }
 }
 

@@ -58,23 +58,20 @@ extension TranscodingWorker {
 
     /// Puts what was made in its place, then records it.
     private func publish(_ result: TranscodingResult, of job: Job) throws {
-        let directory = MediaFacts.directory(ofOriginal: job.path)
+        let (directory, above) = (StorageLayout.results(of: job), StorageLayout.results(ofOriginal: job.path))
+        let old: [String]
         do throws(SystemError) {
-            try store.makeDirectories(above: directory)
+            try store.publish(LocalFile(path: directories.path(of: job)), as: directory)
+            old = try store.publishedNames(in: above).filter { StorageLayout.claim(named: $0) == nil }
         } catch {
             throw TranscodingError(error)
         }
-        try Transcoder.publish(directories.path(of: job), as: store.localFile(ofPublished: directory).path)
-        let facts = MediaFacts(result, in: directory)
-        if try catalogue.finishJob(job, media: facts, duration: result.source.duration, now: now()) != nil { return }
-        // If its last video was deleted meanwhile, nothing else removes it.
-        if try catalogue.job(ofFile: job.path) == nil {
-            do throws(SystemError) {
-                _ = try store.removePublished(directory)
-            } catch {
-                throw TranscodingError(error)
-            }
-        }
+        let videos = try catalogue.finishJob(
+            job, media: MediaFacts(result, in: directory), duration: result.source.duration,
+            replacing: old.map { "\(above)/\($0)" }, now: now())
+        if videos != nil { return }
+        // It is garbage already, but that waits for a worker that does not know yet.
+        _ = try? store.removePublished(directory)
         throw Lost()
     }
 
@@ -162,6 +159,7 @@ extension MediaFacts {
     /// - Parameter directory: where the result is published, relative to the store.
     init(_ result: TranscodingResult, in directory: String) {
         self.init()
+        self.directory = directory
         width = result.source.video.size.width
         height = result.source.video.size.height
         videoCodec = result.source.video.codec

@@ -9,17 +9,16 @@ import Media
 struct WorkDirectories {
     let path: String
 
-    func path(of job: Job) -> String { "\(path)/\(job.id).\(job.claims)" }
+    func path(of job: Job) -> String { "\(path)/\(StorageLayout.name(of: job))" }
 
     /// Removes what workers that died have left; what a worker has that may live stays.
     ///
     /// - Throws: `TranscodingError` or `CatalogueError`.
     func removeAbandoned(_ catalogue: any JobQueue) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path) {
-            let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 2, let id = Int64(parts[0]), let claim = Int(parts[1]) else { continue }
+            guard let claim = StorageLayout.claim(named: name) else { continue }
             // A claim is recorded before its directory is made.
-            if let job = try catalogue.job(id: id), job.state == .running, job.claims == claim { continue }
+            if let job = try catalogue.job(id: claim.job), job.isHeld(by: claim.number) { continue }
             try Transcoder.remove("\(path)/\(name)")
         }
     }

@@ -14,23 +14,12 @@ import Catalogue
         media.videoCodec = "h264"
         media.audioCodec = "aac"
         media.bitRate = 2_000_000
-        let directory = MediaFacts.directory(ofOriginal: CatalogueFixture.path(name))
+        let directory = StorageLayout.results(ofOriginal: CatalogueFixture.path(name))
         media.mp4Path = directory + "/video.mp4"
         media.hlsPath = directory + "/hls/master.m3u8"
         media.posterPath = directory + "/poster.jpg"
         media.flaws = [.damaged]
         return media
-    }
-
-    @Test(
-        "what is made of a file has a directory of its own, whatever its path",
-        arguments: [
-            ("upload/mp4/2026/11/original/a.mp4", "upload/mp4/2026/11/transcoded/a.mp4"),
-            ("upload/mp4/2026/11/original/a.avi", "upload/mp4/2026/11/transcoded/a.avi"),
-            ("upload/old.mp4", "upload/transcoded/old.mp4"), ("old.mp4", "transcoded/old.mp4"), ("", ""),
-        ])
-    func directory(path: String, directory: String) {
-        #expect(MediaFacts.directory(ofOriginal: path) == directory)
     }
 
     @Test("all records of a file have what was made of it, those from before and those from after")

@@ -248,6 +248,46 @@ private let other = "upload/mp4/2026/11/original/b.mp4"
         }
     }
 
+    @Test(
+        "a directory is published as a whole, and goes alone; the last one with what it was in",
+        arguments: StoreKind.allCases)
+    func directories(kind: StoreKind) throws {
+        let site = try StoreSite(kind)
+        let above = "upload/mp4/2026/11/transcoded/a.mp4"
+        func make(_ text: String) throws -> LocalFile {
+            let url = site.directory.appendingPathComponent("work")
+            try FileManager.default.createDirectory(
+                at: url.appendingPathComponent("hls"), withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: url.appendingPathComponent("hls/a"))
+            return LocalFile(path: url.path)
+        }
+        func text(_ path: String) -> String { textOfFile(site.store.localFile(ofPublished: "\(path)/hls/a").path) }
+        #expect(try site.store.publishedNames(in: above) == [])
+        try site.store.publish(make("first"), as: above + "/7.1")
+        try site.another().publish(make("second"), as: above + "/7.2")
+        #expect(text(above + "/7.1") == "first" && text(above + "/7.2") == "second")
+        // Nothing takes the place of what is there, and without a directory there is nothing to publish.
+        let third = try make("third")
+        #expect(throws: SystemError.self) { try site.store.publish(third, as: above + "/7.2") }
+        #expect(text(above + "/7.2") == "second" && textOfFile(third.path + "/hls/a") == "third")
+        #expect(throws: SystemError.self) {
+            try site.store.publish(LocalFile(path: third.path + "/none"), as: above + "/7.3")
+        }
+        #expect(try site.store.publishedNames(in: above).sorted() == ["7.1", "7.2"])
+        var found: Set<String> = []
+        try site.store.forEachTranscoded { path, _ in found.insert(path) }
+        #expect(found == [above, above + "/7.1", above + "/7.2"])
+        // Each of the two ways in which one is removed.
+        #expect(try site.store.moveToTrash(above + "/7.1", as: "1") == "1")
+        #expect(try site.store.removeTrash("1", movedFrom: above + "/7.1") > 0)
+        #expect(text(above + "/7.2") == "second" && !site.store.hasPublished(above + "/7.1"))
+        #expect(try site.store.removePublished(above + "/7.2") > 0)
+        #expect(!site.store.hasPublished(above))
+        // It comes again where it was.
+        try site.store.publish(third, as: above + "/8.1")
+        #expect(text(above + "/8.1") == "third")
+    }
+
     @Test("what belongs to no upload is set aside, beside what was set aside before", arguments: StoreKind.allCases)
     func setAside(kind: StoreKind) throws {
         let site = try StoreSite(kind)

@@ -127,6 +127,46 @@ extension EndToEnd {
             #expect(worker.stop() == .exit(0))
         }
 
+        @Test func whatIsTranscodedAgainHasOtherAddressesAndTheOldOnesStayForADay() throws {
+            let site = try TranscodingSite()
+            let worker = try site.site.startWorker()
+            let id = try site.upload(FFmpegVideo(.h264).upload)
+            let before = try #require(site.wait(for: id, state: "ready"), "\(site.site.workerLog)")
+            #expect(worker.stop() == .exit(0))
+            let old = try ["mp4_url", "hls_url", "poster_url", "thumbnails_url"].map {
+                try #require(before[$0] as? String)
+            }
+            let played = try old.map { try site.get($0).body }
+
+            let profile = site.site.dataDirectory.path + "/profile.json"
+            try Data(#"{"outputs": ["mp4", "poster"]}"#.utf8).write(to: URL(fileURLWithPath: profile))
+            #expect(try site.command("job", "retry", "1") == "job 1: queued\n")
+            let other = try site.site.startWorker(["--profile", profile])
+            _ = try site.command("job", "wait", "1")
+            #expect(other.stop() == .exit(0))
+            let isOther = eventually(within: 10) { (try? site.information(id))?["hls_url"] is NSNull }
+            let after = try #require(try site.information(id))
+            #expect(isOther && after["state"] as? String == "ready", "\(after)")
+            let new = try ["mp4_url", "poster_url"].map { try #require(after[$0] as? String) }
+            #expect(Set(old).isDisjoint(with: new))
+
+            _ = try site.command("gc")
+            #expect(try old.map { try site.get($0).body } == played)
+            #expect(try check(site.site) == "")
+            try site.site.catalogueFile.run("UPDATE garbage SET not_before = not_before - 86400")
+            // The next sweep may take a while: nothing is wrong until then.
+            #expect(try check(site.site) == "")
+            _ = try site.command("gc")
+            for address in old {
+                let path = try #require(URL(string: address)).path
+                #expect(try site.site.send(SentRequest(method: "GET", path)).status == 404, "\(address)")
+            }
+            for address in new { _ = try site.get(address) }
+            let made = site.site.publishedFiles().filter { $0.contains("/transcoded/") }
+            #expect(made.count == 2 && made.allSatisfy { $0.contains("/1.2/") }, "\(made)")
+            #expect(try check(site.site) == "" && site.site.catalogueFile.count("garbage") == 0)
+        }
+
         @Test(arguments: ["debug", "warning", "critical"])
         func aWorkerRunsUntilItIsToldToStop(logLevel: String) throws {
             let site = try TranscodingSite()

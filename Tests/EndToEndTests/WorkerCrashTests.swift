@@ -100,7 +100,7 @@ extension TranscodingSite {
         }
         let results = Set(
             site.publishedFiles().filter { $0.contains("/transcoded/") }.map {
-                $0.split(separator: "/").prefix(5).joined(separator: "/")
+                $0.split(separator: "/").prefix(6).joined(separator: "/")
             })
         for result in results {
             for name in ["video.mp4", "hls/master.m3u8", "poster.jpg", "thumbnails.jpg", "thumbnails.vtt"] {

@@ -31,7 +31,7 @@ private final class Shop {
             videos.append(try #require(try site.catalogue.video(id: Int64(id))))
         }
         _ = try site.send(unfinished.request(0))
-        let media = MediaFacts.directory(ofOriginal: videos[0].path)
+        let media = StorageLayout.results(ofOriginal: videos[0].path)
         try write("poster", to: media + "/poster.jpg")
         try write("picture", to: "upload/2019/a b.jpg")
         let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 60, now: site.clock.now))
@@ -85,7 +85,7 @@ private final class Shop {
     func expected(_ videos: [Video]) -> [String] {
         (videos.map(\.path) + [
             "backup.txt", "upload/2019/a b.jpg", "video-intake.db",
-            MediaFacts.directory(ofOriginal: self.videos[0].path) + "/poster.jpg",
+            StorageLayout.results(ofOriginal: self.videos[0].path) + "/poster.jpg",
         ]).sorted()
     }
 }
@@ -136,8 +136,39 @@ private final class Shop {
         // The only one that is transcoded.
         _ = try #require(try shop.site.service.maintainer.deleteVideo(id: shop.videos[0].id))
         #expect(try shop.backUp().findings == [])
-        let media = shop.backup + "/" + MediaFacts.directory(ofOriginal: shop.videos[0].path)
+        let media = shop.backup + "/" + StorageLayout.results(ofOriginal: shop.videos[0].path)
         #expect(!FileManager.default.fileExists(atPath: media))
+    }
+
+    @Test("of what was made of a video a backup has what its record names, and a restored one misses nothing")
+    func madeAgain() throws {
+        let shop = try Shop()
+        let old = StorageLayout.results(ofOriginal: shop.videos[0].path)
+        #expect(try shop.site.catalogue.retryJob(id: 1, now: shop.site.clock.now))
+        let job = try #require(try shop.site.catalogue.claimJob(worker: "w", lease: 60, now: shop.site.clock.now))
+        let new = StorageLayout.results(of: job)
+        for path in [new, old + "/1.99", old + "/77.1"] { try shop.write("new poster", to: path + "/poster.jpg") }
+        var facts = MediaFacts()
+        facts.directory = new
+        facts.posterPath = new + "/poster.jpg"
+        _ = try shop.site.catalogue.finishJob(
+            job, media: facts, duration: nil, replacing: [old + "/poster.jpg"], now: shop.site.clock.now)
+        #expect(try shop.backUp().findings == [])
+        let made = try shop.files(shop.backup).filter { $0.contains("/transcoded/") }
+        #expect(made == [new + "/poster.jpg"])
+        let data = try shop.makeDirectory("data")
+        _ = try shop.restore(to: data)
+        let site = try InProcessSite(directory: URL(fileURLWithPath: data), bootID: "b")
+        #expect(try site.catalogue.media(ofFile: shop.videos[0].path) == facts)
+        site.clock.advance(by: 120)
+        #expect(try Check(site.service.maintainer, isDeep: true, isRepairing: false).run().findings == [])
+        // Claims of the time that is lost may have left directories.
+        #expect(try site.catalogue.job(id: 1)?.claims ?? 0 > 100_000)
+
+        // It goes between the copy of the catalogue and that of the files.
+        try FileManager.default.removeItem(atPath: "\(shop.site.dataDirectory.path)/\(new)")
+        let lost = try shop.backUp(to: shop.directory.path + "/lost")
+        #expect(lost.findings == ["\(new): what was made of a video is not there"])
     }
 
     @Test("what comes and goes while a backup is made: it belongs together in the end")
@@ -197,12 +228,12 @@ private final class Shop {
         defer { try? FileManager.default.removeItem(atPath: other) }
         try shop.backUp(to: other + "/1")
         _ = try shop.site.service.maintainer.deleteVideo(id: shop.videos[1].id)
-        try shop.write("another poster", to: MediaFacts.directory(ofOriginal: shop.videos[0].path) + "/poster.jpg")
+        try shop.write("another poster", to: StorageLayout.results(ofOriginal: shop.videos[0].path) + "/poster.jpg")
         try shop.backUp(to: other + "/2", previous: other + "/1")
         #expect(try shop.files(other + "/2") == shop.expected([shop.videos[0], shop.videos[2]]))
         var status = stat()
         #expect(stat("\(other)/2/\(shop.videos[0].path)", &status) == 0 && status.st_nlink == 2)
-        let poster = MediaFacts.directory(ofOriginal: shop.videos[0].path) + "/poster.jpg"
+        let poster = StorageLayout.results(ofOriginal: shop.videos[0].path) + "/poster.jpg"
         #expect(
             textOfFile("\(other)/1/\(poster)") == "poster" && textOfFile("\(other)/2/\(poster)") == "another poster")
         for backup in ["1", "2"] {

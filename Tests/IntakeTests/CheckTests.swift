@@ -137,7 +137,7 @@ private struct Fixture {
         let site = try InProcessSite { $0.queuesTranscoding = true }
         let id = Int64(try #require(try site.send(PageUpload(content: videoBytes(50_000)).wholeRequest()).videoID))
         let path = try #require(try site.catalogue.video(id: id)).path
-        let directory = MediaFacts.directory(ofOriginal: path)
+        let directory = StorageLayout.results(ofOriginal: path)
         let url = site.dataDirectory.appendingPathComponent(directory)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         try Data("x".utf8).write(to: url.appendingPathComponent("poster.jpg"))
@@ -155,6 +155,56 @@ private struct Fixture {
         _ = try Check(site.service.maintainer, isDeep: false, isRepairing: true).run()
         #expect(try site.catalogue.job(id: job.id)?.state == .queued)
         #expect(try Check(site.service.maintainer, isDeep: false, isRepairing: false).run().findings == [])
+    }
+
+    @Test("what a claim has made that no record names is found and removed; what goes on, is named or is garbage stays")
+    func claims() throws {
+        let site = try InProcessSite { $0.queuesTranscoding = true }
+        let id = Int64(try #require(try site.send(PageUpload(content: videoBytes(50_000)).wholeRequest()).videoID))
+        let path = try #require(try site.catalogue.video(id: id)).path
+        let above = StorageLayout.results(ofOriginal: path)
+        func make(_ name: String) throws {
+            let url = site.dataDirectory.appendingPathComponent("\(above)/\(name)")
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        }
+        func check(isRepairing: Bool = false) throws -> [CheckReport.Finding] {
+            try Check(site.service.maintainer, isDeep: false, isRepairing: isRepairing).run().findings
+        }
+        func claim() throws -> Job {
+            let now = site.clock.now
+            let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 60, now: now))
+            try make(StorageLayout.name(of: job))
+            return job
+        }
+        func finish(_ job: Job) throws {
+            var facts = MediaFacts()
+            facts.directory = StorageLayout.results(of: job)
+            let now = site.clock.now
+            #expect(try site.catalogue.finishJob(job, media: facts, duration: nil, now: now) != nil)
+        }
+        let first = try claim()
+        site.clock.advance(by: 120)
+        #expect(try check() == [])
+        try finish(first)
+        #expect(try check() == [])
+        #expect(try site.catalogue.retryJob(id: first.id, now: site.clock.now))
+        try finish(try claim())
+        for name in ["1.9", "77.1", "hls"] { try make(name) }
+        site.clock.advance(by: 120)
+        let found = try check()
+        #expect(found.map(\.kind) == [.orphan, .orphan] && found.allSatisfy { $0.text.contains("no record names it") })
+        #expect(try check(isRepairing: true) == found)
+        #expect(try check() == [])
+        func names() throws -> [String] { try site.store.publishedNames(in: above).sorted() }
+        #expect(try names() == ["1.1", "1.2", "hls"])
+
+        // The first one's time comes, and it is nothing wrong that it waits for a sweep; for a day it would be.
+        site.clock.advance(by: Garbage.retention)
+        #expect(try check() == [])
+        site.clock.advance(by: Garbage.retention)
+        #expect(try check().map(\.kind) == [.leftover])
+        #expect(try site.service.sweep().garbage.files == 1)
+        #expect(try names() == ["1.2", "hls"] && check() == [])
     }
 
     @Test("what was made of a video that is gone is found and removed, what is young or of another video stays")

@@ -144,7 +144,7 @@ private final class Stop: Sendable {
         let page = page()
         for chunk in 0..<3 { _ = try site.send(page.request(chunk)) }
         let video = try #require(try site.catalogue.videos(owner: nil, limit: 1).first)
-        let made = site.dataDirectory.appendingPathComponent(MediaFacts.directory(ofOriginal: video.path))
+        let made = site.dataDirectory.appendingPathComponent(StorageLayout.results(ofOriginal: video.path))
         try FileManager.default.createDirectory(
             at: made.appendingPathComponent("hls"), withIntermediateDirectories: true)
         try Data(count: 4096).write(to: made.appendingPathComponent("hls/0.m4s"))

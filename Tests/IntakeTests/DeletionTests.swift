@@ -22,7 +22,7 @@ import TestSupport
         let second = Int64(try #require(copy.videoID))
         let video = try #require(try site.catalogue.video(id: first))
         // As transcoding leaves it.
-        let made = site.dataDirectory.appendingPathComponent(MediaFacts.directory(ofOriginal: video.path))
+        let made = site.dataDirectory.appendingPathComponent(StorageLayout.results(ofOriginal: video.path))
         try FileManager.default.createDirectory(
             at: made.appendingPathComponent("hls"), withIntermediateDirectories: true)
         try Data(count: 4096).write(to: made.appendingPathComponent("hls/0.m4s"))

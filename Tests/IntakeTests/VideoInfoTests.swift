@@ -145,7 +145,7 @@ import TestSupport
     func ready() throws {
         let (site, video, ask) = try queuingSite()
         let job = try #require(try site.catalogue.claimJob(worker: "w", lease: 100, now: site.clock.now))
-        let directory = MediaFacts.directory(ofOriginal: video.path)
+        let directory = StorageLayout.results(ofOriginal: video.path)
         var media = MediaFacts()
         media.width = 1280
         media.height = 720

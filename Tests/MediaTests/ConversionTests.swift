@@ -79,6 +79,17 @@ import TestSupport
             try Probed.packets(workshop.path("work/video.mp4"), "a") == Probed.packets(other, "a"))
     }
 
+    @Test("what an attempt that crashed has left in the work directory is gone after the next one")
+    func leftover() throws {
+        let workshop = try Workshop()
+        try FileManager.default.createDirectory(
+            atPath: workshop.work + "/hls", withIntermediateDirectories: true)
+        try Data("old".utf8).write(to: URL(fileURLWithPath: workshop.work + "/hls/a"))
+        let source = try workshop.makeVideo("source.mp4", sound: false)
+        _ = try workshop.run(source, .mp4, profile: Workshop.quick(.mp4))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: workshop.work) == ["video.mp4"])
+    }
+
     static let x264 = ["-c:v", "libx264", "-preset", "ultrafast"]
 
     struct Kind: CustomTestStringConvertible, Sendable {

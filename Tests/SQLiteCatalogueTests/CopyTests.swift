@@ -125,7 +125,7 @@ import Model
         #expect(try catalogue.video(id: 7)?.name == "old")
         #expect(try names(directory).filter { $0.contains("backup") } == ["video-intake.db.schema-4.backup"])
         #expect(try migrations(copy) == ["1", "2", "3", "4"])
-        #expect(try migrations(path) == ["1", "2", "3", "4", "5", "6", "7"])
+        #expect(try migrations(path) == ["1", "2", "3", "4", "5", "6", "7", "8"])
         #expect(try mode(copy) == 0o640)
         // Numbers go on above those that are taken, and an event that waits has the epoch, as those that come.
         let old = try #require(try catalogue.video(id: 7))
@@ -187,7 +187,7 @@ import Model
         let restored = try Catalogue(sqlite: path, queuesJobs: true, writesEvents: true)
         #expect(try restored.openUploads().isEmpty && restored.video(id: video.id)?.name == "a")
         let again = try #require(try restored.claimJob(worker: "w", lease: 60, now: 3000))
-        #expect(again.id == job.id && again.attempts == 1 && again.deaths == 0 && again.claims == 2)
+        #expect(again.id == job.id && again.attempts == 1 && again.deaths == 0 && again.claims > 100_000)
         let figures = try restored.figures()
         #expect(figures.workers == [] && figures.checkTime == 0 && figures.eventsPending == 1)
         // The one that waits is what it was.

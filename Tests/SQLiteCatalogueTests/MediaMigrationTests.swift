@@ -58,6 +58,37 @@ import Testing
         #expect(try catalogue.video(id: 101)?.failure == .noPicture)
     }
 
+    @Test("what a version 7 file has stays where it is, garbage goes at once, and the next claim has a directory")
+    func fromVersion7() throws {
+        let directory = try makeTemporaryDirectory()
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let path = directory.appendingPathComponent("old.db").path
+        try Schema.migrator.migrate(DatabaseQueue(path: path), upTo: "7")
+        let (original, made) = ("upload/mp4/2019/05/original/a.mp4", "upload/mp4/2019/05/transcoded/a.mp4")
+        try DatabaseQueue(path: path).write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO video_info (video_id, owner, video_name, path, size, duration, md5, create_time,
+                        update_time)
+                    VALUES (7, '', 'old', '\(original)', 5, 1.5, 'd', 1, 1);
+                    INSERT INTO job (job_id, path, state, claims, not_before, create_time, update_time)
+                    VALUES (3, '\(original)', 'done', 4, 1, 1, 1);
+                    INSERT INTO media (path, mp4_path) VALUES ('\(original)', '\(made)/video.mp4');
+                    INSERT INTO garbage (path, create_time) VALUES ('upload/gone.mp4', 1);
+                    """)
+        }
+        let catalogue = try Catalogue(sqlite: path, queuesJobs: true)
+        #expect((catalogue.driver as? SQLiteCatalogue)?.olderSchema == 7)
+        let media = try #require(try catalogue.video(id: 7)?.media)
+        #expect(media.mp4Path == "\(made)/video.mp4" && media.directory == nil)
+        let copy = try CatalogueCopy(of: catalogue, at: directory.path + "/copy.db")
+        #expect(try copy.results() == [original: made])
+        #expect(try catalogue.garbage(limit: 9, dueAt: 9).map(\.path) == ["upload/gone.mp4"])
+        #expect(try catalogue.retryJob(id: 3, now: 9))
+        let job = try #require(try catalogue.claimJob(worker: "w", lease: 9, now: 9))
+        #expect(StorageLayout.results(of: job) == "\(made)/3.5")
+    }
+
     @Test("a version 3 file keeps its videos, which are stored, and gets jobs for new ones")
     func fromVersion3() throws {
         let directory = try makeTemporaryDirectory()

@@ -70,7 +70,7 @@ final class Shop {
 
     /// Whether anything of the video is under its final name.
     func published(_ id: Int64) -> Bool? {
-        (try? video(id)).map { access(path(MediaFacts.directory(ofOriginal: $0.path)), F_OK) == 0 }
+        (try? video(id)).map { access(path(StorageLayout.results(ofOriginal: $0.path)), F_OK) == 0 }
     }
 
     var workDirectories: [String] {

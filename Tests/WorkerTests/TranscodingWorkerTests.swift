@@ -27,12 +27,34 @@ import Media
         #expect(media.width == 320 && media.height == 180)
         #expect(media.videoCodec == "h264" && media.audioCodec == "aac" && media.bitRate ?? 0 > 1000)
         #expect(abs(video.duration! - 2) < 0.2)
-        let directory = MediaFacts.directory(ofOriginal: video.path)
+        let directory = try StorageLayout.results(of: shop.job(ids[0]))
         #expect(
             media.paths
                 == ["video.mp4", "hls/master.m3u8", "poster.jpg", "thumbnails.vtt"].map { "\(directory)/\($0)" })
         for path in media.paths { #expect(access(shop.path(path), R_OK) == 0, "\(path)") }
         #expect(shop.workDirectories.isEmpty)
+    }
+
+    @Test("what an earlier version has made stays until it has become due, and another claim's is not touched")
+    func again() throws {
+        let shop = try Shop()
+        shop.settings.profile.outputs = [.poster]
+        let id = try shop.upload(FFmpegVideo(.h264))
+        let above = StorageLayout.results(ofOriginal: try shop.video(id).path)
+        for name in ["hls", "99.1"] {
+            try FileManager.default.createDirectory(
+                atPath: shop.path("\(above)/\(name)"), withIntermediateDirectories: true)
+        }
+        try Data("old".utf8).write(to: URL(fileURLWithPath: shop.path(above + "/poster.jpg")))
+        let worker = try shop.startWorker()
+        #expect(shop.waitUntil { try shop.video(id).state == .ready })
+        worker.stop()
+        let poster = try StorageLayout.results(of: shop.job(id)) + "/poster.jpg"
+        #expect(try shop.video(id).media?.posterPath == poster && access(shop.path(poster), R_OK) == 0)
+        #expect(textOfFile(shop.path(above + "/poster.jpg")) == "old")
+        let garbage = try shop.catalogue.garbage(limit: 9)
+        #expect(garbage.map(\.path).sorted() == ["\(above)/hls", "\(above)/poster.jpg"])
+        #expect(try shop.catalogue.garbage(limit: 9, dueAt: shop.now()) == [])
     }
 
     @Test("how long a video plays is measured, whatever is known before")
@@ -283,8 +305,6 @@ private struct WatchedQueue: JobQueue {
 
     func job(id: Int64) throws(CatalogueError) -> Job? { try catalogue.job(id: id) }
 
-    func job(ofFile path: String) throws(CatalogueError) -> Job? { try catalogue.job(ofFile: path) }
-
     func claimJob(
         worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
     ) throws(CatalogueError) -> Job? {
@@ -303,9 +323,9 @@ private struct WatchedQueue: JobQueue {
     }
 
     func finishJob(
-        _ job: Job, media: MediaFacts, duration: Double?, now: Int64
+        _ job: Job, media: MediaFacts, duration: Double?, replacing old: [String], now: Int64
     ) throws(CatalogueError) -> [Video]? {
-        try catalogue.finishJob(job, media: media, duration: duration, now: now)
+        try catalogue.finishJob(job, media: media, duration: duration, replacing: old, now: now)
     }
 
     func failJob(

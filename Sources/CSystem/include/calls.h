@@ -39,9 +39,6 @@ int vi_open_unnamed(int directory, mode_t mode);
 // https://man7.org/linux/man-pages/man2/openat2.2.html
 int vi_open_beneath(int directory, const char *path, int flags);
 
-// Lets two paths change places, in one step that nobody can see half of (RENAME_EXCHANGE).
-int vi_exchange(const char *path, const char *other);
-
 // Gives a range its place on the disk. https://man7.org/linux/man-pages/man2/fallocate.2.html
 int vi_allocate(int descriptor, off_t offset, off_t length);
 

@@ -57,7 +57,8 @@ package protocol UseRows {
 
 /// The outbox.
 package protocol EventRows {
-    func insert(_ events: [NewEvent], time: Int64) throws
+    /// Returns numbers between which theirs lie, `nil` if there are none.
+    func insert(_ events: [NewEvent], time: Int64) throws -> ClosedRange<Int64>?
 
     /// Whether `claimEvents` would give one.
     func hasEvents(notBeforeOutside waiting: ClosedRange<Int64>) throws -> Bool

@@ -53,10 +53,20 @@ package protocol FileRows {
     /// The oldest first.
     func garbage(limit: Int) throws -> [Garbage]
 
+    /// The same of what may be removed: it waits for no such time, and no event of its is undelivered, or was delivered so
+    /// lately that it and the retention together are such a time.
+    func garbage(limit: Int, notBeforeOutside waiting: ClosedRange<Int64>, retention: Int64) throws -> [Garbage]
+
     func garbage(at paths: [String]) throws -> [Garbage]
 
     /// Makes garbage of paths, each once. Returns them in the same order.
-    func insertGarbage(_ paths: [String], time: Int64) throws -> [Garbage]
+    ///
+    /// - Parameters:
+    ///   - notBefore: when they may be removed; 0 if that is at once.
+    ///   - events: for the delivery of which they wait, too: those with these numbers that there are.
+    func insertGarbage(
+        _ paths: [String], time: Int64, notBefore: Int64, events: ClosedRange<Int64>?
+    ) throws -> [Garbage]
 
     func deleteGarbage(id: Int64) throws
 }

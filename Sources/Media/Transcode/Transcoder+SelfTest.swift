@@ -1,28 +1,19 @@
 import Glibc
 
 extension Transcoder {
-    /// Makes a video of nothing, looks at it and publishes it twice, as a job is done: what a service manager, the kernel
-    /// or the file system does not allow is known before the first job.
+    /// Makes a video of nothing and looks at it, as a job is done: what a service manager, the kernel or the file system does
+    /// not allow is known before the first job. It can be published when this returns; after an error nothing is left.
     ///
-    /// Nothing of it is left. Not to be called twice at once for one directory.
-    /// - Parameters:
-    ///   - workDirectory: as `run` has it.
-    ///   - path: where to publish it: an absolute path whose parent exists.
-    package func selfTest(in workDirectory: String, publishingAs path: String) throws(TranscodingError) {
-        try ResultDirectory.remove(path)
-        for _ in 0..<2 {
-            let directory = try ResultDirectory(emptying: workDirectory)
-            do throws(TranscodingError) {
-                try makeNothing(in: directory)
-                _ = try directory.sync()
-                try Transcoder.publish(workDirectory, as: path)
-            } catch {
-                try? ResultDirectory.remove(workDirectory)
-                try? ResultDirectory.remove(path)
-                throw error
-            }
+    /// - Parameter workDirectory: as `run` has it.
+    package func selfTest(in workDirectory: String) throws(TranscodingError) {
+        let directory = try ResultDirectory(emptying: workDirectory)
+        do throws(TranscodingError) {
+            try makeNothing(in: directory)
+            _ = try directory.sync()
+        } catch {
+            try? ResultDirectory.remove(workDirectory)
+            throw error
         }
-        try ResultDirectory.remove(path)
     }
 
     private func makeNothing(in directory: ResultDirectory) throws(TranscodingError) {

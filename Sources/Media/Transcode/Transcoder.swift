@@ -77,6 +77,11 @@ package struct Transcoder: Sendable {
         return try job.run()
     }
 
+    /// Removes a work directory with all that is in it. Harmless if there is none.
+    package static func remove(_ workDirectory: String) throws(TranscodingError) {
+        try ResultDirectory.remove(workDirectory)
+    }
+
     /// What is made of a video that is too long to be encoded: no stream.
     private func copying(
         _ profile: TranscodingProfile, _ look: SourceLook, _ logger: Logger

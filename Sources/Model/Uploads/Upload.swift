@@ -191,6 +191,10 @@ package struct Garbage: Equatable, Sendable {
     /// Relative to the store; what was there may be gone.
     package let path: String
 
+    /// Seconds that what was made of a video stays where it was, though something else has taken its place: for who plays it,
+    /// and for who has its address.
+    package static let retention: Int64 = 24 * 3600
+
     package init(
         id: Int64, path: String
     ) {

@@ -89,6 +89,9 @@ package struct Job: Equatable, Sendable {
     /// Bytes of UTF-8.
     package static let errorLimit = 4096
 
+    /// Whether a claim of it goes on.
+    package func isHeld(by claim: Int) -> Bool { state == .running && claims == claim }
+
     /// An error's code: its first line.
     package var errorCode: String? { error.map(Self.errorCode(of:)) }
 

@@ -20,25 +20,10 @@ package struct MediaFacts: Equatable, Sendable {
     package var thumbnailsPath: String?
     /// What is wrong with the file, though it plays.
     package var flaws: Set<VideoFlaw> = []
+    /// Where all of it is, published as a whole; `nil` if an earlier version made it, beside the directories of claims.
+    package var directory: String?
 
     package init() {}
-
-    /// The directory of all that is made of a file, its own: `upload/mp4/YYYY/MM/original/NAME` has
-    /// `upload/mp4/YYYY/MM/transcoded/NAME`. It goes with the file.
-    package static func directory(ofOriginal path: String) -> String {
-        var parts = path.split(separator: "/").map(String.init)
-        guard let name = parts.popLast() else { return "" }
-        if parts.last == "original" { parts.removeLast() }
-        return (parts + ["transcoded", name]).joined(separator: "/")
-    }
-
-    /// The file that a directory belongs to, `nil` if it is none of those above.
-    package static func original(ofDirectory path: String) -> String? {
-        var parts = path.split(separator: "/").map(String.init)
-        guard parts.count > 1, parts[parts.count - 2] == "transcoded" else { return nil }
-        parts[parts.count - 2] = "original"
-        return parts.joined(separator: "/")
-    }
 
     /// Every path that there is.
     package var paths: [String] { [mp4Path, hlsPath, posterPath, thumbnailsPath].compactMap(\.self) }

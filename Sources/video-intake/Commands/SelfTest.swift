@@ -72,13 +72,15 @@ struct SelfTest {
     /// A whole job of a worker, but for its record.
     func tryTranscoder(_ transcoder: Transcoder, _ store: FileChunkStore) throws {
         sayWalls("ffmpeg")
-        let name = "upload/self-test.transcoded"
+        let (name, work) = ("upload/self-test.transcoded", settings.workDirectory + "/self-test")
         do {
             let turn = try Descriptor(directory: settings.workDirectory)
             try turn.lock()
-            try store.makeDirectories(above: name)
-            try transcoder.selfTest(
-                in: settings.workDirectory + "/self-test", publishingAs: store.localFile(ofPublished: name).path)
+            _ = try store.removePublished(name)
+            defer { _ = try? store.removePublished(name) }
+            try transcoder.selfTest(in: work)
+            defer { try? Transcoder.remove(work) }
+            try store.publish(LocalFile(path: work), as: name + "/0.0")
             _ = turn  // locked until here
         } catch let error as SystemError {
             throw Self.failed("\(error) (\(settings.workDirectory))", code: error.code)
