@@ -131,7 +131,7 @@ def run(site: Site, check: Checks, videos, program: Path):
         must(data["video_data"]["video_url"].startswith("https://kept.example.com/"), data)
 
     with check("the catalogue has the new schema, a copy of the old one lies beside it, and numbers go on"):
-        must(site.sql("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations") == "7", "the schema is another")
+        must(site.sql("SELECT max(CAST(identifier AS INTEGER)) FROM grdb_migrations") == "8", "the schema is another")
         copy = "/var/lib/video-intake/video-intake.db.schema-4.backup"
         query = "SELECT max(CAST(identifier AS INTEGER)), (SELECT max(video_id) FROM video_info) FROM grdb_migrations"
         must(machine.run("sqlite3", copy, query).stdout.strip() == "4|41", f"{copy} is another")
