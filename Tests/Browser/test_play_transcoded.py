@@ -314,7 +314,7 @@ class TranscodedTests(TranscodingCase):
             "hls/360/index.m3u8": "application/vnd.apple.mpegurl", "hls/360/init.mp4": "video/mp4",
             "hls/360/00000.m4s": "video/iso.segment", "poster.jpg": "image/jpeg", "thumbnails.jpg": "image/jpeg", "thumbnails.vtt": "text/vtt",
         }
-        self.assertTrue(path.endswith(".avi"))
+        self.assertRegex(path, r"\.avi/\d+\.\d+$")
         for name, kind in types.items():
             with self.subTest(name):
                 status, headers, body = self.server.request("GET", f"{path}/{name}", headers={"Range": "bytes=2-5"})
