@@ -195,17 +195,17 @@ build_release() {
     release_fingerprint >"$repository/.build/release.fingerprint"
 }
 
-# run_python_tests PYTHON DIRECTORY OPTION...: the tests in the directory of the repository; they may use the server of Tests/Browser.
-# With $jobs above 1 so many modules at a time, by unittest-parallel, which PYTHON has to have then.
+# run_python_tests JOBS PYTHON DIRECTORY OPTION...: the tests in the directory of the repository, so many modules at a time; they may use
+# the server of Tests/Browser. Above 1 PYTHON has to have unittest-parallel.
 run_python_tests() {
-    local python="$1" directory="$2"
-    shift 2
+    local jobs="$1" python="$2" directory="$3"
+    shift 3
     # Removed here: what a run that was interrupted leaves. Its servers end with it.
     TMPDIR="$(mktemp --directory --tmpdir "video-intake-${0##*/}.XXXXXX")"
     export TMPDIR
     trap 'rm -rf "$TMPDIR" 2>/dev/null || { sleep 1 && rm -rf "$TMPDIR"; }' EXIT
     export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$repository/Tests/Browser"
     local -a runner=(unittest discover)
-    ((${jobs:-1} == 1)) || runner=(unittest_parallel --level module --jobs "$jobs")
+    ((jobs == 1)) || runner=(unittest_parallel --level module --jobs "$jobs")
     run_interruptibly "$python" -m "${runner[@]}" --start-directory "$repository/$directory" --verbose "$@" >&2
 }

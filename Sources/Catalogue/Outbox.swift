@@ -41,7 +41,7 @@ extension Catalogue {
     /// Writes an event of each of these videos, in the transaction that makes it true.
     ///
     /// - Parameter error: the code of the error with which the job has failed.
-    /// - Returns: numbers between which theirs lie; `nil` if there is nobody to tell.
+    /// - Returns: the range of their numbers; `nil` if no event is written.
     @discardableResult
     func note(
         _ kind: Event.Kind, _ videos: [Video], error: String? = nil, now: Int64, in rows: any CatalogueRows

@@ -116,9 +116,9 @@ extension CatalogueCopy {
     package func results() throws(CatalogueError) -> [String: String] {
         try read { db in
             Dictionary(
-                try db.rows("SELECT path, directory FROM media").map { row in
+                uniqueKeysWithValues: try db.rows("SELECT path, directory FROM media").map { row in
                     (row[0], row[1] ?? StorageLayout.results(ofOriginal: row[0]))
-                }, uniquingKeysWith: { first, _ in first })
+                })
         }
     }
 
@@ -179,8 +179,9 @@ extension Database {
         // Their bytes are not in a backup.
         try run("DELETE FROM upload WHERE state <> 'sealed'")
         let dropped = changesCount
-        // No worker has died, and the attempt does not count.
+        // Directories of later claims may be there already.
         try run("UPDATE job SET claims = claims + ?", [gap])
+        // No worker has died, and the attempt does not count.
         try run(
             """
             UPDATE job SET state = 'queued', attempts = attempts - 1, worker = NULL, lease_until = NULL, not_before = ?,

@@ -138,7 +138,7 @@ import TestSupport
         }
         #expect(try all() == expected)
         #expect(try !due(2100 + day - 1).contains(expected[0]) && due(2100 + day) == expected)
-        // Whoever had it makes no record of it any more.
+        // Its worker can no longer record a result.
         #expect(try catalogue.finishJob(job, media: Self.media(job), duration: nil, now: 2101) == nil)
         #expect(try catalogue.media(ofFile: video.path) == nil)
     }

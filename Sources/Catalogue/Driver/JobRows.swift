@@ -57,7 +57,7 @@ package protocol UseRows {
 
 /// The outbox.
 package protocol EventRows {
-    /// Returns numbers between which theirs lie, `nil` if there are none.
+    /// Returns the range of their numbers, `nil` if there are none.
     func insert(_ events: [NewEvent], time: Int64) throws -> ClosedRange<Int64>?
 
     /// Whether `claimEvents` would give one.

@@ -243,8 +243,8 @@ struct RequestInput: ~Copyable {
         }
     }
 
-    /// Whether the end has been reached, or has come already: nginx sends it along with the parameters if it passes no
-    /// body on, and nobody needs to read that.
+    /// Whether the body is at its end. If nginx passes no body on, the end comes along with the parameters, and nothing is
+    /// left to read.
     mutating func hasNothingLeft() -> Bool {
         guard fault == nil, !isAtEnd, contentLeft == 0, paddingLeft == 0, reader.hasHeader else { return isAtEnd }
         do throws(ConnectionFault) { try nextRecord() } catch { fault = error }

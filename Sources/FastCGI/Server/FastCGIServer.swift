@@ -222,8 +222,8 @@ final class Worker {
         server.handle(request)
     }
 
-    /// Waits for a connection. Nil once the server stops and, on a socket of its own, nobody is left in the backlog:
-    /// on a shared one those who wait there are the successor's.
+    /// Waits for a connection. Returns `nil` once the server stops and, on a socket of its own, the backlog is empty. The
+    /// backlog of a shared socket is the successor's.
     private func nextConnection(_ epoll: borrowing Descriptor) -> Connection? {
         while true {
             // Asked before accepting: what waits in the backlog at the stop is then seen by the last attempt.

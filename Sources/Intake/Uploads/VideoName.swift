@@ -10,14 +10,14 @@ extension IntakeService {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = settings.timeZone
         let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))
-        let month = date.month! < 10 ? "0\(date.month!)" : "\(date.month!)"
         var name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
         if settings.hasRandomPaths {
             name += "-" + (upload.flatMap { RandomPart.of(path: $0.record.draft.path) } ?? RandomPart.make())
         }
         return VideoDraft(
             name: request.title, guid: request.guid,
-            path: "upload/mp4/\(date.year!)/\(month)/original/\(name).\(request.fileExtension)",
+            path: StorageLayout.original(
+                year: date.year!, month: date.month!, name: "\(name).\(request.fileExtension)"),
             classID: request.classID)
     }
 }

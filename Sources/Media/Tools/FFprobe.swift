@@ -1,12 +1,12 @@
 /// A question to ffprobe. The one place that makes its commands.
 struct FFprobe {
     private let options: [String]
-    /// What it says on standard error, in ffmpeg's words.
+    /// ffmpeg's log level: what it writes to standard error.
     private var log = "error"
 
-    /// Of the file, its programs and its streams: what `ProbeReport` reads. Tags are as long as whoever made the file likes.
+    /// The file, its programs and its streams, as `ProbeReport` reads them. No tags: a file can have long ones.
     static let report = FFprobe(options: ["-of", "json", "-show_entries", entries.joined(separator: ":")])
-    /// Bytes that it may tell then. A file can have thousands of streams.
+    /// Bytes of that report at most. A file can have thousands of streams.
     static let reportLimit = 256 * 1024
     private static let entries = [
         "format=start_time,duration,bit_rate",
@@ -17,23 +17,23 @@ struct FFprobe {
             + "channels,channel_layout,sample_rate,sample_fmt,start_time,duration",
     ]
 
-    /// Of all packets, or of those of one stream: what `PacketReader` reads.
+    /// All packets, or those of one stream, as `PacketReader` reads them.
     static func packets(of stream: Int? = nil) -> FFprobe {
         FFprobe(
             options: ["-of", "csv=p=0", "-show_entries", PacketReader.entries]
                 + (stream.map { ["-select_streams", "\($0)"] } ?? []))
     }
 
-    /// Of nothing but which streams there are: it says on standard error which one it cannot open.
+    /// The numbers of the streams. It says on standard error which one it cannot open.
     static let streams = FFprobe(options: ["-of", "csv=p=0", "-show_entries", "stream=index"], log: "warning")
 
     func command(_ source: SourceFile, sideLimit: Int) -> [String] {
         ["ffprobe", "-v", log] + options + source.arguments(sideLimit: sideLimit)
     }
 
-    /// The same without a word on standard error.
+    /// The same, with nothing on standard error.
     var quiet: FFprobe { FFprobe(options: options, log: "quiet") }
 
-    /// Tells that it works.
+    /// Asks for the version, which shows that ffprobe runs.
     static let version = ["ffprobe", "-version"]
 }

@@ -9,6 +9,13 @@ package enum StorageLayout {
     package static let transcoded = months + ["transcoded"]
     private static let months: ArraySlice<String> = ["upload", "mp4", "[0-9][0-9][0-9][0-9]", "[0-9][0-9]"]
 
+    /// The path of a file that is published in a month.
+    ///
+    /// - Parameter name: with its extension, made of checked parts.
+    package static func original(year: Int, month: Int, name: String) -> String {
+        "upload/mp4/\(year)/\(month < 10 ? "0" : "")\(month)/original/\(name)"
+    }
+
     /// The directory of all that is made of a file, its own. It goes with the file.
     package static func results(ofOriginal path: String) -> String {
         var parts = path.split(separator: "/").map(String.init)
