@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 @testable import FastCGI
@@ -118,15 +119,21 @@ extension FastCGITests {
             let parent = try ListeningSocket.bind(path: directory + "/s")
             let socket = try takeOver(parent.descriptor.number)
             let server = try FastCGIServer(socket: socket, threads: 4) { echo($0) }
-            _ = fcntl(parent.descriptor.number, F_SETFL, 0)
             try server.start()
-            for _ in 0..<20 {
+            // All the time, so that it also happens between a thread's look at the flags and its accept(2).
+            let isOver = Atomic(false)
+            let number = parent.descriptor.number
+            let other = Spawned {
+                while !isOver.load(ordering: .relaxed) { _ = fcntl(number, F_SETFL, 0) }
+            }
+            for _ in 0..<200 {
                 let client = try Client(directory + "/s")
                 client.send(begin() + parameters(["Q": "x"]) + body([]))
                 #expect(client.reply().text == "Q=x 0 0")
-                _ = fcntl(parent.descriptor.number, F_SETFL, 0)
             }
             #expect(server.stop(grace: 5))
+            isOver.store(true, ordering: .relaxed)
+            other.join()
         }
 
         @Test func aServerIsUsedOnce() throws {

@@ -14,7 +14,7 @@ package struct CatalogueFile: Sendable {
     }
 
     package func run(_ statements: [(sql: String, arguments: [any DatabaseValueConvertible])]) throws {
-        try DatabaseQueue(path: path).write { db in
+        try connection().write { db in
             for (sql, arguments) in statements { try db.execute(sql: sql, arguments: StatementArguments(arguments)) }
         }
     }
@@ -25,10 +25,7 @@ package struct CatalogueFile: Sendable {
     package func all<Value: DatabaseValueConvertible>(
         _ sql: String, _ arguments: [any DatabaseValueConvertible] = [], as type: Value.Type = Value.self
     ) throws -> [Value] {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(10)
-        return try DatabaseQueue(path: path, configuration: configuration).read {
+        try connection(isReadOnly: true).read {
             try Value.fetchAll($0, sql: sql, arguments: StatementArguments(arguments))
         }
     }
@@ -40,7 +37,7 @@ package struct CatalogueFile: Sendable {
 
     /// Runs `body` while nobody else can write, unless it ends that earlier.
     package func whileLocked(_ body: (_ unlock: () throws -> Void) throws -> Void) throws {
-        try DatabaseQueue(path: path).inDatabase { db in
+        try connection().inDatabase { db in
             try db.execute(sql: "BEGIN IMMEDIATE")
             defer { if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") } }
             try body { try db.execute(sql: "ROLLBACK") }
@@ -49,6 +46,14 @@ package struct CatalogueFile: Sendable {
 
     /// Empties the log of changes.
     package func checkpoint() throws {
-        try DatabaseQueue(path: path).writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        try connection().writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+    }
+
+    /// What is tested may be writing: waits for it.
+    private func connection(isReadOnly: Bool = false) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = isReadOnly
+        configuration.busyMode = .timeout(30)
+        return try DatabaseQueue(path: path, configuration: configuration)
     }
 }

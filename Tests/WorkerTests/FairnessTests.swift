@@ -17,9 +17,8 @@ import Media
             bomb += [0, 0, 0, 12] + Array("free".utf8) + [0, 0, 0, UInt8(index)]
             return try shop.upload(PageUpload(fileName: "\(index).mp4", content: bomb))
         }
-        try shop.execute("UPDATE job SET client = '192.0.2.1'")
         let good = try shop.upload(FFmpegVideo(.h264, size: "640x360", seconds: 10))
-        try shop.execute("UPDATE job SET client = '192.0.2.2' WHERE client = ''")
+        try shop.execute("UPDATE job SET client = iif(job_id = \(shop.job(good).id), '192.0.2.2', '192.0.2.1')")
         let start = ContinuousClock.now
         let worker = try shop.startWorker()
         #expect(shop.waitUntil(within: 600) { try shop.video(good).state == .ready })
@@ -33,13 +32,10 @@ import Media
             #expect(job.error?.contains("are allowed") == true, "\(job.error ?? "")")
         }
         #expect(try shop.catalogue.figures().jobsOverBudget == 10)
-        // Once the other client's jobs have used more than counts as nothing it is not the last one, as it came. When it ends
-        // says how busy the machine is.
+        // Its turn comes before that of most of the bombs. When it ends says how busy the machine is.
         let begins = shop.messages.filter { $0.hasPrefix("job begins") }
-        let used = try CatalogueFile(shop.path("video-intake.db")).all(
-            "SELECT seconds FROM client_use WHERE client = '192.0.2.1'", as: Double.self)
-        print("used by the other client:", used)
-        #expect(try used.reduce(0, +) < 20 || begins.last?.hasSuffix(" \(shop.job(good).id)") == false, "\(begins)")
+        let place = try #require(begins.firstIndex { try $0.hasSuffix(" \(shop.job(good).id)") })
+        #expect(place < 5, "\(begins)")
     }
 
     @Test("a short job does not wait for a long one that has the only slot")
