@@ -1,5 +1,4 @@
 import Model
-import System
 
 /// Keeps the bytes: unfinished uploads, and the published videos.
 ///
@@ -20,14 +19,14 @@ package protocol UploadStore: Sendable {
     /// - Throws: nothing is left behind then.
     func open(
         _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
-    ) throws(SystemError) -> OpenedUpload
+    ) throws(StoreError) -> OpenedUpload
 
     /// Those of the chunks whose bytes are not there as they came; `nil` if there is nothing of the upload.
     ///
     /// - Parameter progress: is told how many bytes were read of each.
     func lost(
         _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
-    ) throws(SystemError) -> [StoredChunk]?
+    ) throws(StoreError) -> [StoredChunk]?
 
     /// Whether a published name is that of an upload's very bytes.
     func isUpload(_ id: Int64, publishedAs path: String) -> Bool
@@ -37,12 +36,12 @@ package protocol UploadStore: Sendable {
     func removeUpload(_ id: Int64)
 
     /// What is kept of unfinished uploads.
-    func incomingFiles() throws(SystemError) -> [IncomingFile]
+    func incomingFiles() throws(StoreError) -> [IncomingFile]
 
     /// Puts a file that belongs to no upload out of the way, where an operator finds it.
     ///
     /// - Returns: its new place; `nil` if another process has taken it away meanwhile.
-    func setAside(_ file: IncomingFile) throws(SystemError) -> String?
+    func setAside(_ file: IncomingFile) throws(StoreError) -> String?
 }
 
 /// What `UploadStore.open` found.
@@ -63,16 +62,16 @@ package struct OpenedUpload: Sendable {
 /// How much more may come.
 package protocol RoomStore: Sendable {
     /// Bytes that may still come before the reserve is touched.
-    func room() throws(SystemError) -> Room
+    func room() throws(StoreError) -> Room
 
     /// The same once more, quickly, without another look at the bodies: not more than there was.
-    func room(since earlier: Room) throws(SystemError) -> Room
+    func room(since earlier: Room) throws(StoreError) -> Room
 
     /// Checks that the reserve is free beside this many more bytes.
     ///
     /// - Parameter withBodies: whether it has to be free on the bodies' file system too, if that is another one.
-    /// - Throws: `SystemError` with `isDiskFull` if not.
-    func checkRoom(for bytes: Int, withBodies: Bool) throws(SystemError)
+    /// - Throws: `diskFull` if not.
+    func checkRoom(for bytes: Int, withBodies: Bool) throws(StoreError)
 
     /// Takes room that removals give back when the disk is full. To be called from time to time.
     func restoreBallast()
@@ -80,7 +79,7 @@ package protocol RoomStore: Sendable {
 
 extension RoomStore {
     /// The same with the bodies' file system.
-    package func checkRoom(for bytes: Int) throws(SystemError) { try checkRoom(for: bytes, withBodies: true) }
+    package func checkRoom(for bytes: Int) throws(StoreError) { try checkRoom(for: bytes, withBodies: true) }
 }
 
 /// The published videos, and what was made of them.
@@ -96,8 +95,8 @@ package protocol VideoStore: Sendable {
     /// - Parameter limit: how many at most.
     /// - Returns: bytes of the video, passed or not.
     func readPublished(
-        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
-    ) throws(SystemError) -> Int
+        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(StoreError) -> Int
 
     /// A published video, or where a directory is published, for programs.
     func localFile(ofPublished path: String) -> LocalFile
@@ -105,10 +104,10 @@ package protocol VideoStore: Sendable {
     /// Publishes a directory that a program has made: all of it in one step, durably. What is in it is durable already.
     ///
     /// - Throws: also if there is anything with this name.
-    func publish(_ directory: LocalFile, as path: String) throws(SystemError)
+    func publish(_ directory: LocalFile, as path: String) throws(StoreError)
 
     /// What is in a published directory; nothing if there is none.
-    func publishedNames(in directory: String) throws(SystemError) -> [String]
+    func publishedNames(in directory: String) throws(StoreError) -> [String]
 
     /// Takes back a publication whose record could not be committed.
     func withdraw(_ path: String)
@@ -117,20 +116,20 @@ package protocol VideoStore: Sendable {
     /// results the directory above them goes.
     ///
     /// - Returns: bytes of the disk that are free now.
-    /// - Throws: `SystemError`, with `isForeign` for what is not below `upload/`; some of a directory may be gone then.
-    func removePublished(_ path: String) throws(SystemError) -> Int
+    /// - Throws: `foreign` for what is not below `upload/`; some of a directory may be gone then.
+    func removePublished(_ path: String) throws(StoreError) -> Int
 
     /// Passes every published file, as a listing shows it. Those that come or go meanwhile may be missed.
-    func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError)
+    func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError)
 
     /// Passes the path of every directory of what was made of a published file, those of claims in it too, and when it changed
     /// last, in seconds since 1970.
-    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError)
+    func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError)
 }
 
 extension VideoStore {
     /// The first bytes of a published video.
-    package func head(ofPublished path: String) throws(SystemError) -> FileHead {
+    package func head(ofPublished path: String) throws(StoreError) -> FileHead {
         var head: [UInt8] = []
         _ = try readPublished(path, limit: FileHead.length) { head += $0 }
         return FileHead(head)
@@ -143,17 +142,17 @@ package protocol GarbageStore: Sendable {
     ///
     /// - Parameter name: what it is called in the trash; something is added if that is taken.
     /// - Returns: what it is called there, `nil` if there is none.
-    /// - Throws: `SystemError`, with `isForeign` for what is not below `upload/`.
-    func moveToTrash(_ path: String, as name: String) throws(SystemError) -> String?
+    /// - Throws: `foreign` for what is not below `upload/`.
+    func moveToTrash(_ path: String, as name: String) throws(StoreError) -> String?
 
     /// What is in the trash: no reference to it is left anywhere.
-    func trash() throws(SystemError) -> [String]
+    func trash() throws(StoreError) -> [String]
 
     /// Removes something from the trash. Harmless if it is gone.
     ///
     /// - Parameter path: whence it came, if that is known: its absence there is durable when this returns.
     /// - Returns: bytes of the disk that are free now.
-    func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int
+    func removeTrash(_ name: String, movedFrom path: String?) throws(StoreError) -> Int
 }
 
 /// Bytes that a file system has above its reserve; less than none where that is touched.

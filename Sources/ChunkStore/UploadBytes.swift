@@ -1,5 +1,4 @@
 import Model
-import System
 
 /// One upload's bytes, as this process works on them, and what follows them: the digest, and the comparison with videos of the
 /// same content.
@@ -12,15 +11,15 @@ package protocol UploadBytes: AnyObject, Sendable {
     ///
     /// - Returns: `nil` if the upload has ended: its bytes are a video's, or removed.
     /// - Throws: also if another process does not give its turn up within seconds.
-    func turn(at range: Range<Int>?) throws(SystemError) -> Turn?
+    func turn(at range: Range<Int>?) throws(StoreError) -> Turn?
 
     /// Whether the bytes at `offset` are these.
-    func holds(_ content: Content, at offset: Int) throws(SystemError) -> Bool
+    func holds(_ content: Content, at offset: Int) throws(StoreError) -> Bool
 
     /// Stores bytes; they survive what the store promises for a chunk when this returns. Call it with the turn.
     ///
     /// - Throws: after a failed sync (`isSyncFailure`) it is unknown which of the upload's bytes are on the medium.
-    func put(_ content: Content, at range: Range<Int>) throws(SystemError)
+    func put(_ content: Content, at range: Range<Int>) throws(StoreError)
 
     /// The first `count` bytes are there and recorded: digest and comparison follow.
     ///
@@ -35,7 +34,7 @@ package protocol UploadBytes: AnyObject, Sendable {
     /// Waits for the digest of a whole upload. Call it with the turn to complete it.
     ///
     /// - Parameter isSizeAnnounced: if not, bytes behind `size` may be there, and are cut off.
-    func verify(size: Int, isSizeAnnounced: Bool) throws(SystemError) -> VerifiedBytes
+    func verify(size: Int, isSizeAnnounced: Bool) throws(StoreError) -> VerifiedBytes
 
     /// Those of these videos, all of `size` bytes, that have the same bytes as a whole upload; read what has not been compared
     /// yet. A video that is not there has not.
@@ -44,12 +43,12 @@ package protocol UploadBytes: AnyObject, Sendable {
     /// Makes the bytes durable.
     ///
     /// - Throws: as `put`.
-    func sync() throws(SystemError)
+    func sync() throws(StoreError)
 
     /// Gives the bytes a second, final name; both are durable when this returns. Idempotent.
     ///
     /// - Returns: `false` if other content has that name.
-    func publish(as path: String) throws(SystemError) -> Bool
+    func publish(as path: String) throws(StoreError) -> Bool
 
     /// Whether a published name is that of these very bytes, or of the video that `same` found there.
     func isPublished(as path: String) -> Bool

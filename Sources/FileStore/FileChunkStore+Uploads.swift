@@ -6,32 +6,36 @@ import System
 extension FileChunkStore: ChunkStore {
     package func open(
         _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
-    ) throws(SystemError) -> OpenedUpload {
-        let (file, isNew) = try makeUpload(upload.id)
-        var kept = followed.getIfPresent(upload.id)
-        followed.invalidate(upload.id)
-        // Nothing is known of bytes that are in doubt.
-        if isNew || isInDoubt(upload) || kept?.holds(for: file, chunks: chunks) == false { kept = nil }
-        let bytes = FileUpload(
-            upload, file, in: self, known: self.known(known, size: upload.key.size ?? 0), followed: kept)
-        return OpenedUpload(
-            bytes: bytes, lost: isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [],
-            isNew: isNew)
+    ) throws(StoreError) -> OpenedUpload {
+        try calling { () throws(SystemError) in
+            let (file, isNew) = try makeUpload(upload.id)
+            var kept = followed.getIfPresent(upload.id)
+            followed.invalidate(upload.id)
+            // Nothing is known of bytes that are in doubt.
+            if isNew || isInDoubt(upload) || kept?.holds(for: file, chunks: chunks) == false { kept = nil }
+            let bytes = FileUpload(
+                upload, file, in: self, known: self.known(known, size: upload.key.size ?? 0), followed: kept)
+            return OpenedUpload(
+                bytes: bytes, lost: isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [],
+                isNew: isNew)
+        }
     }
 
     private func isInDoubt(_ upload: Upload) -> Bool { upload.bootID != incarnation }
 
     package func lost(
         _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
-    ) throws(SystemError) -> [StoredChunk]? {
-        do throws(SystemError) {
-            let file = try openUpload(upload.id)
-            return chunks.filter { chunk in
-                defer { progress(chunk.length) }
-                return !has(chunk, of: upload, in: file)
+    ) throws(StoreError) -> [StoredChunk]? {
+        try calling { () throws(SystemError) in
+            do throws(SystemError) {
+                let file = try openUpload(upload.id)
+                return chunks.filter { chunk in
+                    defer { progress(chunk.length) }
+                    return !has(chunk, of: upload, in: file)
+                }
+            } catch  where error.isMissing {
+                return nil
             }
-        } catch  where error.isMissing {
-            return nil
         }
     }
 
@@ -68,23 +72,25 @@ extension FileChunkStore: ChunkStore {
         followed.invalidate(id)
     }
 
-    package func incomingFiles() throws(SystemError) -> [IncomingFile] {
-        var files: [IncomingFile] = []
-        for name in try incoming.names() {
-            var status = stat()
-            // One that is gone meanwhile is no file any more.
-            guard fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-            files.append(
-                IncomingFile(
-                    name: name, upload: Self.upload(named: name), length: Int(status.st_size),
-                    occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
-                    changeTime: Int64(status.st_ctim.tv_sec)))
+    package func incomingFiles() throws(StoreError) -> [IncomingFile] {
+        try calling { () throws(SystemError) in
+            var files: [IncomingFile] = []
+            for name in try incoming.names() {
+                var status = stat()
+                // One that is gone meanwhile is no file any more.
+                guard fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+                files.append(
+                    IncomingFile(
+                        name: name, upload: Self.upload(named: name), length: Int(status.st_size),
+                        occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
+                        changeTime: Int64(status.st_ctim.tv_sec)))
+            }
+            return files
         }
-        return files
     }
 
-    package func setAside(_ file: IncomingFile) throws(SystemError) -> String? {
-        try deleting { () throws(SystemError) in try moveAside(file) }
+    package func setAside(_ file: IncomingFile) throws(StoreError) -> String? {
+        try calling { () throws(SystemError) in try deleting { () throws(SystemError) in try moveAside(file) } }
     }
 
     private func moveAside(_ file: IncomingFile) throws(SystemError) -> String? {

@@ -218,12 +218,14 @@ extension FileChunkStore {
     }
 
     package func readPublished(
-        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) throws(SystemError) -> Void
-    ) throws(SystemError) -> Int {
-        let file = try openPublished(path)
-        let length = try file.length()
-        try file.forEachPiece(of: 0..<min(length, limit), body)
-        return length
+        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(StoreError) -> Int {
+        try calling { () throws(SystemError) in
+            let file = try openPublished(path)
+            let length = try file.length()
+            try file.forEachPiece(of: 0..<min(length, limit), body)
+            return length
+        }
     }
 
     func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
@@ -249,42 +251,50 @@ extension FileChunkStore {
         return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
     }
 
-    package func publish(_ made: LocalFile, as path: String) throws(SystemError) {
-        let parts = path.split(separator: "/").map(String.init)
-        let grandparent = try makeParents(of: parts.dropLast().joined(separator: "/"))
-        // Not remembered: it goes with its video, and may come again.
-        let name = parts[parts.count - 2]
-        try Self.makeDirectory(grandparent, name, mode: 0o755)
-        let parent = try Descriptor(at: grandparent, name, O_RDONLY | O_DIRECTORY)
-        let number = parent.number
-        _ = try SystemError.check("renameat") { renameat(AT_FDCWD, made.path, number, parts[parts.count - 1]) }
-        try parent.sync()
-        try grandparent.sync()
-    }
-
-    package func publishedNames(in path: String) throws(SystemError) -> [String] {
-        do throws(SystemError) {
-            return try Descriptor(beneath: directory, path, O_RDONLY | O_DIRECTORY).names()
-        } catch  where error.isMissing {
-            return []
+    package func publish(_ made: LocalFile, as path: String) throws(StoreError) {
+        try calling { () throws(SystemError) in
+            let parts = path.split(separator: "/").map(String.init)
+            let grandparent = try makeParents(of: parts.dropLast().joined(separator: "/"))
+            // Not remembered: it goes with its video, and may come again.
+            let name = parts[parts.count - 2]
+            try Self.makeDirectory(grandparent, name, mode: 0o755)
+            let parent = try Descriptor(at: grandparent, name, O_RDONLY | O_DIRECTORY)
+            let number = parent.number
+            _ = try SystemError.check("renameat") { renameat(AT_FDCWD, made.path, number, parts[parts.count - 1]) }
+            try parent.sync()
+            try grandparent.sync()
         }
     }
 
-    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(SystemError) {
-        let unfinished = try incomingInodes()
-        try visit(StorageLayout.originals, in: "") { path, status in
-            guard status.st_mode & S_IFMT == S_IFREG else { return }
-            body(
-                PublishedFile(
-                    path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
-                    isUnfinished: unfinished.contains(UInt64(status.st_ino))))
+    package func publishedNames(in path: String) throws(StoreError) -> [String] {
+        try calling { () throws(SystemError) in
+            do throws(SystemError) {
+                return try Descriptor(beneath: directory, path, O_RDONLY | O_DIRECTORY).names()
+            } catch  where error.isMissing {
+                return []
+            }
         }
     }
 
-    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(SystemError) {
-        for directory in [StorageLayout.transcoded, StorageLayout.transcoded + ["*"]] {
-            try visit(directory, in: "") { path, status in
-                if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
+    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
+        try calling { () throws(SystemError) in
+            let unfinished = try incomingInodes()
+            try visit(StorageLayout.originals, in: "") { path, status in
+                guard status.st_mode & S_IFMT == S_IFREG else { return }
+                body(
+                    PublishedFile(
+                        path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
+                        isUnfinished: unfinished.contains(UInt64(status.st_ino))))
+            }
+        }
+    }
+
+    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError) {
+        try calling { () throws(SystemError) in
+            for directory in [StorageLayout.transcoded, StorageLayout.transcoded + ["*"]] {
+                try visit(directory, in: "") { path, status in
+                    if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
+                }
             }
         }
     }

@@ -59,36 +59,40 @@ final class FileUpload: UploadBytes {
 // MARK: - Chunks
 
 extension FileUpload {
-    package func turn(at range: Range<Int>?) throws(SystemError) -> Turn? {
-        try file.lock(range, within: Self.lockPatience)
-        do throws(SystemError) {
-            if let names = try store.names(of: file, ifUpload: id) {
-                if range == nil { comparing.withLock { $0.isCompleting = true } }
-                return Turn(isPublished: names > 1) { [self] in
-                    if range == nil { comparing.withLock { ($0.isCompleting, $0.compared) = (false, []) } }
-                    file.unlock(range)
+    package func turn(at range: Range<Int>?) throws(StoreError) -> Turn? {
+        try calling { () throws(SystemError) in
+            try file.lock(range, within: Self.lockPatience)
+            do throws(SystemError) {
+                if let names = try store.names(of: file, ifUpload: id) {
+                    if range == nil { comparing.withLock { $0.isCompleting = true } }
+                    return Turn(isPublished: names > 1) { [self] in
+                        if range == nil { comparing.withLock { ($0.isCompleting, $0.compared) = (false, []) } }
+                        file.unlock(range)
+                    }
                 }
+            } catch {
+                file.unlock(range)
+                throw error
             }
-        } catch {
             file.unlock(range)
-            throw error
+            return nil
         }
-        file.unlock(range)
-        return nil
     }
 
-    package func holds(_ content: Content, at offset: Int) throws(SystemError) -> Bool {
-        try file.matches(content, at: offset)
+    package func holds(_ content: Content, at offset: Int) throws(StoreError) -> Bool {
+        try calling { () throws(SystemError) in try file.matches(content, at: offset) }
     }
 
-    package func put(_ content: Content, at range: Range<Int>) throws(SystemError) {
-        try file.allocate(range)
-        try file.write(content, at: range.lowerBound)
-        if store.durability == .power { try sync() } else { file.startSync(of: range) }
-        digest.dropCache(before: following?.compared ?? .max)
+    package func put(_ content: Content, at range: Range<Int>) throws(StoreError) {
+        try calling { () throws(SystemError) in
+            try file.allocate(range)
+            try file.write(content, at: range.lowerBound)
+            if store.durability == .power { try syncs.submit(file) } else { file.startSync(of: range) }
+            digest.dropCache(before: following?.compared ?? .max)
+        }
     }
 
-    package func sync() throws(SystemError) { try syncs.submit(file) }
+    package func sync() throws(StoreError) { try calling { () throws(SystemError) in try syncs.submit(file) } }
 
     package func advance(to count: Int, restarts: Bool) {
         if restarts {
@@ -114,12 +118,14 @@ extension FileUpload {
 // MARK: - Completion
 
 extension FileUpload {
-    package func verify(size: Int, isSizeAnnounced: Bool) throws(SystemError) -> VerifiedBytes {
-        // A last chunk that told the size may have been longer before it came again.
-        if !isSizeAnnounced { try file.truncate(to: size) }
-        let head = FileHead(try Content.file(file, 0..<size).prefix(FileHead.length))
-        return VerifiedBytes(
-            md5: try digest.finish(size), head: head, file: LocalFile(path: store.path(ofUpload: id)))
+    package func verify(size: Int, isSizeAnnounced: Bool) throws(StoreError) -> VerifiedBytes {
+        try calling { () throws(SystemError) in
+            // A last chunk that told the size may have been longer before it came again.
+            if !isSizeAnnounced { try file.truncate(to: size) }
+            let head = FileHead(try Content.file(file, 0..<size).prefix(FileHead.length))
+            return VerifiedBytes(
+                md5: try digest.finish(size), head: head, file: LocalFile(path: store.path(ofUpload: id)))
+        }
     }
 
     package func same(among paths: [String], size: Int) -> Set<String> {
@@ -139,8 +145,8 @@ extension FileUpload {
         return Set(compared.filter(\.isSame).map(\.known.path)).intersection(paths)
     }
 
-    package func publish(as path: String) throws(SystemError) -> Bool {
-        try store.publish(id, file, as: path)
+    package func publish(as path: String) throws(StoreError) -> Bool {
+        try calling { () throws(SystemError) in try store.publish(id, file, as: path) }
     }
 
     package func isPublished(as path: String) -> Bool {

@@ -6,7 +6,11 @@ import System
 extension FileChunkStore {
     static let trashDirectory = "trash"
 
-    package func removePublished(_ path: String) throws(SystemError) -> Int {
+    package func removePublished(_ path: String) throws(StoreError) -> Int {
+        try calling { () throws(SystemError) in try remove(path) }
+    }
+
+    func remove(_ path: String) throws(SystemError) -> Int {
         do throws(SystemError) {
             let (parent, name) = try parent(ofPublished: path)
             return try deleting { () throws(SystemError) in
@@ -20,47 +24,53 @@ extension FileChunkStore {
         }
     }
 
-    package func moveToTrash(_ path: String, as name: String) throws(SystemError) -> String? {
-        try Self.makeDirectory(directory, Self.trashDirectory, mode: 0o750)
-        let trash = try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY)
-        do throws(SystemError) {
-            let (parent, last) = try parent(ofPublished: path)
-            let from = parent.descriptor.number
-            for attempt in 0... {
-                let target = attempt == 0 ? name : "\(name).\(attempt)"
-                do throws(SystemError) {
-                    _ = try SystemError.check("renameat") { renameat(from, last, trash.number, target) }
-                } catch  where [EEXIST, ENOTEMPTY, EISDIR, ENOTDIR].contains(error.code) {
-                    // What is there is a leftover of the same, which is being removed.
-                    continue
+    package func moveToTrash(_ path: String, as name: String) throws(StoreError) -> String? {
+        try calling { () throws(SystemError) in
+            try Self.makeDirectory(directory, Self.trashDirectory, mode: 0o750)
+            let trash = try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY)
+            do throws(SystemError) {
+                let (parent, last) = try parent(ofPublished: path)
+                let from = parent.descriptor.number
+                for attempt in 0... {
+                    let target = attempt == 0 ? name : "\(name).\(attempt)"
+                    do throws(SystemError) {
+                        _ = try SystemError.check("renameat") { renameat(from, last, trash.number, target) }
+                    } catch  where [EEXIST, ENOTEMPTY, EISDIR, ENOTDIR].contains(error.code) {
+                        // What is there is a leftover of the same, which is being removed.
+                        continue
+                    }
+                    return target
                 }
-                return target
+                preconditionFailure("there is always another number")
+            } catch  where error.code == ENOENT {
+                return nil
             }
-            preconditionFailure("there is always another number")
-        } catch  where error.code == ENOENT {
-            return nil
         }
     }
 
-    package func trash() throws(SystemError) -> [String] {
-        do throws(SystemError) {
-            return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).names()
-        } catch  where error.code == ENOENT {
-            return []
+    package func trash() throws(StoreError) -> [String] {
+        try calling { () throws(SystemError) in
+            do throws(SystemError) {
+                return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).names()
+            } catch  where error.code == ENOENT {
+                return []
+            }
         }
     }
 
-    package func removeTrash(_ name: String, movedFrom path: String?) throws(SystemError) -> Int {
-        do throws(SystemError) {
-            if let path {
-                try parent(ofPublished: path).parent.descriptor.sync()
-                removeParent(ofResults: path)
+    package func removeTrash(_ name: String, movedFrom path: String?) throws(StoreError) -> Int {
+        try calling { () throws(SystemError) in
+            do throws(SystemError) {
+                if let path {
+                    try parent(ofPublished: path).parent.descriptor.sync()
+                    removeParent(ofResults: path)
+                }
+            } catch  where error.code == ENOENT {}
+            do throws(SystemError) {
+                return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).removeTree(name)
+            } catch  where error.code == ENOENT {
+                return 0
             }
-        } catch  where error.code == ENOENT {}
-        do throws(SystemError) {
-            return try Descriptor(at: directory, Self.trashDirectory, O_RDONLY | O_DIRECTORY).removeTree(name)
-        } catch  where error.code == ENOENT {
-            return 0
         }
     }
 

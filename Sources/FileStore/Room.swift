@@ -16,12 +16,16 @@ extension FileChunkStore {
         if let room = try? room() { ballast.restore(room: room.data) }
     }
 
-    package func checkRoom(for bytes: Int, withBodies: Bool) throws(SystemError) {
-        let room = try room(upTo: bytes)
-        guard room.data >= bytes, !withBodies || room.body ?? 0 >= 0 else { throw SystemError("reserve", code: ENOSPC) }
+    package func checkRoom(for bytes: Int, withBodies: Bool) throws(StoreError) {
+        let found = try calling { () throws(SystemError) in try room(upTo: bytes) }
+        guard found.data >= bytes, !withBodies || found.body ?? 0 >= 0 else {
+            throw StoreError(.diskFull, "the reserve of free space is reached")
+        }
     }
 
-    package func room() throws(SystemError) -> Room { try room(upTo: .max) }
+    package func room() throws(StoreError) -> Room {
+        try calling { () throws(SystemError) in try room(upTo: .max) }
+    }
 
     /// - Parameter enough: bytes. Where there are as many for sure, bodies are not counted, and less is told than there is.
     private func room(upTo enough: Int) throws(SystemError) -> Room {
@@ -45,9 +49,9 @@ extension FileChunkStore {
             data: data.free - kept, body: room < 0 ? room + bytesInBodies : room, inBodies: 0, free: data.free)
     }
 
-    package func room(since earlier: Room) throws(SystemError) -> Room {
+    package func room(since earlier: Room) throws(StoreError) -> Room {
         // What has become free meanwhile may be a body's, whose room was counted already.
-        let free = try min(earlier.free, Self.space(of: directory).free)
+        let free = try calling { () throws(SystemError) in try min(earlier.free, Self.space(of: directory).free) }
         return Room(
             data: earlier.data - (earlier.free - free), body: earlier.body, inBodies: earlier.inBodies, free: free)
     }

@@ -140,11 +140,11 @@ extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
     ///
     /// For want of descriptors idle uploads give theirs back, and the call is made again.
-    func storing<Result: ~Copyable>(_ call: @autoclosure () throws(SystemError) -> Result) throws(Failure) -> Result {
+    func storing<Result: ~Copyable>(_ call: @autoclosure () throws(StoreError) -> Result) throws(Failure) -> Result {
         while true {
-            do throws(SystemError) {
+            do throws(StoreError) {
                 return try call()
-            } catch  where error.isLackOfDescriptors && uploads.closeIdle() {
+            } catch  where error.reason == .tooManyOpen && uploads.closeIdle() {
             } catch {
                 throw failure(error)
             }
@@ -161,7 +161,7 @@ extension IntakeService {
         }
     }
 
-    func failure(_ error: SystemError) -> Failure {
+    func failure(_ error: StoreError) -> Failure {
         if error.isSyncFailure { log.noteSyncFailure() }
         return Failure(error)
     }

@@ -137,7 +137,7 @@ extension Check {
             if let known = results[video.path] {
                 result = known
             } else {
-                do throws(SystemError) {
+                do throws(StoreError) {
                     result = try read(video)
                     report.bytes += result.size
                 } catch {
@@ -170,7 +170,7 @@ extension Check {
     }
 
     /// The size of a video's file, and where all of it is read its md5; `nil` if the size is wrong anyway.
-    private mutating func read(_ video: Video) throws(SystemError) -> (size: Int, md5: String?) {
+    private mutating func read(_ video: Video) throws(StoreError) -> (size: Int, md5: String?) {
         let isRead = isDeep && maintainer.store.publishedLength(video.path) == video.size
         var digest = MD5Digest()
         let size = try maintainer.store.readPublished(video.path, limit: isRead ? video.size : 0) {
@@ -234,8 +234,8 @@ extension Check {
     /// Removes what was made of a video that is not there, and cannot come while it is taken out of its place; or by a claim
     /// that is over.
     private func remove(_ path: String, madeOf original: String?) throws {
-        var moved: Result<String?, SystemError> = .success(nil)
-        let move = { moved = Result { () throws(SystemError) in try maintainer.store.moveToTrash(path, as: "orphan") } }
+        var moved: Result<String?, StoreError> = .success(nil)
+        let move = { moved = Result { () throws(StoreError) in try maintainer.store.moveToTrash(path, as: "orphan") } }
         if let original { _ = try maintainer.catalogue.whileUnrecorded(original, move) } else { move() }
         if let name = try moved.get() { _ = try maintainer.store.removeTrash(name, movedFrom: path) }
     }
@@ -256,7 +256,7 @@ extension Check {
             let compared = isDeep ? chunks : []
             all += compared.reduce(0) { $0 + $1.length }
             let found: [StoredChunk]?
-            do throws(SystemError) {
+            do throws(StoreError) {
                 found = try maintainer.store.lost(compared, of: upload, progress: { advance(by: $0) })
             } catch {
                 add(.file, "upload \(upload.id): \(error)")

@@ -31,7 +31,7 @@ extension Maintainer {
         whenDeleted(video)
         var deleted = DeletedVideo(video: video, isFileShared: garbage.isEmpty)
         for item in garbage {
-            do throws(SystemError) {
+            do throws(StoreError) {
                 deleted.freed += try remove(item)
             } catch {
                 deleted.left.append((item.path, error.description))
@@ -49,18 +49,18 @@ extension Maintainer {
     /// absence is durable.
     /// - Returns: bytes of the disk that are free now.
     /// - Throws: also if the catalogue fails; `sweep` tries again.
-    func remove(_ garbage: Garbage) throws(SystemError) -> Int {
-        var moved: Result<String?, SystemError> = .success(nil)
+    func remove(_ garbage: Garbage) throws(StoreError) -> Int {
+        var moved: Result<String?, StoreError> = .success(nil)
         let isGarbage = try deleting { () throws(CatalogueError) in
             try catalogue.whileGarbage(garbage) {
-                moved = Result { () throws(SystemError) in
+                moved = Result { () throws(StoreError) in
                     try store.moveToTrash(garbage.path, as: "\(garbage.id)")
                 }
             }
         }
         guard isGarbage else { return 0 }
         atStep(.movedToTrash)
-        do throws(SystemError) {
+        do throws(StoreError) {
             // What is not in its place any more may be in the trash since a crash.
             let name = try moved.get() ?? "\(garbage.id)"
             let freed = try store.removeTrash(name, movedFrom: garbage.path)
@@ -70,16 +70,16 @@ extension Maintainer {
             return freed
         } catch {
             // What is not ours to remove is never tried again.
-            if error.isForeign { try? catalogue.forget(garbage) }
+            if error.reason == .foreign { try? catalogue.forget(garbage) }
             throw error
         }
     }
 
-    private func deleting<Result>(_ body: () throws(CatalogueError) -> Result) throws(SystemError) -> Result {
+    private func deleting<Result>(_ body: () throws(CatalogueError) -> Result) throws(StoreError) -> Result {
         do throws(CatalogueError) {
             return try body()
         } catch {
-            throw SystemError("the catalogue (\(error))", code: error.reason == .diskFull ? ENOSPC : EIO)
+            throw StoreError(error.reason == .diskFull ? .diskFull : .failed, "the catalogue: \(error)")
         }
     }
 }

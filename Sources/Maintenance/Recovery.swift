@@ -12,7 +12,7 @@ extension Maintainer {
     /// - Returns: the uploads that are to be resumed: whole, or with chunks in doubt. Requests need not wait for that.
     package func recover() throws(CatalogueError) -> [Upload] {
         let files: [IncomingFile]
-        do throws(SystemError) {
+        do throws(StoreError) {
             files = try store.incomingFiles()
         } catch {
             throw CatalogueError(.failed, "cannot list the unfinished uploads: \(error)")

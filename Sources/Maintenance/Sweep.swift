@@ -139,7 +139,7 @@ extension Maintainer {
                 count.add(0)
                 continue
             }
-            do throws(SystemError) {
+            do throws(StoreError) {
                 count.add(try remove(item))
             } catch {
                 logger.error("cannot remove garbage", metadata: ["file": "\(item.path)", "cause": "\(error)"])

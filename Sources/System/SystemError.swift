@@ -2,7 +2,7 @@ import Glibc
 
 /// A system call that failed.
 package struct SystemError: Error, Equatable, CustomStringConvertible {
-    /// The system call, or `reserve` when the configured reserve of free space was reached.
+    /// The system call.
     package let operation: String
     /// The call's `errno`.
     package let code: Int32

@@ -60,7 +60,7 @@ extension TranscodingWorker {
     private func publish(_ result: TranscodingResult, of job: Job) throws {
         let (directory, above) = (StorageLayout.results(of: job), StorageLayout.results(ofOriginal: job.path))
         let old: [String]
-        do throws(SystemError) {
+        do throws(StoreError) {
             try store.publish(LocalFile(path: directories.path(of: job)), as: directory)
             old = try store.publishedNames(in: above).filter { StorageLayout.claim(named: $0) == nil }
         } catch {
@@ -132,7 +132,7 @@ extension SourceFile {
     /// - Throws: `unsupported` if its first bytes are of no known kind of video.
     package init(of job: Job, in store: any ChunkStore) throws(TranscodingError) {
         let head: FileHead
-        do throws(SystemError) {
+        do throws(StoreError) {
             head = try store.head(ofPublished: job.path)
         } catch {
             throw TranscodingError(error)
@@ -140,6 +140,12 @@ extension SourceFile {
         guard let format = head.format
         else { throw TranscodingError(.unsupported, "its first bytes are of no known kind of video") }
         self.init(path: store.localFile(ofPublished: job.path).path, format: format)
+    }
+}
+
+extension TranscodingError {
+    fileprivate init(_ error: StoreError) {
+        self.init(error.reason == .diskFull ? .noSpace : .io, error.description)
     }
 }
 

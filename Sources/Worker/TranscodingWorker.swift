@@ -162,10 +162,10 @@ package final class TranscodingWorker: Sendable {
     /// Whether there is room for what a job is about to write and for what others are promised.
     func takeRoom(_ bytes: Int, for job: HeldJob) -> Bool {
         held.promise(bytes, to: job) { bytes in
-            do throws(SystemError) {
+            do throws(StoreError) {
                 try store.checkRoom(for: bytes + Self.roomMargin)
             } catch {
-                return !error.isDiskFull
+                return error.reason != .diskFull
             }
             return true
         }
@@ -186,7 +186,7 @@ package final class TranscodingWorker: Sendable {
         while !stop.isStopped {
             do {
                 if try doNextJob(lane, until: stop, &complaint) { continue }
-            } catch let error as SystemError where error.isDiskFull {
+            } catch let error as StoreError where error.reason == .diskFull {
                 complaint.make("no job is begun until there is room: \(error)")
             } catch {
                 complaint.make("cannot take a job: \(error)")

@@ -241,10 +241,10 @@ private let other = "upload/mp4/2026/11/original/b.mp4"
         #expect(try site.store.removeTrash("7", movedFrom: path) == 0)
         #expect(try site.store.trash() == ["8"])
         for foreign in ["incoming/1.part", "upload/../incoming", "video-intake.db"] {
-            let error = #expect(throws: SystemError.self) { try site.store.moveToTrash(foreign, as: "8") }
-            #expect(error?.isForeign == true, "\(foreign)")
-            let removal = #expect(throws: SystemError.self) { try site.store.removePublished(foreign) }
-            #expect(removal?.isForeign == true, "\(foreign)")
+            let error = #expect(throws: StoreError.self) { try site.store.moveToTrash(foreign, as: "8") }
+            #expect(error?.reason == .foreign, "\(foreign)")
+            let removal = #expect(throws: StoreError.self) { try site.store.removePublished(foreign) }
+            #expect(removal?.reason == .foreign, "\(foreign)")
         }
     }
 
@@ -268,9 +268,9 @@ private let other = "upload/mp4/2026/11/original/b.mp4"
         #expect(text(above + "/7.1") == "first" && text(above + "/7.2") == "second")
         // Nothing takes the place of what is there, and without a directory there is nothing to publish.
         let third = try make("third")
-        #expect(throws: SystemError.self) { try site.store.publish(third, as: above + "/7.2") }
+        #expect(throws: StoreError.self) { try site.store.publish(third, as: above + "/7.2") }
         #expect(text(above + "/7.2") == "second" && textOfFile(third.path + "/hls/a") == "third")
-        #expect(throws: SystemError.self) {
+        #expect(throws: StoreError.self) {
             try site.store.publish(LocalFile(path: third.path + "/none"), as: above + "/7.3")
         }
         #expect(try site.store.publishedNames(in: above).sorted() == ["7.1", "7.2"])
@@ -308,8 +308,8 @@ private let other = "upload/mp4/2026/11/original/b.mp4"
     func reserve(kind: StoreKind) throws {
         let site = try StoreSite(kind)
         try site.store.checkRoom(for: 1)
-        let error = #expect(throws: SystemError.self) { try site.another(full: true).checkRoom(for: 1) }
-        #expect(error?.isDiskFull == true)
+        let error = #expect(throws: StoreError.self) { try site.another(full: true).checkRoom(for: 1) }
+        #expect(error?.reason == .diskFull)
         let room = try site.store.room()
         #expect(try room.data > 0 && site.store.room(since: room).data <= room.data)
     }

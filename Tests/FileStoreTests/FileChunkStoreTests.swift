@@ -132,8 +132,8 @@ private final class Fixture {
     @Test("a chunk that would eat into the reserve has no room")
     func reserve() throws {
         let fixture = try Fixture(reserve: .bytes(1 << 60))
-        let error = #expect(throws: SystemError.self) { try fixture.store.checkRoom(for: 10) }
-        #expect(error?.isDiskFull == true)
+        let error = #expect(throws: StoreError.self) { try fixture.store.checkRoom(for: 10) }
+        #expect(error?.reason == .diskFull)
     }
 
     @Test("room is kept for bodies of requests under way, and those that are there take of it and of nothing else")
@@ -248,8 +248,8 @@ private final class Fixture {
         let fixture = try Fixture()
         try write("keep/file", in: fixture)
         try write("upload/a/file", in: fixture)
-        let error = #expect(throws: SystemError.self) { try fixture.store.removePublished(path) }
-        #expect(error?.code == EINVAL)
+        let error = #expect(throws: StoreError.self) { try fixture.store.removePublished(path) }
+        #expect(error?.reason == .foreign)
         #expect(fixture.exists("keep/file") && fixture.exists("upload/a/file"))
     }
 
@@ -271,8 +271,8 @@ private final class Fixture {
         #expect(try fixture.store.removeTrash("2", movedFrom: "upload/gone/a.mp4") >= 8192)
         #expect(try fixture.store.removeTrash("2", movedFrom: nil) == 0)
         #expect(try fixture.store.trash() == ["2.1"])
-        let error = #expect(throws: SystemError.self) { try fixture.store.moveToTrash("incoming/1.part", as: "9") }
-        #expect(error?.code == EINVAL)
+        let error = #expect(throws: StoreError.self) { try fixture.store.moveToTrash("incoming/1.part", as: "9") }
+        #expect(error?.reason == .foreign)
     }
 
     @Test("a link is removed, not what it points to, and none is followed on the way")
@@ -285,7 +285,7 @@ private final class Fixture {
             try FileManager.default.createSymbolicLink(
                 atPath: fixture.directory.appendingPathComponent(link).path, withDestinationPath: keep)
         }
-        #expect(throws: SystemError.self) { try fixture.store.removePublished("upload/link/file") }
+        #expect(throws: StoreError.self) { try fixture.store.removePublished("upload/link/file") }
         _ = try fixture.store.removePublished("upload/a")
         _ = try fixture.store.removePublished("upload/link")
         #expect(fixture.exists("keep/file") && !fixture.exists("upload/a") && !fixture.exists("upload/link"))

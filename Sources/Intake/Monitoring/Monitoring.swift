@@ -143,10 +143,10 @@ extension IntakeService {
 
     private var readiness: Readiness {
         if isStopping { return .stopping }
-        do throws(SystemError) {
+        do throws(StoreError) {
             try store.checkRoom(for: 0)
         } catch {
-            return error.isDiskFull ? .diskFull : .unavailable
+            return error.reason == .diskFull ? .diskFull : .unavailable
         }
         return writability.answer
     }

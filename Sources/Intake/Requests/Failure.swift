@@ -155,8 +155,13 @@ extension Failure {
         Failure(.method, Text(allow, allow), header: ("Allow", allow))
     }
 
-    init(_ error: SystemError) {
+    init(_ error: StoreError) {
         // The catalogue decides for good whether there is room. Where it has said so, and the disk has none, that passes.
+        self = error.reason == .diskFull ? .diskFullForNow : .notStored(cause: error.description)
+    }
+
+    /// Of a request's body.
+    init(_ error: SystemError) {
         self = error.isDiskFull ? .diskFullForNow : .notStored(cause: error.description)
     }
 

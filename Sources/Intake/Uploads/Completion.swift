@@ -167,8 +167,8 @@ extension IntakeService {
     ) throws(Failure) -> Video? {
         let (draft, id) = (name.draft, upload.record.id)
         // Before the transaction, which keeps all others from writing.
-        if case .lost = name.file { try changing(upload) { () throws(SystemError) in try verified.bytes.sync() } }
-        var restored: Result<Bool, SystemError> = .success(true)
+        if case .lost = name.file { try changing(upload) { () throws(StoreError) in try verified.bytes.sync() } }
+        var restored: Result<Bool, StoreError> = .success(true)
         let sealing: Sealing
         do throws(CatalogueError) {
             // If this fails the file keeps its name, because a commit that failed may still be found after a crash.
@@ -183,7 +183,7 @@ extension IntakeService {
                         strange.insert(path)
                         return false
                     }
-                    restored = Result { () throws(SystemError) in try verified.bytes.publish(as: path) }
+                    restored = Result { () throws(StoreError) in try verified.bytes.publish(as: path) }
                     return (try? restored.get()) == true
                 }
             }
@@ -191,7 +191,7 @@ extension IntakeService {
             if error.isSyncFailure { log.noteSyncFailure() }
             throw .recordNotSaved(cause: error.description)
         }
-        _ = try changing(upload) { () throws(SystemError) in try restored.get() }
+        _ = try changing(upload) { () throws(StoreError) in try restored.get() }
         switch sealing {
         case .sealed(let video, let others):
             videos.noteRecorded(video)
@@ -221,7 +221,7 @@ extension IntakeService {
             let draft = draft.at(path)
             guard try recording(catalogue.setDraft(draft, upload: upload.record.id)) else { continue }
             atStep(.named)
-            if try changing(upload, { () throws(SystemError) in try bytes.publish(as: path) }) { return draft }
+            if try changing(upload, { () throws(StoreError) in try bytes.publish(as: path) }) { return draft }
         }
         throw .notStored(cause: "the names that the video could have are taken")
     }

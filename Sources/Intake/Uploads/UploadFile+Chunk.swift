@@ -82,7 +82,7 @@ extension IntakeService {
         // Until they are recorded these bytes are both taken and promised.
         unrecorded.add(range.count, ordering: .relaxed)
         defer { unrecorded.subtract(range.count, ordering: .relaxed) }
-        try changing(upload) { () throws(SystemError) in try bytes.put(content, at: range) }
+        try changing(upload) { () throws(StoreError) in try bytes.put(content, at: range) }
         return try record(request, in: upload)
     }
 
@@ -114,9 +114,9 @@ extension IntakeService {
 
     /// Runs a call that changes an upload's bytes. One that fails to sync them puts them in doubt.
     func changing<Result>(
-        _ upload: ActiveUpload, _ call: () throws(SystemError) -> Result
+        _ upload: ActiveUpload, _ call: () throws(StoreError) -> Result
     ) throws(Failure) -> Result {
-        do throws(SystemError) {
+        do throws(StoreError) {
             return try call()
         } catch {
             if error.isSyncFailure { doubt(upload) }

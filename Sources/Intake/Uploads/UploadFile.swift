@@ -2,6 +2,7 @@ import ChunkStore
 import Dispatch
 import Glibc
 import Model
+import System
 
 /// upload_file: parse, check, store, decide, reply.
 extension IntakeService {
@@ -106,7 +107,12 @@ extension IntakeService {
     /// What the file is that a first chunk begins; `nil` if it may be a video.
     private func otherContent(_ request: UploadRequest, _ content: Content) throws(Failure) -> OtherContent? {
         guard request.chunk == 0 else { return nil }
-        let head = FileHead(try storing(content.prefix(FileHead.length)))
+        let head: FileHead
+        do throws(SystemError) {
+            head = FileHead(try content.prefix(FileHead.length))
+        } catch {
+            throw Failure(error)
+        }
         // The first chunk of several may be shorter than what decides; the completion looks again.
         guard head.format == nil, head.isWhole || request.chunks <= 1 else { return nil }
         return OtherContent(head)

@@ -139,7 +139,7 @@ extension Durations {
         if store.publishedLength(path) == nil {
             log.noteLost(path)
         } else {
-            do throws(SystemError) {
+            do {
                 if let format = try store.head(ofPublished: path).format {
                     let result = try probe(format, store.localFile(ofPublished: path), within: 20, niceness: 19)
                     // What it announces is better than nothing where its packets take too long.

@@ -50,7 +50,7 @@ struct SelfTest {
             throw Self.failed("\(error)", code: error.code)
         }
         guard let complaint else { return }
-        if let code = Self.code(in: complaint, of: [ENOSYS, EPERM]) {
+        if case let code = Self.code(in: complaint), [ENOSYS, EPERM].contains(code) {
             throw Self.failed("ffprobe: \(complaint)", code: code)
         }
         logger.warning("ffprobe does not work: durations will be 0", metadata: ["cause": "\(complaint)"])
@@ -84,17 +84,19 @@ struct SelfTest {
             _ = turn  // locked until here
         } catch let error as SystemError {
             throw Self.failed("\(error) (\(settings.workDirectory))", code: error.code)
+        } catch let error as StoreError {
+            throw Self.failed("\(error) (\(settings.workDirectory))", code: Self.code(in: error.description))
         } catch let error as TranscodingError where error.code == .noSpace {
             logger.warning("the disk is full: the self-test of ffmpeg has not ended", metadata: ["cause": "\(error)"])
         } catch let error as TranscodingError {
             let text = "\(error)"
-            throw Self.failed(text, code: Self.code(in: text, of: [ENOSYS, EPERM, EROFS, EACCES, EXDEV]) ?? 0)
+            throw Self.failed(text, code: Self.code(in: text))
         }
     }
 
     /// Which error a text tells of, as the C library has it in words.
-    private static func code(in text: String, of codes: [Int32]) -> Int32? {
-        codes.first { text.contains(String(cString: strerror($0))) }
+    private static func code(in text: String) -> Int32 {
+        [ENOSYS, EPERM, EROFS, EACCES, EXDEV].first { text.contains(String(cString: strerror($0))) } ?? 0
     }
 
     /// Says what failed, and what is likely to be the cause.

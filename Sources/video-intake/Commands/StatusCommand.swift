@@ -67,10 +67,10 @@ extension Settings {
     private var room: ServiceStatus.Known<Room> {
         // Opening a store makes what is missing of it.
         if let missingCatalogue { return .unknown(cause: missingCatalogue) }
-        do throws(SystemError) {
+        do {
             return .value(try openStore().room())
         } catch {
-            return .unknown(cause: error.description)
+            return .unknown(cause: "\(error)")
         }
     }
 }
