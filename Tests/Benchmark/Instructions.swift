@@ -6,13 +6,28 @@ import TestSupport
 enum Instructions {
     /// Those for one determine_video_exist of a video that is not there; `nil` if there is no valgrind.
     static func perLookup(in directory: String) throws -> Int? {
-        guard (try? ChildProcess.run("valgrind", ["--version"]))?.end == .exit(0) else { return nil }
-        let (few, many) = (50, 250)
-        return (try count(requests: many, in: directory) - count(requests: few, in: directory)) / (many - few)
+        let question = SentRequest.form(
+            "/service/upload/determine_video_exist", [("md5", String(repeating: "0", count: 32)), ("type", "1")])
+        return try perRequest(few: 50, many: 250, in: directory) { _ in question }
     }
 
-    /// All of a responder's life, with so many requests in it.
-    private static func count(requests: Int, in directory: String) throws -> Int {
+    /// Those for one chunk of 4 KiB, so that little of it is the digest; `nil` if there is no valgrind.
+    static func perChunk(in directory: String) throws -> Int? {
+        var page = PageUpload(content: videoBytes(1_000_000))
+        page.chunkSize = 4096
+        return try perRequest(few: 20, many: 220, in: directory) { page.request($0) }
+    }
+
+    private static func perRequest(
+        few: Int, many: Int, in directory: String, _ request: (Int) -> SentRequest
+    ) throws -> Int? {
+        guard (try? ChildProcess.run("valgrind", ["--version"]))?.end == .exit(0) else { return nil }
+        let less = try count((0..<few).map(request), in: directory)
+        return (try count((0..<many).map(request), in: directory) - less) / (many - few)
+    }
+
+    /// All of a responder's life, with these requests in it.
+    private static func count(_ requests: [SentRequest], in directory: String) throws -> Int {
         try FileManager.default.createDirectory(atPath: directory + "/body", withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         // valgrind gives up on what newer compilers say for debuggers.
@@ -33,11 +48,9 @@ enum Instructions {
         }
         let nginx = try OtherNginx(beforeResponderIn: directory)
         defer { nginx.process.stop() }
-        let question = SentRequest.form(
-            "/service/upload/determine_video_exist", [("md5", String(repeating: "0", count: 32)), ("type", "1")])
-        for _ in 0..<requests {
-            let reply = try HTTPConnection(port: nginx.port).send(question)
-            guard reply.code == 2 else { throw BenchmarkError("a question under callgrind: \(reply)") }
+        for request in requests {
+            let reply = try HTTPConnection(port: nginx.port).send(request)
+            guard reply.code == 2 else { throw BenchmarkError("a request under callgrind: \(reply)") }
         }
         guard responder.stop(within: 60) == .exit(0) else {
             throw BenchmarkError("the responder under callgrind failed")

@@ -99,8 +99,10 @@ struct Compare: ParsableCommand {
                 present.compactMap { $0 as? any LookupContestant }, videos[loads[0]]![0], in: place + "/site",
                 rounds: rounds, seconds: quick ? 1 : 4)
         }
-        progress("instructions of a question")
-        report.instructions = try Instructions.perLookup(in: place + "/site")
+        progress("instructions of a question and of a chunk")
+        report.instructions = (
+            try Instructions.perLookup(in: place + "/site"), try Instructions.perChunk(in: place + "/site")
+        )
         print(report.text)
         if let chart { try Data(report.chart.svg.utf8).write(to: URL(fileURLWithPath: chart)) }
     }

@@ -10,7 +10,7 @@ struct Report {
     /// Bytes a second.
     var md5 = 0.0
     /// Of the responder, for one determine_video_exist; `nil` without valgrind.
-    var instructions: Int?
+    var instructions: (lookup: Int?, chunk: Int?)
     var absent: [(name: String, reason: String)] = []
     var failures: [(name: String, load: String)] = []
 
@@ -115,8 +115,10 @@ extension Report {
                 "\(load.name): video-intake \(number(own)) s, \(number(own / limit)) × the larger of spool floor and MD5."
             )
         }
-        if let instructions {
-            lines.append("Instructions of the responder for one determine_video_exist (callgrind): \(instructions).")
+        if let lookup = instructions.lookup, let chunk = instructions.chunk {
+            lines.append(
+                "Instructions of the responder (callgrind): \(lookup) for one determine_video_exist, \(chunk) for one "
+                    + "chunk of 4 KiB.")
         }
         return lines.joined(separator: "\n")
     }

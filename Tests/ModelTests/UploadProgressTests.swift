@@ -43,6 +43,17 @@ extension UploadProgress.Claim {
         #expect(bring(7 - missingAfter, to: &upload).name == expected)
     }
 
+    @Test("one of as many requests as ever came at once gets its reply, where all would wait", arguments: 1...4)
+    func oneIsAnswered(requests: Int) {
+        var upload = progress(chunks: 8, received: Array(0..<6))
+        for _ in 0..<requests { upload.begin() }
+        _ = bring(6, to: &upload)
+        for held in 0..<requests {
+            let expected = held + 1 < requests ? "hold" : "partial"
+            #expect(upload.decide(held: held).name == expected)
+        }
+    }
+
     @Test("an upload is nearly whole when the requests under way could bring all but the last chunks", arguments: 1...3)
     func nearlyWhole(requests: Int) {
         for received in 0...8 {

@@ -326,7 +326,7 @@ extension ActiveUpload {
                     Held(call: call, request: request, number: state.heldCount, use: use, place: place))
                 return state.heldCount
             }
-            switch state.progress.decide() {
+            switch state.progress.decide(held: state.held.count) {
             case .complete: return .complete(hold())
             case .partial: return .partial
             case .over(let outcome): return .over(outcome)

@@ -51,8 +51,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     package private(set) var phase = Phase.open
     package private(set) var received: ChunkSet
-    /// Requests of this upload have been under way at the same time.
-    package private(set) var overlapping = false
+    /// The most requests of this upload that have been under way at the same time.
+    private var mostRequests = 0
     /// Code-2 replies that are being written.
     package private(set) var partialReplies = 0
     /// Requests under way.
@@ -66,7 +66,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// A request of this upload begins.
     package mutating func begin() {
         requests += 1
-        if requests > 1 { overlapping = true }
+        mostRequests = max(mostRequests, requests)
     }
 
     /// A request of this upload is going to be answered now: what the client sends when it has the answer does not
@@ -103,14 +103,17 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// What a request that has stored its chunk does next.
-    package mutating func decide() -> Decision {
+    ///
+    /// - Parameter held: how many wait already. Where as many would wait as ever came at once, one gets its reply: a page that
+    ///   has them all under way sends what is missing only after that.
+    package mutating func decide(held: Int = 0) -> Decision {
         switch phase {
         case .completed(let outcome), .failed(let outcome): return .over(outcome)
         case .completing: return .hold
         case .open: break
         }
         if takeCompletion() { return .complete }
-        if overlapping && received.missing <= Self.nearlyWhole { return .hold }
+        if received.missing <= Self.nearlyWhole, held + 1 < mostRequests { return .hold }
         partialReplies += 1
         return .partial
     }
