@@ -21,18 +21,6 @@ package struct CatalogueCopy: Sendable {
         self.path = path
     }
 
-    /// Copies a catalogue as it is at one moment, while others may use it.
-    ///
-    /// The file has the mode of the catalogue's, and its owner where this process may give files away. It is whole, was
-    /// looked at for damage, and durable; or it is not there.
-    package init(of catalogue: Catalogue, at path: String) throws(CatalogueError) {
-        guard let driver = catalogue.driver as? SQLiteCatalogue else {
-            throw CatalogueError(
-                .failed, "only a catalogue in a file is copied")
-        }
-        try self.init(of: driver.pool, at: path)
-    }
-
     init(of pool: DatabasePool, at path: String) throws(CatalogueError) {
         self.init(path: path)
         // Its own name it gets when it is whole.
@@ -50,10 +38,10 @@ package struct CatalogueCopy: Sendable {
             }
             try Self.sync(new)
             guard rename(new, path) == 0 else { throw Self.failure("rename") }
-            try Self.sync(SQLiteCatalogue.directory(of: path))
+            try Self.sync(directory(of: path))
         } catch {
             clear()
-            let error = SQLiteCatalogue.failure(error)
+            let error = CatalogueError(sqlite: error)
             throw CatalogueError(error.reason, "cannot copy \(pool.path) to \(path): \(error)")
         }
     }
@@ -96,7 +84,7 @@ package struct CatalogueCopy: Sendable {
         do {
             return try Self.open(path, isReadOnly: true) { try $0.read(body) }
         } catch {
-            let error = SQLiteCatalogue.failure(error)
+            let error = CatalogueError(sqlite: error)
             throw CatalogueError(error.reason, "\(path): \(error)")
         }
     }
@@ -156,7 +144,7 @@ extension CatalogueCopy {
                 return try queue.write { try $0.goOn(aboveVideo: number, gap: Self.gap, now: now) }
             }
         } catch {
-            throw SQLiteCatalogue.failure(error)
+            throw CatalogueError(sqlite: error)
         }
     }
 }

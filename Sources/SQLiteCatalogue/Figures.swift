@@ -2,28 +2,6 @@ import Model
 import Catalogue
 import GRDB
 
-extension SQLiteCatalogue {
-    /// The figures of the catalogue in a file, which is only read: also where nothing can be written, and of whatever
-    /// process it is.
-    package static func figures(path: String) throws(CatalogueError) -> CatalogueFigures {
-        do {
-            var configuration = Configuration()
-            configuration.readonly = true
-            configuration.busyMode = .timeout(10)
-            return try DatabaseQueue(path: path, configuration: configuration).read { db in
-                guard try Schema.migrator.hasCompletedMigrations(db), try !Schema.migrator.hasBeenSuperseded(db) else {
-                    throw CatalogueError(
-                        .incompatible,
-                        "\(path) is of another version of video-intake; `serve` brings an older one up to date")
-                }
-                return try db.figures()
-            }
-        } catch {
-            throw failure(error)
-        }
-    }
-}
-
 extension Database: FactRows {
     package func text(_ fact: Fact) throws -> String? { try value(fact) }
 

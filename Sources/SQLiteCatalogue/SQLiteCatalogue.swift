@@ -47,7 +47,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
         path: String, creates: Bool = false, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
         hasRoom: @escaping @Sendable () -> Bool = { true }
     ) throws(CatalogueError) {
-        ballast = Ballast(directory: Self.directory(of: path))
+        ballast = Ballast(directory: directory(of: path))
         self.hasRoom = hasRoom
         self.logLimit = logLimit
         var configuration = Configuration()
@@ -73,7 +73,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
                 throw CatalogueError(.incompatible, "\(path) is not an SQLite database")
             } catch {
                 // The files beside the database need room too.
-                let failure = Self.failure(error, in: path)
+                let failure = CatalogueError(sqlite: error, in: path)
                 guard failure.reason == .diskFull, ballast.giveBack() else { throw failure }
             }
         }
@@ -143,10 +143,6 @@ package final class SQLiteCatalogue: CatalogueDriver {
         try CatalogueCopy.sync(directory(of: path))
     }
 
-    static func directory(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-    }
-
     /// Waits until no other process opens a catalogue in this directory, and keeps others from it until the result is closed.
     ///
     /// A responder and a worker that start at the same time with a new file would both set it up: SQLite does not wait
@@ -171,12 +167,12 @@ package final class SQLiteCatalogue: CatalogueDriver {
         do {
             return try pool.read { try String.fetchAll($0, sql: "PRAGMA quick_check").filter { $0 != "ok" } }
         } catch {
-            throw Self.failure(error, in: pool.path)
+            throw CatalogueError(sqlite: error, in: pool.path)
         }
     }
 
     package func read<Result>(_ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result {
-        do { return try pool.read { try body($0) } } catch { throw Self.failure(error, in: pool.path) }
+        do { return try pool.read { try body($0) } } catch { throw CatalogueError(sqlite: error, in: pool.path) }
     }
 
     package func adding<Result>(
@@ -234,48 +230,8 @@ package final class SQLiteCatalogue: CatalogueDriver {
                 return result!
             }
         } catch {
-            throw Self.failure(error, in: pool.path)
+            throw CatalogueError(sqlite: error, in: pool.path)
         }
-    }
-
-    /// - Parameter path: of the database that it was with, if that is known.
-    static func failure(_ error: any Error, in path: String? = nil) -> CatalogueError {
-        if let error = error as? CatalogueError { return error }
-        let code = (error as? DatabaseError)?.extendedResultCode
-        let isFull =
-            switch code?.primaryResultCode {
-            case .SQLITE_FULL?: true
-            // Of the files beside the database it says so in other ways.
-            case .SQLITE_IOERR?, .SQLITE_CANTOPEN?: path.map { !hasBlocks(directory(of: $0)) } ?? false
-            default: false
-            }
-        return CatalogueError(
-            isFull ? .diskFull : .failed, String(describing: error),
-            isSyncFailure: code == .SQLITE_IOERR_FSYNC || code == .SQLITE_IOERR_DIR_FSYNC)
-    }
-
-    /// Whether a file system has room for what SQLite writes at once.
-    private static func hasBlocks(_ directory: String) -> Bool {
-        var space = statvfs()
-        guard statvfs(directory, &space) == 0 else { return true }
-        return UInt64(space.f_bavail) * UInt64(space.f_frsize) >= 256 << 10
-    }
-}
-
-extension Database: CatalogueRows {
-    /// Runs a statement that is prepared once a connection.
-    func run(_ sql: String, _ arguments: StatementArguments = []) throws {
-        try cachedStatement(sql: sql).execute(arguments: arguments)
-    }
-
-    /// The first row that a statement, prepared once a connection, gives.
-    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
-        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments)
-    }
-
-    /// All rows that a statement, prepared once a connection, gives.
-    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
-        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
     }
 }
 
@@ -291,5 +247,41 @@ extension Catalogue {
         let driver = try SQLiteCatalogue(
             path: path, creates: creates, logLimit: logLimit, trace: trace, hasRoom: hasRoom)
         try self.init(driver, queuesJobs: queuesJobs, writesEvents: writesEvents, machine: machine)
+    }
+}
+
+extension SQLiteCatalogue {
+    /// The figures of the catalogue in a file, which is only read: also where nothing can be written, and of whatever
+    /// process it is.
+    package static func figures(path: String) throws(CatalogueError) -> CatalogueFigures {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(10)
+            return try DatabaseQueue(path: path, configuration: configuration).read { db in
+                guard try Schema.migrator.hasCompletedMigrations(db), try !Schema.migrator.hasBeenSuperseded(db) else {
+                    throw CatalogueError(
+                        .incompatible,
+                        "\(path) is of another version of video-intake; `serve` brings an older one up to date")
+                }
+                return try db.figures()
+            }
+        } catch {
+            throw CatalogueError(sqlite: error)
+        }
+    }
+}
+
+extension CatalogueCopy {
+    /// Copies a catalogue as it is at one moment, while others may use it.
+    ///
+    /// The file has the mode of the catalogue's, and its owner where this process may give files away. It is whole, was
+    /// looked at for damage, and durable; or it is not there.
+    package init(of catalogue: Catalogue, at path: String) throws(CatalogueError) {
+        guard let driver = catalogue.driver as? SQLiteCatalogue else {
+            throw CatalogueError(
+                .failed, "only a catalogue in a file is copied")
+        }
+        try self.init(of: driver.pool, at: path)
     }
 }

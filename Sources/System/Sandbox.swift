@@ -53,17 +53,6 @@ package struct Sandbox: Sendable {
         self.bits = bits
     }
 
-    /// A sandbox with the system's programs and libraries, without an input and an output.
-    package init(walls: SandboxWalls = .present) {
-        self.init(paths: Self.system, bits: walls.bits)
-    }
-
-    /// What programs need to run. Nothing that is secret is there, and nothing of this service.
-    private static let system: [Path] =
-        ["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin"].map { Path($0, [.read, .execute]) }
-        + ["/etc/ld.so.cache", "/etc/alternatives", "/dev/zero", "/dev/urandom"].map { Path($0, .read) }
-        + [Path("/dev/null", [.read, .write])]
-
     /// The directories of a program, so that it can be run and finds what belongs to it; the program alone where its directory
     /// has what the sandbox is about, and with it what the sandbox is to hide.
     func with(program: String) -> Sandbox {

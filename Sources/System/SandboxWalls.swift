@@ -108,3 +108,16 @@ package struct SandboxWalls: Equatable, Sendable {
     /// Whether one is missing.
     package var isIncomplete: Bool { files == .none || network == .none || !hasFilter }
 }
+
+extension Sandbox {
+    /// A sandbox with the system's programs and libraries, without an input and an output.
+    package init(walls: SandboxWalls = .present) {
+        self.init(paths: Self.system, bits: walls.bits)
+    }
+
+    /// What programs need to run. Nothing that is secret is there, and nothing of this service.
+    private static let system: [Path] =
+        ["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin"].map { Path($0, [.read, .execute]) }
+        + ["/etc/ld.so.cache", "/etc/alternatives", "/dev/zero", "/dev/urandom"].map { Path($0, .read) }
+        + [Path("/dev/null", [.read, .write])]
+}

@@ -34,7 +34,7 @@ final class Transfer {
     /// Has libcurl ask this object, which must outlive the request.
     func attach(to handle: UnsafeMutableRawPointer) throws(DeliveryFailure) {
         let context = Unmanaged.passUnretained(self).toOpaque()
-        let check = WebhookConnection.check
+        let check = Self.check
         try check(vi_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, errors.baseAddress))
         try check(vi_curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context))
         try check(vi_curl_set_open_socket(handle) { context, _, address in Transfer.at(context).open(address) })
@@ -46,6 +46,11 @@ final class Transfer {
             vi_curl_set_receiver(handle, CURLOPT_HEADERFUNCTION) { Transfer.at($3).receive($1 * $2) })
         try check(vi_curl_set_pointer(handle, CURLOPT_WRITEDATA, context))
         try check(vi_curl_set_receiver(handle, CURLOPT_WRITEFUNCTION) { Transfer.at($3).receive($1 * $2) })
+    }
+
+    /// No option is one that could as well be missing.
+    static func check(_ code: CURLcode) throws(DeliveryFailure) {
+        guard code == CURLE_OK else { throw .transfer(String(cString: curl_easy_strerror(code))) }
     }
 
     private static func at(_ context: UnsafeMutableRawPointer?) -> Transfer {

@@ -35,7 +35,7 @@ package struct WebhookConnection: ~Copyable {
 
         let body = webhook.body(of: event)
         try set(CURLOPT_POSTFIELDSIZE, body.count)
-        try Self.check(vi_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, body))
+        try Transfer.check(vi_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, body))
         var headers: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(headers) }
         for header in [
@@ -49,7 +49,7 @@ package struct WebhookConnection: ~Copyable {
             guard let longer = curl_slist_append(headers, header) else { throw .transfer("out of memory") }
             headers = longer
         }
-        try Self.check(vi_curl_set_headers(handle, headers))
+        try Transfer.check(vi_curl_set_headers(handle, headers))
 
         let code = curl_easy_perform(handle)
         try judge(code, transfer)
@@ -100,15 +100,10 @@ package struct WebhookConnection: ~Copyable {
     }
 
     private func set(_ option: CURLoption, _ value: Int) throws(DeliveryFailure) {
-        try Self.check(vi_curl_set_number(handle, option, value))
+        try Transfer.check(vi_curl_set_number(handle, option, value))
     }
 
     private func set(_ option: CURLoption, _ value: String) throws(DeliveryFailure) {
-        try Self.check(vi_curl_set_text(handle, option, value))
-    }
-
-    /// No option is one that could as well be missing.
-    static func check(_ code: CURLcode) throws(DeliveryFailure) {
-        guard code == CURLE_OK else { throw .transfer(String(cString: curl_easy_strerror(code))) }
+        try Transfer.check(vi_curl_set_text(handle, option, value))
     }
 }

@@ -49,3 +49,11 @@ extension TrackPackets {
         return changes > 0 ? "its parameters change" : nil
     }
 }
+
+extension MediaInformation.Video {
+    /// Whether it is H.264 that every browser decodes.
+    var isPlayedEverywhere: Bool {
+        codec == "h264" && pixelFormat == "yuv420p" && !isInterlaced
+            && ["Constrained Baseline", "Baseline", "Main", "Constrained High", "High"].contains(profile)
+    }
+}

@@ -115,15 +115,6 @@ struct ToolRunner {
     }
 }
 
-/// Runs something of the system and turns its error into one of transcoding.
-func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(TranscodingError) -> Result {
-    do throws(SystemError) {
-        return try body()
-    } catch {
-        throw TranscodingError(error)
-    }
-}
-
 extension TranscodingError {
     /// The same with the name of the tool.
     fileprivate func named(_ tool: String) -> TranscodingError {

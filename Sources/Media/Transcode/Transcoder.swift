@@ -95,3 +95,23 @@ package struct Transcoder: Sendable {
         return profile
     }
 }
+
+extension Transcoder {
+    /// Looks at a video as `run` does, without converting it.
+    ///
+    /// - Parameter workDirectory: as `run` has it. Nothing of it is left.
+    /// - Returns: each fact's name and value, in the order in which they are to be shown.
+    /// - Throws: what `run` throws where there is nothing to make a video of.
+    package func facts(
+        of source: SourceFile, in workDirectory: String, profile: TranscodingProfile = TranscodingProfile()
+    ) throws(TranscodingError) -> [(name: String, value: String)] {
+        let bytes = try source.length()
+        let directory = try ResultDirectory(emptying: workDirectory)
+        defer { try? ResultDirectory.remove(workDirectory) }
+        let tools = ToolRunner(
+            limits: limits, walls: walls, source: source.path, directory: directory,
+            watch: ToolWatch(limits, limit: limits.readingTime(bytes)), isCancelled: { false })
+        let look = try SourceLook.of(source, bytes: bytes, tools)
+        return TranscodingJob.facts(look, profile, TranscodingJob.copies(look, profile))
+    }
+}

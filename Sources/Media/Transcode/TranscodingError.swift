@@ -103,3 +103,12 @@ extension TranscodingError {
         "matches no streams", "Decoder (codec", "Picture size",
     ]
 }
+
+/// Runs something of the system and turns its error into one of transcoding.
+func io<Result: ~Copyable>(_ body: () throws(SystemError) -> Result) throws(TranscodingError) -> Result {
+    do throws(SystemError) {
+        return try body()
+    } catch {
+        throw TranscodingError(error)
+    }
+}

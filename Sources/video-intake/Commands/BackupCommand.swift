@@ -37,7 +37,7 @@ struct BackupCommand: ParsableCommand {
             try Backup(
                 catalogue, settings.openStore(), dataDirectory: settings.dataDirectory,
                 contents: catalogueOnly ? .catalogue : .all,
-                version: VideoIntake.version, now: Int64(Date().timeIntervalSince1970), progress: bar.showBytes
+                version: programVersion, now: Int64(Date().timeIntervalSince1970), progress: bar.showBytes
             ).run(to: directory, previous: previous)
         }
         bar.clear()

@@ -41,7 +41,7 @@ extension Settings {
     /// How the site of these settings does.
     fileprivate var status: ServiceStatus {
         ServiceStatus(
-            version: VideoIntake.version, responder: responder, catalogue: figures, room: room,
+            version: programVersion, responder: responder, catalogue: figures, room: room,
             queuesTranscoding: intake.queuesTranscoding, site: site, now: Int64(Date().timeIntervalSince1970))
     }
 

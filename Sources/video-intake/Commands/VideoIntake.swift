@@ -3,8 +3,6 @@ import ArgumentParser
 /// The command line.
 @main
 struct VideoIntake: ParsableCommand {
-    static let version = "0.3.0"
-
     static let configuration = CommandConfiguration(
         commandName: "video-intake",
         abstract: "Takes big video uploads in small chunks, behind nginx over FastCGI.",
@@ -25,6 +23,6 @@ struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
     func run() {
-        print("video-intake \(VideoIntake.version)")
+        print("video-intake \(programVersion)")
     }
 }

@@ -175,7 +175,4 @@ extension Settings {
             delivery: EventDelivery(catalogue: catalogue, webhook: webhook, logger: logger, now: now),
             webhook: webhook, transcoder: transcoder, store: store, catalogue: catalogue)
     }
-
-    /// Processors that this process may use.
-    static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
 }

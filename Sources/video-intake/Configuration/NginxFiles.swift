@@ -25,5 +25,5 @@ enum NginxFiles {
         }
     }
 
-    private static let ours = "video-intake \(VideoIntake.version)"
+    private static let ours = "video-intake \(programVersion)"
 }

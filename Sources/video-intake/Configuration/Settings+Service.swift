@@ -41,7 +41,7 @@ extension Settings {
         intake.webhookURL.map {
             Webhook(
                 url: $0, secret: webhookSecret, allowsPrivateAddresses: allowsPrivateWebhook,
-                agent: "video-intake/\(VideoIntake.version)")
+                agent: "video-intake/\(programVersion)")
         }
     }
 
@@ -52,7 +52,7 @@ extension Settings {
         var intake = intake
         intake.spoolDirectory = "\(dataDirectory)/incoming"
         return IntakeService(
-            catalogue: catalogue, store: store, settings: intake, logger: logger, version: VideoIntake.version,
+            catalogue: catalogue, store: store, settings: intake, logger: logger, version: programVersion,
             limits: limits)
     }
 

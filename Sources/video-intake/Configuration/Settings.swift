@@ -7,6 +7,9 @@ import Worker
 
 /// The values of all settings, checked. What each is for is in `Setting.table`.
 struct Settings {
+    /// Processors that this process may use.
+    static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
+
     /// Which of several sites on the machine it is, `""` for the only one.
     let site: String
     /// The file that was read, `nil` if there is none.
