@@ -104,8 +104,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     /// What a request that has stored its chunk does next.
     ///
-    /// - Parameter held: how many wait already. Where as many would wait as ever came at once, one gets its reply: a page that
-    ///   has them all under way sends what is missing only after that.
+    /// - Parameter held: how many wait already. Where more would wait than chunks may be missing, and as many as ever came at
+    ///   once, one gets its reply: a page that has them all under way sends what is missing only after that.
     package mutating func decide(held: Int = 0) -> Decision {
         switch phase {
         case .completed(let outcome), .failed(let outcome): return .over(outcome)
@@ -113,7 +113,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         case .open: break
         }
         if takeCompletion() { return .complete }
-        if received.missing <= Self.nearlyWhole, held + 1 < mostRequests { return .hold }
+        let isOneAnswered = held >= Self.nearlyWhole && held + 1 >= mostRequests
+        if mostRequests > 1, received.missing <= Self.nearlyWhole, !isOneAnswered { return .hold }
         partialReplies += 1
         return .partial
     }
