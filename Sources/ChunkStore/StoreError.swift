@@ -1,3 +1,5 @@
+import System
+
 /// Why the store could not do what it was asked to.
 package struct StoreError: Error, Equatable, CustomStringConvertible {
     package enum Reason: Sendable {
@@ -20,5 +22,22 @@ package struct StoreError: Error, Equatable, CustomStringConvertible {
         self.reason = reason
         self.description = description
         self.isSyncFailure = isSyncFailure
+    }
+}
+
+extension StoreError {
+    /// What a call of the system failed with: of a file of the store, or of a body on its way there.
+    package init(_ error: SystemError) {
+        let reason: Reason =
+            if error.isDiskFull {
+                .diskFull
+            } else if error.isLackOfDescriptors {
+                .tooManyOpen
+            } else if error.isForeign {
+                .foreign
+            } else {
+                .failed
+            }
+        self.init(reason, error.description, isSyncFailure: error.isSyncFailure)
     }
 }

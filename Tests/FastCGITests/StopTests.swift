@@ -126,14 +126,16 @@ extension FastCGITests {
             let other = Spawned {
                 while !isOver.load(ordering: .relaxed) { _ = fcntl(number, F_SETFL, 0) }
             }
+            defer {
+                isOver.store(true, ordering: .relaxed)
+                other.join()
+            }
             for _ in 0..<200 {
                 let client = try Client(directory + "/s")
                 client.send(begin() + parameters(["Q": "x"]) + body([]))
                 #expect(client.reply().text == "Q=x 0 0")
             }
             #expect(server.stop(grace: 5))
-            isOver.store(true, ordering: .relaxed)
-            other.join()
         }
 
         @Test func aServerIsUsedOnce() throws {

@@ -29,7 +29,7 @@ package final class FastCGIRequest: @unchecked Sendable {
         from connection: consuming Connection, headFile: borrowing HeadFile, limits: ConnectionLimits,
         stop: Int32, token: consuming RunningCount.Token
     ) throws(ConnectionFault) -> FastCGIRequest {
-        connection.limitWaiting(receive: limits.timeout, send: limits.timeout)
+        connection.descriptor.limitWaiting(receive: limits.timeout, send: limits.timeout)
         var reader = RecordReader(descriptor: connection.descriptor.number, stop: stop)
         reader.deadline = Deadline(after: limits.timeout)
         let head = try RequestHead.read(from: &reader, limit: limits.headBytes)
@@ -127,7 +127,7 @@ extension FastCGIRequest {
             let isWritten = write(head) && write(body) && finish()
             if isWritten, !input.hasNothingLeft() {
                 connection.endSending()
-                connection.limitWaiting(receive: limits.drainSeconds)
+                connection.descriptor.limitWaiting(receive: limits.drainSeconds)
                 input.drain(limit: limits.drainBytes, seconds: limits.drainSeconds)
             }
             return isWritten

@@ -35,6 +35,13 @@ struct Connection: ~Copyable, Sendable {
         }
     }
 
+    /// Lets the peer see the end of what was sent while it may still send itself.
+    func endSending() {
+        _ = shutdown(descriptor.number, Int32(SHUT_WR))
+    }
+}
+
+extension Descriptor {
     /// Limits how long one system call may wait for the peer. 0 and less count as a millisecond, since 0 means for ever
     /// to the kernel.
     func limitWaiting(receive: Double? = nil, send: Double? = nil) {
@@ -42,13 +49,8 @@ struct Connection: ~Copyable, Sendable {
             guard let seconds else { continue }
             let bounded = min(max(seconds, 0.001), 365 * 86_400)
             var time = timeval(tv_sec: Int(bounded), tv_usec: Int(bounded.truncatingRemainder(dividingBy: 1) * 1e6))
-            setsockopt(descriptor.number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+            setsockopt(number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
         }
-    }
-
-    /// Lets the peer see the end of what was sent while it may still send itself.
-    func endSending() {
-        _ = shutdown(descriptor.number, Int32(SHUT_WR))
     }
 }
 

@@ -78,9 +78,9 @@ package struct ListeningSocket: ~Copyable, Sendable {
         let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
         guard copy >= 0 else { return nil }
         // Another process can clear O_NONBLOCK between a look at it and accept(2), which then waits at most this long.
-        var limit = timeval(tv_sec: 1, tv_usec: 0)
-        setsockopt(copy, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        self.init(descriptor: Descriptor(owning: copy), file: nil)
+        let descriptor = Descriptor(owning: copy)
+        descriptor.limitWaiting(receive: 1)
+        self.init(descriptor: descriptor, file: nil)
     }
 
     private static func variable(_ name: String) -> String? {

@@ -161,9 +161,7 @@ extension Failure {
     }
 
     /// Of a request's body.
-    init(_ error: SystemError) {
-        self = error.isDiskFull ? .diskFullForNow : .notStored(cause: error.description)
-    }
+    init(_ error: SystemError) { self.init(StoreError(error)) }
 
     init(_ error: CatalogueError) {
         self =
