@@ -96,27 +96,33 @@ let package = Package(
             exclude: ["Contestants"],
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
 
+        // Tools that know nothing of the service.
+        .target(
+            name: "TestTools",
+            dependencies: ["CFastCGI", "System", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/TestTools"),
+        // The service in this process and behind nginx, its contract, and its page.
         .target(
             name: "TestSupport",
             dependencies: [
                 "Catalogue", "CCrypto", "ChunkStore", "FileStore", "Intake", "LoadingCache", "Media", "Model",
-                "SQLiteCatalogue", "System",
+                "SQLiteCatalogue", "System", "TestTools",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport"),
-        .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "CSystem", "FastCGI"]),
+        .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "CSystem", "FastCGI", "TestTools"]),
         .testTarget(name: "FormDataTests", dependencies: ["FormData"]),
         .testTarget(name: "LoadingCacheTests", dependencies: ["LoadingCache"]),
-        .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
-        .testTarget(name: "SystemTests", dependencies: ["System", "TestSupport"]),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "TestTools"]),
+        .testTarget(name: "SystemTests", dependencies: ["System", "TestTools"]),
         .testTarget(
             name: "ChunkStoreTests", dependencies: ["ChunkStore", "FileStore", "Model", "System", "TestSupport"]),
         .testTarget(name: "FileStoreTests", dependencies: ["ChunkStore", "FileStore", "System", "TestSupport"]),
         .testTarget(
             name: "MediaTests",
             dependencies: [
-                "Media", "Model", "System", "TestSupport",
+                "Media", "Model", "System", "TestTools",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

@@ -72,7 +72,7 @@ struct OtherNginx {
     ///   - http: directives around the server.
     ///   - server: directives in it.
     init(in directory: String, bodyBuffer: String = "256k", http: String = "", server: String) throws {
-        port = try NginxSite.freePort()
+        port = try LocalSocket.freePort()
         for name in ["log", "nginx/temporary"] {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
@@ -80,7 +80,7 @@ struct OtherNginx {
         if !FileManager.default.fileExists(atPath: "\(directory)/nginx/conf.d") {
             try NginxFiles.copyShipped(to: "\(directory)/nginx")
         }
-        let template = textOfFile(NginxSite.repository.path + "/nginx/development.conf.template")
+        let template = textOfFile(Repository.directory.path + "/nginx/development.conf.template")
         var lines = template.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         guard let start = lines.firstIndex(of: "    server {") else {
             throw BenchmarkError("nginx/development.conf.template has no server")

@@ -7,7 +7,7 @@ struct PHPOriginal: LookupContestant {
     let name = "PHP original"
     let promise = "nothing verified or synced"
 
-    private static let source = NginxSite.repository.path + "/Tests/Benchmark/Contestants/php"
+    private static let source = Repository.directory.path + "/Tests/Benchmark/Contestants/php"
     /// What nginx has if nobody says anything.
     private static let defaultBodyBuffer = "16k"
     /// Set and empty: Debian's directory of extensions is not looked at.
@@ -31,7 +31,7 @@ struct PHPOriginal: LookupContestant {
         try FileManager.default.createDirectory(atPath: directory + "/tmp", withIntermediateDirectories: true)
 
         // Over TCP, as Debian installs it.
-        let port = try NginxSite.freePort()
+        let port = try LocalSocket.freePort()
         let memcached = try startBackend(
             "memcached", ["-u", "root", "-l", "127.0.0.1", "-p", "\(port)", "-U", "0", "-m", "64"], in: directory)
         try waitForBackend(memcached, "memcached", in: directory) { (try? HTTPConnection(port: port)) != nil }

@@ -25,7 +25,7 @@ struct SeaweedFS: Contestant {
         try FileManager.default.createDirectory(atPath: directory + "/store", withIntermediateDirectories: true)
         let services = ["master", "volume", "filer"]
         var free: Set<UInt16> = []
-        while free.count < 2 * services.count { free.insert(try NginxSite.freePort()) }
+        while free.count < 2 * services.count { free.insert(try LocalSocket.freePort()) }
         let ports = Array(free)
         let portOptions = services.indices.flatMap {
             ["-\(services[$0]).port=\(ports[$0])", "-\(services[$0]).port.grpc=\(ports[services.count + $0])"]

@@ -16,11 +16,11 @@ struct Tus: Contestant {
     var storage: String? { "files" }
 
     func start(in directory: String) throws -> RunningContestant {
-        let port = try NginxSite.freePort()
+        let port = try LocalSocket.freePort()
         let server = try startBackend(
             VirtualEnvironment.path("uvicorn"),
             [
-                "app:app", "--app-dir", NginxSite.repository.path + "/Tests/Benchmark/Contestants/tus",
+                "app:app", "--app-dir", Repository.directory.path + "/Tests/Benchmark/Contestants/tus",
                 "--host", "127.0.0.1", "--port", "\(port)", "--loop", "uvloop", "--http", "httptools",
                 "--no-access-log", "--log-level", "warning",
             ],

@@ -72,7 +72,7 @@ extension EndToEnd {
                     "subjectAltName=DNS:localhost", "-keyout", "\(path)/key.pem", "-out", "\(path)/certificate.pem",
                 ])
             try #require(made.end == .exit(0), "\(made.errors)")
-            let port = try NginxSite.freePort()
+            let port = try LocalSocket.freePort()
             let site = try NginxSite(mode) { files in
                 try files.addToServer(
                     """

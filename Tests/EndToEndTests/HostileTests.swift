@@ -184,7 +184,7 @@ extension EndToEnd {
         func junkOnTheSocketDoesNotDisturbUploads(mode: InProcessSite.BodyMode) throws {
             try leavingNothing(mode, newFiles: 8) { (site: NginxSite) throws in
                 let uploads = (0..<8).map { _ in newUpload(chunks: 8) }
-                let request = FastCGI.request(uploads[0].request(0))
+                let request = FCGI.request(uploads[0].request(0))
                 let isOver = Atomic(false)
                 let last = try onThreads(10) { index -> Int? in
                     if index < 2 {
@@ -203,17 +203,17 @@ extension EndToEnd {
         }
 
         private func sendJunk(_ round: Int, _ request: [UInt8], to site: NginxSite) throws {
-            let connection = try HTTPConnection(unixSocket: site.socketPath, timeLimit: 20)
+            let connection = try FastCGIClient(site.socketPath, timeLimit: 20)
             let bytes: [UInt8] =
                 switch round % 5 {
                 case 0: (0..<500).map { _ in .random(in: 0...255) }
                 case 1: Array(request.prefix(.random(in: 1..<request.count)))
                 case 2: Array(request.prefix(13))
-                case 3: FastCGI.record(4, [0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xf0, 65])
+                case 3: FCGI.record(4, [0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xf0, 65])
                 default: []
                 }
             // The responder may close first.
-            try? connection.send(bytes)
+            connection.send(bytes)
             usleep(.random(in: 0...5_000))
         }
     }

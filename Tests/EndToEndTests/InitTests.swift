@@ -112,10 +112,10 @@ extension EndToEnd {
             let environment = ["INVOCATION_ID": "1", "NOTIFY_SOCKET": notify.address]
             let socket = directory.path + "/socket"
             func ask(_ target: String, _ method: String = "POST") throws -> ReceivedReply {
-                let connection = try HTTPConnection(unixSocket: socket, timeLimit: 10)
+                let connection = try FastCGIClient(socket, timeLimit: 10)
                 let body = Array("a=1".utf8)
-                try connection.send(FastCGI.request(SentRequest(method: method, target, body: body)))
-                return try #require(FastCGI.reply(connection.rest()))
+                connection.send(FCGI.request(SentRequest(method: method, target, body: body)))
+                return try #require(connection.reply().received)
             }
             let start = ContinuousClock.now
             let early = try self.start("serve", environment)

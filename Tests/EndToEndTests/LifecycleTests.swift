@@ -14,12 +14,12 @@ extension EndToEnd {
         }
 
         /// A connection to the responder on which the first half of a request has been sent, and the second half.
-        private func halfSent(_ request: SentRequest, to site: NginxSite) throws -> (HTTPConnection, rest: [UInt8]) {
-            let bytes = FastCGI.request(request)
-            let connection = try HTTPConnection(unixSocket: site.socketPath, timeLimit: 30)
-            try connection.send(Array(bytes.prefix(bytes.count / 2)))
+        private func halfSent(_ request: SentRequest, to site: NginxSite) throws -> (FastCGIClient, rest: [UInt8]) {
+            let bytes = FCGI.request(request)
+            let connection = try FastCGIClient(site.socketPath, timeLimit: 30)
+            connection.send(Array(bytes.prefix(bytes.count / 2)))
             // The responder has accepted it when it has read from it.
-            try #require(eventually { connection.unread == 0 })
+            try #require(eventually { connection.socket.unread == 0 })
             return (connection, Array(bytes.dropFirst(bytes.count / 2)))
         }
 
@@ -30,8 +30,8 @@ extension EndToEnd {
             site.responder.signal(SIGTERM)
             try #require(eventually { site.responderLog.contains("stopping") })
             #expect(site.responder.poll() == nil)
-            try connection.send(rest)
-            let reply = try #require(FastCGI.reply(connection.rest()))
+            connection.send(rest)
+            let reply = try #require(connection.reply().received)
             #expect(reply.status == 200 && reply.code == 2)
             #expect(site.responder.wait(within: 10) == .exit(0))
             #expect(access(site.socketPath, F_OK) != 0)
@@ -81,7 +81,7 @@ extension EndToEnd {
             site.responder.signal(SIGTERM)
             // Well before the 9 s that the request would have got.
             #expect(site.responder.wait(within: 5) == .exit(1))
-            #expect(try FastCGI.reply(connection.rest()) == nil)
+            #expect(connection.reply().received == nil)
         }
 
         @Test func aRequestThatNeverEndsIsNotWaitedForLongerThan10Seconds() throws {
@@ -89,7 +89,7 @@ extension EndToEnd {
             let (connection, _) = try halfSent(newUpload().request(0), to: site)
             site.responder.signal(SIGTERM)
             #expect(site.responder.wait(within: 12) == .exit(1))
-            #expect(try FastCGI.reply(connection.rest()) == nil)
+            #expect(connection.reply().received == nil)
         }
 
         @Test(arguments: InProcessSite.BodyMode.allCases)
@@ -150,15 +150,7 @@ extension EndToEnd {
             let site = try NginxSite(.handOff)
             site.responder.stop()
             // nginx finds it under the name of the responder's own.
-            let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            defer { close(listener) }
-            var address = try unixAddress(site.socketPath)
-            let code = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) | listen(listener, 64)
-                }
-            }
-            try #require(code == 0)
+            let listener = try LocalSocket(at: site.socketPath, backlog: 64)
             try site.startResponder(inheriting: listener)
             try site.waitUntilReady()
             #expect(try newUpload().send(to: site).completing?.code == 1)

@@ -6,7 +6,7 @@ import Model
 extension EndToEnd {
     /// The shipped files in places where an operator puts them.
     @Suite struct ShippedNginxFiles {
-        private static let repository = NginxSite.repository.path
+        private static let repository = Repository.directory.path
 
         /// What operators edit: with a version in it, dpkg would ask about it at each upgrade.
         private static let edited = ["site", "login", "login-server"].map { "nginx/\(NginxFiles.snippet($0))" }

@@ -15,7 +15,7 @@ final class PHPLogin: Sendable {
         let url = try makeTemporaryDirectory()
         directory = url.path
         let directory = directory
-        let examples = NginxSite.repository.path + "/nginx/examples/login"
+        let examples = Repository.directory.path + "/nginx/examples/login"
         func example(_ name: String) -> String {
             textOfFile("\(examples)/\(name)").replacing("/var/lib/nginx/", with: "nginx/temporary/")
                 .replacing("/run/php/php8.2-fpm.sock", with: "php.sock")
@@ -89,7 +89,7 @@ final class PHPLogin: Sendable {
 
     /// Changes the shipped script.
     func replaceScript(_ text: String, with other: String) throws {
-        let shipped = textOfFile(NginxSite.repository.path + "/nginx/examples/login/login.php")
+        let shipped = textOfFile(Repository.directory.path + "/nginx/examples/login/login.php")
         try #require(shipped.contains(text))
         try Data(shipped.replacing(text, with: other).utf8).write(to: URL(fileURLWithPath: "\(directory)/login.php"))
     }

@@ -115,7 +115,7 @@ extension EndToEnd {
             let stated = try #require(status.firstMatch(of: /at most ([0-9.]+)([MG]) by the settings/), "\(status)")
             let limit = try #require(Double(stated.1)) * (stated.2 == "G" ? 1024 : 1)
             #expect(peak > before && peak < limit)
-            let unit = textOfFile(NginxSite.repository.path + "/nginx/systemd/video-intake.service")
+            let unit = textOfFile(Repository.directory.path + "/nginx/systemd/video-intake.service")
             let given = try #require(unit.firstMatch(of: /MemoryMax=([0-9]+)G/).flatMap { Double($0.1) })
             #expect(given * 1024 > limit)
             print("\(waited) calls waited; MiB: \(before) before, \(peak) at most, \(limit) stated")

@@ -8,7 +8,7 @@ extension EndToEnd {
         /// Whether the script would start at once. It would build for minutes otherwise, and wait for `swift test`.
         private static func isReady() -> Bool {
             if NginxSite.releaseBinary != nil { return true }
-            let script = NginxSite.repository.path + "/nginx/prerequisites.sh"
+            let script = Repository.directory.path + "/nginx/prerequisites.sh"
             let check = try? ChildProcess.run("bash", ["-c", "source \"$1\" && release_is_current", "bash", script])
             if check?.end == .exit(0) { return true }
             print("skipped: nginx/run would build the release binary now; Tests/run builds it before the tests")
@@ -22,9 +22,9 @@ extension EndToEnd {
             let videos = try Self.makeVideos(in: directory)
             let data = directory.path + "/data"
             let (output, errors) = (directory.path + "/output", directory.path + "/errors")
-            let port = try NginxSite.freePort()
+            let port = try LocalSocket.freePort()
             let script = try ChildProcess(
-                NginxSite.repository.path + "/nginx/run", ["--port", "\(port)", "--data", data],
+                Repository.directory.path + "/nginx/run", ["--port", "\(port)", "--data", data],
                 environment: ChildProcess.plainEnvironment, directory: directory.path, output: output, errors: errors)
             defer { script.stop(within: 30) }
             let ready = "ready: http://127.0.0.1:\(port)/\n"

@@ -27,14 +27,14 @@ extension EndToEnd {
                         atPath: "\(files.directory)/\(name)", withIntermediateDirectories: true)
                 }
                 // What the package installs, but for the paths.
-                let shipped = textOfFile(NginxSite.repository.path + "/nginx/snippets/video-intake/site.conf")
+                let shipped = textOfFile(Repository.directory.path + "/nginx/snippets/video-intake/site.conf")
                 try files.write(
                     NginxFiles.snippet("site"),
                     shipped.replacing("/run/video-intake/", with: "\(directory)/")
                         .replacing("/var/lib/video-intake", with: directory))
                 try files.replace(
                     "old_root \"\";", with: "old_root \(directory)/shop;", in: NginxFiles.snippet("site"))
-                let example = textOfFile(NginxSite.repository.path + "/nginx/examples/shop.conf")
+                let example = textOfFile(Repository.directory.path + "/nginx/examples/shop.conf")
                 try files.write("sites-enabled/shop", example)
                 for (text, other) in [
                     ("listen 80;", "listen 127.0.0.1:\(files.port);"), ("/var/www/shop", "\(directory)/shop"),

@@ -100,8 +100,8 @@ extension EndToEnd {
                 let head = "POST /service/upload/upload_file HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"
                 try connection.send(Array(head.utf8))
             default:
-                let junk = try HTTPConnection(unixSocket: site.socketPath, timeLimit: 5)
-                try junk.send((0..<500).map { _ in .random(in: 0...255) })
+                let junk = try FastCGIClient(site.socketPath, timeLimit: 5)
+                junk.send((0..<500).map { _ in .random(in: 0...255) })
             }
         }
     }

@@ -38,9 +38,9 @@ extension EndToEnd {
             let site = try NginxSite(.handOff, environment: ["NOTIFY_SOCKET": notify.address])
             for round in 1...10 {
                 #expect(notify.waits(for: "READY=1", count: round))
-                let connection = try HTTPConnection(unixSocket: site.socketPath, timeLimit: 10)
-                try connection.send(FastCGI.request(Self.newUpload(chunks: 1).determineRequest()))
-                #expect(try FastCGI.reply(connection.rest())?.code == 2)
+                let connection = try FastCGIClient(site.socketPath, timeLimit: 10)
+                connection.send(FCGI.request(Self.newUpload(chunks: 1).determineRequest()))
+                #expect(connection.reply().received?.code == 2)
                 #expect(site.responder.stop() == .exit(0))
                 #expect(notify.count("STOPPING=1") == round)
                 try site.startResponder()
@@ -67,7 +67,7 @@ extension EndToEnd {
         /// A process says every half of the unit's time that it lives.
         @Test(arguments: ["video-intake.service", "video-intake-worker.service"])
         func theWatchdogWaitsLongerThanNginx(unit: String) throws {
-            let nginx = NginxSite.repository.path + "/nginx"
+            let nginx = Repository.directory.path + "/nginx"
             let limit = try #require(
                 textOfFile("\(nginx)/snippets/video-intake/upload.conf").firstMatch(of: /fastcgi_read_timeout (\d+)s;/))
             let watchdog = try #require(textOfFile("\(nginx)/systemd/\(unit)").firstMatch(of: /\nWatchdogSec=(\d+)\n/))
@@ -83,9 +83,9 @@ extension EndToEnd {
 
             // Peers that take their time are no fault of this process.
             let slow = try (0..<2).map { _ in
-                let connection = try HTTPConnection(unixSocket: site.socketPath, timeLimit: 60)
-                let bytes = FastCGI.request(Self.newUpload().request(0))
-                try connection.send(Array(bytes.prefix(bytes.count / 2)))
+                let connection = try FastCGIClient(site.socketPath, timeLimit: 60)
+                let bytes = FCGI.request(Self.newUpload().request(0))
+                connection.send(Array(bytes.prefix(bytes.count / 2)))
                 return connection
             }
             let before = notify.count("WATCHDOG=1")

@@ -240,7 +240,7 @@ extension EndToEnd {
 
         @Test func aVideoThatNamesOtherFilesAndAddressesOpensNothing() throws {
             let site = try TranscodingSite()
-            let listener = try Listener()
+            let listener = try LocalSocket(backlog: 8)
             let worker = try site.site.startWorker()
             let secret = site.site.dataDirectory.path + "/secret.mp4"
             try Data(try FFmpegVideo(.h264).content).write(to: URL(fileURLWithPath: secret))

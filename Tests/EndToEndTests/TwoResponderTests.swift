@@ -14,25 +14,11 @@ extension EndToEnd {
             return upload
         }
 
-        /// A listening socket where nginx looks for the responder's.
-        private func listen(at path: String) throws -> Int32 {
-            let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            var address = try unixAddress(path)
-            let code = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) | Glibc.listen(listener, 511)
-                }
-            }
-            try #require(code == 0)
-            return listener
-        }
-
         @Test(arguments: InProcessSite.BodyMode.allCases)
         func noRequestFailsWhileTheNewOneTakesOver(mode: InProcessSite.BodyMode) throws {
             let site = try NginxSite(mode)
             site.responder.stop()
-            let listener = try listen(at: site.socketPath)
-            defer { close(listener) }
+            let listener = try LocalSocket(at: site.socketPath, backlog: 511)
             try site.startResponder(inheriting: listener)
             try site.waitUntilReady()
 
@@ -115,9 +101,9 @@ extension EndToEnd {
         /// Sends a request to a responder without nginx, again while it is answered with 409.
         private static func send(_ request: SentRequest, to socket: String) throws -> ReceivedReply {
             for _ in 0..<50 {
-                let connection = try HTTPConnection(unixSocket: socket, timeLimit: 30)
-                try connection.send(FastCGI.request(request))
-                let reply = try #require(FastCGI.reply(connection.rest()))
+                let connection = try FastCGIClient(socket, timeLimit: 30)
+                connection.send(FCGI.request(request))
+                let reply = try #require(connection.reply().received)
                 if reply.status == 200 { return reply }
                 #expect(reply.status == 409 && reply.code == -2)
                 usleep(5_000)

@@ -197,7 +197,7 @@ private struct OldDirectory {
     let told, untold: Set<Int>
     private let clip: [UInt8]
 
-    private static let files = NginxSite.repository.appendingPathComponent("Tests/Upgrade")
+    private static let files = Repository.directory.appendingPathComponent("Tests/Upgrade")
 
     static let schemas: [Int] = {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: files.path)) ?? []

@@ -2,6 +2,7 @@ import CFastCGI
 import CSystem
 import Foundation
 import Glibc
+import TestTools
 import Testing
 
 @testable import FastCGI
@@ -46,7 +47,7 @@ extension FastCGITests {
             #expect(FileManager.default.fileExists(atPath: path))
             let server = try FastCGIServer(socket: try ListeningSocket.bind(path: path), threads: 1) { echo($0) }
             try server.start()
-            _ = try Client(path)
+            _ = try FastCGIClient(path)
             #expect(server.stop(grace: 5))
         }
 
@@ -60,7 +61,7 @@ extension FastCGITests {
 
         @Test func aFullBacklogIsInUse() throws {
             let first = try ListeningSocket.bind(path: path, backlog: 0)
-            let clients = try (0..<1).map { _ in try Client(path) }
+            let clients = try (0..<1).map { _ in try FastCGIClient(path) }
             #expect(error(path) == .inUse(path: path))
             withExtendedLifetime(clients) {}
             _ = consume first
@@ -91,7 +92,7 @@ extension FastCGITests {
             #expect(unlink(path) == 0)
             let second = try ListeningSocket.bind(path: path)
             _ = consume first
-            _ = try Client(path)
+            _ = try FastCGIClient(path)
             _ = consume second
             #expect(!FileManager.default.fileExists(atPath: path))
         }
@@ -117,7 +118,7 @@ extension FastCGITests {
             for _ in results { start.signal() }
             let winners = results.map { $0.take() ?? false }.count { $0 }
             #expect(winners == 1)
-            _ = try Client(path)
+            _ = try FastCGIClient(path)
             for _ in results { done.signal() }
             threads.forEach { $0.join() }
         }

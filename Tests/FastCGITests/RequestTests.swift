@@ -2,6 +2,7 @@ import CFastCGI
 import CSystem
 import Foundation
 import Synchronization
+import TestTools
 import Testing
 
 @testable import FastCGI
@@ -15,8 +16,8 @@ extension FastCGITests {
             let bytes = pattern(size)
             let value = String(repeating: "ü", count: 100)
             let reply = try fixture.request(
-                begin(padding: 3) + parameters(["A": "", "Q": value], padding: 7)
-                    + body(bytes, size: record, padding: record % 8))
+                FCGI.begin(padding: 3) + FCGI.parameters(["A": "", "Q": value], padding: 7)
+                    + FCGI.body(bytes, size: record, padding: record % 8))
             #expect(reply.text == "Q=\(value) \(size) \(sum(bytes))")
             #expect(reply.head == "Status: 200 OK\r\nContent-Type: text/plain")
             #expect(reply.ended && !reply.isBroken)
@@ -30,7 +31,7 @@ extension FastCGITests {
                     for round in 0..<40 {
                         let bytes = [UInt8](repeating: UInt8(round), count: client * 1_000)
                         let reply = try? fixture.request(
-                            begin() + parameters(["Q": "\(client).\(round)"]) + body(bytes))
+                            FCGI.begin() + FCGI.parameters(["Q": "\(client).\(round)"]) + FCGI.body(bytes))
                         if reply?.text == "Q=\(client).\(round) \(bytes.count) \(sum(bytes))" {
                             good.add(1, ordering: .relaxed)
                         }
@@ -45,7 +46,7 @@ extension FastCGITests {
             let bytes = pattern(3_000_001)
             let isWritten = Box<Bool>()
             let fixture = try Fixture { isWritten.store($0.reply(status: 200, headers: [], body: bytes)) }
-            let reply = try fixture.request(begin() + parameters([:]) + body([]))
+            let reply = try fixture.request(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([]))
             #expect(sum(reply.body) == sum(bytes))
             #expect(isWritten.take() == true)
         }
@@ -54,8 +55,8 @@ extension FastCGITests {
             let fixture = try Fixture(threads: 1) {
                 $0.reply(status: 413, headers: [("X", "1\r\nY: 2")], body: Array("no".utf8))
             }
-            let bytes = begin() + parameters([:]) + body(pattern(4 << 20))
-            let client = try Client(fixture.path)
+            let bytes = FCGI.begin() + FCGI.parameters([:]) + FCGI.body(pattern(4 << 20))
+            let client = try FastCGIClient(fixture.path)
             // Without a thread of its own: like a peer that reads the reply when it has sent everything.
             let isSent = client.send(bytes)
             #expect(isSent)
@@ -68,15 +69,15 @@ extension FastCGITests {
         @Test func anUnreadBodyIsNotReadForEver() throws {
             let limits = ConnectionLimits(timeout: 10, drainBytes: 1 << 20, drainSeconds: 0.3)
             let fixture = try Fixture(threads: 1, limits: limits) { $0.reply(status: 400, headers: [], body: []) }
-            let bytes = begin() + parameters([:]) + body(pattern(16 << 20))
-            let endless = try Client(fixture.path)
+            let bytes = FCGI.begin() + FCGI.parameters([:]) + FCGI.body(pattern(16 << 20))
+            let endless = try FastCGIClient(fixture.path)
             let isSent = endless.send(bytes)
             #expect(!isSent)
-            let silent = try Client(fixture.path)
-            silent.send(begin() + parameters([:]))
+            let silent = try FastCGIClient(fixture.path)
+            silent.send(FCGI.begin() + FCGI.parameters([:]))
             let (time, reply) = seconds { silent.reply() }
             #expect(reply.ended && time < 5)
-            _ = try fixture.request(begin() + parameters([:]) + body([]))
+            _ = try fixture.request(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([]))
         }
 
         @Test func contentLengthIsChecked() throws {
@@ -90,16 +91,18 @@ extension FastCGITests {
                 ("0x10", "nil"), ("١", "nil"),
             ]
             for (value, expected) in table {
-                let reply = try fixture.request(begin() + parameters(["CONTENT_LENGTH": value]) + body([]))
+                let reply = try fixture.request(
+                    FCGI.begin() + FCGI.parameters(["CONTENT_LENGTH": value]) + FCGI.body([]))
                 #expect(reply.text == expected, "\(value)")
             }
-            #expect(try fixture.request(begin() + parameters([:]) + body([])).text == "nil")
+            #expect(try fixture.request(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([])).text == "nil")
         }
 
         @Test func invalidUTF8IsRepaired() throws {
             let fixture = try Fixture()
             let reply = try fixture.request(
-                begin() + record(FCGI_PARAMS, [1, 3, 0x51, 0x61, 0xff, 0x62]) + record(FCGI_PARAMS) + body([]))
+                FCGI.begin() + FCGI.record(FCGI_PARAMS, [1, 3, 0x51, 0x61, 0xff, 0x62]) + FCGI.record(FCGI_PARAMS)
+                    + FCGI.body([]))
             #expect(reply.text == "Q=a\u{fffd}b 0 0")
         }
 
@@ -111,7 +114,8 @@ extension FastCGITests {
             }
             let pairs: [UInt8] = [1, 3, 0x51, 0x61, 0xff, 0x62, 1, 3, 0x52, 0x61, 0, 0x62, 1, 0, 0x53]
             let reply = try fixture.request(
-                begin() + record(FCGI_PARAMS, pairs + [1, 1, 0x52, 0x63]) + record(FCGI_PARAMS) + body([]))
+                FCGI.begin() + FCGI.record(FCGI_PARAMS, pairs + [1, 1, 0x52, 0x63]) + FCGI.record(FCGI_PARAMS)
+                    + FCGI.body([]))
             #expect(reply.text == "Q=a\u{fffd}b 0 0")
             #expect(received.take() == [[0x61, 0xff, 0x62], [0x61, 0, 0x62], [], nil])
         }
@@ -121,8 +125,8 @@ extension FastCGITests {
             let fixture = try Fixture(threads: 1) { request in
                 if request.parameter("Q") == "hold" { held.store(request) } else { echo(request) }
             }
-            let client = try Client(fixture.path)
-            client.send(begin() + parameters(["Q": "hold"]) + body([1, 2]))
+            let client = try FastCGIClient(fixture.path)
+            client.send(FCGI.begin() + FCGI.parameters(["Q": "hold"]) + FCGI.body([1, 2]))
             let request = try #require(held.take())
             #expect(try fixture.isServing())
             Spawned { echo(request) }.join()
@@ -143,13 +147,13 @@ extension FastCGITests {
                 }
                 results.store([first, second, third])
             }
-            #expect(try fixture.request(begin() + parameters([:]) + body([])).body == [1])
+            #expect(try fixture.request(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([])).body == [1])
             #expect(results.take() == [true, false, true])
         }
 
         @Test func anUnansweredRequestGets500() throws {
             let fixture = try Fixture { _ in }
-            let reply = try fixture.request(begin() + parameters([:]) + body([1]))
+            let reply = try fixture.request(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([1]))
             #expect(reply.head.hasPrefix("Status: 500 Internal Server Error\r\n"))
             #expect(reply.body == [])
         }
@@ -157,8 +161,8 @@ extension FastCGITests {
         @Test func aReplyToAPeerThatHasGoneReturnsFalse() throws {
             let held = Box<FastCGIRequest>()
             let fixture = try Fixture { held.store($0) }
-            var client: Client? = try Client(fixture.path)
-            client?.send(begin() + parameters([:]) + body([]))
+            var client: FastCGIClient? = try FastCGIClient(fixture.path)
+            client?.send(FCGI.begin() + FCGI.parameters([:]) + FCGI.body([]))
             let request = try #require(held.take())
             client = nil
             #expect(!request.reply(status: 200, headers: [], body: [UInt8](repeating: 0, count: 1 << 20)))

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestTools
 import Testing
 
 @testable import FastCGI
@@ -14,20 +15,20 @@ extension FastCGITests {
                 usleep(300_000)
                 echo(request)
             }
-            let client = try Client(fixture.path)
-            client.send(begin() + parameters(["Q": "x"]) + body([]))
+            let client = try FastCGIClient(fixture.path)
+            client.send(FCGI.begin() + FCGI.parameters(["Q": "x"]) + FCGI.body([]))
             #expect(started.take() == true)
             #expect(fixture.server.stop(grace: 5))
             #expect(client.reply().text == "Q=x 0 0")
-            #expect(throws: ClientError.self) { try Client(fixture.path) }
+            #expect(throws: HTTPConnection.Fault.self) { try FastCGIClient(fixture.path) }
             #expect(fixture.server.stop(grace: 0))
         }
 
         @Test func waitsForAHeldRequestAtMostTheGrace() throws {
             let held = Box<FastCGIRequest>()
             let fixture = try Fixture(threads: 2) { held.store($0) }
-            let client = try Client(fixture.path)
-            client.send(begin() + parameters(["Q": "x"]) + body([]))
+            let client = try FastCGIClient(fixture.path)
+            client.send(FCGI.begin() + FCGI.parameters(["Q": "x"]) + FCGI.body([]))
             let request = try #require(held.take())
             let (time, hasEnded) = seconds { fixture.server.stop(grace: 0.3) }
             #expect(!hasEnded && time >= 0.3 && time < 3)
@@ -42,8 +43,8 @@ extension FastCGITests {
 
         @Test func isNotHeldUpByAConnectionWithoutAWholeRequest() throws {
             let fixture = try Fixture(threads: 2) { echo($0) }
-            let (silent, half) = (try Client(fixture.path), try Client(fixture.path))
-            half.send(begin() + [1, 4, 0])
+            let (silent, half) = (try FastCGIClient(fixture.path), try FastCGIClient(fixture.path))
+            half.send(FCGI.begin() + [1, 4, 0])
             usleep(100_000)
             #expect(fixture.server.stop(grace: 5))
             withExtendedLifetime((silent, half)) {}
@@ -59,13 +60,13 @@ extension FastCGITests {
                 }
                 echo(request)
             }
-            let first = try Client(fixture.path)
-            first.send(begin() + parameters(["Q": "first"]) + body([]))
+            let first = try FastCGIClient(fixture.path)
+            first.send(FCGI.begin() + FCGI.parameters(["Q": "first"]) + FCGI.body([]))
             #expect(started.take() == true)
-            let waiting = try (0..<5).map { _ in try Client(fixture.path) }
-            for client in waiting { client.send(begin() + parameters(["Q": "w"]) + body([])) }
+            let waiting = try (0..<5).map { _ in try FastCGIClient(fixture.path) }
+            for client in waiting { client.send(FCGI.begin() + FCGI.parameters(["Q": "w"]) + FCGI.body([])) }
             #expect(!fixture.server.stop(grace: 0.1))
-            #expect(throws: ClientError.self) { try Client(fixture.path) }
+            #expect(throws: HTTPConnection.Fault.self) { try FastCGIClient(fixture.path) }
             go.store(true)
             #expect(fixture.server.stop(grace: 5))
             #expect(first.reply().text == "Q=first 0 0")
@@ -90,11 +91,11 @@ extension FastCGITests {
             let clients = Spawned {
                 var count = 0
                 for index in 0..<400 {
-                    guard let client = try? Client(path) else {
+                    guard let client = try? FastCGIClient(path) else {
                         count += 1
                         continue
                     }
-                    client.send(begin() + parameters(["Q": "\(index)"]) + body([1]))
+                    client.send(FCGI.begin() + FCGI.parameters(["Q": "\(index)"]) + FCGI.body([1]))
                     if client.reply().text != "Q=\(index) 1 1" { count += 1 }
                 }
                 bad.store(count)
@@ -131,8 +132,8 @@ extension FastCGITests {
                 other.join()
             }
             for _ in 0..<200 {
-                let client = try Client(directory + "/s")
-                client.send(begin() + parameters(["Q": "x"]) + body([]))
+                let client = try FastCGIClient(directory + "/s")
+                client.send(FCGI.begin() + FCGI.parameters(["Q": "x"]) + FCGI.body([]))
                 #expect(client.reply().text == "Q=x 0 0")
             }
             #expect(server.stop(grace: 5))

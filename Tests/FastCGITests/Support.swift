@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestTools
 import Testing
 
 @testable import FastCGI
@@ -30,15 +31,15 @@ final class Fixture: Sendable {
     }
 
     /// A whole request, sent from another thread so that neither side waits for the other.
-    func request(_ bytes: [UInt8]) throws -> Client.Reply {
-        let client = try Client(path)
+    func request(_ bytes: [UInt8]) throws -> FastCGIClient.Reply {
+        let client = try FastCGIClient(path)
         let sending = Spawned { _ = client.send(bytes) }
         defer { sending.join() }
         return client.reply()
     }
 
     func isServing() throws -> Bool {
-        try request(begin() + parameters(["Q": "x"]) + body([])).text.hasPrefix("Q=x ")
+        try request(FCGI.begin() + FCGI.parameters(["Q": "x"]) + FCGI.body([])).text.hasPrefix("Q=x ")
     }
 }
 

@@ -6,7 +6,7 @@ import Model
 /// Originals have a type of their own, wherever one is told, for every extension that can be allowed.
 @Suite struct PlayableTypesTests {
     private func file(_ path: String) throws -> String {
-        try String(contentsOf: NginxSite.repository.appendingPathComponent(path), encoding: .utf8)
+        try String(contentsOf: Repository.directory.appendingPathComponent(path), encoding: .utf8)
     }
 
     @Test("nginx sends every kind of file as a video", arguments: VideoFormat.fileExtensions)

@@ -6,7 +6,7 @@ import TestSupport
 /// What people read of a failure or a flaw: the same in the documents, on the pages and at a terminal.
 @Suite struct VideoFailureTextTests {
     private static func file(_ path: String) throws -> String {
-        try String(contentsOf: NginxSite.repository.appendingPathComponent(path), encoding: .utf8)
+        try String(contentsOf: Repository.directory.appendingPathComponent(path), encoding: .utf8)
     }
 
     /// The pages' texts of one language whose key begins so.

@@ -1,7 +1,7 @@
 import Model
 import Foundation
 import Testing
-import TestSupport
+import TestTools
 
 @testable import Media
 

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import System
 import Testing
-import TestSupport
+import TestTools
 
 @testable import Media
 

@@ -2,7 +2,7 @@ import Model
 import Foundation
 import Logging
 import Testing
-import TestSupport
+import TestTools
 
 @testable import Media
 

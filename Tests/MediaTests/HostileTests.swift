@@ -2,7 +2,7 @@ import Model
 import Foundation
 import Glibc
 import Testing
-import TestSupport
+import TestTools
 
 @testable import Media
 
@@ -99,7 +99,7 @@ import TestSupport
         ])
     func script(format: VideoFormat, text: String) throws {
         let workshop = try Workshop()
-        let listener = try Listener()
+        let listener = try LocalSocket(backlog: 8)
         for target in ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:\(listener.port)/secret.mp4"] {
             let file = workshop.path("video.\(format)")
             try text.replacing("{target}", with: target).write(toFile: file, atomically: true, encoding: .utf8)
@@ -117,7 +117,7 @@ import TestSupport
     @Test("a playlist inside an avi, where ffmpeg looks for subtitles, opens nothing")
     func playlistInside() throws {
         let workshop = try Workshop()
-        let listener = try Listener()
+        let listener = try LocalSocket(backlog: 8)
         let plain = try workshop.makeVideo("plain.avi", ["-c:v", "mpeg4", "-c:a", "libmp3lame"])
         let playlist =
             "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nhttp://127.0.0.1:\(listener.port)/x.mp4\n#EXT-X-ENDLIST\n"

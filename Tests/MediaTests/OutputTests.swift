@@ -1,6 +1,6 @@
 import Foundation
 import System
-import TestSupport
+import TestTools
 import Testing
 
 @testable import Media

@@ -1,7 +1,7 @@
 import Glibc
 import System
 import Testing
-import TestSupport
+import TestTools
 
 @testable import Media
 

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import System
-import TestSupport
+import TestTools
 import Testing
 
 /// What a tool can do that somebody else has taken over: Tests/Faults/intruder.c tries.

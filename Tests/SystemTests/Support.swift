@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import System
-import TestSupport
+import TestTools
 import Testing
 
 typealias Child = System.ChildProcess

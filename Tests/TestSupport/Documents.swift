@@ -4,9 +4,9 @@ import Foundation
 package enum Documents {
     /// All of it, one after the other.
     package static func text() throws -> String {
-        let articles = NginxSite.repository.appendingPathComponent("Sources/video-intake/video-intake.docc")
+        let articles = Repository.directory.appendingPathComponent("Sources/video-intake/video-intake.docc")
         let names = try FileManager.default.contentsOfDirectory(atPath: articles.path).filter { $0.hasSuffix(".md") }
-        let readme = NginxSite.repository.appendingPathComponent("README.md")
+        let readme = Repository.directory.appendingPathComponent("README.md")
         return try ([readme] + names.sorted().map(articles.appendingPathComponent))
             .map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
     }

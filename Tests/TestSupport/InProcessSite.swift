@@ -208,6 +208,7 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
     private var position = 0
     private var received: ReceivedReply?
     private var mayWrite = true
+    private var isGone = false
 
     init(_ request: SentRequest, mode: InProcessSite.BodyMode, bodyDirectory: String) throws {
         let parts = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -254,9 +255,12 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
             if let bodyFile { unlink(bodyFile) }
             received = ReceivedReply(status: status, headers: headers, body: body)
             condition.broadcast()
+            return !isGone
         }
-        return true
     }
+
+    /// Makes the reply one that cannot be written; `wait` tells what it would have been.
+    package func leave() { condition.withLock { isGone = true } }
 
     /// Lets the reply's writing last until `allowWriting`, as a web server does that does not read.
     package func delayWriting() { condition.withLock { mayWrite = false } }
@@ -283,11 +287,4 @@ package final class MemoryExchange: Exchange, @unchecked Sendable {
     }
 
     struct NoReply: Error {}
-}
-
-/// A new directory below the system's directory for temporary files.
-package func makeTemporaryDirectory() throws -> URL {
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("video-intake-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    return url
 }

@@ -10,7 +10,7 @@ package struct NginxFiles: Sendable {
     /// What stands for the owner that an application would name.
     private static let ownerVariable = "$http_\(SentRequest.ownerHeader.lowercased().replacing("-", with: "_"))"
     /// The shipped files.
-    package static let source = NginxSite.repository.path + "/nginx"
+    package static let source = Repository.directory.path + "/nginx"
     /// The http level.
     package static let http = "conf.d/video-intake.conf"
     package static let main = "nginx.conf"
@@ -58,7 +58,7 @@ package struct NginxFiles: Sendable {
     /// Replaces a text that must be there.
     package func replace(_ text: String, with other: String, in name: String) throws {
         let before = read(name)
-        guard before.contains(text) else { throw NginxSite.NotReady(description: "\(name) has no \(text)") }
+        guard before.contains(text) else { throw NotReady("\(name) has no \(text)") }
         try write(name, before.replacing(text, with: other))
     }
 
@@ -89,7 +89,7 @@ package struct NginxFiles: Sendable {
     /// A login whose service lets in whoever says an owner.
     func authenticate() throws {
         try requireLogin()
-        let servicePort = try NginxSite.freePort()
+        let servicePort = try LocalSocket.freePort()
         try write(
             Self.snippet("login-server"),
             """

@@ -23,10 +23,6 @@ package final class NginxSite: Site {
     }
 
     /// Why a site does not come up.
-    struct NotReady: Error, CustomStringConvertible {
-        let description: String
-    }
-
     /// Starts both and waits until requests succeed.
     ///
     /// - Parameters:
@@ -56,7 +52,7 @@ package final class NginxSite: Site {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/\(name)", withIntermediateDirectories: true)
         }
-        port = try Self.freePort()
+        port = try LocalSocket.freePort()
         processes = Locked(Processes())
         let files = try NginxFiles(for: self)
         if authenticates { try files.authenticate() }
@@ -100,10 +96,6 @@ extension NginxSite {
     /// nginx's error log.
     package var nginxLog: String { textOfFile(dataDirectory.path + "/log/nginx.log") }
 
-    /// The repository's directory.
-    package static let repository = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
     /// The binary under test: VIDEO_INTAKE_TEST_BINARY, or the debug binary next to the tests' own.
     package static let binary =
         releaseBinary
@@ -115,23 +107,6 @@ extension NginxSite {
 
     /// The release binary, if Tests/run has built one.
     package static let releaseBinary = ProcessInfo.processInfo.environment["VIDEO_INTAKE_TEST_BINARY"]
-
-    /// A port that nobody listens on at the moment.
-    package static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) | getsockname(descriptor, $0, &size)
-            }
-        }
-        guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
-        return UInt16(bigEndian: address.sin_port)
-    }
 }
 
 // MARK: - Processes
@@ -146,13 +121,13 @@ extension NginxSite {
     /// Makes an empty catalogue, as an administrator does it before the first start.
     package static func makeCatalogue(in directory: String, by binary: String = NginxSite.binary) throws {
         let made = try ChildProcess.run(binary, ["init", "--data-directory", directory])
-        guard made.end == .exit(0) else { throw NotReady(description: "\(binary) init: \(made.errors)") }
+        guard made.end == .exit(0) else { throw NotReady("\(binary) init: \(made.errors)") }
     }
 
     /// Starts the responder and does not wait for it.
     ///
     /// - Parameter socket: a listening socket to be its descriptor 0, in place of its own.
-    package func startResponder(inheriting socket: Int32? = nil) throws {
+    package func startResponder(inheriting socket: LocalSocket? = nil) throws {
         let directory = dataDirectory.path
         let environment = environment.merging(faults?.environment(for: dataDirectory) ?? [:]) { $1 }
         // prlimit(1) becomes the responder.
@@ -163,7 +138,8 @@ extension NginxSite {
                 "\(directory)/body", "--video-domain", "http://127.0.0.1:\(port)", "--reserve", "0", "--time-zone",
                 "UTC",
             ] + flags,
-            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory, input: socket,
+            environment: ChildProcess.plainEnvironment.merging(environment) { $1 }, directory: directory,
+            input: socket?.descriptor,
             output: "\(directory)/log/responder.out", errors: "\(directory)/log/responder.log")
         processes.withLock { $0.responder = child }
     }
@@ -200,7 +176,7 @@ extension NginxSite {
             isHealthy() || processes.withLock { $0.nginx?.poll() != nil || $0.responder?.poll() != nil }
         }
         guard isReady, isHealthy() else {
-            throw NotReady(description: "\(binary) behind nginx is not ready\n\(nginxLog)\n\(responderLog)")
+            throw NotReady("\(binary) behind nginx is not ready\n\(nginxLog)\n\(responderLog)")
         }
     }
 

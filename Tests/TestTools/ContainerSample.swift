@@ -87,7 +87,7 @@ package enum ContainerSample: String, CaseIterable, Sendable {
     private static func withoutType(_ file: [UInt8]) throws -> [UInt8] {
         // ftyp (20 bytes), wide (8), mdat, moov: the 20 bytes become a free box behind the first `wide`.
         guard file[4..<8].elementsEqual("ftyp".utf8), file[3] == 20 else {
-            throw NginxSite.NotReady(description: "ffmpeg's mov begins otherwise")
+            throw NotReady("ffmpeg's mov begins otherwise")
         }
         return [0, 0, 0, 12] + Array("free".utf8) + [0, 0, 0, 0] + file[20...]
     }
@@ -103,7 +103,7 @@ package enum ContainerSample: String, CaseIterable, Sendable {
                 "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=176x144:rate=25", "-f", "lavfi", "-i",
                 "sine=frequency=440:sample_rate=44100", "-t", "2",
             ] + arguments + [file.path], within: 120)
-        guard made.end == .exit(0) else { throw NginxSite.NotReady(description: "ffmpeg: \(made.errors)") }
+        guard made.end == .exit(0) else { throw NotReady("ffmpeg: \(made.errors)") }
         return Array(try Data(contentsOf: file))
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 extension SentRequest {
     /// The request header that the tests' nginx passes on as UPLOAD_OWNER.
-    static let ownerHeader = "X-Test-Owner"
+    package static let ownerHeader = "X-Test-Owner"
 
     /// The request's head, up to the empty line.
     ///

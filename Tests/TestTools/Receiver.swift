@@ -45,7 +45,7 @@ package final class Receiver: Sendable {
     }
 
     package let port: Int
-    private let descriptor: Int32
+    private let socket: LocalSocket
     private let state = Locked(State())
     private let answer: @Sendable (Request, Int) -> Answer
 
@@ -56,25 +56,13 @@ package final class Receiver: Sendable {
         throws
     {
         self.answer = answer
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        self.descriptor = descriptor
-        guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
-        port = Int(UInt16(bigEndian: address.sin_port))
+        socket = try LocalSocket()
+        port = Int(socket.port)
         if isUp { start() }
     }
 
     deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
+        shutdown(socket.descriptor, Int32(SHUT_RDWR))
     }
 
     package var url: String { "http://127.0.0.1:\(port)/hook?a=b" }
@@ -88,11 +76,11 @@ package final class Receiver: Sendable {
     package var names: [String] { requests.map(\.name) }
 
     package func start() {
-        listen(descriptor, 16)
-        let listening = descriptor
+        try? socket.listen(16)
+        let listening = socket
         Thread.detachNewThread { [weak self] in
             while true {
-                let connection = accept(listening, nil, nil)
+                let connection = accept(listening.descriptor, nil, nil)
                 guard connection >= 0 else { return }
                 guard let self else {
                     close(connection)

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 
 /// Videos that want to lead ffmpeg elsewhere.
 package enum HostileVideo {
@@ -72,36 +71,5 @@ package enum HostileVideo {
             "mvhd", number(0, 0, 1000, 1000, 0x10000), [1, 0], zeros(10), matrix, zeros(24), number(tracks + 1))
         return box("ftyp", Array("isom".utf8), number(0x200), Array("isomiso2".utf8)) + box("mdat", zeros(64))
             + box("moov", movie, (1...tracks).flatMap(track)) + box("free", Array(UUID().uuidString.utf8))
-    }
-}
-
-/// A socket on the loopback that nobody should connect to.
-package final class Listener {
-    private let socket: Int32
-    package let port: Int
-
-    package init() throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let number = socket
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, length) | listen(number, 8) | getsockname(number, $0, &length)
-            }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        guard result == 0, port != 0 else { throw HTTPConnection.Fault.system(call: "listen", code: errno) }
-    }
-
-    deinit { close(socket) }
-
-    /// Whether anybody has connected.
-    package var hasCaller: Bool {
-        let connection = accept(socket, nil, nil)
-        if connection >= 0 { close(connection) }
-        return connection >= 0
     }
 }

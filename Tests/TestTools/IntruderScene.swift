@@ -6,9 +6,9 @@ package final class IntruderScene {
     package let directory: URL
     /// The compiled program.
     package let program: String
-    private let listener: Listener
+    private let listener: LocalSocket
     private let datagrams: Int32
-    private let local: Int32
+    private let local: LocalSocket
     private let before: [String: String]
 
     /// The program has a directory of its own, which a sandbox shows.
@@ -29,26 +29,14 @@ package final class IntruderScene {
             try Data("content".utf8).write(to: directory.appendingPathComponent(name))
             try Self.system("chmod", chmod("\(directory.path)/\(name)", 0o640))
         }
-        listener = try Listener()
+        listener = try LocalSocket(backlog: 8)
         datagrams = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        local = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array("\(directory.path)/socket".utf8)) }
-        let descriptor = local
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        try Self.system("bind", result)
-        try Self.system("listen", listen(local, 8))
+        local = try LocalSocket(at: "\(directory.path)/socket", backlog: 8)
         before = Self.state(directory)
     }
 
     deinit {
         close(datagrams)
-        close(local)
         try? FileManager.default.removeItem(at: directory)
     }
 

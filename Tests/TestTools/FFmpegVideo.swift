@@ -41,11 +41,8 @@ package struct FFmpegVideo: Sendable {
                 "-i",
                 "sine=frequency=440:sample_rate=44100", "-t", "\(seconds)", "-metadata", "title=\(UUID().uuidString)",
             ] + codecs + [file.path], within: 120)
-        guard made.end == .exit(0) else { throw NginxSite.NotReady(description: "ffmpeg: \(made.errors)") }
+        guard made.end == .exit(0) else { throw NotReady("ffmpeg: \(made.errors)") }
         fileName = name
         content = Array(try Data(contentsOf: file))
     }
-
-    /// The page's upload of it.
-    package var upload: PageUpload { PageUpload(fileName: fileName, content: content) }
 }

@@ -1,4 +1,3 @@
-import Intake
 import Logging
 
 /// What was logged. Thread-safe.

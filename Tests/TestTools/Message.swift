@@ -66,11 +66,3 @@ package struct ReceivedReply: Sendable, CustomStringConvertible {
     package var path: String? { data?["path"] as? String }
     package var description: String { "HTTP \(status) \(String(decoding: body, as: UTF8.self))" }
 }
-
-/// A service that requests can be sent to: in this process, or behind a real nginx.
-package protocol Site: Sendable {
-    /// Where the videos, unfinished uploads and the catalogue are.
-    var dataDirectory: URL { get }
-    /// Sends one request and waits for its reply.
-    func send(_ request: SentRequest) throws -> ReceivedReply
-}

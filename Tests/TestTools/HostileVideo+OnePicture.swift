@@ -16,7 +16,7 @@ extension HostileVideo {
                 "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:s=\(side)x\(side)", "-frames:v", "1",
                 "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-huffman", "optimal", "-f", "image2", picture.path,
             ], within: 120)
-        guard made.end == .exit(0) else { throw NginxSite.NotReady(description: "ffmpeg: \(made.errors)") }
+        guard made.end == .exit(0) else { throw NotReady("ffmpeg: \(made.errors)") }
         let entry =
             numbers([86]) + Data("jpeg".utf8) + Data(count: 6) + half(1) + Data(count: 16) + half(side) + half(side)
             + numbers([0x48_0000, 0x48_0000, 0]) + half(1) + Data(count: 32) + half(24) + half(0xFFFF)
@@ -41,7 +41,7 @@ extension HostileVideo {
                 "nullsrc=s=\(width)x\(height):r=25,geq=random(1)*255:128:128", "-frames:v", "1", "-pix_fmt", "yuv420p",
                 "-c:v", "libx264", "-profile:v", "high", "-qp", "4", "-preset", "ultrafast", file.path,
             ], within: 120)
-        guard made.end == .exit(0) else { throw NginxSite.NotReady(description: "ffmpeg: \(made.errors)") }
+        guard made.end == .exit(0) else { throw NotReady("ffmpeg: \(made.errors)") }
         let whole = try Data(contentsOf: file)
         let picture = try find(["mdat"], in: whole)
         let description = try find(["moov", "trak", "mdia", "minf", "stbl", "stsd"], in: whole)
@@ -63,7 +63,7 @@ extension HostileVideo {
             }
             rest = rest.dropFirst(size)
         }
-        throw NginxSite.NotReady(description: "there is no \(name) in the file")
+        throw NotReady("there is no \(name) in the file")
     }
 
     /// ISO/IEC 14496-12: ftyp, mdat with the one picture, moov whose chunk offsets all point to it.

@@ -171,10 +171,10 @@ extension FaultLibrary {
             "cc",
             [
                 "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1", "-o", library,
-                NginxSite.repository.path + "/Tests/Faults/\(name).c",
+                Repository.directory.path + "/Tests/Faults/\(name).c",
             ])
         guard compiler.end == .exit(0) else {
-            throw NginxSite.NotReady(description: "\(name).c does not compile: \(compiler.errors)")
+            throw NotReady("\(name).c does not compile: \(compiler.errors)")
         }
         return library
     }

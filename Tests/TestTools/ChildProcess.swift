@@ -192,22 +192,6 @@ package func eventually(within seconds: Double = 20, _ condition: () throws -> B
     }
 }
 
-/// The text of a file, empty if there is none.
-package func textOfFile(_ path: String) -> String {
-    (try? Data(contentsOf: URL(fileURLWithPath: path))).map { String(decoding: $0, as: UTF8.self) } ?? ""
-}
-
-/// The address of a unix socket.
-package func unixAddress(_ path: String) throws -> sockaddr_un {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
-        throw HTTPConnection.Fault.system(call: "unix socket \(path)", code: ENAMETOOLONG)
-    }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-    return address
-}
-
 /// The command lines of the processes that work in a directory or below it, whoever has started them.
 package func processes(workingBelow directory: URL) -> [String] {
     let root = directory.resolvingSymlinksInPath().path

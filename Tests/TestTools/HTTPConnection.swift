@@ -26,8 +26,9 @@ package final class HTTPConnection {
         }
     }
 
-    private let descriptor: Int32
-    private let deadline: ContinuousClock.Instant
+    private let socket: LocalSocket
+    /// When every call fails.
+    package var deadline: ContinuousClock.Instant
     /// Bytes that have come and belong to no reply yet.
     private var received: [UInt8] = []
     /// Whether the server keeps the connection after the last reply.
@@ -39,45 +40,17 @@ package final class HTTPConnection {
     /// - Parameter timeLimit: seconds from now after which every call fails.
     package init(port: UInt16, from source: String = "127.0.0.1", timeLimit: Double = 120) throws {
         deadline = .now + .seconds(timeLimit)
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        if source != "127.0.0.1" { try bind(&address, source) }
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        try connect(&address)
-        var one: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        socket = try LocalSocket(connectedTo: port, from: source)
     }
 
     /// Connects to a unix socket.
     package init(unixSocket path: String, timeLimit: Double = 60) throws {
         deadline = .now + .seconds(timeLimit)
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = try unixAddress(path)
-        try connect(&address)
+        socket = try LocalSocket(connectedTo: path)
     }
 
-    deinit { close(descriptor) }
-
-    private func bind(_ address: inout sockaddr_in, _ source: String) throws {
-        guard inet_pton(AF_INET, source, &address.sin_addr) == 1 else { throw Fault.malformed(source) }
-        let code = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard code == 0 else { throw Fault.system(call: "bind", code: errno) }
-    }
-
-    private func connect<Address>(_ address: inout Address) throws {
-        let code = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
-            }
-        }
-        guard code == 0 else { throw Fault.system(call: "connect", code: errno) }
-    }
+    /// Its socket, to send files.
+    package var descriptor: Int32 { socket.descriptor }
 
     /// Waits until the socket can do what `events` says, or the time limit passes.
     private func wait(for events: Int32) throws {
@@ -92,16 +65,20 @@ package final class HTTPConnection {
 
 extension HTTPConnection {
     /// Sends all bytes.
-    package func send(_ bytes: [UInt8]) throws {
+    ///
+    /// - Parameter hasMore: whether more follow at once.
+    package func send(_ bytes: [UInt8], hasMore: Bool = false) throws {
+        let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT) | (hasMore ? Int32(MSG_MORE) : 0)
         var sent = 0
         while sent < bytes.count {
-            try wait(for: POLLOUT)
             let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+                Glibc.send(descriptor, $0.baseAddress! + sent, $0.count - sent, flags)
             }
             if count >= 0 {
                 sent += count
-            } else if errno != EAGAIN && errno != EINTR {
+            } else if errno == EAGAIN {
+                try wait(for: POLLOUT)
+            } else if errno != EINTR {
                 throw Fault.system(call: "send", code: errno)
             }
         }
@@ -221,15 +198,5 @@ extension HTTPConnection {
             if count < 0 && errno != EAGAIN && errno != EINTR { throw Fault.system(call: "recv", code: errno) }
             return count != 0
         }
-    }
-}
-
-// MARK: - The other side
-
-extension HTTPConnection {
-    /// Bytes that were sent and the other side has not taken yet.
-    package var unread: Int {
-        var count: Int32 = 0
-        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : -1
     }
 }

@@ -5,7 +5,7 @@ import Glibc
 package final class NotifySocket: Sendable {
     /// For NOTIFY_SOCKET.
     package let address: String
-    private let descriptor: Int32
+    private let socket: LocalSocket
     private let directory: URL
     private let received = Locked<[String]>([])
 
@@ -14,26 +14,19 @@ package final class NotifySocket: Sendable {
         directory = try makeTemporaryDirectory()
         let path = directory.path + "/notify"
         address = isAbstract ? "@" + path : path
-        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var name = try unixAddress(isAbstract ? "\0" + path : path)
-        let size = MemoryLayout<sa_family_t>.size + path.utf8.count + 1
-        let code = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(size)) }
-        }
-        guard code == 0 else { throw HTTPConnection.Fault.system(call: "bind", code: errno) }
+        socket = try LocalSocket(datagramsAt: isAbstract ? "\0" + path : path)
         // At once, as systemd does: only a few may wait, then whoever sends another one waits too.
-        Thread.detachNewThread { [descriptor, received] in
+        Thread.detachNewThread { [socket, received] in
             var buffer = [UInt8](repeating: 0, count: 4096)
-            while case let count = recv(descriptor, &buffer, buffer.count, 0), count > 0 {
+            while case let count = recv(socket.descriptor, &buffer, buffer.count, 0), count > 0 {
                 received.withLock { $0.append(String(decoding: buffer.prefix(count), as: UTF8.self)) }
             }
-            close(descriptor)
         }
     }
 
     deinit {
         // Ends the thread, which closes it.
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        shutdown(socket.descriptor, Int32(SHUT_RDWR))
         try? FileManager.default.removeItem(at: directory)
     }
 
