@@ -22,8 +22,6 @@ extension Catalogue {
                 try $0.refusal(owner: key.owner, md5: key.md5, guid: draft.guid, after: expiry.full)
             })
         {
-            // Where there is no room for that it stays refused all the same.
-            if refusal.isNews(terms) { try? write { try $0.note(terms, of: refusal) } }
             return .refused(refusal)
         }
         try driver.checkGrowth()
@@ -116,6 +114,17 @@ extension Catalogue {
     /// Forgets an unfinished upload that has no chunk. Returns whether it was so.
     package func discardEmpty(upload id: Int64) throws(CatalogueError) -> Bool {
         try deleting { try $0.deleteEmptyUpload(id: id) }
+    }
+
+    /// The refusal of a guid that stands for an upload of this owner and content.
+    package func refusal(of key: UploadKey, guid: String) throws(CatalogueError) -> Refusal? {
+        try read { try $0.refusal(owner: key.owner, md5: key.md5, guid: guid, after: .min) }
+    }
+
+    /// Notes of a refusal that a request with another chunk than the first has met it.
+    package func note(_ terms: UploadTerms, of refusal: Refusal) {
+        // Where there is no room for that the guid stays refused all the same.
+        if refusal.isNews(terms) { try? write { try $0.note(terms, of: refusal) } }
     }
 
     /// Forgets an unfinished upload and its chunks; its guids are refused from now on.

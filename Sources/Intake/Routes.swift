@@ -47,6 +47,6 @@ extension IntakeService {
 extension Call {
     convenience init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
         let (settings, format) = service.currentSettings
-        self.init(exchange, action, settings, format, service.log)
+        self.init(exchange, action, settings, format, service.log, whenRefusalIsLost: service.uncount)
     }
 }

@@ -208,6 +208,35 @@ import Model
         withExtendedLifetime(places) {}
     }
 
+    @Test("a chunk whose refusal could not be written is told it when it comes again, at once")
+    func unwrittenRefusal() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1], at: site)
+        let lost = try site.exchange(page.request(2))
+        lost.leave()
+        site.service.handle(lost)
+        #expect(reason(try lost.wait()) == "quota")
+        #expect(try site.begin(page.request(2)).reply.flatMap(reason) == "quota")
+        // Its page has the reply now.
+        #expect(try site.send(page.request(2)).status == 409)
+    }
+
+    @Test("so is the chunk that completed a file of other content")
+    func unwrittenVerdict() throws {
+        let site = try site()
+        var page = page()
+        page.md5 = md5Hex([])
+        for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
+        let lost = try site.exchange(page.request(2))
+        lost.leave()
+        site.service.handle(lost)
+        #expect(reason(try lost.wait()) == "md5")
+        try site.execute("UPDATE refusal SET overlapped = 1")
+        #expect(try site.begin(page.request(2)).reply.flatMap(reason) == "md5")
+        #expect(try site.send(page.request(1)).status == 409)
+    }
+
     @Test("requests of a guid that overlap are noted with its refusal")
     func overlaps() throws {
         let site = try site()

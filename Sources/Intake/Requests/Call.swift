@@ -15,13 +15,14 @@ final class Call: Sendable {
     let settings: IntakeSettings
     let format: ReplyFormat
     private let log: ServiceLog
+    private let whenRefusalIsLost: @Sendable (UploadRequest) -> Void
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
     private let notes: Locked<Notes> = Locked(Notes())
 
     /// What becomes known of a request on its way.
     private struct Notes {
-        var upload: (guid: String, chunk: Int, read: Duration)?
+        var upload: (request: UploadRequest, read: Duration)?
         var video: Video?
         /// It had its file before.
         var isRepeated = false
@@ -30,13 +31,15 @@ final class Call: Sendable {
     }
 
     init(
-        _ exchange: any Exchange, _ action: Action, _ settings: IntakeSettings, _ format: ReplyFormat, _ log: ServiceLog
+        _ exchange: any Exchange, _ action: Action, _ settings: IntakeSettings, _ format: ReplyFormat,
+        _ log: ServiceLog, whenRefusalIsLost: @escaping @Sendable (UploadRequest) -> Void
     ) {
         self.exchange = exchange
         self.action = action
         self.settings = settings
         self.format = format
         self.log = log
+        self.whenRefusalIsLost = whenRefusalIsLost
     }
 
     deinit {
@@ -62,7 +65,7 @@ final class Call: Sendable {
     /// Notes for the log what was read of a request for an upload.
     func note(_ request: UploadRequest) {
         let read = ContinuousClock.now - started
-        notes.withLock { $0.upload = (request.guid, request.chunk, read) }
+        notes.withLock { $0.upload = (request, read) }
     }
 
     /// Calls `body` when it is about to be answered.
@@ -93,6 +96,9 @@ final class Call: Sendable {
         // Before the reply: a client that has it finds its request counted.
         log.metrics.count(action, reply, after: ContinuousClock.now - started)
         let isWritten = exchange.send(reply)
+        if !isWritten, reply.status == 200, reply.code < 0, let (request, _) = notes.withLock({ $0.upload }) {
+            whenRefusalIsLost(request)
+        }
         note(reply, failure, isWritten)
     }
 }
@@ -127,7 +133,7 @@ extension Call {
         if let refused {
             if refused > 1 || level == .warning { line["refused"] = "\(refused)" }
             line["client"] = "\(client)"
-            if let upload = notes.withLock({ $0.upload }) { line["guid"] = "\(upload.guid)" }
+            if let upload = notes.withLock({ $0.upload }) { line["guid"] = "\(upload.request.guid)" }
         }
         if let cause = failure?.cause { line["cause"] = "\(cause)" }
         if let video = notes.withLock({ $0.video }) {
@@ -137,8 +143,8 @@ extension Call {
         if !isWritten { line["lost"] = "the client or nginx closed the connection" }
         if let slow { line["times"] = "\(slow)" }
         if slow != nil, let upload = notes.withLock({ $0.upload }) {
-            line["guid"] = "\(upload.guid)"
-            line["chunk"] = "\(upload.chunk)"
+            line["guid"] = "\(upload.request.guid)"
+            line["chunk"] = "\(upload.request.chunk)"
             line["read_ms"] = "\(Self.milliseconds(upload.read))"
         }
         logger.log(level: level, "\(slow == nil ? "" : "slow: ")\(reply.message)", metadata: line)

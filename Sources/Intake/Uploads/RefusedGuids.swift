@@ -96,6 +96,16 @@ final class RefusedGuids: Sendable {
         }
     }
 
+    /// A chunk was not told the refusal after all.
+    ///
+    /// - Parameter recorded: the guid's refusal that the catalogue has.
+    func uncount(_ request: UploadRequest, _ recorded: Refusal?) {
+        state.withLock { state in
+            if let recorded, state.entry(recorded) == nil { add(Entry(recorded), &state) }
+            state.entries[GuidKey(request)]?.counted.remove(request.chunk)
+        }
+    }
+
     /// Forgets the refusal of a guid that stands for this content, or of all of them.
     func forget(owner: String, md5: String, guid: String?) {
         state.withLock { state in

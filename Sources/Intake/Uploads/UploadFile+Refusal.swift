@@ -36,6 +36,11 @@ extension IntakeService {
         return failure
     }
 
+    /// A refusal's reply could not be written: its chunk will come again, and its page does not begin anew with it.
+    @Sendable func uncount(_ request: UploadRequest) {
+        refusedGuids.uncount(request, (try? catalogue.refusal(of: request.key, guid: request.guid)) ?? nil)
+    }
+
     /// Seconds that a first chunk and others that come again wait for each other.
     static let joiningTime = 2.0
 

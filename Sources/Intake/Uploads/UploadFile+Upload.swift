@@ -33,7 +33,9 @@ extension IntakeService {
                 refusal: other.map { Failure.container($0).recorded },
                 permit: recordRate.permit(for: call.client))
         }
-        func kept(_ refusal: Refusal) throws(Failure) -> Beginning {
+        func kept(_ refusal: Refusal, _ terms: UploadTerms) throws(Failure) -> Beginning {
+            // Last, so that another chunk's request that finds it there finds this one counted.
+            defer { if request.chunk > 0, refusal.isRecorded { catalogue.note(terms, of: refusal) } }
             let mayBegin = refusal.hasFirst && beginsAnew && other == nil && !isJoined
             if request.chunk == 0 {
                 if mayBegin, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
@@ -57,7 +59,7 @@ extension IntakeService {
             }
         }
         let terms = try currentTerms()
-        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal) }
+        if let refusal = refusedGuids.refusal(request, terms) { return try kept(refusal, terms) }
         switch try start(on: terms) {
         case .sealed(let video):
             return .sealed(video)
@@ -70,7 +72,7 @@ extension IntakeService {
             drop(GuidKey(request), failure)
             retire(expired, other == nil ? .expired : failure)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
-            return try kept(refusal)
+            return try kept(refusal, terms)
         case .awaitsRoom(let expired):
             retire(expired, .expired)
             return .awaitsRoom
