@@ -61,32 +61,26 @@ extension Event.Kind {
     /// What receivers are told: `Webhooks.md` lists it.
     fileprivate func payload(_ video: Video, error: String?, epoch: String?, now: Int64) -> String {
         let media = video.media
-        var object = JSONObject()
-        object.add("epoch", epoch)
-        object.add("kind", rawValue)
-        object.add("time", now)
-        object.add("video_id", video.id)
-        object.add("owner", video.owner)
-        object.add("guid", video.guid)
-        object.add("video_name", video.name)
-        object.add("path", video.path)
-        object.add("size", video.size)
-        object.add("duration", real: video.duration)
-        object.add("md5", video.md5)
-        object.add("class_id", video.classID)
-        object.add("class_name", video.className)
-        object.add("game_name", video.gameName)
-        object.add("create_time", video.createTime)
-        // The code alone: the rest is for operators.
-        object.add("error", error)
-        object.add("width", media?.width.map(Int64.init))
-        object.add("height", media?.height.map(Int64.init))
-        object.add("mp4_path", media?.mp4Path)
-        object.add("hls_path", media?.hlsPath)
-        object.add("poster_path", media?.posterPath)
-        object.add("thumbnails_path", media?.thumbnailsPath)
-        object.add("flaws", media.map { [VideoFlaw]($0.flaws).map(\.rawValue) })
-        object.add("failure", self == .videoFailed ? video.failure?.rawValue : nil)
+        let flaws = media.map { [VideoFlaw]($0.flaws).map(\.rawValue) }
+        let failure = self == .videoFailed ? video.failure?.rawValue : nil
+        let duration = video.duration.map(DecimalNumber.init)
+        let object: JSONObject = [
+            "epoch": epoch, "kind": rawValue, "time": now, "video_id": video.id, "owner": video.owner,
+            "guid": video.guid, "video_name": video.name, "path": video.path, "size": video.size,
+            "duration": duration, "md5": video.md5, "class_id": video.classID,
+            "class_name": video.className, "game_name": video.gameName, "create_time": video.createTime,
+            // The code alone: the rest is for operators.
+            "error": error, "width": media?.width, "height": media?.height, "mp4_path": media?.mp4Path,
+            "hls_path": media?.hlsPath, "poster_path": media?.posterPath, "thumbnails_path": media?.thumbnailsPath,
+            "flaws": flaws, "failure": failure,
+        ]
         return String(decoding: object.bytes, as: UTF8.self)
     }
+}
+
+/// A number that always has a decimal point.
+private struct DecimalNumber: JSONValue {
+    let value: Double
+
+    func append(to text: inout [UInt8]) { text += "\(value)".utf8 }
 }

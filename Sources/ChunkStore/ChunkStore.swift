@@ -1,4 +1,5 @@
 import Model
+import System
 
 /// Keeps the bytes: unfinished uploads, and the published videos.
 ///
@@ -44,20 +45,9 @@ package protocol UploadStore: Sendable {
     func setAside(_ file: IncomingFile) throws(StoreError) -> String?
 }
 
-/// What `UploadStore.open` found.
-package struct OpenedUpload: Sendable {
-    package let bytes: any UploadBytes
-    /// Recorded chunks whose bytes are not there: all of them where nothing was there of the upload.
-    package let lost: [StoredChunk]
-    /// Nothing was there of it.
-    package let isNew: Bool
-
-    package init(bytes: any UploadBytes, lost: [StoredChunk], isNew: Bool) {
-        self.bytes = bytes
-        self.lost = lost
-        self.isNew = isNew
-    }
-}
+/// What `UploadStore.open` found. `lost`: the recorded chunks whose bytes are not there; all of them if the upload `isNew`,
+/// because nothing was there of it.
+package typealias OpenedUpload = (bytes: any UploadBytes, lost: [StoredChunk], isNew: Bool)
 
 /// How much more may come.
 package protocol RoomStore: Sendable {
@@ -167,10 +157,7 @@ package struct Room: Equatable, Sendable {
     package let free: Int
 
     package init(data: Int, body: Int?, inBodies: Int = 0, free: Int = 0) {
-        self.data = data
-        self.body = body
-        self.inBodies = inBodies
-        self.free = free
+        (self.data, self.body, self.inBodies, self.free) = (data, body, inBodies, free)
     }
 }
 
@@ -195,11 +182,8 @@ package struct IncomingFile: Sendable {
     package let changeTime: Int64
 
     package init(name: String, upload: Int64?, length: Int, occupied: Int, changeTime: Int64) {
-        self.name = name
-        self.upload = upload
-        self.length = length
-        self.occupied = occupied
-        self.changeTime = changeTime
+        (self.name, self.upload, self.length) = (name, upload, length)
+        (self.occupied, self.changeTime) = (occupied, changeTime)
     }
 }
 
@@ -214,9 +198,138 @@ package struct PublishedFile: Sendable {
     package let isUnfinished: Bool
 
     package init(path: String, length: Int, changeTime: Int64, isUnfinished: Bool) {
-        self.path = path
-        self.length = length
-        self.changeTime = changeTime
-        self.isUnfinished = isUnfinished
+        (self.path, self.length, self.changeTime, self.isUnfinished) = (path, length, changeTime, isUnfinished)
+    }
+}
+
+/// One upload's bytes, as this process works on them, and what follows them: the digest, and the comparison with videos of the
+/// same content.
+///
+/// Thread-safe. Two threads of a process never store the same chunk at once: `ActiveUpload` sees to that. `turn` keeps
+/// other processes away.
+package protocol UploadBytes: AnyObject, Sendable {
+    /// Waits for the turn to change these bytes, or all of them to complete the upload. While the turn is held no other process
+    /// stores there or completes the upload.
+    ///
+    /// - Returns: `nil` if the upload has ended: its bytes are a video's, or removed.
+    /// - Throws: also if another process does not give its turn up within seconds.
+    func turn(at range: Range<Int>?) throws(StoreError) -> Turn?
+
+    /// Whether the bytes at `offset` are these.
+    func holds(_ content: Content, at offset: Int) throws(StoreError) -> Bool
+
+    /// Stores bytes; they survive what the store promises for a chunk when this returns. Call it with the turn.
+    ///
+    /// - Throws: after a failed sync (`isSyncFailure`) it is unknown which of the upload's bytes are on the medium.
+    func put(_ content: Content, at range: Range<Int>) throws(StoreError)
+
+    /// The first `count` bytes are there and recorded: digest and comparison follow.
+    ///
+    /// - Parameter restarts: whether bytes that they may have read have changed.
+    func advance(to count: Int, restarts: Bool)
+
+    /// Calls `body`, from any thread, once no more than `lag` bytes are still to be followed, or the time is up.
+    ///
+    /// - Returns: `false` if that is so already; `body` is not called then.
+    func whenBehind(atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void) -> Bool
+
+    /// Waits for the digest of a whole upload. Call it with the turn to complete it.
+    ///
+    /// - Parameter isSizeAnnounced: if not, bytes behind `size` may be there, and are cut off.
+    func verify(size: Int, isSizeAnnounced: Bool) throws(StoreError) -> VerifiedBytes
+
+    /// Those of these videos, all of `size` bytes, that have the same bytes as a whole upload; read what has not been compared
+    /// yet. A video that is not there has not.
+    func same(among paths: [String], size: Int) -> Set<String>
+
+    /// Makes the bytes durable.
+    ///
+    /// - Throws: as `put`.
+    func sync() throws(StoreError)
+
+    /// Gives the bytes a second, final name; both are durable when this returns. Idempotent.
+    ///
+    /// - Returns: `false` if other content has that name.
+    func publish(as path: String) throws(StoreError) -> Bool
+
+    /// Whether a published name is that of these very bytes, or of the video that `same` found there.
+    func isPublished(as path: String) -> Bool
+
+    /// Gives the resources back. The digest goes on from where it is when the upload is opened again.
+    ///
+    /// - Parameter chunks: those that are recorded.
+    func close(_ chunks: [StoredChunk])
+
+    /// Gives back what is removed and takes room as long as it is open.
+    ///
+    /// - Returns: whether the upload's own bytes are among it.
+    func closeRemoved() -> Bool
+}
+
+/// The turn to change an upload's bytes; given up when the value goes out of scope.
+package struct Turn: ~Copyable, Sendable {
+    /// Whether the bytes have a published name already: their record may have been committed though that seemed to fail.
+    package let isPublished: Bool
+    private let end: @Sendable () -> Void
+
+    package init(isPublished: Bool, end: @escaping @Sendable () -> Void) {
+        self.isPublished = isPublished
+        self.end = end
+    }
+
+    deinit { end() }
+}
+
+/// A whole upload, verified as far as the store can: `md5` is 32 lower-case hexadecimal digits, `file` for programs.
+package typealias VerifiedBytes = (md5: String, head: FileHead, file: LocalFile)
+
+/// A file of this machine with bytes of the store, for programs that read it.
+package struct LocalFile: Sendable {
+    package let path: String
+
+    package init(path: String) { self.path = path }
+}
+
+/// Why the store could not do what it was asked to.
+package struct StoreError: Error, Equatable, CustomStringConvertible {
+    package enum Reason: Sendable {
+        /// There is no room, and trying again soon will not help.
+        case diskFull
+        /// As much is open as may be; closing an upload's bytes helps.
+        case tooManyOpen
+        /// The path is none of the store's, and trying again will not help.
+        case foreign
+        /// Anything else; trying again may help.
+        case failed
+    }
+
+    package let reason: Reason
+    package let description: String
+    /// Bytes that were written may not have reached the medium, and another attempt could succeed falsely.
+    package let isSyncFailure: Bool
+
+    package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
+        self.reason = reason
+        self.description = description
+        self.isSyncFailure = isSyncFailure
+    }
+}
+
+extension StoreError {
+    /// What a call of the system failed with: of a file of the store, or of a body on its way there.
+    package init(_ error: SystemError) {
+        let reason: Reason =
+            error.isDiskFull
+            ? .diskFull : error.isLackOfDescriptors ? .tooManyOpen : error.isForeign ? .foreign : .failed
+        self.init(reason, error.description, isSyncFailure: error.isSyncFailure)
+    }
+}
+
+/// Runs calls of the system. What fails of them fails as the store's, without an errno.
+package func calling<Result: ~Copyable>(_ calls: () throws(SystemError) -> Result) throws(StoreError) -> Result {
+    do throws(SystemError) {
+        return try calls()
+    } catch {
+        throw StoreError(error)
     }
 }

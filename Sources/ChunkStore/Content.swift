@@ -55,9 +55,7 @@ package final class MemoryBlock: Sendable {
         self.pool = pool
     }
 
-    deinit {
-        pool.put(bytes)
-    }
+    deinit { pool.put(bytes) }
 }
 
 /// Blocks of one size that are used again and again: new memory would have to be cleared by the kernel each time.
@@ -69,22 +67,16 @@ package final class MemoryPool: Sendable {
 
     private let free: Locked<[UnsafeMutableRawBufferPointer]> = Locked([])
 
-    package init(blockSize: Int) {
-        self.blockSize = blockSize
-    }
+    package init(blockSize: Int) { self.blockSize = blockSize }
 
-    deinit {
-        free.withLock { $0.forEach { $0.deallocate() } }
-    }
+    deinit { free.withLock { $0.forEach { $0.deallocate() } } }
 
     package func take() -> MemoryBlock {
         let bytes = free.withLock { $0.popLast() }
         return MemoryBlock(bytes ?? .allocate(byteCount: blockSize, alignment: 4096), self)
     }
 
-    fileprivate func put(_ bytes: UnsafeMutableRawBufferPointer) {
-        free.withLock { $0.append(bytes) }
-    }
+    fileprivate func put(_ bytes: UnsafeMutableRawBufferPointer) { free.withLock { $0.append(bytes) } }
 }
 
 extension StoredFile {

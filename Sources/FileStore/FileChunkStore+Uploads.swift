@@ -15,9 +15,7 @@ extension FileChunkStore: ChunkStore {
             if isNew || isInDoubt(upload) || kept?.holds(for: file, chunks: chunks) == false { kept = nil }
             let bytes = FileUpload(
                 upload, file, in: self, known: self.known(known, size: upload.key.size ?? 0), followed: kept)
-            return OpenedUpload(
-                bytes: bytes, lost: isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [],
-                isNew: isNew)
+            return (bytes, isNew ? chunks : isInDoubt(upload) ? lost(chunks, of: upload, in: file) : [], isNew)
         }
     }
 
@@ -27,14 +25,10 @@ extension FileChunkStore: ChunkStore {
         _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
     ) throws(StoreError) -> [StoredChunk]? {
         try calling { () throws(SystemError) in
-            do throws(SystemError) {
-                let file = try openUpload(upload.id)
-                return chunks.filter { chunk in
-                    defer { progress(chunk.length) }
-                    return !has(chunk, of: upload, in: file)
-                }
-            } catch  where error.isMissing {
-                return nil
+            guard let file = try SystemError.ifThere(try openUpload(upload.id)) else { return nil }
+            return chunks.filter { chunk in
+                defer { progress(chunk.length) }
+                return !has(chunk, of: upload, in: file)
             }
         }
     }
@@ -60,7 +54,7 @@ extension FileChunkStore: ChunkStore {
 
     package func isUpload(_ id: Int64, publishedAs path: String) -> Bool {
         guard let ours = try? status(ofUpload: id), let published = status(of: path) else { return false }
-        return (ours.st_ino, ours.st_dev) == (published.st_ino, published.st_dev)
+        return ours.isSame(as: published)
     }
 
     package func removeUpload(_ id: Int64) {
@@ -74,18 +68,11 @@ extension FileChunkStore: ChunkStore {
 
     package func incomingFiles() throws(StoreError) -> [IncomingFile] {
         try calling { () throws(SystemError) in
-            var files: [IncomingFile] = []
-            for name in try incoming.names() {
-                var status = stat()
-                // One that is gone meanwhile is no file any more.
-                guard fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-                files.append(
-                    IncomingFile(
-                        name: name, upload: Self.upload(named: name), length: Int(status.st_size),
-                        occupied: status.st_nlink > 1 ? 0 : Int(status.st_blocks) * 512,
-                        changeTime: Int64(status.st_ctim.tv_sec)))
+            try incoming.entries().map { name, status in
+                IncomingFile(
+                    name: name, upload: Self.upload(named: name), length: Int(status.st_size),
+                    occupied: status.st_nlink > 1 ? 0 : status.occupied, changeTime: Int64(status.st_ctim.tv_sec))
             }
-            return files
         }
     }
 
@@ -96,20 +83,13 @@ extension FileChunkStore: ChunkStore {
     private func moveAside(_ file: IncomingFile) throws(SystemError) -> String? {
         try Self.makeDirectory(directory, Self.setAsideDirectory, mode: 0o750)
         let target = try Descriptor(at: directory, Self.setAsideDirectory, O_RDONLY | O_DIRECTORY)
-        for attempt in 0... {
-            let name = attempt == 0 ? file.name : "\(file.name).\(attempt)"
-            do throws(SystemError) {
-                // Not a rename, which would replace what was set aside before.
-                _ = try SystemError.check("linkat") { linkat(incoming.number, file.name, target.number, name, 0) }
-            } catch  where error.code == EEXIST {
-                continue
-            } catch  where error.code == ENOENT {
-                return nil
-            }
-            unlinkat(incoming.number, file.name, 0)
-            return "\(Self.setAsideDirectory)/\(name)"
+        // Not a rename, which would replace what was set aside before.
+        let name = try Self.firstFree(file.name, unless: [EEXIST], "linkat") {
+            linkat(incoming.number, file.name, target.number, $0, 0)
         }
-        preconditionFailure("there is always another number")
+        guard let name else { return nil }
+        unlinkat(incoming.number, file.name, 0)
+        return "\(Self.setAsideDirectory)/\(name)"
     }
 
     /// The upload whose file has this name.

@@ -109,8 +109,7 @@ extension FileChunkStore {
     /// Bytes of the file system that a directory is on.
     static func space(of directory: borrowing Descriptor) throws(SystemError) -> (free: Int, total: Int) {
         var status = statvfs()
-        let number = directory.number
-        _ = try SystemError.check("fstatvfs") { fstatvfs(number, &status) }
+        try SystemError.check("fstatvfs") { fstatvfs(directory.number, &status) }
         func bytes(_ blocks: fsblkcnt_t) -> Int {
             let (bytes, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
             return overflow ? .max : Int(clamping: bytes)
@@ -122,14 +121,69 @@ extension FileChunkStore {
     static func otherFileSystem(
         _ path: String?, than directory: borrowing Descriptor
     ) throws(SystemError) -> StoredFile? {
-        guard let path else { return nil }
-        do throws(SystemError) {
-            let other = try Descriptor(directory: path)
-            if try other.status().st_dev == directory.status().st_dev { return nil }
-            return StoredFile(other)
-        } catch  where error.code == ENOENT {
-            return nil
+        guard let path, let other = try SystemError.ifThere(try Descriptor(directory: path)) else { return nil }
+        return try other.status().st_dev == directory.status().st_dev ? nil : StoredFile(other)
+    }
+
+    /// Runs what removes something, also on a full disk: with room from the ballast.
+    package func deleting<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+        while true {
+            do throws(SystemError) {
+                return try body()
+            } catch  where error.code == ENOSPC && ballast.giveBack() {}
         }
+    }
+
+    package func restoreBallast() {
+        if let room = try? room() { ballast.restore(room: room.data) }
+    }
+
+    package func checkRoom(for bytes: Int, withBodies: Bool) throws(StoreError) {
+        let found = try calling { () throws(SystemError) in try room(upTo: bytes) }
+        guard found.data >= bytes, !withBodies || found.body ?? 0 >= 0 else {
+            throw StoreError(.diskFull, "the reserve of free space is reached")
+        }
+    }
+
+    package func room() throws(StoreError) -> Room {
+        try calling { () throws(SystemError) in try room(upTo: .max) }
+    }
+
+    /// - Parameter enough: bytes. Where there are as many for sure, bodies are not counted, and less is told than there is.
+    private func room(upTo enough: Int) throws(SystemError) -> Room {
+        let data = try Self.space(of: directory)
+        let kept = reserve.bytes(of: data.total)
+        guard let bodyFileSystem else {
+            // Room that bodies have now is room that they no longer need. So however many a client sends, and however slowly,
+            // the room for everything else stays the same.
+            let limit = reserve == .automatic ? min(bodiesLimit, data.total / 20) : 0
+            let room = data.free - kept - limit
+            guard room < enough else { return Room(data: room, body: nil, inBodies: 0, free: data.free) }
+            let bodies = bytesInBodies
+            let kept = min(limit, bodies)
+            return Room(data: room + kept, body: nil, inBodies: bodies - kept, free: data.free)
+        }
+        // Only the bodies of requests under way are there, and it may be small, in memory for example: no more than 5 %. Bodies
+        // themselves are no reason to refuse an upload: where they leave no room, nginx says 409 to the next ones.
+        let body = try Self.space(of: bodyFileSystem.descriptor)
+        let room = body.free - min(kept, body.total / 20)
+        return Room(
+            data: data.free - kept, body: room < 0 ? room + bytesInBodies : room, inBodies: 0, free: data.free)
+    }
+
+    package func room(since earlier: Room) throws(StoreError) -> Room {
+        // What has become free meanwhile may be a body's, whose room was counted already.
+        let free = try calling { () throws(SystemError) in try min(earlier.free, Self.space(of: directory).free) }
+        return Room(
+            data: earlier.data - (earlier.free - free), body: earlier.body, inBodies: earlier.inBodies, free: free)
+    }
+
+    /// Bytes that the bodies of requests under way take.
+    private var bytesInBodies: Int {
+        guard let bodyDirectory, let found = try? Descriptor(directory: bodyDirectory).entries() else { return 0 }
+        // nginx's names are numbers.
+        let bodies = found.filter { body in body.name.utf8.allSatisfy { (48...57).contains($0) } }
+        return bodies.reduce(0) { $0 + $1.status.occupied }
     }
 }
 
@@ -137,10 +191,8 @@ extension FileChunkStore {
 
 extension FileChunkStore {
     package func makeUpload(_ id: Int64) throws(SystemError) -> (file: StoredFile, isNew: Bool) {
+        if let file = try SystemError.ifThere(try openUpload(id)) { return (file, false) }
         let name = Self.name(ofUpload: id)
-        do throws(SystemError) {
-            return (try openUpload(id), false)
-        } catch  where error.code == ENOENT {}
         let file: StoredFile
         do throws(SystemError) {
             file = StoredFile(try Descriptor(at: incoming, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o644))
@@ -170,163 +222,20 @@ extension FileChunkStore {
     }
 
     func status(ofUpload id: Int64) throws(SystemError) -> stat? {
-        var named = stat()
-        do throws(SystemError) {
-            _ = try SystemError.check("fstatat") {
-                fstatat(incoming.number, Self.name(ofUpload: id), &named, AT_SYMLINK_NOFOLLOW)
-            }
-        } catch  where error.isMissing {
-            return nil
-        }
-        return named
+        try SystemError.ifThere(try incoming.status(of: Self.name(ofUpload: id)))
     }
 
     /// The inodes of files among the unfinished uploads.
     package func incomingInodes() throws(SystemError) -> Set<UInt64> {
-        Set(
-            try incoming.names().compactMap { name in
-                var status = stat()
-                let isThere = fstatat(incoming.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
-                return isThere ? UInt64(status.st_ino) : nil
-            })
+        Set(try incoming.entries().map { UInt64($0.status.st_ino) })
     }
 }
 
-// MARK: - Published videos
+// MARK: - Directories
 
 extension FileChunkStore {
-    package func publishedLength(_ path: String) -> Int? {
-        guard let status = status(of: path), status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return Int(status.st_size)
-    }
-
-    /// What has a published name, itself where it is a link; `nil` if nothing has.
-    func status(of path: String) -> stat? {
-        var status = stat()
-        return fstatat(directory.number, path, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
-    }
-
-    package func hasPublished(_ path: String) -> Bool { status(of: path) != nil }
-
-    package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
-        // Opening a pipe would wait for its writer.
-        let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
-        guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
-            throw SystemError("open \(path)", code: EINVAL)
-        }
-        return file
-    }
-
-    package func readPublished(
-        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Void
-    ) throws(StoreError) -> Int {
-        try calling { () throws(SystemError) in
-            let file = try openPublished(path)
-            let length = try file.length()
-            try file.forEachPiece(of: 0..<min(length, limit), body)
-            return length
-        }
-    }
-
-    func publish(_ id: Int64, _ file: StoredFile, as path: String) throws(SystemError) -> Bool {
-        try file.descriptor.syncData()
-        let parent = try makeParents(of: path)
-        let last = String(path.split(separator: "/").last!)
-        do throws(SystemError) {
-            _ = try SystemError.check("linkat") {
-                linkat(incoming.number, Self.name(ofUpload: id), parent.number, last, 0)
-            }
-        } catch  where error.code == EEXIST {
-            // Whatever it is that has the name, a link or a pipe too.
-            var taken = stat()
-            _ = try SystemError.check("fstatat") { fstatat(parent.number, last, &taken, AT_SYMLINK_NOFOLLOW) }
-            if try taken.st_ino != file.descriptor.status().st_ino { return false }
-        }
-        try parent.sync()
-        return true
-    }
-
-    func isPublished(_ file: StoredFile, as path: String) -> Bool {
-        guard let named = status(of: path), let status = try? file.descriptor.status() else { return false }
-        return (status.st_ino, status.st_dev) == (named.st_ino, named.st_dev)
-    }
-
-    package func publish(_ made: LocalFile, as path: String) throws(StoreError) {
-        try calling { () throws(SystemError) in
-            let parts = path.split(separator: "/").map(String.init)
-            let grandparent = try makeParents(of: parts.dropLast().joined(separator: "/"))
-            // Not remembered: it goes with its video, and may come again.
-            let name = parts[parts.count - 2]
-            try Self.makeDirectory(grandparent, name, mode: 0o755)
-            let parent = try Descriptor(at: grandparent, name, O_RDONLY | O_DIRECTORY)
-            let number = parent.number
-            _ = try SystemError.check("renameat") { renameat(AT_FDCWD, made.path, number, parts[parts.count - 1]) }
-            try parent.sync()
-            try grandparent.sync()
-        }
-    }
-
-    package func publishedNames(in path: String) throws(StoreError) -> [String] {
-        try calling { () throws(SystemError) in
-            do throws(SystemError) {
-                return try Descriptor(beneath: directory, path, O_RDONLY | O_DIRECTORY).names()
-            } catch  where error.isMissing {
-                return []
-            }
-        }
-    }
-
-    package func forEachPublished(_ body: (PublishedFile) -> Void) throws(StoreError) {
-        try calling { () throws(SystemError) in
-            let unfinished = try incomingInodes()
-            try visit(StorageLayout.originals, in: "") { path, status in
-                guard status.st_mode & S_IFMT == S_IFREG else { return }
-                body(
-                    PublishedFile(
-                        path: path, length: Int(status.st_size), changeTime: Int64(status.st_ctim.tv_sec),
-                        isUnfinished: unfinished.contains(UInt64(status.st_ino))))
-            }
-        }
-    }
-
-    package func forEachTranscoded(_ body: (_ path: String, _ changeTime: Int64) -> Void) throws(StoreError) {
-        try calling { () throws(SystemError) in
-            for directory in [StorageLayout.transcoded, StorageLayout.transcoded + ["*"]] {
-                try visit(directory, in: "") { path, status in
-                    if status.st_mode & S_IFMT == S_IFDIR { body(path, Int64(status.st_ctim.tv_sec)) }
-                }
-            }
-        }
-    }
-
-    /// Visits what is in the directories below `directory` that match `patterns`, one pattern a level.
-    private func visit(
-        _ patterns: ArraySlice<String>, in directory: String, _ body: (_ path: String, _ status: stat) -> Void
-    ) throws(SystemError) {
-        let opened: Descriptor
-        do throws(SystemError) {
-            opened = try Descriptor(
-                beneath: self.directory, directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY)
-        } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {
-            return
-        }
-        for name in try opened.names() {
-            let path = directory.isEmpty ? name : "\(directory)/\(name)"
-            if let pattern = patterns.first {
-                if fnmatch(pattern, name, 0) == 0 { try visit(patterns.dropFirst(), in: path, body) }
-                continue
-            }
-            var status = stat()
-            if fstatat(opened.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { body(path, status) }
-        }
-    }
-
-    package func withdraw(_ path: String) {
-        unlinkat(directory.number, path, 0)
-    }
-
     /// Creates the directories above `path` and makes each durable.
-    private func makeParents(of path: String) throws(SystemError) -> Descriptor {
+    func makeParents(of path: String) throws(SystemError) -> Descriptor {
         var parent = try Descriptor(at: directory, ".", O_RDONLY | O_DIRECTORY)
         var ancestor = ""
         for part in path.split(separator: "/").dropLast() {
@@ -345,14 +254,28 @@ extension FileChunkStore {
     static func makeDirectory(
         _ parent: borrowing Descriptor, _ name: String, mode: mode_t
     ) throws(SystemError) {
-        let number = parent.number
         do throws(SystemError) {
-            _ = try SystemError.check("mkdirat") { mkdirat(number, name, mode) }
+            try SystemError.check("mkdirat") { mkdirat(parent.number, name, mode) }
             // What root makes, when an operator looks after the store, the service has to be able to write.
             guard geteuid() == 0, case let owner = try parent.status(), owner.st_uid != 0 else { return }
-            _ = try SystemError.check("fchownat") {
-                fchownat(number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
+            try SystemError.check("fchownat") {
+                fchownat(parent.number, name, owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW)
             }
         } catch  where error.code == EEXIST {}
+    }
+
+    /// Gives something a name, with a number behind it where that is taken, as these errors say.
+    ///
+    /// - Returns: the name; `nil` if what was to get it is gone.
+    static func firstFree(
+        _ name: String, unless taken: Set<Int32>, _ operation: String, _ call: (String) -> Int32
+    ) throws(SystemError) -> String? {
+        for attempt in 0... {
+            let name = attempt == 0 ? name : "\(name).\(attempt)"
+            do throws(SystemError) {
+                return try SystemError.ifThere(try SystemError.check(operation) { call(name) }).map { _ in name }
+            } catch  where taken.contains(error.code) {}
+        }
+        preconditionFailure("there is always another number")
     }
 }

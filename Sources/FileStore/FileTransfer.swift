@@ -12,10 +12,7 @@ package final class FileTransfer {
         package let user: uid_t
         package let group: gid_t
 
-        package init(user: uid_t, group: gid_t) {
-            self.user = user
-            self.group = group
-        }
+        package init(user: uid_t, group: gid_t) { (self.user, self.group) = (user, group) }
     }
 
     /// A file that was read to its end.
@@ -24,10 +21,7 @@ package final class FileTransfer {
         package let size: Int
         package let md5: String
 
-        package init(size: Int, md5: String) {
-            self.size = size
-            self.md5 = md5
-        }
+        package init(size: Int, md5: String) { (self.size, self.md5) = (size, md5) }
     }
 
     private let source: Descriptor
@@ -73,13 +67,10 @@ package final class FileTransfer {
         guard let file = try Self.open(path, in: source) else { return nil }
         let name = path.split(separator: "/").last.map(String.init) ?? path
         let parent = try makeParents(of: path)
-        var there = stat()
-        if fstatat(parent.number, name, &there, AT_SYMLINK_NOFOLLOW) == 0 {
+        if let there = try? parent.status(of: name) {
             let ours = try file.descriptor.status()
-            if there.st_ino == ours.st_ino, there.st_dev == ours.st_dev { return try read(file) }
-            if there.st_mode & S_IFMT == S_IFREG, there.st_size == ours.st_size,
-                let found = try readTarget(path)
-            {
+            if there.isSame(as: ours) { return try read(file) }
+            if there.isFile, there.st_size == ours.st_size, let found = try readTarget(path) {
                 if found == known { return found }
                 if try found == read(file) { return found }
             }
@@ -115,7 +106,7 @@ package final class FileTransfer {
             let above = parts.joined(separator: "/")
             do throws(SystemError) {
                 let parent = try directory(above)
-                _ = try SystemError.check("unlinkat") { unlinkat(parent.number, name, flags) }
+                try SystemError.check("unlinkat") { unlinkat(parent.number, name, flags) }
             } catch  where [ENOENT, ENOTEMPTY, EEXIST].contains(error.code) {
                 return
             }
@@ -129,15 +120,11 @@ package final class FileTransfer {
 
 extension FileTransfer {
     private static func open(_ path: String, in directory: borrowing Descriptor) throws(SystemError) -> StoredFile? {
-        do throws(SystemError) {
-            let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
-            guard try file.descriptor.status().st_mode & S_IFMT == S_IFREG else {
-                throw SystemError("open", code: EINVAL)
-            }
-            return file
-        } catch  where error.code == ENOENT {
-            return nil
-        }
+        let found = try SystemError.ifThere(
+            StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK)))
+        guard let found else { return nil }
+        guard try found.descriptor.status().isFile else { throw SystemError("open", code: EINVAL) }
+        return found
     }
 
     private func read(_ path: String, in directory: borrowing Descriptor) throws(SystemError) -> Verified? {
@@ -175,16 +162,14 @@ extension FileTransfer {
         let status = try file.descriptor.status()
         if owner != nil && owner != Owner(user: status.st_uid, group: status.st_gid) { return false }
         unlinkat(parent.number, name, 0)
-        let (number, from) = (parent.number, source.number)
         do throws(SystemError) {
-            _ = try SystemError.check("linkat") { linkat(from, path, number, name, 0) }
+            try SystemError.check("linkat") { linkat(source.number, path, parent.number, name, 0) }
         } catch  where [EXDEV, EPERM, EOPNOTSUPP, EMLINK, EACCES].contains(error.code) {
             return false
         }
-        var linked = stat()
-        guard fstatat(number, name, &linked, AT_SYMLINK_NOFOLLOW) == 0, linked.st_ino == status.st_ino else {
+        guard let linked = try? parent.status(of: name), linked.st_ino == status.st_ino else {
             // Another file has taken the name meanwhile.
-            unlinkat(number, name, 0)
+            unlinkat(parent.number, name, 0)
             throw SystemError("linkat \(path)", code: ESTALE)
         }
         try file.descriptor.syncData()
@@ -209,15 +194,14 @@ extension FileTransfer {
             }
             let written = Verified(size: size, md5: digest.finish())
             try setAttributes(of: copy, like: try file.descriptor.status())
-            _ = try SystemError.check("fsync") { fsync(copy.descriptor.number) }
+            try copy.descriptor.sync()
             // Or only the memory would be read back.
             copy.dropCache(of: 0..<size)
             let found = try read(copy)
             guard found == written else {
                 throw SystemError("\(path): what was read back is not what was written", code: EIO)
             }
-            let number = parent.number
-            _ = try SystemError.check("renameat") { renameat(target.number, new, number, name) }
+            try SystemError.check("renameat") { renameat(target.number, new, parent.number, name) }
             return found
         } catch {
             unlinkat(target.number, new, 0)
@@ -228,15 +212,15 @@ extension FileTransfer {
     private func setAttributes(of copy: StoredFile, like status: stat) throws(SystemError) {
         let number = copy.descriptor.number
         try give(number)
-        _ = try SystemError.check("fchmod") { fchmod(number, status.st_mode & 0o777) }
+        try SystemError.check("fchmod") { fchmod(number, status.st_mode & 0o777) }
         // Browsers ask by it whether a file has changed.
         let times = [status.st_atim, status.st_mtim]
-        _ = try SystemError.check("futimens") { futimens(number, times) }
+        try SystemError.check("futimens") { futimens(number, times) }
     }
 
     private func give(_ number: Int32) throws(SystemError) {
         guard let owner else { return }
-        _ = try SystemError.check("fchown") { fchown(number, owner.user, owner.group) }
+        try SystemError.check("fchown") { fchown(number, owner.user, owner.group) }
     }
 
     private func directory(_ path: String) throws(SystemError) -> Descriptor {
@@ -251,19 +235,71 @@ extension FileTransfer {
         var parent = try directory("")
         var above = ""
         for part in path.split(separator: "/").dropLast() {
-            let (number, name) = (parent.number, String(part))
-            let isNew: Bool
-            do throws(SystemError) {
-                _ = try SystemError.check("mkdirat") { mkdirat(number, name, 0o755) }
-                isNew = true
-                changed.insert(above)
-            } catch  where error.code == EEXIST {
-                isNew = false
-            }
+            let name = String(part)
+            let isNew = mkdirat(parent.number, name, 0o755) == 0
+            guard isNew || errno == EEXIST else { throw SystemError("mkdirat", code: errno) }
+            if isNew { changed.insert(above) }
             parent = try Descriptor(at: parent, name, O_RDONLY | O_DIRECTORY)
             if isNew { try give(parent.number) }
             above = above.isEmpty ? name : "\(above)/\(name)"
         }
         return parent
+    }
+}
+
+/// Everything below a directory, as a listing shows it: what a backup is made of.
+package struct FileTree: Sendable {
+    /// A file: its bytes, and which bytes they were when it was listed.
+    package struct File: Equatable, Sendable {
+        /// Relative to the directory.
+        package let path: String
+        /// Bytes.
+        package let size: Int
+        /// The same for all names of one file.
+        package let inode: UInt64
+        /// When its bytes changed last, in nanoseconds since 1970.
+        package let modificationTime: Int64
+    }
+
+    /// By path.
+    package private(set) var files: [String: File] = [:]
+    /// The paths of all directories.
+    package private(set) var directories: Set<String> = []
+    /// What is neither a file nor a directory, or has a name that is not UTF-8, or one that is
+    /// canonically equivalent to another's.
+    package private(set) var others: [String] = []
+
+    /// Lists what is below `path` in `root`; what goes meanwhile may be missed. Symbolic links are not followed.
+    package init(_ path: String, in root: borrowing Descriptor) throws(SystemError) {
+        try SystemError.ifThere(try list(path, try Descriptor(beneath: root, path, O_RDONLY | O_DIRECTORY)))
+    }
+
+    private mutating func list(_ path: String, _ directory: borrowing Descriptor) throws(SystemError) {
+        directories.insert(path)
+        for name in try directory.names() {
+            let inner = "\(path)/\(name)"
+            guard let status = try? directory.status(of: name) else {
+                // A name that is not UTF-8 is not the one that was read.
+                if name.contains("\u{FFFD}") { others.append(inner) }
+                continue
+            }
+            switch status.st_mode & S_IFMT {
+            case S_IFDIR:
+                try SystemError.ifThere(try list(inner, try Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY)))
+            case S_IFREG:
+                // Of two names that are canonically equivalent Swift's text can tell only one.
+                if files[inner] == nil { files[inner] = File(path: inner, status) } else { others.append(inner) }
+            default:
+                others.append(inner)
+            }
+        }
+    }
+}
+
+extension FileTree.File {
+    init(path: String, _ status: stat) {
+        self.init(
+            path: path, size: Int(status.st_size), inode: UInt64(status.st_ino),
+            modificationTime: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
     }
 }

@@ -123,8 +123,7 @@ extension FileUpload {
             // A last chunk that told the size may have been longer before it came again.
             if !isSizeAnnounced { try file.truncate(to: size) }
             let head = FileHead(try Content.file(file, 0..<size).prefix(FileHead.length))
-            return VerifiedBytes(
-                md5: try digest.finish(size), head: head, file: LocalFile(path: store.path(ofUpload: id)))
+            return (try digest.finish(size), head, LocalFile(path: store.path(ofUpload: id)))
         }
     }
 

@@ -94,7 +94,7 @@ extension FileChunkStore {
             try openPublished(path).matches(content, at: 0)
         else { throw SystemError("reading back", code: EIO) }
         // Its other two removals tell nothing.
-        _ = try SystemError.check("unlinkat") { unlinkat(incoming.number, Self.name(ofUpload: id), 0) }
+        try SystemError.check("unlinkat") { unlinkat(incoming.number, Self.name(ofUpload: id), 0) }
         _ = try remove(Self.selfTestDirectory)
     }
 

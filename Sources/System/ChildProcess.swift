@@ -96,7 +96,7 @@ package struct ChildProcess: ~Copyable {
     /// How the child ended, `nil` if it has not. It stays a zombie, so that its number is not given to another one.
     private borrowing func end() throws(SystemError) -> End? {
         var state = siginfo_t()
-        _ = try SystemError.check("waitid") { waitid(P_PID, id_t(process), &state, WEXITED | WNOHANG | WNOWAIT) }
+        try SystemError.check("waitid") { waitid(P_PID, id_t(process), &state, WEXITED | WNOHANG | WNOWAIT) }
         let child = state._sifields._sigchld
         guard child.si_pid != 0 else { return nil }
         return state.si_code == Int32(CLD_EXITED) ? .exit(child.si_status) : .signal(child.si_status)
@@ -111,7 +111,7 @@ extension ChildProcess {
 
         init() throws(SystemError) {
             var ends: [Int32] = [-1, -1]
-            _ = try SystemError.check("pipe2") { vi_pipe(&ends) }
+            try SystemError.check("pipe2") { vi_pipe(&ends) }
             reading = Descriptor(owning: ends[0])
             writing = Descriptor(owning: ends[1])
         }
@@ -125,5 +125,91 @@ extension ChildProcess {
         let found = path.split(separator: ":").map { "\($0)/\(name)" as String }.first { Glibc.access($0, X_OK) == 0 }
         guard let found else { throw SystemError("execve \(name)", code: ENOENT) }
         return found
+    }
+}
+
+/// The last bytes that a tool wrote, as text that is safe to show.
+package struct OutputTail {
+    /// Bytes that are kept.
+    package static let limit = 4096
+
+    private var bytes: [UInt8] = []
+    private var isCut = false
+
+    package init() {}
+
+    /// Adds bytes; forgets the oldest if they are too many.
+    package mutating func append(_ more: UnsafeRawBufferPointer) {
+        bytes += more.suffix(Self.limit)
+        if bytes.count > Self.limit {
+            bytes.removeFirst(bytes.count - Self.limit)
+            isCut = true
+        }
+    }
+
+    /// What is kept, without a first line that is not whole, in lines separated by `\n`, each of them printable.
+    package var text: String {
+        let whole = isCut ? bytes.drop { $0 != UInt8(ascii: "\n") } : bytes[...]
+        let text = String(decoding: whole, as: UTF8.self).printable(as: "?", keeping: "\n")
+        // A replaced byte has become longer.
+        let lines = text.split(separator: "\n")
+        var kept: [Substring] = []
+        var length = 0
+        for line in lines.reversed() {
+            length += line.utf8.count + 1
+            if length > Self.limit + 1 { break }
+            kept.append(line)
+        }
+        return kept.reversed().joined(separator: "\n")
+    }
+}
+
+/// Processor time that a process and all it has started have used.
+package enum ProcessorTime {
+    /// Seconds of the processes that live and of those that were waited for; `nil` if the process is not there.
+    ///
+    /// What a process leaves behind, so that it has another parent, does not count any more. proc(5).
+    package static func ofTree(_ process: pid_t) -> Double? {
+        var ticks = 0
+        var isThere = false
+        var waiting = [process]
+        // Nothing that is started here has more; a process that forks without end is ended by other limits.
+        for _ in 0..<1000 {
+            guard let next = waiting.popLast() else { break }
+            guard let own = Self.ticks(next) else { continue }
+            if next == process { isThere = true }
+            ticks += own
+            waiting += children(next)
+        }
+        return isThere ? Double(ticks) / Double(sysconf(Int32(_SC_CLK_TCK))) : nil
+    }
+
+    /// utime, stime, cutime and cstime.
+    private static func ticks(_ process: pid_t) -> Int? {
+        // The name, in parentheses, may be anything.
+        guard let text = read("/proc/\(process)/stat"), let end = text.lastIndex(of: UInt8(ascii: ")")) else {
+            return nil
+        }
+        let fields = text[(end + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 14 else { return nil }
+        return fields[11...14].reduce(0) { $0 + (Int(String(decoding: $1, as: UTF8.self)) ?? 0) }
+    }
+
+    private static func children(_ process: pid_t) -> [pid_t] {
+        guard let tasks = try? Descriptor(directory: "/proc/\(process)/task").names() else { return [] }
+        return tasks.flatMap { task in
+            (read("/proc/\(process)/task/\(task)/children") ?? []).split(separator: UInt8(ascii: " ")).compactMap {
+                pid_t(String(decoding: $0, as: UTF8.self))
+            }
+        }
+    }
+
+    private static func read(_ path: String) -> [UInt8]? {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = Glibc.read(file, &bytes, bytes.count)
+        return count > 0 ? Array(bytes.prefix(count)) : nil
     }
 }

@@ -1,15 +1,68 @@
 import CSystem
 import Glibc
 
+/// A system call that failed.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
+    /// The system call.
+    package let operation: String
+    /// The call's `errno`.
+    package let code: Int32
+
+    package init(_ operation: String, code: Int32) {
+        self.operation = operation
+        self.code = code
+    }
+
+    /// There is no room, and trying again soon will not help.
+    package var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
+
+    /// There is no descriptor left, of this process or of the machine; closing one helps.
+    package var isLackOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+
+    /// There is no such thing.
+    package var isMissing: Bool { code == ENOENT }
+
+    /// It is none of ours, and trying again will not help.
+    package var isForeign: Bool { code == EINVAL }
+
+    /// Bytes that were written may not have reached the medium, and the kernel takes them for written: another attempt
+    /// could succeed falsely. https://wiki.postgresql.org/wiki/Fsync_Errors
+    package var isSyncFailure: Bool { operation == "fdatasync" || operation == "fsync" }
+
+    package var description: String { "\(operation): \(String(cString: strerror(code)))" }
+
+    /// Runs a system call, again when a signal interrupted it. Returns what the call returned, never negative.
+    @discardableResult
+    package static func check<Result: BinaryInteger>(
+        _ operation: String, _ call: () -> Result
+    ) throws(SystemError) -> Result {
+        while true {
+            let result = call()
+            if result >= 0 { return result }
+            if errno != EINTR { throw SystemError(operation, code: errno) }
+        }
+    }
+
+    /// What `calls` gives; `nil` if there is no such thing.
+    @discardableResult
+    package static func ifThere<Result: ~Copyable>(
+        _ calls: @autoclosure () throws(SystemError) -> Result
+    ) throws(SystemError) -> Result? {
+        do throws(SystemError) {
+            return try calls()
+        } catch  where error.isMissing {
+            return nil
+        }
+    }
+}
+
 /// An open file descriptor, closed when the value goes out of scope.
 package struct Descriptor: ~Copyable, Sendable {
     /// The number, valid as long as this value lives.
     package let number: Int32
 
     /// Takes over an open descriptor.
-    package init(owning number: Int32) {
-        self.number = number
-    }
+    package init(owning number: Int32) { self.number = number }
 
     /// Opens `path` relative to `directory`, without following a symbolic link in its last part.
     package init(
@@ -48,14 +101,21 @@ package struct Descriptor: ~Copyable, Sendable {
     /// What fstat(2) tells.
     package func status() throws(SystemError) -> stat {
         var status = stat()
-        _ = try SystemError.check("fstat") { fstat(number, &status) }
+        try SystemError.check("fstat") { fstat(number, &status) }
+        return status
+    }
+
+    /// What fstatat(2) tells of a name in this directory, itself where it is a link.
+    package func status(of name: UnsafePointer<CChar>) throws(SystemError) -> stat {
+        var status = stat()
+        try SystemError.check("fstatat") { fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) }
         return status
     }
 
     /// Waits for the lock of the file or directory. It goes with the last descriptor of this opening: that of a child too,
     /// which this process has started and which has not become its program yet.
     package func lock() throws(SystemError) {
-        _ = try SystemError.check("flock") { flock(number, LOCK_EX) }
+        try SystemError.check("flock") { flock(number, LOCK_EX) }
     }
 
     /// Takes the lock of the file or directory, `LOCK_EX` or `LOCK_SH`.
@@ -74,19 +134,22 @@ package struct Descriptor: ~Copyable, Sendable {
 
     /// fdatasync(2): makes the file's bytes and what is needed to find them durable.
     package func syncData() throws(SystemError) {
-        _ = try SystemError.check("fdatasync") { fdatasync(number) }
+        try SystemError.check("fdatasync") { fdatasync(number) }
     }
 
     /// fsync(2): makes a directory's entries durable.
     package func sync() throws(SystemError) {
-        _ = try SystemError.check("fsync") { fsync(number) }
+        try SystemError.check("fsync") { fsync(number) }
     }
 
     /// A directory's names, but `.` and `..`.
     package func names() throws(SystemError) -> [String] {
-        try rawNames().map { name in
-            name.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) }
-        }
+        try rawNames().map { name in name.withUnsafeBytes { String(decoding: $0.dropLast(), as: UTF8.self) } }
+    }
+
+    /// The same with what fstatat(2) tells of each. What is gone meanwhile is not among them.
+    package func entries() throws(SystemError) -> [(name: String, status: stat)] {
+        try names().compactMap { name in (try? status(of: name)).map { (name, $0) } }
     }
 
     /// A directory's names, but `.` and `..`, as they are: each ends with 0 and need not be UTF-8.
@@ -112,5 +175,84 @@ package struct Descriptor: ~Copyable, Sendable {
             let dot = CChar(bitPattern: UInt8(ascii: "."))
             if name != [dot, 0], name != [dot, dot, 0] { names.append(name) }
         }
+    }
+}
+
+extension stat {
+    package var isFile: Bool { st_mode & S_IFMT == S_IFREG }
+    package var isDirectory: Bool { st_mode & S_IFMT == S_IFDIR }
+    /// Bytes of the disk.
+    package var occupied: Int { Int(st_blocks) * 512 }
+
+    /// Whether both are of one file.
+    package func isSame(as other: stat) -> Bool { (st_ino, st_dev) == (other.st_ino, other.st_dev) }
+}
+
+// MARK: - Removal
+
+extension Descriptor {
+    /// Directories that are open at once while a tree is removed: a tool may have made one that is deeper than there are
+    /// descriptors, or room on the stack.
+    private static let openLimit = 32
+
+    /// Removes a file, or a directory with all that is in it; a link, not what it points to.
+    ///
+    /// - Returns: the bytes of the disk that became free.
+    /// - Throws: ENOENT if there is none of this name.
+    package func removeTree(_ name: String) throws(SystemError) -> Int {
+        let name = Array(name.utf8CString)
+        let status = try status(of: name)
+        guard status.isDirectory else { return try remove(name, status) }
+        let tree = try directory(name)
+        var bytes = 0
+        while true {
+            bytes += try tree.removeEntries(tree: tree, depth: 1)
+            do throws(SystemError) {
+                return try bytes + remove(name, status)
+            } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
+                // What was too deep has come up.
+            }
+        }
+    }
+
+    private func removeEntries(tree: borrowing Descriptor, depth: Int) throws(SystemError) -> Int {
+        var bytes = 0
+        for name in try rawNames() {
+            do throws(SystemError) {
+                bytes += try removeEntry(name, tree: tree, depth: depth)
+            } catch  where error.code == ENOENT {
+                // Another process removes the same tree.
+            }
+        }
+        return bytes
+    }
+
+    private func removeEntry(
+        _ name: [CChar], tree: borrowing Descriptor, depth: Int
+    ) throws(SystemError) -> Int {
+        let status = try status(of: name)
+        var bytes = 0
+        if status.isDirectory {
+            let (from, to) = (number, tree.number)
+            if depth == Self.openLimit {
+                try SystemError.check("renameat") { renameat(from, name, to, "deep-\(status.st_ino)") }
+                return 0
+            }
+            let inner = try directory(name)
+            bytes += try inner.removeEntries(tree: tree, depth: depth + 1)
+        }
+        return try bytes + remove(name, status)
+    }
+
+    private func directory(_ name: [CChar]) throws(SystemError) -> Descriptor {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        return Descriptor(owning: try SystemError.check("openat") { openat(number, name, flags, 0) })
+    }
+
+    /// Removes a name; of a directory nothing is left.
+    private func remove(_ name: [CChar], _ status: stat) throws(SystemError) -> Int {
+        try SystemError.check("unlinkat") { unlinkat(number, name, status.isDirectory ? AT_REMOVEDIR : 0) }
+        // Another name keeps its bytes.
+        return !status.isDirectory && status.st_nlink > 1 ? 0 : status.occupied
     }
 }

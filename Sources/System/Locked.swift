@@ -68,3 +68,86 @@ package final class Monitor<Value>: @unchecked Sendable {
     /// Has one of them ask again.
     package func signal() { condition.signal() }
 }
+
+/// Batches a costly call, a commit or a sync, for callers that come at about the same time.
+///
+/// The first caller runs at once. Callers that arrive during a run are batched into the next one. An
+/// item that was submitted is never part of a run that had begun before. Thread-safe.
+package final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error>: Sendable {
+    /// The items of one run, and what came of it.
+    private final class Batch {
+        var items: [Item] = []
+        var result: Result<[Output], Failure>?
+    }
+
+    private struct State {
+        var next = Batch()
+        var isRunning = false
+    }
+
+    /// Its lock guards every batch too.
+    private let state = Monitor(State())
+    private let run: @Sendable ([Item]) throws(Failure) -> [Output]
+
+    /// - Parameter run: returns one output for each item, in their order. Never called twice at once.
+    package init(_ run: @escaping @Sendable ([Item]) throws(Failure) -> [Output]) {
+        self.run = run
+    }
+
+    /// Waits until a run has included the item.
+    ///
+    /// - Throws: what the run threw; so do all others of the same run.
+    package func submit(_ item: Item) throws(Failure) -> Output {
+        let (batch, index) = state.withLock {
+            $0.next.items.append(item)
+            return ($0.next, $0.next.items.count - 1)
+        }
+        // Without a result it is this thread's turn to run the batch, on behalf of all in it.
+        let result = state.wait { state -> Result<[Output], Failure>?? in
+            if let result = batch.result { return result }
+            guard !state.isRunning else { return nil }
+            state = State(isRunning: true)
+            return .some(nil)
+        }
+        return try (result ?? lead(batch)).get()[index]
+    }
+
+    private func lead(_ batch: Batch) -> Result<[Output], Failure> {
+        let result = Result { () throws(Failure) in try run(batch.items) }
+        state.withLock {
+            batch.result = result
+            $0.isRunning = false
+        }
+        state.broadcast()
+        return result
+    }
+}
+
+/// Items that wait, each a client's. Clients take turns, however many items one has, and so do the items of one client.
+/// Not thread-safe: its owner guards it.
+package struct ClientTurns<Item> {
+    /// The items of each client that has some, those that have waited longest first.
+    private var waiting: [String: [Item]] = [:]
+    /// These clients, the one whose turn it is first.
+    private var turns: [String] = []
+    package private(set) var count = 0
+
+    package init() {}
+
+    /// Adds an item behind those of its client that wait.
+    package mutating func append(_ item: Item, of client: String) {
+        if waiting[client] == nil { turns.append(client) }
+        waiting[client, default: []].append(item)
+        count += 1
+    }
+
+    /// Takes the next item: of the first client in turn, of those that may have one; `nil` if there is none.
+    package mutating func next(where mayHave: (String) -> Bool = { _ in true }) -> (client: String, item: Item)? {
+        guard let index = turns.firstIndex(where: mayHave) else { return nil }
+        let client = turns.remove(at: index)
+        let item = waiting[client]!.removeFirst()
+        if waiting[client]!.isEmpty { waiting[client] = nil } else { turns.append(client) }
+        count -= 1
+        return (client, item)
+    }
+}

@@ -82,7 +82,8 @@ struct JobCommand: ParsableCommand {
             let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
             let facts = try probe ? Self.facts(of: job, output.settings) : []
             var json = job.json(media, videos)
-            if probe { json.add("facts", facts.map(Self.json)) }
+            let found: [JSONObject] = facts.map { ["name": $0.name, "value": $0.value] }
+            if probe { json.add("facts", found) }
             output.show(
                 json: json,
                 [
@@ -111,13 +112,6 @@ struct JobCommand: ParsableCommand {
                     return [("not transcoded", error.description)]
                 }
             }
-        }
-
-        private static func json(_ fact: (name: String, value: String)) -> JSONObject {
-            var object = JSONObject()
-            object.add("name", fact.name)
-            object.add("value", fact.value)
-            return object
         }
     }
 

@@ -208,86 +208,56 @@ extension ServiceStatus {
 extension ServiceStatus {
     /// Names as in the metrics; sizes are bytes, times seconds since 1970. What is not known is null.
     fileprivate func json(_ settings: Settings) -> JSONObject {
-        var object = JSONObject()
-        object.add("attention", attention)
-        object.add("version", version)
-        object.add("data_directory", settings.dataDirectory)
-        object.add("socket", settings.socket)
-        object.add("responder", responderJSON)
-        object.add("requests", requestCounts.map(Self.json(ofRequests:)))
-        var free = JSONObject()
-        free.add("data", room.value.map { Int64($0.data) })
-        free.add("body", (room.value?.body).map(Int64.init))
-        object.add("free_bytes_above_reserve", free)
-        let figures = catalogue.value
-        object.add("open_uploads", (figures?.openUploads).map(Int64.init))
-        object.add("upload_received_bytes", (figures?.receivedBytes).map(Int64.init))
-        object.add("upload_promised_bytes", (figures?.promisedBytes).map(Int64.init))
-        let limits = uploadLimits ?? settings.intake.uploadLimits
-        object.add("uploads_limit", Int64(limits.total))
-        object.add("client_uploads_limit", Int64(limits.perClient))
-        object.add("upload_clients", (figures?.uploadClients).map(Int64.init))
-        object.add("largest_client_uploads", (figures?.largestUploads).map(Int64.init))
-        object.add("largest_client_bytes", (figures?.largestBytes).map(Int64.init))
-        object.add("refused_guids", (figures?.refusals).map(Int64.init))
-        object.add("evicted_uploads", evictedUploads)
-        object.add(
-            "proxies_without_real_ip", (metrics?["proxy_without_real_ip"] ?? []).compactMap { $0.labels["address"] })
+        let (figures, limits) = (catalogue.value, uploadLimits ?? settings.intake.uploadLimits)
+        let room = room.value
+        let free: JSONObject = ["data": room?.data, "body": room?.body]
         var jobs = JSONObject()
-        jobs.add("queued", figures.map { Int64($0.jobs[.queued] ?? 0) })
-        jobs.add("running", figures.map { Int64($0.jobs[.running] ?? 0) })
-        jobs.add("done", figures.map { Int64($0.jobs[.done] ?? 0) })
-        jobs.add("failed", figures.map { Int64($0.jobs[.failed] ?? 0) })
-        object.add("jobs", jobs)
-        object.add("oldest_queued_job_time", figures?.oldestQueuedJobTime)
-        object.add("queued_job_clients", (figures?.queuedClients).map(Int64.init))
-        object.add("jobs_over_budget", (figures?.jobsOverBudget).map(Int64.init))
-        object.add(
-            "workers",
-            (figures?.workers ?? []).map { worker in
-                var object = JSONObject()
-                object.add("name", worker.name)
-                object.add("heartbeat_time", worker.time)
-                object.add("slots", Int64(worker.capacity.slots))
-                object.add("memory_bytes", Int64(worker.capacity.memory))
-                return object
-            })
-        object.add("events_pending", (figures?.eventsPending).map(Int64.init))
-        object.add("oldest_pending_event_time", figures?.oldestPendingEventTime)
-        object.add("events_given_up", (figures?.eventsGivenUp).map(Int64.init))
-        object.add("check_time", figures?.checkTime)
-        object.add("check_findings", (figures?.checkFindings).map(Int64.init))
-        object.add("ffprobe_walls", Self.json(ofWalls: probeWalls))
-        object.add("ffmpeg_walls", Self.json(ofWalls: workerWalls?.list ?? []))
-        return object
+        jobs.add("queued", figures.map { $0.jobs[.queued] ?? 0 })
+        jobs.add("running", figures.map { $0.jobs[.running] ?? 0 })
+        jobs.add("done", figures.map { $0.jobs[.done] ?? 0 })
+        jobs.add("failed", figures.map { $0.jobs[.failed] ?? 0 })
+        let responder = metrics.map(Self.json(ofResponder:))
+        let requests = requestCounts.map(Self.json(ofRequests:))
+        let proxies = (metrics?["proxy_without_real_ip"] ?? []).compactMap { $0.labels["address"] }
+        let workers = (figures?.workers ?? []).map(Self.json(ofWorker:))
+        let (probe, tools) = (Self.json(ofWalls: probeWalls), Self.json(ofWalls: workerWalls?.list ?? []))
+        return [
+            "attention": attention, "version": version, "data_directory": settings.dataDirectory,
+            "socket": settings.socket, "responder": responder,
+            "requests": requests, "free_bytes_above_reserve": free,
+            "open_uploads": figures?.openUploads, "upload_received_bytes": figures?.receivedBytes,
+            "upload_promised_bytes": figures?.promisedBytes, "uploads_limit": limits.total,
+            "client_uploads_limit": limits.perClient, "upload_clients": figures?.uploadClients,
+            "largest_client_uploads": figures?.largestUploads, "largest_client_bytes": figures?.largestBytes,
+            "refused_guids": figures?.refusals, "evicted_uploads": evictedUploads,
+            "proxies_without_real_ip": proxies, "jobs": jobs, "oldest_queued_job_time": figures?.oldestQueuedJobTime,
+            "queued_job_clients": figures?.queuedClients, "jobs_over_budget": figures?.jobsOverBudget,
+            "workers": workers, "events_pending": figures?.eventsPending,
+            "oldest_pending_event_time": figures?.oldestPendingEventTime, "events_given_up": figures?.eventsGivenUp,
+            "check_time": figures?.checkTime, "check_findings": figures?.checkFindings,
+            "ffprobe_walls": probe, "ffmpeg_walls": tools,
+        ]
     }
 
-    /// `null` unless it answers.
-    private var responderJSON: JSONObject? {
-        guard let metrics else { return nil }
-        var object = JSONObject()
-        object.add("version", metrics["build_info"].first?.labels["version"])
-        object.add("start_time", metrics.value("start_time_seconds"))
-        object.add("sync_failures", metrics.value("sync_failures_total"))
-        object.add("lost_files", metrics.value("lost_files_total"))
-        return object
+    private static func json(ofResponder metrics: MetricSamples) -> JSONObject {
+        let (version, start) = (metrics["build_info"].first?.labels["version"], metrics.value("start_time_seconds"))
+        let (failures, lost) = (metrics.value("sync_failures_total"), metrics.value("lost_files_total"))
+        return ["version": version, "start_time": start, "sync_failures": failures, "lost_files": lost]
+    }
+
+    private static func json(ofWorker worker: WorkerHeartbeat) -> JSONObject {
+        [
+            "name": worker.name, "heartbeat_time": worker.time, "slots": worker.capacity.slots,
+            "memory_bytes": worker.capacity.memory,
+        ]
     }
 
     private static func json(ofWalls walls: [(wall: String, by: String)]) -> [JSONObject] {
-        walls.map { wall in
-            var object = JSONObject()
-            object.add("wall", wall.wall)
-            object.add("by", wall.by)
-            return object
-        }
+        walls.map { ["wall": $0.wall, "by": $0.by] }
     }
 
     private static func json(ofRequests sample: MetricSamples.Sample) -> JSONObject {
-        var object = JSONObject()
-        object.add("action", sample.labels["action"])
-        object.add("code", sample.labels["code"].flatMap { Int64($0) })
-        object.add("reason", sample.labels["reason"])
-        object.add("count", sample.value)
-        return object
+        let (labels, code) = (sample.labels, sample.labels["code"].flatMap { Int64($0) })
+        return ["action": labels["action"], "code": code, "reason": labels["reason"], "count": sample.value]
     }
 }

@@ -94,7 +94,7 @@ extension Settings {
         // What root makes, when an operator looks after the site, the service has to be able to write.
         var above = stat()
         if isNew, geteuid() == 0, stat(path + "/..", &above) == 0, above.st_uid != 0 {
-            _ = try SystemError.check("chown \(path)") { chown(path, above.st_uid, above.st_gid) }
+            try SystemError.check("chown \(path)") { chown(path, above.st_uid, above.st_gid) }
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             throw SystemError("cannot write to the directory \(path)", code: errno)

@@ -83,34 +83,15 @@ extension Video {
     /// Names as in the reply to video_info and in the catalogue; sizes are bytes, times seconds since 1970, paths
     /// relative to the data directory.
     var json: JSONObject {
-        var object = JSONObject()
-        object.add("video_id", id)
-        object.add("owner", owner)
-        object.add("guid", guid)
-        object.add("video_name", name)
-        object.add("path", path)
-        object.add("size", size)
-        object.add("duration", duration)
-        object.add("md5", md5)
-        object.add("class_id", classID)
-        object.add("class_name", className)
-        object.add("game_name", gameName)
-        object.add("create_time", createTime)
-        object.add("update_time", updateTime)
-        object.add("state", state.rawValue)
-        object.add("progress", progress)
-        object.add("width", (media?.width).map(Int64.init))
-        object.add("height", (media?.height).map(Int64.init))
-        object.add("video_codec", media?.videoCodec)
-        object.add("audio_codec", media?.audioCodec)
-        object.add("bit_rate", (media?.bitRate).map(Int64.init))
-        object.add("mp4_path", media?.mp4Path)
-        object.add("hls_path", media?.hlsPath)
-        object.add("poster_path", media?.posterPath)
-        object.add("thumbnails_path", media?.thumbnailsPath)
-        object.add("flaws", (media?.flaws).map { [VideoFlaw]($0).map(\.rawValue) })
-        object.add("failure", failure?.rawValue)
-        return object
+        [
+            "video_id": id, "owner": owner, "guid": guid, "video_name": name, "path": path, "size": size,
+            "duration": duration, "md5": md5, "class_id": classID, "class_name": className, "game_name": gameName,
+            "create_time": createTime, "update_time": updateTime, "state": state.rawValue, "progress": progress,
+            "width": media?.width, "height": media?.height, "video_codec": media?.videoCodec,
+            "audio_codec": media?.audioCodec, "bit_rate": media?.bitRate, "mp4_path": media?.mp4Path,
+            "hls_path": media?.hlsPath, "poster_path": media?.posterPath, "thumbnails_path": media?.thumbnailsPath,
+            "flaws": media?.flawNames, "failure": failure?.rawValue,
+        ]
     }
 }
 
@@ -120,6 +101,8 @@ extension VideoFailure {
 }
 
 extension MediaFacts {
+    fileprivate var flawNames: [String] { [VideoFlaw](flaws).map(\.rawValue) }
+
     /// A line for each flaw: its name and what it means; `nil` if there is none.
     var flawLines: String? {
         flaws.isEmpty ? nil : [VideoFlaw](flaws).map { "\($0.rawValue): \($0.text)" }.joined(separator: "\n")
@@ -131,22 +114,11 @@ extension Job {
     ///
     /// - Parameter media: what was made of its file.
     func json(_ media: MediaFacts?, _ videos: [Int64]) -> JSONObject {
-        var object = JSONObject()
-        object.add("job_id", id)
-        object.add("video_ids", videos)
-        object.add("path", path)
-        object.add("state", state.rawValue)
-        object.add("attempts", attempts)
-        object.add("deaths", deaths)
-        object.add("not_before", notBefore)
-        object.add("worker", worker)
-        object.add("lease_until", leaseUntil)
-        object.add("progress", progress)
-        object.add("error", error)
-        object.add("create_time", createTime)
-        object.add("update_time", updateTime)
-        object.add("flaws", (media?.flaws).map { [VideoFlaw]($0).map(\.rawValue) })
-        object.add("failure", failure?.rawValue)
-        return object
+        [
+            "job_id": id, "video_ids": videos, "path": path, "state": state.rawValue, "attempts": attempts,
+            "deaths": deaths, "not_before": notBefore, "worker": worker, "lease_until": leaseUntil,
+            "progress": progress, "error": error, "create_time": createTime, "update_time": updateTime,
+            "flaws": media?.flawNames, "failure": failure?.rawValue,
+        ]
     }
 }
