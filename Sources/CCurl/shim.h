@@ -1,6 +1,5 @@
 // libcurl's easy interface: https://curl.se/libcurl/c/libcurl-easy.html
-#ifndef VIDEO_INTAKE_CCURL_SHIM_H
-#define VIDEO_INTAKE_CCURL_SHIM_H
+#pragma once
 
 #include <curl/curl.h>
 
@@ -54,5 +53,3 @@ static inline curl_off_t vi_curl_offset(CURL *handle, CURLINFO info) {
     curl_off_t value = 0;
     return curl_easy_getinfo(handle, info, &value) == CURLE_OK ? value : 0;
 }
-
-#endif

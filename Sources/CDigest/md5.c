@@ -23,17 +23,52 @@ static inline void transpose(quad words[4], const uint8_t *const bytes[4], size_
     words[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
 }
 
+// RFC 1321, 3.4: step i adds words[word] and constants[i], and turns to the left by a number of bits that recurs.
+static const uint32_t constants[64] = {
+    0xd76aa478u, 0xe8c7b756u, 0x242070dbu, 0xc1bdceeeu, 0xf57c0fafu, 0x4787c62au, 0xa8304613u, 0xfd469501u,
+    0x698098d8u, 0x8b44f7afu, 0xffff5bb1u, 0x895cd7beu, 0x6b901122u, 0xfd987193u, 0xa679438eu, 0x49b40821u,
+    0xf61e2562u, 0xc040b340u, 0x265e5a51u, 0xe9b6c7aau, 0xd62f105du, 0x02441453u, 0xd8a1e681u, 0xe7d3fbc8u,
+    0x21e1cde6u, 0xc33707d6u, 0xf4d50d87u, 0x455a14edu, 0xa9e3e905u, 0xfcefa3f8u, 0x676f02d9u, 0x8d2a4c8au,
+    0xfffa3942u, 0x8771f681u, 0x6d9d6122u, 0xfde5380cu, 0xa4beea44u, 0x4bdecfa9u, 0xf6bb4b60u, 0xbebfbc70u,
+    0x289b7ec6u, 0xeaa127fau, 0xd4ef3085u, 0x04881d05u, 0xd9d4d039u, 0xe6db99e5u, 0x1fa27cf8u, 0xc4ac5665u,
+    0xf4292244u, 0x432aff97u, 0xab9423a7u, 0xfc93a039u, 0x655b59c3u, 0x8f0ccc92u, 0xffeff47du, 0x85845dd1u,
+    0x6fa87e4fu, 0xfe2ce6e0u, 0xa3014314u, 0x4e0811a1u, 0xf7537e82u, 0xbd3af235u, 0x2ad7d2bbu, 0xeb86d391u,
+};
+
+#define FOUR(step, i, word, by, s0, s1, s2, s3)                                \
+    step(a, b, c, d, ((word) % 16), s0, constants[i])                          \
+    step(d, a, b, c, ((word + by) % 16), s1, constants[i + 1])                 \
+    step(c, d, a, b, ((word + 2 * by) % 16), s2, constants[i + 2])             \
+    step(b, c, d, a, ((word + 3 * by) % 16), s3, constants[i + 3])
+#define SIXTEEN(step, i, word, by, ...)                                        \
+    FOUR(step, i, word, by, __VA_ARGS__)                                       \
+    FOUR(step, i + 4, word + 4 * by, by, __VA_ARGS__)                          \
+    FOUR(step, i + 8, word + 8 * by, by, __VA_ARGS__)                          \
+    FOUR(step, i + 12, word + 12 * by, by, __VA_ARGS__)
+
+// All 64 steps: step(a, b, c, d, word, bits, constant) is a = b + ((a + f(b, c, d) + words[word] + constant) <<< bits).
+#define STEPS(step1, step2, step3, step4)                                      \
+    SIXTEEN(step1, 0, 0, 1, 7, 12, 17, 22)                                     \
+    SIXTEEN(step2, 16, 1, 5, 5, 9, 14, 20)                                     \
+    SIXTEEN(step3, 32, 5, 3, 4, 11, 16, 23)                                    \
+    SIXTEEN(step4, 48, 0, 7, 6, 10, 15, 21)
+
 // F and G with one operation less.
 #define F(x, y, z) (z ^ (x & (y ^ z)))
 #define G(x, y, z) (y ^ (z & (x ^ y)))
 #define H(x, y, z) (x ^ y ^ z)
 #define I(x, y, z) (y ^ (x | ~z))
 
-#define STEP(f, a, b, c, d, word, shift, constant)                             \
+#define LANES(f, a, b, c, d, word, shift, constant)                            \
     for (int q = 0; q < quads; q++) {                                          \
         a[q] += f(b[q], c[q], d[q]) + words[q][word] + constant;               \
         a[q] = (a[q] << shift | a[q] >> (32 - shift)) + b[q];                  \
     }
+
+#define LANES1(...) LANES(F, __VA_ARGS__)
+#define LANES2(...) LANES(G, __VA_ARGS__)
+#define LANES3(...) LANES(H, __VA_ARGS__)
+#define LANES4(...) LANES(I, __VA_ARGS__)
 
 // Continues `vi_md5_lanes` digests. state[word * lanes + lane]: the four words of each.
 static void update_lanes(uint32_t state[4 * vi_md5_lanes], const uint8_t *const bytes[vi_md5_lanes], size_t blocks) {
@@ -50,15 +85,7 @@ static void update_lanes(uint32_t state[4 * vi_md5_lanes], const uint8_t *const 
             for (int part = 0; part < 4; part++) transpose(&words[q][4 * part], &bytes[4 * q], offset + 16 * part);
             a0[q] = a[q], b0[q] = b[q], c0[q] = c[q], d0[q] = d[q];
         }
-#define ROUND1(...) STEP(F, __VA_ARGS__)
-#define ROUND2(...) STEP(G, __VA_ARGS__)
-#define ROUND3(...) STEP(H, __VA_ARGS__)
-#define ROUND4(...) STEP(I, __VA_ARGS__)
-#include "md5-steps.h"
-#undef ROUND1
-#undef ROUND2
-#undef ROUND3
-#undef ROUND4
+        STEPS(LANES1, LANES2, LANES3, LANES4)
         for (int q = 0; q < quads; q++) a[q] += a0[q], b[q] += b0[q], c[q] += c0[q], d[q] += d0[q];
     }
     for (int q = 0; q < quads; q++) {
@@ -96,7 +123,7 @@ static void update_one(uint32_t state[4], const uint8_t *bytes, size_t blocks) {
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     for (; blocks > 0; blocks--, bytes += 64) {
         uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
-#include "md5-steps.h"
+        STEPS(ROUND1, ROUND2, ROUND3, ROUND4)
         a += a0, b += b0, c += c0, d += d0;
     }
     state[0] = a, state[1] = b, state[2] = c, state[3] = d;

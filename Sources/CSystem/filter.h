@@ -1,6 +1,5 @@
 // The filter of system calls of a child process.
-#ifndef VIDEO_INTAKE_CSYSTEM_FILTER_H
-#define VIDEO_INTAKE_CSYSTEM_FILTER_H
+#pragma once
 
 #include <linux/filter.h>
 #include <sys/types.h>
@@ -13,5 +12,3 @@ enum { VI_FILTER_LIMIT = 640 };
 // `process` is the one that it is for. Whether that may start processes, and may send signals to others:
 unsigned short vi_make_filter(
     struct sock_filter filter[VI_FILTER_LIMIT], pid_t process, int starts_processes, int signals_others);
-
-#endif

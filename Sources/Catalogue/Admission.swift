@@ -3,10 +3,7 @@ import Model
 extension Catalogue {
     /// Lets other uploads give way to bytes that an open upload has not promised: of a file whose size is not known, or of
     /// content that its owner has already. As for a new upload, but for the number.
-    ///
-    /// - Parameters:
-    ///   - bytes: how many.
-    ///   - room: as in `UploadTerms`.
+    /// - Parameter room: as in `UploadTerms`.
     package func makeRoom(
         for bytes: Int, of upload: Upload, room: () -> DiskRoom, now: Int64
     ) throws(CatalogueError) -> RoomMade {
@@ -21,9 +18,7 @@ extension Catalogue {
     }
 
     /// Bytes that open uploads have announced and that are still to come; of content that its owner has none is promised.
-    package func promisedBytes() throws(CatalogueError) -> Int {
-        try read { try $0.comingBytes() }
-    }
+    package func promisedBytes() throws(CatalogueError) -> Int { try read { try $0.comingBytes() } }
 
     /// Notes that bytes of ended uploads are off the disk: they count as on their way no more.
     package func noteRemoved(bytes: Int) throws(CatalogueError) {
@@ -65,8 +60,7 @@ extension CatalogueRows {
             }
             let gone = Set(evicted)
             let expired = (uploads ?? []).filter { gone.contains($0.id) }.map {
-                ExpiredUpload(
-                    id: $0.id, path: $0.draft.path, bytes: $0.receivedBytes, evictedClient: $0.client)
+                ExpiredUpload(id: $0.id, path: $0.draft.path, bytes: $0.receivedBytes, evictedClient: $0.client)
             }
             try retire(evicted, reason: Refusal.expired, now: now)
             return .admitted(expired)

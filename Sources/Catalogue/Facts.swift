@@ -2,9 +2,7 @@ import Model
 
 extension Catalogue {
     /// How much there is of everything, at one moment; cheap, whatever there is.
-    package func figures() throws(CatalogueError) -> CatalogueFigures {
-        try read { try $0.figures() }
-    }
+    package func figures() throws(CatalogueError) -> CatalogueFigures { try read { try $0.figures() } }
 
     /// Records what keeps the tools of the worker in that starts now: `SandboxWalls.code`.
     package func noteWorkerWalls(_ code: Int) throws(CatalogueError) {
@@ -31,14 +29,9 @@ extension Catalogue {
     }
 
     /// Forgets a worker that has ended.
-    package func forgetWorker(_ name: String) throws(CatalogueError) {
-        try deleting { try $0.deleteWorker(name) }
-    }
+    package func forgetWorker(_ name: String) throws(CatalogueError) { try deleting { try $0.deleteWorker(name) } }
 
-    /// All classes, by number.
-    package func classes() throws(CatalogueError) -> [VideoClass] {
-        try read { try $0.classes() }
-    }
+    package func classes() throws(CatalogueError) -> [VideoClass] { try read { try $0.classes() } }
 
     /// Returns the new class's number. Throws if the game has a class of this name.
     package func addClass(name: String, game: String) throws(CatalogueError) -> Int64 {

@@ -1,10 +1,31 @@
+import Foundation
 import Model
 
-extension Catalogue {
-    /// Queues the files of videos that have no job, because transcoding was off when they were recorded.
-    ///
-    /// - Parameter video: of which; `nil` for all.
-    /// - Returns: how many were queued.
+/// What a worker needs of the catalogue.
+package protocol JobQueue: Sendable {
+    func job(id: Int64) throws(CatalogueError) -> Job?
+    func claimJob(
+        worker: String, lane: Job.Lane, lease: Int64, now: Int64, isSilent: (Job) -> Bool
+    ) throws(CatalogueError) -> Job?
+    func hasWaiting(_ lane: Job.Lane, before job: Job, now: Int64) throws(CatalogueError) -> Bool
+    func heartbeat(
+        _ job: Job, lease: Int64, progress: Double, standsStill: Bool, now: Int64
+    ) throws(CatalogueError) -> Bool
+    func finishJob(
+        _ job: Job, media: MediaFacts, duration: Double?, replacing old: [String], now: Int64
+    ) throws(CatalogueError) -> [Video]?
+    func failJob(
+        _ job: Job, error: String, isFinal: Bool, isOverBudget: Bool, now: Int64
+    ) throws(CatalogueError) -> Job.State?
+    func postponeJob(_ job: Job, error: String, now: Int64) throws(CatalogueError) -> Job.State?
+    func releaseJob(_ job: Job, isLong: Bool, now: Int64) throws(CatalogueError) -> Bool
+    func noteWorker(_ name: String, _ capacity: WorkerCapacity, now: Int64) throws(CatalogueError)
+    func forgetWorker(_ name: String) throws(CatalogueError)
+}
+
+extension Catalogue: JobQueue {
+    /// Queues the files of a video, or of all, that have no job, because transcoding was off when they were recorded. Returns
+    /// how many were queued.
     package func queueJobs(video id: Int64?, now: Int64) throws(CatalogueError) -> Int {
         try driver.adding(durably: true) { rows in
             let files = try rows.filesWithoutJob(video: id)
@@ -56,7 +77,6 @@ extension Catalogue {
     }
 
     /// Renews the lease and records progress.
-    ///
     /// - Parameters:
     ///   - job: as `claimJob` gave it.
     ///   - lease: seconds from now until others may claim it.
@@ -81,7 +101,6 @@ extension Catalogue {
     /// Records what a worker has made of the job's file, durably. The media must be published before.
     ///
     /// What was made of it before is garbage then, and stays for a day after others were told.
-    ///
     /// - Parameters:
     ///   - duration: seconds that the video plays, for all of its records: it was measured, what they have was announced.
     ///     `nil` if it cannot be told.
@@ -108,7 +127,6 @@ extension Catalogue {
     }
 
     /// Records a failed attempt: the job is tried again after 1 minute, then after 5, and then it has failed.
-    ///
     /// - Parameters:
     ///   - error: a line with a code, then text for people; what is too long loses its middle.
     ///   - isFinal: trying again would not help.
@@ -121,9 +139,7 @@ extension Catalogue {
             guard let job = try rows.held(job) else { return nil }
             try ClientUse.charge(job, now: now, in: rows)
             if isOverBudget { try rows.add(1, to: .jobsOverBudget) }
-            guard !isFinal, let delay = job.retryDelay else {
-                return try end(job, error, now: now, in: rows)
-            }
+            guard !isFinal, let delay = job.retryDelay else { return try end(job, error, now: now, in: rows) }
             return try rows.change(job) {
                 $0.queue(notBefore: now + delay, now: now)
                 $0.error = Job.bounded(error)
@@ -133,7 +149,6 @@ extension Catalogue {
 
     /// Gives a job back for which there was no room: the attempt does not count, and the next one is made later each time,
     /// from a minute to an hour. When that has gone on for a day, the job has failed.
-    ///
     /// - Parameter error: as `failJob` has it.
     /// - Returns: the job's state now, `queued` or `failed`; `nil` if the job is no longer the worker's.
     package func postponeJob(_ job: Job, error: String, now: Int64) throws(CatalogueError) -> Job.State? {
@@ -153,7 +168,6 @@ extension Catalogue {
 
     /// Gives a job back that a worker is not to blame for not having done, because it was told to end: the attempt does
     /// not count, and another one may have it at once.
-    ///
     /// - Parameter isLong: the lane of short jobs is not for it.
     /// - Returns: whether the job was the worker's still.
     package func releaseJob(_ job: Job, isLong: Bool = false, now: Int64) throws(CatalogueError) -> Bool {
@@ -190,22 +204,14 @@ extension Catalogue {
         }
     }
 
-    /// The last jobs, the newest first.
-    ///
-    /// - Parameter state: of which; `nil` for all.
+    /// The last jobs, the newest first; in any state if that is `nil`.
     package func jobs(state: Job.State?, limit: Int) throws(CatalogueError) -> [Job] {
         try read { try $0.jobs(state: state, limit: limit) }
     }
 
-    /// The job with this number, `nil` if there is none.
-    package func job(id: Int64) throws(CatalogueError) -> Job? {
-        try read { try $0.job(id: id) }
-    }
+    package func job(id: Int64) throws(CatalogueError) -> Job? { try read { try $0.job(id: id) } }
 
-    /// The job of a file, `nil` if it has none.
-    package func job(ofFile path: String) throws(CatalogueError) -> Job? {
-        try read { try $0.job(ofFile: path) }
-    }
+    package func job(ofFile path: String) throws(CatalogueError) -> Job? { try read { try $0.job(ofFile: path) } }
 
     /// Ends a job as failed, and tells of it. Returns its state, `nil` if it is another one's by now.
     @discardableResult
@@ -312,4 +318,43 @@ extension Job {
 
     /// Seconds until it is tried again after this attempt; `nil` if that was the last one.
     fileprivate var retryDelay: Int64? { attempts <= Self.retryDelays.count ? Self.retryDelays[attempts - 1] : nil }
+}
+
+// MARK: - What clients have used
+
+extension ClientUse {
+    /// Seconds in which half of it is forgotten.
+    private static let halfLife = 3600.0
+    /// Seconds that count as equal: a client is not ahead for every second.
+    private static let step = 10.0
+    /// Seconds after which nothing of it counts.
+    private static let lifetime: Int64 = 12 * 3600
+    private static let rowsLimit = 1000
+    /// Seconds between two heartbeats at most: what is more is a clock that jumped.
+    private static let longestInterval: Int64 = 60
+
+    /// What is left of it. What was written when the clock was ahead does not count.
+    private func left(now: Int64) -> Double {
+        time > now + Self.longestInterval ? 0 : seconds * exp2(-Double(max(0, now - time)) / Self.halfLife)
+    }
+
+    /// Adds the time since a job's last sign of life to what its client has used.
+    static func charge(_ job: Job, now: Int64, in rows: any UseRows) throws {
+        let seconds = min(max(0, now - job.updateTime), longestInterval)
+        if seconds == 0 { return }
+        let before = try rows.use(of: job.client)
+        let used = before?.left(now: now) ?? 0
+        try rows.setUse(ClientUse(client: job.client, seconds: used + Double(seconds), time: now))
+        if before == nil { try rows.deleteUses(before: now - lifetime, keeping: rowsLimit) }
+    }
+
+    /// How many steps of `step` seconds each client has used; a job that runs counts as one more. None is missing but those
+    /// that have used nothing.
+    static func steps(now: Int64, in rows: any UseRows) throws -> [String: Int] {
+        let (used, running) = try rows.uses()
+        var seconds: [String: Double] = [:]
+        for use in used { seconds[use.client] = use.left(now: now) }
+        for (client, jobs) in running { seconds[client, default: 0] += step * Double(jobs) }
+        return seconds.mapValues { Int($0 / step) }
+    }
 }

@@ -1,7 +1,14 @@
 import Model
 import System
 
-extension Catalogue {
+/// What delivers events needs of the catalogue.
+package protocol Outbox: Sendable {
+    func claimEvents(limit: Int, lease: Int64, now: Int64) throws(CatalogueError) -> [Event]
+    func noteDelivered(_ event: Event, now: Int64) throws(CatalogueError)
+    func noteDeliveryFailed(_ event: Event, notBefore: Int64) throws(CatalogueError)
+}
+
+extension Catalogue: Outbox {
     /// Hands out events to be delivered, the oldest first: those that are due, and of each video only the oldest.
     ///
     /// What is not delivered within `lease` seconds, because its deliverer died, is due again. An event may so be delivered
@@ -24,9 +31,8 @@ extension Catalogue {
         try write { try $0.setNotBefore(notBefore, event: event.id, attempts: event.attempts) }
     }
 
-    /// Forgets events that were delivered 7 days ago or earlier, and those that are undelivered after 30 days.
-    ///
-    /// - Parameter isDryRun: only counts them.
+    /// Forgets events that were delivered 7 days ago or earlier, and those that are undelivered after 30 days; only counts
+    /// them if `isDryRun`.
     package func expireEvents(now: Int64, isDryRun: Bool) throws(CatalogueError) -> ExpiredEvents {
         let (delivered, written) = (now - Event.lifetimeDelivered, now - Event.lifetimeUndelivered)
         let found = try read { try $0.countEvents(deliveredUpTo: delivered, writtenUpTo: written) }
@@ -39,7 +45,6 @@ extension Catalogue {
     }
 
     /// Writes an event of each of these videos, in the transaction that makes it true.
-    ///
     /// - Parameter error: the code of the error with which the job has failed.
     /// - Returns: the range of their numbers; `nil` if no event is written.
     @discardableResult

@@ -3,13 +3,10 @@ import Model
 extension Catalogue {
     /// Refuses a guid, which is no alias of an unfinished upload any more; not for want of room or share where such an upload
     /// has a recorded chunk.
-    ///
     /// - Parameter whenRefused: is called in the transaction, before the guid is no alias any more.
     /// - Returns: the uploads that had no other alias; they are gone, and may have bytes in the store. `nil` if the guid is
     ///   not refused.
-    package func refuse(
-        _ refusal: Refusal, whenRefused: () -> Void = {}
-    ) throws(CatalogueError) -> [ExpiredUpload]? {
+    package func refuse(_ refusal: Refusal, whenRefused: () -> Void = {}) throws(CatalogueError) -> [ExpiredUpload]? {
         try write { rows in
             // Want of room or share does not end what has chunks; what is wrong with a chunk does.
             if refusal.isForWant,
@@ -22,9 +19,7 @@ extension Catalogue {
         }
     }
 
-    /// Forgets the refusal of a guid that stands for this content, or of all of them.
-    ///
-    /// - Parameter guid: `nil` for all.
+    /// Forgets the refusal of a guid that stands for this content, or of all of them if that is `nil`.
     package func forgetRefusals(owner: String, md5: String, guid: String?) throws(CatalogueError) {
         guard try read({ try $0.hasRefusals(owner: owner, md5: md5, guid: guid) }) else { return }
         try write { try $0.deleteRefusals(owner: owner, md5: md5, guid: guid) }
@@ -56,7 +51,6 @@ extension CatalogueRows {
     }
 
     /// Refuses a guid, which is no alias of an open upload any more.
-    ///
     /// - Returns: the uploads that had no other alias, and are gone.
     func refuse(_ refusal: Refusal) throws -> [ExpiredUpload] {
         let aliases = try deleteAliases(refusal.guid, owner: refusal.owner, md5: refusal.md5)
@@ -95,7 +89,6 @@ extension CatalogueRows {
 
     /// Deletes uploads, whose guids are refused from now on: a page that had a chunk acknowledged must not go on as
     /// if it were there, and one that had code 1 must not go on with code 2.
-    ///
     /// - Returns: bytes of those that were open: they are on their way off the disk.
     @discardableResult
     func retire(_ ids: [Int64], reason: String, now: Int64) throws -> Int {
@@ -117,6 +110,19 @@ extension CatalogueRows {
         try noteFreed(freed, now: now)
         return freed
     }
+
+    /// The bytes of uploads and videos that are gone stay on the disk for a moment, while they are promised and held no
+    /// more. In the catalogue, because another process may be the one that removes them.
+    func noteFreed(_ bytes: Int, now: Int64) throws {
+        guard bytes > 0 else { return }
+        try addFreed(bytes, time: now, keeping: UploadTerms.freeing(now))
+    }
+}
+
+extension UploadTerms {
+    /// When something went that may still be on the disk: the process that ends an upload or a video removes its file, and
+    /// others close it within 5 seconds.
+    static func freeing(_ now: Int64) -> ClosedRange<Int64> { now - 5...now }
 }
 
 extension Refusal {

@@ -17,8 +17,7 @@ extension Catalogue {
         uploadTime: Int64, isPublished: (_ path: String, _ isOwners: Bool) -> Bool
     ) throws(CatalogueError) -> Sealing {
         try driver.write(durably: true) { rows in
-            let facts = try rows.sealing(
-                upload: id, path: draft.path, size: size, filesLimit: Video.knownFilesLimit)
+            let facts = try rows.sealing(upload: id, path: draft.path, size: size, filesLimit: Video.knownFilesLimit)
             guard let facts else { return .gone }
             let (upload, owner, md5) = (facts.upload, facts.upload.key.owner, facts.upload.key.md5)
             guard upload.state == .open else {
@@ -49,7 +48,6 @@ extension Catalogue {
     /// Deletes a record, and with the last one that points to a file the file's job and media, durably.
     ///
     /// The guids of the uploads that have become this video are refused from now on.
-    ///
     /// - Returns: what no record points to any more: garbage from then on. `nil` if there is no such video.
     package func deleteVideo(id: Int64, now: Int64) throws(CatalogueError) -> [Garbage]? {
         let uploadTime = clock
@@ -64,8 +62,7 @@ extension Catalogue {
             try rows.deleteMedia(ofFile: video.path)
             let directory = StorageLayout.results(ofOriginal: video.path)
             let elsewhere = (video.media?.paths ?? []).filter { !$0.hasPrefix(directory + "/") && $0 != video.path }
-            return try rows.insertGarbage(
-                [video.path, directory] + elsewhere, time: now, notBefore: 0, events: nil)
+            return try rows.insertGarbage([video.path, directory] + elsewhere, time: now, notBefore: 0, events: nil)
         }
     }
 
@@ -115,9 +112,7 @@ extension CatalogueRows {
     ///
     /// Clients that cannot be told apart may have other bytes with this md5. Of the same client only those go along whose
     /// chunks are all among those that were verified; the others are of content that is known now.
-    fileprivate func sealSiblings(
-        of upload: Upload, size: Int, as video: Int64, now: Int64
-    ) throws -> [ExpiredUpload] {
+    fileprivate func sealSiblings(of upload: Upload, size: Int, as video: Int64, now: Int64) throws -> [ExpiredUpload] {
         guard !upload.client.isEmpty else { return [] }
         let siblings = try siblings(ofUpload: upload.id, size: size)
         guard !siblings.isEmpty else { return [] }
@@ -130,9 +125,7 @@ extension CatalogueRows {
 
     /// - Parameter limit: how many at most; fewer where they have many chunks, unless it is `.max`.
     /// - Returns: some of the uploads that are over, and whether these are all.
-    fileprivate func openUploads(
-        over expiry: UploadExpiry, limit: Int
-    ) throws -> (some: [ExpiredUpload], isAll: Bool) {
+    fileprivate func openUploads(over expiry: UploadExpiry, limit: Int) throws -> (some: [ExpiredUpload], isAll: Bool) {
         var chunks = 0
         let over = try openUploads(idleSince: max(expiry.full, expiry.short, expiry.known)).filter(expiry.isOver)
         let some = over.prefix(limit).enumerated().prefix { index, upload in

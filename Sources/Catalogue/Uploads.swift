@@ -44,10 +44,8 @@ extension Catalogue {
         }
     }
 
-    /// All uploads that are open, by number.
-    package func openUploads() throws(CatalogueError) -> [Upload] {
-        try read { try $0.openUploads(idleSince: nil) }
-    }
+    /// By number.
+    package func openUploads() throws(CatalogueError) -> [Upload] { try read { try $0.openUploads(idleSince: nil) } }
 
     /// Which of these uploads the catalogue has, and in which state.
     package func states(ofUploads ids: [Int64]) throws(CatalogueError) -> [Int64: Upload.State] {
@@ -59,14 +57,11 @@ extension Catalogue {
         try read { rows in try rows.videoNumber(ofSealed: id).flatMap { try rows.video(id: $0) } }
     }
 
-    /// The chunks that an upload has.
     package func chunks(ofUpload id: Int64) throws(CatalogueError) -> [StoredChunk] {
         try read { try $0.chunks(ofUpload: id) }
     }
 
     /// Records chunks whose bytes are stored, each in place of an earlier one, in one transaction.
-    ///
-    /// - Parameter durably: whether the commit is durable.
     /// - Returns: for each how many different chunks its upload now has, `nil` if that is no longer open.
     package func record(_ chunks: [ChunkRecord], durably: Bool) throws(CatalogueError) -> [Int?] {
         try driver.checkGrowth()
@@ -84,7 +79,6 @@ extension Catalogue {
     }
 
     /// Records the name of an open upload's video, before its file gets that name.
-    ///
     /// - Returns: whether it may have the name: `false` if that is garbage, or another video's.
     package func setDraft(_ draft: VideoDraft, upload id: Int64) throws(CatalogueError) -> Bool {
         try write { rows in
@@ -99,7 +93,6 @@ extension Catalogue {
     }
 
     /// Ends the doubt about an upload's chunks: all are good but those that are lost, which are forgotten.
-    ///
     /// - Parameter bootID: the boot of the machine in which they are good.
     /// - Returns: whether it was so: `false` if another process has found out already, and nothing is changed.
     package func trust(_ upload: Upload, bootID: String, lost: [StoredChunk]) throws(CatalogueError) -> Bool {
@@ -128,7 +121,6 @@ extension Catalogue {
     }
 
     /// Forgets an unfinished upload and its chunks; its guids are refused from now on.
-    ///
     /// - Returns: its bytes that count as on their way off the disk, until `noteRemoved`.
     package func discard(upload id: Int64, reason: String, now: Int64) throws(CatalogueError) -> Int {
         try deleting { rows in

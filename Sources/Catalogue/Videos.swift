@@ -1,9 +1,7 @@
 import Model
 
 extension Catalogue {
-    /// The owner's first video with this content, `nil` if there is none.
-    ///
-    /// - Parameter size: bytes; `nil` where only the digest is known.
+    /// The owner's first video with this content; of any size if that is `nil`.
     package func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video? {
         try read { try $0.video(owner: owner, md5: md5, size: size) }
     }
@@ -15,30 +13,22 @@ extension Catalogue {
     }
 
     /// The video with this number, of any owner; `nil` if there is none.
-    package func video(id: Int64) throws(CatalogueError) -> Video? {
-        try read { try $0.video(id: id) }
-    }
+    package func video(id: Int64) throws(CatalogueError) -> Video? { try read { try $0.video(id: id) } }
 
-    /// The last videos that were recorded, the newest first.
-    ///
-    /// - Parameter owner: whose; `nil` for all.
+    /// The last videos that were recorded, the newest first; of all owners if that is `nil`.
     package func videos(owner: String?, limit: Int) throws(CatalogueError) -> [Video] {
         try read { try $0.videos(owner: owner, limit: limit) }
     }
 
     /// Whether a record points to this file.
-    package func hasVideo(atPath path: String) throws(CatalogueError) -> Bool {
-        try read { try $0.hasVideo(at: path) }
-    }
+    package func hasVideo(atPath path: String) throws(CatalogueError) -> Bool { try read { try $0.hasVideo(at: path) } }
 
     /// The files of the owner's videos with this content, `knownFilesLimit` at most: the same ones each time.
     package func knownFiles(owner: String, md5: String, size: Int) throws(CatalogueError) -> [String] {
         try read { try $0.files(owner: owner, md5: md5, size: size, limit: Video.knownFilesLimit) }
     }
 
-    /// Runs `body` if no record points to this file, and while none can.
-    ///
-    /// - Returns: whether it was so.
+    /// Runs `body` if no record points to this file, and while none can. Returns whether it was so.
     package func whileUnrecorded(_ path: String, _ body: () -> Void) throws(CatalogueError) -> Bool {
         try write { rows in
             guard try !rows.hasVideo(at: path) else { return false }
@@ -49,7 +39,6 @@ extension Catalogue {
 
     /// Makes a record that points to the same file, once for each guid, or for each name without one; it survives power
     /// loss.
-    ///
     /// - Parameter permit: asked for a record that is new.
     /// - Returns: the new record, or the one that there is already; `nil` if no record points to the file any more.
     /// - Throws: `CatalogueError` with `.quota` if it may not.
@@ -74,9 +63,7 @@ extension Catalogue {
     }
 
     /// What no record points to any more and is not removed yet, the oldest first.
-    package func garbage(limit: Int) throws(CatalogueError) -> [Garbage] {
-        try read { try $0.garbage(limit: limit) }
-    }
+    package func garbage(limit: Int) throws(CatalogueError) -> [Garbage] { try read { try $0.garbage(limit: limit) } }
 
     /// Of that what may be removed. What was made of a video stays until a day after the receiver has taken the last event that
     /// tells of what is there in its place; without a receiver for a day.
@@ -94,7 +81,6 @@ extension Catalogue {
     }
 
     /// Runs `body` if this still is garbage, and while no video can get its path: what it takes away has no record.
-    ///
     /// - Returns: whether it was so.
     package func whileGarbage(_ garbage: Garbage, _ body: () -> Void) throws(CatalogueError) -> Bool {
         try write { rows in
@@ -120,14 +106,11 @@ extension Catalogue {
     }
 
     /// The files of the videos whose duration was not asked for yet, the oldest first.
-    ///
-    /// - Parameter limit: how many at most.
     package func unprobedPaths(limit: Int) throws(CatalogueError) -> [String] {
         try read { try $0.unprobedFiles(limit: limit) }
     }
 
     /// Records the duration of the videos that point to a file, if it is not known yet.
-    ///
     /// - Parameter duration: seconds; 0 if it cannot be told.
     /// - Returns: the videos that this has changed.
     package func setDuration(_ duration: Double, path: String) throws(CatalogueError) -> [Video] {
@@ -151,7 +134,6 @@ extension Catalogue {
 
     /// Numbers of videos that will be given out, or are promised to unfinished uploads, and are taken. Sealing an upload
     /// gives it another one anyway, but until then the page is told a number that its video does not get.
-    ///
     /// - Parameter isRepairing: gives out others.
     /// - Returns: one line for each finding.
     package func wrongNumbers(isRepairing: Bool) throws(CatalogueError) -> [String] {
@@ -160,7 +142,6 @@ extension Catalogue {
     }
 
     /// Makes a record, sees to it that its file has a job, and writes what others want to be told, in a transaction.
-    ///
     /// - Parameter client: whose job it is, as an upload has it; `""` for the owner's.
     package func record(
         _ id: Int64, client: String, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?,

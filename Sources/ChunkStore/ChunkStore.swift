@@ -13,21 +13,15 @@ package protocol UploadStore: Sendable {
     var incarnation: String { get }
 
     /// Opens an upload's bytes, or begins with none.
-    ///
     /// - Parameters:
     ///   - chunks: those that are recorded. What is in doubt of them is compared with its checksum.
     ///   - known: videos of the same content, with which its bytes are compared as they come.
     /// - Throws: nothing is left behind then.
-    func open(
-        _ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]
-    ) throws(StoreError) -> OpenedUpload
+    func open(_ upload: Upload, chunks: [StoredChunk], comparedWith known: [String]) throws(StoreError) -> OpenedUpload
 
     /// Those of the chunks whose bytes are not there as they came; `nil` if there is nothing of the upload.
-    ///
     /// - Parameter progress: is told how many bytes were read of each.
-    func lost(
-        _ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void
-    ) throws(StoreError) -> [StoredChunk]?
+    func lost(_ chunks: [StoredChunk], of upload: Upload, progress: (Int) -> Void) throws(StoreError) -> [StoredChunk]?
 
     /// Whether a published name is that of an upload's very bytes.
     func isUpload(_ id: Int64, publishedAs path: String) -> Bool
@@ -40,7 +34,6 @@ package protocol UploadStore: Sendable {
     func incomingFiles() throws(StoreError) -> [IncomingFile]
 
     /// Puts a file that belongs to no upload out of the way, where an operator finds it.
-    ///
     /// - Returns: its new place; `nil` if another process has taken it away meanwhile.
     func setAside(_ file: IncomingFile) throws(StoreError) -> String?
 }
@@ -58,7 +51,6 @@ package protocol RoomStore: Sendable {
     func room(since earlier: Room) throws(StoreError) -> Room
 
     /// Checks that the reserve is free beside this many more bytes.
-    ///
     /// - Parameter withBodies: whether it has to be free on the bodies' file system too, if that is another one.
     /// - Throws: `diskFull` if not.
     func checkRoom(for bytes: Int, withBodies: Bool) throws(StoreError)
@@ -81,18 +73,14 @@ package protocol VideoStore: Sendable {
     func hasPublished(_ path: String) -> Bool
 
     /// Passes the bytes of a published video piece by piece, in order.
-    ///
     /// - Parameter limit: how many at most.
     /// - Returns: bytes of the video, passed or not.
-    func readPublished(
-        _ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Void
-    ) throws(StoreError) -> Int
+    func readPublished(_ path: String, limit: Int, _ body: (UnsafeRawBufferPointer) -> Void) throws(StoreError) -> Int
 
     /// A published video, or where a directory is published, for programs.
     func localFile(ofPublished path: String) -> LocalFile
 
     /// Publishes a directory that a program has made: all of it in one step, durably. What is in it is durable already.
-    ///
     /// - Throws: also if there is anything with this name.
     func publish(_ directory: LocalFile, as path: String) throws(StoreError)
 
@@ -104,7 +92,6 @@ package protocol VideoStore: Sendable {
 
     /// Removes a published file, or a directory of them with all that is in it. Harmless if there is none. With the last claim's
     /// results the directory above them goes.
-    ///
     /// - Returns: bytes of the disk that are free now.
     /// - Throws: `foreign` for what is not below `upload/`; some of a directory may be gone then.
     func removePublished(_ path: String) throws(StoreError) -> Int
@@ -129,7 +116,6 @@ extension VideoStore {
 /// What is about to be removed.
 package protocol GarbageStore: Sendable {
     /// Takes a published file or directory out of its place; quick, whatever it is.
-    ///
     /// - Parameter name: what it is called in the trash; something is added if that is taken.
     /// - Returns: what it is called there, `nil` if there is none.
     /// - Throws: `foreign` for what is not below `upload/`.
@@ -139,7 +125,6 @@ package protocol GarbageStore: Sendable {
     func trash() throws(StoreError) -> [String]
 
     /// Removes something from the trash. Harmless if it is gone.
-    ///
     /// - Parameter path: whence it came, if that is known: its absence there is durable when this returns.
     /// - Returns: bytes of the disk that are free now.
     func removeTrash(_ name: String, movedFrom path: String?) throws(StoreError) -> Int
@@ -210,7 +195,6 @@ package struct PublishedFile: Sendable {
 package protocol UploadBytes: AnyObject, Sendable {
     /// Waits for the turn to change these bytes, or all of them to complete the upload. While the turn is held no other process
     /// stores there or completes the upload.
-    ///
     /// - Returns: `nil` if the upload has ended: its bytes are a video's, or removed.
     /// - Throws: also if another process does not give its turn up within seconds.
     func turn(at range: Range<Int>?) throws(StoreError) -> Turn?
@@ -219,22 +203,18 @@ package protocol UploadBytes: AnyObject, Sendable {
     func holds(_ content: Content, at offset: Int) throws(StoreError) -> Bool
 
     /// Stores bytes; they survive what the store promises for a chunk when this returns. Call it with the turn.
-    ///
     /// - Throws: after a failed sync (`isSyncFailure`) it is unknown which of the upload's bytes are on the medium.
     func put(_ content: Content, at range: Range<Int>) throws(StoreError)
 
     /// The first `count` bytes are there and recorded: digest and comparison follow.
-    ///
     /// - Parameter restarts: whether bytes that they may have read have changed.
     func advance(to count: Int, restarts: Bool)
 
     /// Calls `body`, from any thread, once no more than `lag` bytes are still to be followed, or the time is up.
-    ///
     /// - Returns: `false` if that is so already; `body` is not called then.
     func whenBehind(atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void) -> Bool
 
     /// Waits for the digest of a whole upload. Call it with the turn to complete it.
-    ///
     /// - Parameter isSizeAnnounced: if not, bytes behind `size` may be there, and are cut off.
     func verify(size: Int, isSizeAnnounced: Bool) throws(StoreError) -> VerifiedBytes
 
@@ -243,12 +223,10 @@ package protocol UploadBytes: AnyObject, Sendable {
     func same(among paths: [String], size: Int) -> Set<String>
 
     /// Makes the bytes durable.
-    ///
     /// - Throws: as `put`.
     func sync() throws(StoreError)
 
     /// Gives the bytes a second, final name; both are durable when this returns. Idempotent.
-    ///
     /// - Returns: `false` if other content has that name.
     func publish(as path: String) throws(StoreError) -> Bool
 
@@ -256,12 +234,10 @@ package protocol UploadBytes: AnyObject, Sendable {
     func isPublished(as path: String) -> Bool
 
     /// Gives the resources back. The digest goes on from where it is when the upload is opened again.
-    ///
     /// - Parameter chunks: those that are recorded.
     func close(_ chunks: [StoredChunk])
 
     /// Gives back what is removed and takes room as long as it is open.
-    ///
     /// - Returns: whether the upload's own bytes are among it.
     func closeRemoved() -> Bool
 }
@@ -309,13 +285,9 @@ package struct StoreError: Error, Equatable, CustomStringConvertible {
     package let isSyncFailure: Bool
 
     package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
-        self.reason = reason
-        self.description = description
-        self.isSyncFailure = isSyncFailure
+        (self.reason, self.description, self.isSyncFailure) = (reason, description, isSyncFailure)
     }
-}
 
-extension StoreError {
     /// What a call of the system failed with: of a file of the store, or of a body on its way there.
     package init(_ error: SystemError) {
         let reason: Reason =

@@ -39,9 +39,7 @@ package struct CRC32C: Sendable {
     }
 
     /// - Parameter usesInstruction: `false` computes without the instruction, which a test compares.
-    package init(usesInstruction: Bool = true) {
-        self.usesInstruction = usesInstruction && Self.hasInstruction
-    }
+    package init(usesInstruction: Bool = true) { self.usesInstruction = usesInstruction && Self.hasInstruction }
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard usesInstruction else {
@@ -94,7 +92,6 @@ extension MD5Digest {
     package static let lanes = vi_md5_lanes
 
     /// Continues several digests by the same number of bytes each: much faster than one after the other.
-    ///
     /// - Parameters:
     ///   - digests: at most `lanes`.
     ///   - bytes: where each one's bytes are.

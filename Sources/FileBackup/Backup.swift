@@ -42,16 +42,12 @@ package struct Backup {
         _ catalogue: Catalogue, _ store: FileChunkStore, dataDirectory: String, contents: BackupList.Contents,
         version: String, now: Int64, progress: @escaping (_ read: Int, _ all: Int) -> Void = { _, _ in }
     ) {
-        self.catalogue = catalogue
-        self.store = store
-        self.dataDirectory = dataDirectory
-        self.progress = progress
+        (self.catalogue, self.store, self.dataDirectory, self.progress) = (catalogue, store, dataDirectory, progress)
         list = BackupList(created: now, version: version, contents: contents)
     }
 
     /// Makes the backup in a directory, which must not be there. Until all is in it, it is called `.unfinished`; another
     /// run goes on with that.
-    ///
     /// - Parameter previous: another backup; what has not changed since, gets a second name instead of a copy.
     package consuming func run(to directory: String, previous: String?) throws -> BackupReport {
         let directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
@@ -137,8 +133,7 @@ package struct Backup {
     ) throws {
         var list = list
         list.files = files
-        let file = StoredFile(
-            try Descriptor(at: lock, BackupList.name, O_RDWR | O_CREAT | O_TRUNC, mode: 0o600))
+        let file = StoredFile(try Descriptor(at: lock, BackupList.name, O_RDWR | O_CREAT | O_TRUNC, mode: 0o600))
         try Array(list.text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
         try file.descriptor.sync()
         try transfer.sync()
@@ -169,7 +164,6 @@ package struct Backup {
 
 extension Backup {
     /// Brings the files that belong to the copy of the catalogue.
-    ///
     /// - Returns: all of them; `nil` if some have gone or were replaced meanwhile, so that the copy has to be made anew.
     private mutating func bring(
         _ originals: [CatalogueCopy.Original], _ results: [String: String], _ transfer: FileTransfer, _ counter: Counter

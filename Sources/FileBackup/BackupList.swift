@@ -44,13 +44,8 @@ package struct BackupList: Equatable, Sendable {
     package static let catalogue = "video-intake.db"
     private static let title = "video-intake backup 1"
 
-    package init(
-        created: Int64, version: String, contents: Contents, files: [String: FileTransfer.Verified] = [:]
-    ) {
-        self.created = created
-        self.version = version
-        self.contents = contents
-        self.files = files
+    package init(created: Int64, version: String, contents: Contents, files: [String: FileTransfer.Verified] = [:]) {
+        (self.created, self.version, self.contents, self.files) = (created, version, contents, files)
     }
 
     package var text: String {
@@ -68,9 +63,7 @@ package struct BackupList: Equatable, Sendable {
     /// - Throws: `BackupError` if the text is not all of such a list.
     package init(text: String) throws(BackupError) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.first == Self.title[...] else {
-            throw BackupError("its first line is not \"\(Self.title)\"")
-        }
+        guard lines.first == Self.title[...] else { throw BackupError("its first line is not \"\(Self.title)\"") }
         guard lines.count > 6, lines.last == "", case let end = lines[lines.count - 2],
             end == "md5 \(Self.md5(lines.dropLast(2).joined(separator: "\n") + "\n"))"
         else { throw BackupError("it is not whole, or was changed: the last line is not the md5 of all others") }

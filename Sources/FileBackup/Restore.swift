@@ -41,9 +41,7 @@ package struct Restore {
     ///   - leavesOutDamaged: whether files that are not as the list says are left out, in place of no restore at all. Their
     ///     videos stay without a file: `check` names them, and the same video, uploaded again, brings its file back.
     ///   - now: seconds since 1970.
-    package func run(
-        aboveVideo number: Int64?, leavesOutDamaged: Bool = false, now: Int64
-    ) throws -> RestoreReport {
+    package func run(aboveVideo number: Int64?, leavesOutDamaged: Bool = false, now: Int64) throws -> RestoreReport {
         let list = try readList()
         let owner = try checkDataDirectory()
         let counter = counter
@@ -214,9 +212,7 @@ package struct Restore {
         let continuation = try CatalogueCopy(path: newPath).goOn(aboveVideo: number, now: now)
         try transfer.sync()
         // Not a rename, which would replace one that was made meanwhile.
-        guard link(newPath, path) == 0 else {
-            throw BackupError("\(path): \(String(cString: strerror(errno)))")
-        }
+        guard link(newPath, path) == 0 else { throw BackupError("\(path): \(String(cString: strerror(errno)))") }
         unlink(newPath)
         try Descriptor(directory: dataDirectory).sync()
         return continuation

@@ -43,7 +43,6 @@ package final class FileChunkStore: Sendable {
     let bodiesLimit: Int
 
     /// Opens the store in `directory`, which must exist, and creates what is missing in it.
-    ///
     /// - Parameters:
     ///   - bodyDirectory: where request bodies are, if they come as files.
     ///   - bodiesLimit: bytes that the bodies of all requests under way may have together.
@@ -145,9 +144,7 @@ extension FileChunkStore {
         }
     }
 
-    package func room() throws(StoreError) -> Room {
-        try calling { () throws(SystemError) in try room(upTo: .max) }
-    }
+    package func room() throws(StoreError) -> Room { try calling { () throws(SystemError) in try room(upTo: .max) } }
 
     /// - Parameter enough: bytes. Where there are as many for sure, bodies are not counted, and less is told than there is.
     private func room(upTo enough: Int) throws(SystemError) -> Room {
@@ -167,8 +164,7 @@ extension FileChunkStore {
         // themselves are no reason to refuse an upload: where they leave no room, nginx says 409 to the next ones.
         let body = try Self.space(of: bodyFileSystem.descriptor)
         let room = body.free - min(kept, body.total / 20)
-        return Room(
-            data: data.free - kept, body: room < 0 ? room + bytesInBodies : room, inBodies: 0, free: data.free)
+        return Room(data: data.free - kept, body: room < 0 ? room + bytesInBodies : room, inBodies: 0, free: data.free)
     }
 
     package func room(since earlier: Room) throws(StoreError) -> Room {
@@ -251,9 +247,7 @@ extension FileChunkStore {
         return parent
     }
 
-    static func makeDirectory(
-        _ parent: borrowing Descriptor, _ name: String, mode: mode_t
-    ) throws(SystemError) {
+    static func makeDirectory(_ parent: borrowing Descriptor, _ name: String, mode: mode_t) throws(SystemError) {
         do throws(SystemError) {
             try SystemError.check("mkdirat") { mkdirat(parent.number, name, mode) }
             // What root makes, when an operator looks after the store, the service has to be able to write.
@@ -265,7 +259,6 @@ extension FileChunkStore {
     }
 
     /// Gives something a name, with a number behind it where that is taken, as these errors say.
-    ///
     /// - Returns: the name; `nil` if what was to get it is gone.
     static func firstFree(
         _ name: String, unless taken: Set<Int32>, _ operation: String, _ call: (String) -> Int32

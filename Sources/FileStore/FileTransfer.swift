@@ -58,7 +58,6 @@ package final class FileTransfer {
     package func readTarget(_ path: String) throws(SystemError) -> Verified? { try read(path, in: target) }
 
     /// Brings a file to its place, or finds it there.
-    ///
     /// - Parameter known: what its bytes are known to be. A file that is there and has these is not compared with the
     ///   source.
     /// - Returns: what is in its place now, as it was read from there; `nil` if there is no such file.
@@ -82,7 +81,6 @@ package final class FileTransfer {
     }
 
     /// Copies a file of the source to a new name in the target, without a directory.
-    ///
     /// - Returns: `nil` if there is no such file.
     package func copy(_ path: String, as name: String) throws(SystemError) -> Verified? {
         guard let file = try Self.open(path, in: source) else { return nil }
@@ -116,12 +114,9 @@ package final class FileTransfer {
             flags = AT_REMOVEDIR
         }
     }
-}
 
-extension FileTransfer {
     private static func open(_ path: String, in directory: borrowing Descriptor) throws(SystemError) -> StoredFile? {
-        let found = try SystemError.ifThere(
-            StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK)))
+        let found = try SystemError.ifThere(StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK)))
         guard let found else { return nil }
         guard try found.descriptor.status().isFile else { throw SystemError("open", code: EINVAL) }
         return found

@@ -62,20 +62,15 @@ extension FileUpload {
     package func turn(at range: Range<Int>?) throws(StoreError) -> Turn? {
         try calling { () throws(SystemError) in
             try file.lock(range, within: Self.lockPatience)
-            do throws(SystemError) {
-                if let names = try store.names(of: file, ifUpload: id) {
-                    if range == nil { comparing.withLock { $0.isCompleting = true } }
-                    return Turn(isPublished: names > 1) { [self] in
-                        if range == nil { comparing.withLock { ($0.isCompleting, $0.compared) = (false, []) } }
-                        file.unlock(range)
-                    }
-                }
-            } catch {
+            var isKept = false
+            defer { if !isKept { file.unlock(range) } }
+            guard let names = try store.names(of: file, ifUpload: id) else { return nil }
+            isKept = true
+            if range == nil { comparing.withLock { $0.isCompleting = true } }
+            return Turn(isPublished: names > 1) { [self] in
+                if range == nil { comparing.withLock { ($0.isCompleting, $0.compared) = (false, []) } }
                 file.unlock(range)
-                throw error
             }
-            file.unlock(range)
-            return nil
         }
     }
 
@@ -104,9 +99,7 @@ extension FileUpload {
         }
     }
 
-    package func whenBehind(
-        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
-    ) -> Bool {
+    package func whenBehind(atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void) -> Bool {
         // If both are, the next chunk waits for the other.
         digest.whenBehind(atMost: lag, within: seconds, body)
             || following?.whenBehind(atMost: lag, within: seconds, body) == true

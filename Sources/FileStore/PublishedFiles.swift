@@ -9,18 +9,14 @@ extension FileChunkStore {
     }
 
     /// What has a published name, itself where it is a link; `nil` if nothing has.
-    func status(of path: String) -> stat? {
-        try? directory.status(of: path)
-    }
+    func status(of path: String) -> stat? { try? directory.status(of: path) }
 
     package func hasPublished(_ path: String) -> Bool { status(of: path) != nil }
 
     package func openPublished(_ path: String) throws(SystemError) -> StoredFile {
         // Opening a pipe would wait for its writer.
         let file = StoredFile(try Descriptor(beneath: directory, path, O_RDONLY | O_NONBLOCK))
-        guard try file.descriptor.status().isFile else {
-            throw SystemError("open \(path)", code: EINVAL)
-        }
+        guard try file.descriptor.status().isFile else { throw SystemError("open \(path)", code: EINVAL) }
         return file
     }
 
@@ -184,7 +180,7 @@ extension FileChunkStore {
         unlinkat(parent.descriptor.number, name, AT_REMOVEDIR)
     }
 
-    /// The directory that a published file or directory is in, which is opened, and its last name.
+    /// The opened directory that a published file or directory is in, and its last name.
     private func parent(ofPublished path: String) throws(SystemError) -> (parent: StoredFile, name: String) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count > 1, parts[0] == "upload", !parts.contains(where: ["", ".", ".."].contains) else {

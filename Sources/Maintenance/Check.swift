@@ -71,10 +71,7 @@ package struct Check {
         _ maintainer: Maintainer, isDeep: Bool, isRepairing: Bool,
         progress: @escaping (_ read: Int, _ all: Int) -> Void = { _, _ in }
     ) {
-        self.maintainer = maintainer
-        self.isDeep = isDeep
-        self.isRepairing = isRepairing
-        self.progress = progress
+        (self.maintainer, self.isDeep, self.isRepairing, self.progress) = (maintainer, isDeep, isRepairing, progress)
     }
 
     package consuming func run() throws -> CheckReport {
@@ -103,9 +100,7 @@ package struct Check {
     private mutating func add(_ kind: CheckReport.Finding.Kind, _ text: String, repair: String? = nil) {
         report.findings.append(CheckReport.Finding(kind: kind, text: text, repair: repair))
     }
-}
 
-extension Check {
     private mutating func checkNumbers() {
         do throws(CatalogueError) {
             for line in try maintainer.catalogue.wrongNumbers(isRepairing: isRepairing) {
@@ -197,9 +192,7 @@ extension Check {
             add(.orphan, "\(file.path): \(file.length) bytes that no record points to; add a record or delete the file")
         }
     }
-}
 
-extension Check {
     /// Looks for what was made of videos that are no longer there, and what no record names.
     private mutating func checkTranscoded() throws {
         var found: [String] = []
@@ -238,11 +231,6 @@ extension Check {
         let move = { moved = Result { () throws(StoreError) in try maintainer.store.moveToTrash(path, as: "orphan") } }
         if let original { _ = try maintainer.catalogue.whileUnrecorded(original, move) } else { move() }
         if let name = try moved.get() { _ = try maintainer.store.removeTrash(name, movedFrom: path) }
-    }
-
-    /// How much may be removed at a time.
-    private func garbage(dueAt time: Int64) throws(CatalogueError) -> Int {
-        try maintainer.catalogue.garbage(limit: .max, dueAt: time).count
     }
 }
 
@@ -287,7 +275,10 @@ extension Check {
 
     private mutating func checkLeftovers() throws {
         // What became due lately only waits for the next sweep.
-        let waiting = try garbage(dueAt: maintainer.now) - garbage(dueAt: maintainer.now - Garbage.retention)
+        let due = try [maintainer.now, maintainer.now - Garbage.retention].map {
+            try maintainer.catalogue.garbage(limit: .max, dueAt: $0).count
+        }
+        let waiting = due[0] - due[1]
         let swept = try maintainer.sweep(isDryRun: !isRepairing)
         if swept.finished.files > 0 {
             add(

@@ -29,26 +29,43 @@ package final class Maintainer: Sendable {
         whenDeleted: @escaping @Sendable (Video) -> Void = { _ in },
         atStep: @escaping @Sendable (Step) -> Void = { _ in }
     ) {
-        self.catalogue = catalogue
-        self.store = store
-        self.logger = logger
-        self.bodyDirectory = bodyDirectory
-        self.lifetime = lifetime
-        self.clock = clock
-        self.whenDeleted = whenDeleted
-        self.atStep = atStep
+        (self.catalogue, self.store, self.logger, self.bodyDirectory) = (catalogue, store, logger, bodyDirectory)
+        (self.lifetime, self.clock, self.whenDeleted, self.atStep) = (lifetime, clock, whenDeleted, atStep)
     }
 
     /// Seconds since 1970.
     var now: Int64 { clock() }
 
     /// When uploads expire, by the catalogue's clock.
-    package var expiry: UploadExpiry {
-        UploadExpiry(now: catalogue.clock, lifetime: Int64(lifetime() / .seconds(1)))
-    }
+    package var expiry: UploadExpiry { UploadExpiry(now: catalogue.clock, lifetime: Int64(lifetime() / .seconds(1))) }
 
     /// Takes a publication back, if it is certain that no record points to it.
-    package func withdraw(_ path: String) {
-        _ = try? catalogue.whileUnrecorded(path) { store.withdraw(path) }
+    package func withdraw(_ path: String) { _ = try? catalogue.whileUnrecorded(path) { store.withdraw(path) } }
+
+    /// Puts the store and the catalogue in step after a crash or a reboot; call it before the first request. Its time does not
+    /// grow with the sizes of the uploads.
+    /// - Returns: the uploads that are to be resumed: whole, or with chunks in doubt. Requests need not wait for that.
+    package func recover() throws(CatalogueError) -> [Upload] {
+        let files: [IncomingFile]
+        do throws(StoreError) {
+            files = try store.incomingFiles()
+        } catch {
+            throw CatalogueError(.failed, "cannot list the unfinished uploads: \(error)")
+        }
+        let stored = Set(files.compactMap(\.upload))
+        let uploads = try catalogue.openUploads()
+        for upload in uploads where upload.received > 0 && !stored.contains(upload.id) {
+            logger.error(
+                "an unfinished upload's file is lost: it starts afresh",
+                metadata: ["file": "incoming/\(upload.id).part"])
+            _ = try catalogue.trust(upload, bootID: store.incarnation, lost: try catalogue.chunks(ofUpload: upload.id))
+        }
+        let left = uploads.filter { stored.contains($0.id) }
+        let doubtful = left.count { $0.bootID != store.incarnation }
+        if !left.isEmpty {
+            logger.notice(
+                "recovered unfinished uploads", metadata: ["uploads": "\(left.count)", "to_be_compared": "\(doubtful)"])
+        }
+        return left.filter { $0.bootID != store.incarnation || $0.isWhole }
     }
 }

@@ -39,9 +39,7 @@ package struct SweepReport: Equatable, Sendable {
 
     /// What there is to say, with its amount.
     package var lines: [(what: String, amount: String)] {
-        func text(_ count: Count) -> String? {
-            count.files == 0 ? nil : "\(count.files) (\(sizeText(count.bytes)))"
-        }
+        func text(_ count: Count) -> String? { count.files == 0 ? nil : "\(count.files) (\(sizeText(count.bytes)))" }
         let all: [(String, String?)] = [
             ("expired uploads", expiredUploads == 0 ? nil : "\(expiredUploads)"),
             ("their files", text(expired)),
@@ -65,7 +63,6 @@ extension Maintainer {
     private static let bodyAge: Int64 = 24 * 3600
 
     /// Safe at any time, also from several processes at once.
-    ///
     /// - Parameters:
     ///   - isDryRun: only looks.
     ///   - end: ends uploads that have expired; their files go with it. By default nothing else has them.
@@ -156,14 +153,10 @@ extension Maintainer {
     private func removeBodies(before time: Int64, isDryRun: Bool) -> SweepReport.Count {
         var count = SweepReport.Count()
         guard let path = bodyDirectory, let directory = try? Descriptor(directory: path),
-            let names = try? directory.names()
+            let found = try? directory.entries()
         else { return count }
-        for name in names {
-            var status = stat()
-            guard fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
-                status.st_mode & S_IFMT == S_IFREG, Int64(status.st_mtim.tv_sec) < time
-            else { continue }
-            count.add(Int(status.st_blocks) * 512)
+        for (name, status) in found where status.isFile && Int64(status.st_mtim.tv_sec) < time {
+            count.add(status.occupied)
             if !isDryRun { unlinkat(directory.number, name, 0) }
         }
         return count

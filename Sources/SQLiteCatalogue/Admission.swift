@@ -68,7 +68,6 @@ extension Database: RefusalRows {
             DELETE FROM refusal WHERE (owner, md5, guid) IN (
                 SELECT owner, md5, guid FROM refusal WHERE create_time <= ? LIMIT ?)
             """, [time, limit])
-        return changesCount
     }
 
     package func countRefusals(of client: String) throws -> (own: Int, all: Int) {

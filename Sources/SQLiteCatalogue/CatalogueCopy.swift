@@ -2,6 +2,7 @@ import Model
 import Catalogue
 import GRDB
 import Glibc
+import System
 
 /// A copy of a catalogue in one file that no other process has open: a backup, or what is to become a catalogue again.
 package struct CatalogueCopy: Sendable {
@@ -17,9 +18,7 @@ package struct CatalogueCopy: Sendable {
     }
 
     /// A copy that is there already.
-    package init(path: String) {
-        self.path = path
-    }
+    package init(path: String) { self.path = path }
 
     init(of pool: DatabasePool, at path: String) throws(CatalogueError) {
         self.init(path: path)
@@ -37,7 +36,7 @@ package struct CatalogueCopy: Sendable {
                 guard damage == ["ok"] else { throw CatalogueError(.failed, "damaged: \(damage[0])") }
             }
             try Self.sync(new)
-            guard rename(new, path) == 0 else { throw Self.failure("rename") }
+            try SystemError.check("rename") { rename(new, path) }
             try Self.sync(directory(of: path))
         } catch {
             clear()
@@ -47,27 +46,19 @@ package struct CatalogueCopy: Sendable {
     }
 
     /// An empty file with the mode and the owner of another one.
-    private static func create(_ path: String, like other: String) throws(CatalogueError) {
+    private static func create(_ path: String, like other: String) throws(SystemError) {
         var status = stat()
-        guard stat(other, &status) == 0 else { throw failure("stat") }
-        let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure("open") }
-        defer { close(descriptor) }
+        try SystemError.check("stat") { stat(other, &status) }
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        let file = Descriptor(owning: try SystemError.check("open") { Glibc.open(path, flags, 0o600) })
         // Only root may give files away; another user keeps the copy.
-        guard fchown(descriptor, status.st_uid, status.st_gid) == 0 || errno == EPERM else { throw failure("fchown") }
-        guard fchmod(descriptor, status.st_mode & 0o777) == 0 else { throw failure("fchmod") }
+        guard fchown(file.number, status.st_uid, status.st_gid) == 0 || errno == EPERM else {
+            throw SystemError("fchown", code: errno)
+        }
+        try SystemError.check("fchmod") { fchmod(file.number, status.st_mode & 0o777) }
     }
 
-    static func sync(_ path: String) throws(CatalogueError) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("open") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("fsync") }
-    }
-
-    private static func failure(_ operation: String) -> CatalogueError {
-        CatalogueError(errno == ENOSPC ? .diskFull : .failed, "\(operation): \(String(cString: strerror(errno)))")
-    }
+    static func sync(_ path: String) throws(SystemError) { try Descriptor(path: path, O_RDONLY).sync() }
 
     private static func open<Result>(
         _ path: String, isReadOnly: Bool = false, _ body: (DatabaseQueue) throws -> Result
@@ -88,9 +79,7 @@ package struct CatalogueCopy: Sendable {
             throw CatalogueError(error.reason, "\(path): \(error)")
         }
     }
-}
 
-extension CatalogueCopy {
     /// The files that videos point to, each once, by path.
     package func originals() throws(CatalogueError) -> [Original] {
         try read { db in
@@ -130,7 +119,6 @@ extension CatalogueCopy {
     /// Prepares the copy to take the catalogue's place, which has given out numbers since: it gets the schema of this program
     /// and another epoch, its sequences go on higher, uploads that are not sealed are dropped, and jobs that were running
     /// are queued again.
-    ///
     /// - Parameter number: above which numbers of videos go on; `nil` for 100,000 above the last one.
     /// - Throws: `CatalogueError` if the copy was written by a later program, or the number is not above the last one.
     package func goOn(aboveVideo number: Int64?, now: Int64) throws(CatalogueError) -> Continuation {

@@ -5,8 +5,6 @@ import GRDB
 extension Database: FactRows {
     package func text(_ fact: Fact) throws -> String? { try value(fact) }
 
-    package func number(_ fact: Fact) throws -> Int64? { try value(fact) }
-
     package func set(_ fact: Fact, _ text: String) throws { try setValue(fact, text) }
 
     package func set(_ fact: Fact, _ number: Int64) throws { try setValue(fact, number) }
@@ -23,13 +21,10 @@ extension Database: FactRows {
             [worker.name, worker.time, worker.capacity.slots, worker.capacity.memory])
     }
 
-    package func deleteWorker(_ name: String) throws {
-        try run("DELETE FROM worker WHERE name = ?", [name])
-    }
+    package func deleteWorker(_ name: String) throws { try run("DELETE FROM worker WHERE name = ?", [name]) }
 
     package func deleteWorkers(outside times: ClosedRange<Int64>) throws {
-        try run(
-            "DELETE FROM worker WHERE heartbeat_time NOT BETWEEN ? AND ?", [times.lowerBound, times.upperBound])
+        try run("DELETE FROM worker WHERE heartbeat_time NOT BETWEEN ? AND ?", [times.lowerBound, times.upperBound])
     }
 
     package func figures() throws -> CatalogueFigures {

@@ -39,9 +39,7 @@ extension Database: JobRows {
         ).map { ($0[0], $0[1], $0[2]) }
     }
 
-    package func waitingClients(
-        _ lane: Job.Lane, notBeforeOutside waiting: ClosedRange<Int64>
-    ) throws -> [String] {
+    package func waitingClients(_ lane: Job.Lane, notBeforeOutside waiting: ClosedRange<Int64>) throws -> [String] {
         try rows(
             "SELECT DISTINCT client FROM job j WHERE state = 'queued' AND not_before NOT BETWEEN ? AND ?"
                 + lane.condition, [waiting.lowerBound, waiting.upperBound]
@@ -81,13 +79,10 @@ extension Database: JobRows {
                 job.client, job.state.rawValue, job.attempts, job.deaths, job.claims, job.postponed, job.isLong,
                 job.notBefore, job.worker, job.leaseUntil, job.progress, job.error, job.failure?.rawValue,
                 job.updateTime, old.id, old.claims, old.state.rawValue,
-            ])
-        return changesCount > 0
+            ]) > 0
     }
 
-    package func deleteJob(ofFile path: String) throws {
-        try run("DELETE FROM job WHERE path = ?", [path])
-    }
+    package func deleteJob(ofFile path: String) throws { try run("DELETE FROM job WHERE path = ?", [path]) }
 }
 
 extension Database: UseRows {
@@ -143,7 +138,5 @@ extension Job {
 }
 
 extension ClientUse {
-    fileprivate init(row: Row) {
-        self.init(client: row[0], seconds: row[1], time: row[2])
-    }
+    fileprivate init(row: Row) { self.init(client: row[0], seconds: row[1], time: row[2]) }
 }

@@ -15,7 +15,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
     private let ballast: Ballast
     private let hasRoom: @Sendable () -> Bool
     private let logLimit: Int
-    /// The schema that it had before it was opened here, if it was an older one.
+    /// The schema that it had before, if that was an older one.
     package let olderSchema: Int?
 
     /// Bytes of the log that stay once all of it is in the database.
@@ -35,7 +35,6 @@ package final class SQLiteCatalogue: CatalogueDriver {
     package var schema: Int { Schema.version }
 
     /// Opens the file at `path` and brings an older schema up to date, of which a copy is kept.
-    ///
     /// - Parameters:
     ///   - creates: whether a file that is missing is made. Where a disk is not mounted, a new one would begin with numbers
     ///     that were given out before.
@@ -109,10 +108,8 @@ package final class SQLiteCatalogue: CatalogueDriver {
         return (pool, olderSchema)
     }
 
-    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then.
-    ///
-    /// It replaces an earlier copy: after a way back to that the catalogue has changed.
-    ///
+    /// Makes a copy of a catalogue that is about to get a later schema: an older program refuses what comes then. It replaces
+    /// an earlier copy: after a way back to that the catalogue has changed.
     /// - Returns: the schema that it has; `nil` if it is this program's.
     private static func keepOlderSchema(_ pool: DatabasePool) throws -> Int? {
         let applied = try pool.read { try Schema.migrator.appliedMigrations($0) }.compactMap { Int($0) }
@@ -154,9 +151,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
         return descriptor
     }
 
-    package func checkWritable() throws(CatalogueError) {
-        try writing { try Self.touch($0) }
-    }
+    package func checkWritable() throws(CatalogueError) { try writing { try Self.touch($0) } }
 
     /// Writes and changes nothing.
     private static func touch(_ db: Database) throws {
@@ -236,9 +231,7 @@ package final class SQLiteCatalogue: CatalogueDriver {
 }
 
 extension Catalogue {
-    /// The catalogue in one SQLite file.
-    ///
-    /// The parameters are those of `SQLiteCatalogue` and of `Catalogue`.
+    /// The catalogue in one SQLite file; the parameters are those of `SQLiteCatalogue` and of `Catalogue`.
     package convenience init(
         sqlite path: String, creates: Bool = false, queuesJobs: Bool = false, writesEvents: Bool = false,
         machine: MachineClock = .system, logLimit: Int = 256 << 20, trace: (@Sendable (String) -> Void)? = nil,
@@ -279,8 +272,7 @@ extension CatalogueCopy {
     /// looked at for damage, and durable; or it is not there.
     package init(of catalogue: Catalogue, at path: String) throws(CatalogueError) {
         guard let driver = catalogue.driver as? SQLiteCatalogue else {
-            throw CatalogueError(
-                .failed, "only a catalogue in a file is copied")
+            throw CatalogueError(.failed, "only a catalogue in a file is copied")
         }
         try self.init(of: driver.pool, at: path)
     }

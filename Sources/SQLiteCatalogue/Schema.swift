@@ -16,11 +16,10 @@ enum Schema {
         return migrator
     }()
 
+    /// What brings each version's tables from those of the one before.
     private static let versions = [
-        version1, version2, version3, version4, version5, version6, version7, version8,
-    ]
-
-    private static let version1 = """
+        // 1
+        """
         -- Video numbers are handed out when an upload starts, before there is a record.
         CREATE TABLE id_sequence (
             name TEXT PRIMARY KEY,
@@ -88,9 +87,9 @@ enum Schema {
             differs INTEGER NOT NULL DEFAULT 0,
             PRIMARY KEY (upload_id, chunk)
         ) STRICT, WITHOUT ROWID;
+        """,
+        // 2
         """
-
-    private static let version2 = """
         -- The boot of the machine in which the upload's chunks were last known to be good; '' if they are in doubt.
         ALTER TABLE upload ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';
         -- What the video will be called: enough to complete a whole upload without a request.
@@ -102,16 +101,16 @@ enum Schema {
 
         -- NULL: recorded before there were checksums.
         ALTER TABLE upload_chunk ADD COLUMN crc32c INTEGER;
+        """,
+        // 3
         """
-
-    private static let version3 = """
         -- 0: nobody has looked at the file yet, and the duration says nothing.
         ALTER TABLE video_info ADD COLUMN probed INTEGER NOT NULL DEFAULT 1 CHECK (probed IN (0, 1));
         CREATE INDEX video_info_unprobed ON video_info (video_id) WHERE probed = 0;
         CREATE INDEX video_info_path ON video_info (path);
+        """,
+        // 4
         """
-
-    private static let version4 = """
         -- The transcoding of a file: one job, however many videos point to it. claims never starts anew, as attempts does.
         CREATE TABLE job (
             job_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -160,9 +159,9 @@ enum Schema {
         CREATE INDEX event_undelivered ON event (event_id) WHERE delivered_time IS NULL;
         CREATE INDEX event_undelivered_video ON event (video_id, event_id) WHERE delivered_time IS NULL;
         CREATE INDEX event_delivered ON event (delivered_time) WHERE delivered_time IS NOT NULL;
+        """,
+        // 5
         """
-
-    private static let version5 = """
         -- What is known of the catalogue itself: epoch (random, another one after a restore), events_given_up, and of the
         -- last check check_time and check_findings.
         CREATE TABLE fact (
@@ -191,9 +190,9 @@ enum Schema {
             UPDATE id_sequence SET last = NEW.video_id WHERE name = 'video';
         END;
         UPDATE id_sequence SET last = max(last, (SELECT ifnull(max(video_id), 0) FROM video_info)) WHERE name = 'video';
+        """,
+        // 6
         """
-
-    private static let version6 = """
         -- Whom an upload counts for: limits are by client. is_known: the owner has the content already, so that it promises
         -- no room and lives shortly.
         ALTER TABLE upload ADD COLUMN client TEXT NOT NULL DEFAULT '';
@@ -301,9 +300,9 @@ enum Schema {
             time INTEGER PRIMARY KEY,
             bytes INTEGER NOT NULL
         ) STRICT;
+        """,
+        // 7
         """
-
-    private static let version7 = """
         -- What is wrong with a video that plays all the same: a JSON array of names.
         ALTER TABLE media ADD COLUMN flaws TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flaws));
 
@@ -314,9 +313,9 @@ enum Schema {
             WHEN 'memoryLimit' THEN 'memory-limit' WHEN 'noSpace' THEN 'no-space' WHEN 'toolFailed' THEN 'tool-failed'
             WHEN 'worker_died' THEN 'worker-died' WHEN 'cancelled' THEN 'cancelled' ELSE 'internal' END
         WHERE state = 'failed';
+        """,
+        // 8
         """
-
-    private static let version8 = """
         -- Where all is that was made of the file; NULL: in its directory, beside those of claims, as earlier versions did it.
         ALTER TABLE media ADD COLUMN directory TEXT;
 
@@ -324,5 +323,6 @@ enum Schema {
         ALTER TABLE garbage ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE garbage ADD COLUMN first_event INTEGER;
         ALTER TABLE garbage ADD COLUMN last_event INTEGER;
-        """
+        """,
+    ]
 }

@@ -86,19 +86,16 @@ extension Database: UploadRows {
             """
             UPDATE upload SET video_name = ?, guid = ?, path = ?, class_id = ?
             WHERE upload_id = ? AND state = 'open'
-            """, [draft.name, draft.guid, draft.path, draft.classID, id])
-        return changesCount > 0
+            """, [draft.name, draft.guid, draft.path, draft.classID, id]) > 0
     }
 
     package func setBoot(_ bootID: String, upload id: Int64, replacing old: String?) throws -> Bool {
         try run(
-            "UPDATE upload SET boot_id = ? WHERE upload_id = ? AND boot_id = ifnull(?, boot_id)", [bootID, id, old])
-        return changesCount > 0
+            "UPDATE upload SET boot_id = ? WHERE upload_id = ? AND boot_id = ifnull(?, boot_id)", [bootID, id, old]) > 0
     }
 
     package func deleteEmptyUpload(id: Int64) throws -> Bool {
-        try run("DELETE FROM upload WHERE upload_id = ? AND state = 'open' AND received = 0", [id])
-        return changesCount > 0
+        try run("DELETE FROM upload WHERE upload_id = ? AND state = 'open' AND received = 0", [id]) > 0
     }
 
     package func deleteSealedUploads(upTo time: Int64, limit: Int) throws -> Int {
@@ -107,7 +104,6 @@ extension Database: UploadRows {
             DELETE FROM upload WHERE upload_id IN (
                 SELECT upload_id FROM upload WHERE update_time <= ? AND state = 'sealed' LIMIT ?)
             """, [time, limit])
-        return changesCount
     }
 
     package func countSealedUploads(upTo time: Int64) throws -> Int {
@@ -121,8 +117,7 @@ extension Database: AliasRows {
             """
             INSERT INTO upload_guid (guid, upload_id, number)
             SELECT ?, ?, ifnull(max(number), 0) + 1 FROM upload_guid WHERE upload_id = ? ON CONFLICT DO NOTHING
-            """, [guid, id, id])
-        return changesCount > 0
+            """, [guid, id, id]) > 0
     }
 
     package func deleteAliases(ofUpload id: Int64, keeping limit: Int) throws -> [Alias] {
@@ -278,9 +273,7 @@ extension Database: SealingRows {
         try row("SELECT video_id FROM upload WHERE upload_id = ? AND state = 'sealed'", [id])?[0]
     }
 
-    package func endings(
-        ofUploads ids: [Int64]
-    ) throws -> [(upload: Upload, lastChunk: Int, aliases: [Alias])] {
+    package func endings(ofUploads ids: [Int64]) throws -> [(upload: Upload, lastChunk: Int, aliases: [Alias])] {
         try ids.flatMap { id in
             let chunk: Int = try row("SELECT ifnull(max(chunk), 0) FROM upload_chunk WHERE upload_id = ?", [id])![0]
             let aliases = try rows(
@@ -328,7 +321,5 @@ extension Upload {
 }
 
 extension Alias {
-    fileprivate init(row: Row) {
-        self.init(guid: row[0], upload: row[1], firstCame: row[2], overlapped: row[3])
-    }
+    fileprivate init(row: Row) { self.init(guid: row[0], upload: row[1], firstCame: row[2], overlapped: row[3]) }
 }

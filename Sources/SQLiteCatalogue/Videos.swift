@@ -17,9 +17,7 @@ extension Database: VideoRows {
         try rows(Self.selectVideo + rest, arguments).map(Video.init(row:))
     }
 
-    package func video(id: Int64) throws -> Video? {
-        try videos(" WHERE video_id = ?", [id]).first
-    }
+    package func video(id: Int64) throws -> Video? { try videos(" WHERE video_id = ?", [id]).first }
 
     package func video(owner: String, md5: String, size: Int?) throws -> Video? {
         try videos(
@@ -77,9 +75,7 @@ extension Database: VideoRows {
             ])
     }
 
-    package func deleteVideo(id: Int64) throws {
-        try run("DELETE FROM video_info WHERE video_id = ?", [id])
-    }
+    package func deleteVideo(id: Int64) throws { try run("DELETE FROM video_info WHERE video_id = ?", [id]) }
 
     package func unprobedFiles(limit: Int) throws -> [String] {
         try rows(
@@ -115,9 +111,7 @@ extension Database: FileRows {
             ])
     }
 
-    package func deleteMedia(ofFile path: String) throws {
-        try run("DELETE FROM media WHERE path = ?", [path])
-    }
+    package func deleteMedia(ofFile path: String) throws { try run("DELETE FROM media WHERE path = ?", [path]) }
 
     package func garbage(limit: Int) throws -> [Garbage] {
         try rows("SELECT garbage_id, path FROM garbage ORDER BY garbage_id LIMIT ?", [limit]).map(Garbage.init(row:))
@@ -155,9 +149,7 @@ extension Database: FileRows {
         return try garbage(at: paths)
     }
 
-    package func deleteGarbage(id: Int64) throws {
-        try run("DELETE FROM garbage WHERE garbage_id = ?", [id])
-    }
+    package func deleteGarbage(id: Int64) throws { try run("DELETE FROM garbage WHERE garbage_id = ?", [id]) }
 }
 
 extension Database: NumberRows {
@@ -211,15 +203,12 @@ extension Database: CategoryRows {
     }
 
     package func deleteClass(id: Int64) throws -> Bool {
-        try run("DELETE FROM video_class WHERE class_id = ?", [id])
-        return changesCount > 0
+        try run("DELETE FROM video_class WHERE class_id = ?", [id]) > 0
     }
 }
 
 extension Garbage {
-    fileprivate init(row: Row) {
-        self.init(id: row[0], path: row[1])
-    }
+    fileprivate init(row: Row) { self.init(id: row[0], path: row[1]) }
 }
 
 extension Video {
@@ -266,14 +255,7 @@ extension MediaFacts {
         flaws = Self.flaws(row["flaws"])
         directory = row["directory"]
     }
-}
 
-extension VideoFailure {
-    /// That of a failed job. A later version may have reasons that this one does not know.
-    init(stored name: String?) { self = name.flatMap(Self.init(rawValue:)) ?? .internal }
-}
-
-extension MediaFacts {
     /// The flaws as the catalogue has them: a JSON array.
     var flawsText: String { "[" + [VideoFlaw](flaws).map { "\"\($0.rawValue)\"" }.joined(separator: ",") + "]" }
 
@@ -282,4 +264,9 @@ extension MediaFacts {
         let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8))
         return Set((names ?? []).compactMap(VideoFlaw.init(rawValue:)))
     }
+}
+
+extension VideoFailure {
+    /// That of a failed job. A later version may have reasons that this one does not know.
+    init(stored name: String?) { self = name.flatMap(Self.init(rawValue:)) ?? .internal }
 }

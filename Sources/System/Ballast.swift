@@ -14,9 +14,7 @@ package struct Ballast: Sendable {
     private var path: String { "\(directory)/\(Self.fileName)" }
 
     /// - Parameter directory: where it is, on the file system that it is for.
-    package init(directory: String) {
-        self.directory = directory
-    }
+    package init(directory: String) { self.directory = directory }
 
     /// Bytes that could be given back.
     package var length: Int {
@@ -38,7 +36,6 @@ package struct Ballast: Sendable {
     }
 
     /// Makes it as long as it should be, if it fits.
-    ///
     /// - Parameter room: bytes that may be taken.
     package func restore(room: Int) {
         var (space, above) = (statvfs(), stat())

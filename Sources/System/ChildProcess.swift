@@ -28,7 +28,6 @@ package struct ChildProcess: ~Copyable {
     }
 
     /// Starts a program of PATH in `directory`, which is its `HOME` too.
-    ///
     /// - Throws: an error that names the step that failed, or the program.
     package init(_ command: [String], in directory: String, _ sandbox: Sandbox) throws(SystemError) {
         let output = try Pipe()
@@ -49,7 +48,6 @@ package struct ChildProcess: ~Copyable {
     }
 
     /// Waits until the child has ended, and kills it if it must end sooner.
-    ///
     /// - Parameters:
     ///   - outputLimit: bytes that it may write to standard output.
     ///   - isCancelled: asked ten times a second.
@@ -101,9 +99,7 @@ package struct ChildProcess: ~Copyable {
         guard child.si_pid != 0 else { return nil }
         return state.si_code == Int32(CLD_EXITED) ? .exit(child.si_status) : .signal(child.si_status)
     }
-}
 
-extension ChildProcess {
     /// Both ends of a pipe.
     private struct Pipe: ~Copyable {
         let reading: Descriptor

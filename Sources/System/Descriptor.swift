@@ -3,9 +3,8 @@ import Glibc
 
 /// A system call that failed.
 package struct SystemError: Error, Equatable, CustomStringConvertible {
-    /// The system call.
+    /// The system call, and its `errno`.
     package let operation: String
-    /// The call's `errno`.
     package let code: Int32
 
     package init(_ operation: String, code: Int32) {
@@ -114,12 +113,9 @@ package struct Descriptor: ~Copyable, Sendable {
 
     /// Waits for the lock of the file or directory. It goes with the last descriptor of this opening: that of a child too,
     /// which this process has started and which has not become its program yet.
-    package func lock() throws(SystemError) {
-        try SystemError.check("flock") { flock(number, LOCK_EX) }
-    }
+    package func lock() throws(SystemError) { try SystemError.check("flock") { flock(number, LOCK_EX) } }
 
     /// Takes the lock of the file or directory, `LOCK_EX` or `LOCK_SH`.
-    ///
     /// - Parameter patience: how long another process is waited for, whose child may keep it for a moment.
     /// - Returns: `false` if another process still has it.
     package func lock(_ kind: Int32 = LOCK_EX, within patience: Duration) throws(SystemError) -> Bool {
@@ -133,14 +129,10 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     /// fdatasync(2): makes the file's bytes and what is needed to find them durable.
-    package func syncData() throws(SystemError) {
-        try SystemError.check("fdatasync") { fdatasync(number) }
-    }
+    package func syncData() throws(SystemError) { try SystemError.check("fdatasync") { fdatasync(number) } }
 
     /// fsync(2): makes a directory's entries durable.
-    package func sync() throws(SystemError) {
-        try SystemError.check("fsync") { fsync(number) }
-    }
+    package func sync() throws(SystemError) { try SystemError.check("fsync") { fsync(number) } }
 
     /// A directory's names, but `.` and `..`.
     package func names() throws(SystemError) -> [String] {
@@ -196,7 +188,6 @@ extension Descriptor {
     private static let openLimit = 32
 
     /// Removes a file, or a directory with all that is in it; a link, not what it points to.
-    ///
     /// - Returns: the bytes of the disk that became free.
     /// - Throws: ENOENT if there is none of this name.
     package func removeTree(_ name: String) throws(SystemError) -> Int {
@@ -227,9 +218,7 @@ extension Descriptor {
         return bytes
     }
 
-    private func removeEntry(
-        _ name: [CChar], tree: borrowing Descriptor, depth: Int
-    ) throws(SystemError) -> Int {
+    private func removeEntry(_ name: [CChar], tree: borrowing Descriptor, depth: Int) throws(SystemError) -> Int {
         let status = try status(of: name)
         var bytes = 0
         if status.isDirectory {

@@ -6,9 +6,7 @@ package struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     package let bytes: [UInt8]
 
     /// - Parameter bytes: 4 or 16.
-    package init<Bytes: Collection<UInt8>>(bytes: Bytes) {
-        self.bytes = Array(bytes)
-    }
+    package init<Bytes: Collection<UInt8>>(bytes: Bytes) { self.bytes = Array(bytes) }
 
     /// The address in a sockaddr; `nil` if it is of another family, or cut off.
     package init?(socketAddress: UnsafeRawBufferPointer) {
@@ -54,9 +52,7 @@ package struct IPAddress: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it is of a network that is not routed on the internet, of a link, or of this machine.
-    package var isOfPrivateNetwork: Bool {
-        ["private network", "loopback", "link-local"].contains(privateUse)
-    }
+    package var isOfPrivateNetwork: Bool { ["private network", "loopback", "link-local"].contains(privateUse) }
 
     /// The address of version 4 that this one of version 6 only stands for, `::ffff:192.0.2.7`; itself otherwise.
     package var unmapped: IPAddress { Self.mapped.contains(self) ? IPAddress(bytes: bytes[12...]) : self }

@@ -8,9 +8,7 @@ import Foundation
     @usableFromInline let lock = NSLock()
     @usableFromInline var value: Value
 
-    @inlinable package init(_ value: Value) {
-        self.value = value
-    }
+    @inlinable package init(_ value: Value) { self.value = value }
 
     @inlinable package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         lock.lock()
@@ -28,9 +26,7 @@ package final class Monitor<Value>: @unchecked Sendable {
     private let condition = NSCondition()
     private var value: Value
 
-    package init(_ value: Value) {
-        self.value = value
-    }
+    package init(_ value: Value) { self.value = value }
 
     package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         condition.lock()
@@ -90,12 +86,9 @@ package final class GroupCommit<Item: Sendable, Output: Sendable, Failure: Error
     private let run: @Sendable ([Item]) throws(Failure) -> [Output]
 
     /// - Parameter run: returns one output for each item, in their order. Never called twice at once.
-    package init(_ run: @escaping @Sendable ([Item]) throws(Failure) -> [Output]) {
-        self.run = run
-    }
+    package init(_ run: @escaping @Sendable ([Item]) throws(Failure) -> [Output]) { self.run = run }
 
     /// Waits until a run has included the item.
-    ///
     /// - Throws: what the run threw; so do all others of the same run.
     package func submit(_ item: Item) throws(Failure) -> Output {
         let (batch, index) = state.withLock {

@@ -10,12 +10,8 @@ package struct MachineClock: Sendable {
     /// Tells one start of the machine from another.
     package let bootID: String
 
-    package init(
-        bootID: String, wall: @escaping @Sendable () -> Int64, boot: @escaping @Sendable () -> Int64
-    ) {
-        self.bootID = bootID
-        self.wall = wall
-        self.boot = boot
+    package init(bootID: String, wall: @escaping @Sendable () -> Int64, boot: @escaping @Sendable () -> Int64) {
+        (self.bootID, self.wall, self.boot) = (bootID, wall, boot)
     }
 
     package static let system = MachineClock(

@@ -74,7 +74,6 @@ package struct Sandbox: Sendable {
     }
 
     /// Starts a process in it.
-    ///
     /// - Parameter program: `nil` to only find out whether the walls can be had.
     func start(
         _ program: String?, _ arguments: [String], _ environment: [String], in directory: String, descriptors: [Int32]
@@ -170,7 +169,6 @@ package struct SandboxWalls: Equatable, Sendable {
     package static let present = SandboxWalls()
 
     /// Finds out which walls can be had.
-    ///
     /// - Parameter usesLandlock: whether it counts if the kernel has it.
     package init(usesLandlock: Bool = true) {
         let (network, mounts, user) = (UInt32(VI_WALL_NETWORK), UInt32(VI_WALL_MOUNTS), UInt32(VI_WALL_USER))
@@ -231,27 +229,13 @@ package struct SandboxWalls: Equatable, Sendable {
         return [("files", files), ("network", network.rawValue), ("calls", hasFilter ? "filter" : "none")]
     }
 
-    /// Like `files: Landlock 7, network: namespace, calls: filter`.
-    package var text: String {
-        let files =
-            switch files {
-            case .landlock(let version): "Landlock \(version)"
-            case .mounts: "mount namespace"
-            case .none: "NOTHING"
-            }
-        let network = network == .none ? "NOTHING" : network.rawValue
-        return "files: \(files), network: \(network), calls: \(hasFilter ? "filter" : "NOTHING")"
-    }
-
     /// Whether one is missing.
     package var isIncomplete: Bool { files == .none || network == .none || !hasFilter }
 }
 
 extension Sandbox {
     /// A sandbox with the system's programs and libraries, without an input and an output.
-    package init(walls: SandboxWalls = .present) {
-        self.init(paths: Self.system, bits: walls.bits)
-    }
+    package init(walls: SandboxWalls = .present) { self.init(paths: Self.system, bits: walls.bits) }
 
     /// What programs need to run. Nothing that is secret is there, and nothing of this service.
     private static let system: [Path] =

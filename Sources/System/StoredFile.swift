@@ -12,9 +12,7 @@ package final class StoredFile: Sendable {
     /// its host, and a copy took up to five times as long.
     package static let pieceSize = 256 * 1024
 
-    package init(_ descriptor: consuming Descriptor) {
-        self.descriptor = descriptor
-    }
+    package init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
     /// An empty file that is gone when it is closed.
     package convenience init(unnamedIn directory: borrowing Descriptor) throws(SystemError) {
@@ -28,10 +26,8 @@ package final class StoredFile: Sendable {
         }
     }
 
-    /// The file's length in bytes.
-    package func length() throws(SystemError) -> Int {
-        Int(try descriptor.status().st_size)
-    }
+    /// Bytes.
+    package func length() throws(SystemError) -> Int { Int(try descriptor.status().st_size) }
 
     /// What is another after each write to the file, and for each file.
     package struct Version: Equatable, Sendable {
@@ -50,13 +46,8 @@ package final class StoredFile: Sendable {
     /// The file's version. Two writes within a tick of the kernel's clock, 10 ms at most, may leave the same one.
     package func version() throws(SystemError) -> Version { Version(try descriptor.status()) }
 
-    /// How many names the file has.
-    package func names() throws(SystemError) -> Int {
-        Int(try descriptor.status().st_nlink)
-    }
-
     /// Whether the file is removed, and is there only because it is open.
-    package var hasNoName: Bool { (try? names()) == 0 }
+    package var hasNoName: Bool { (try? descriptor.status().st_nlink) == 0 }
 
     /// Gives a range its place on the disk before it is written, as far as the file system can. The file becomes as long.
     ///

@@ -20,7 +20,6 @@ extension Unicode.Scalar {
 extension String {
     /// The text on one line that is safe to show, whoever has written it: of each control character there is only that it
     /// was there.
-    ///
     /// - Parameter kept: a control character that stays.
     package func printable(as replacement: Unicode.Scalar = "\u{FFFD}", keeping kept: Unicode.Scalar? = nil) -> String {
         guard unicodeScalars.contains(where: \.isControl) else { return self }

@@ -13,9 +13,9 @@ import Testing
 
     @Test("this machine has walls of both kinds")
     func present() {
-        #expect(!SandboxWalls.present.isIncomplete, "\(SandboxWalls.present.text)")
+        #expect(!SandboxWalls.present.isIncomplete, "\(SandboxWalls.present.list)")
         let other = SandboxWalls(usesLandlock: false)
-        #expect(other.files == .mounts && !other.isIncomplete, "\(other.text)")
+        #expect(other.files == .mounts && !other.isIncomplete, "\(other.list)")
     }
 
     @Test("nothing but the input can be read, and nothing but the output written", arguments: [0, 1], [true, false])

@@ -1,7 +1,6 @@
 // Digests: MD5, of one stream and of several at once, which Swift's vectors cannot express well (a transposition of words),
 // and CRC32C with the processor's instruction, which has no name in Swift. No function keeps anything; thread-safe.
-#ifndef VIDEO_INTAKE_CDIGEST_H
-#define VIDEO_INTAKE_CDIGEST_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -43,5 +42,3 @@ uint32_t vi_crc32c(uint32_t crc, const uint8_t *bytes, size_t count);
 // Continues three CRC32Cs, of the `stride` bytes at `bytes` and those that follow twice, at the speed of one: the
 // instruction's result is there after three cycles, but another one can begin in each. `stride` is a multiple of 8.
 void vi_crc32c_three(uint32_t crcs[3], const uint8_t *bytes, size_t stride);
-
-#endif

@@ -1,12 +1,13 @@
-// System calls that the Glibc module does not show to Swift because they need _GNU_SOURCE, are variadic, or have no
-// wrapper in this version of the C library. Each returns what the call returns and sets errno. All are thread-safe.
-#ifndef VIDEO_INTAKE_CALLS_H
-#define VIDEO_INTAKE_CALLS_H
+// System calls that the Glibc module does not show to Swift because they need _GNU_SOURCE, are variadic, have no wrapper
+// in this version of the C library, or take structures that Swift handles badly. Each returns what the call returns and sets errno. All are thread-safe.
+#pragma once
 
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/types.h>
 
 // https://man7.org/linux/man-pages/man3/memmem.3.html
@@ -49,6 +50,29 @@ int vi_start_sync(int descriptor, off_t offset, off_t length);
 // means up to the end. https://man7.org/linux/man-pages/man2/fcntl.2.html
 int vi_lock(int descriptor, short type, off_t start, off_t length);
 
+// MARK: Unix sockets and epoll(7)
+
+// The most bytes that the path of a unix socket can have; its final NUL must fit too.
+extern const size_t vi_unix_path_limit;
+
+// Fails with ENAMETOOLONG if the path is empty or too long.
+int vi_unix_bind(int descriptor, const char *path);
+int vi_unix_connect(int descriptor, const char *path);
+
+// Accepts a connection, closed on exec. https://man7.org/linux/man-pages/man2/accept.2.html
+int vi_accept(int descriptor);
+
+// Sends a datagram to the socket that systemd's NOTIFY_SOCKET names: a path, or after an @ an abstract name, whose first
+// byte is 0 and which ends where the address does.
+// https://www.freedesktop.org/software/systemd/man/252/sd_notify.html
+ssize_t vi_notify(int descriptor, const char *name, const void *bytes, size_t count);
+
+// Waits for something to read (EPOLLIN). `exclusive`: an event wakes one of those that wait, not all of them.
+int vi_epoll_add(int epoll, int descriptor, int exclusive);
+
+// Waits for one event, -1 for ever.
+int vi_epoll_wait_one(int epoll, int milliseconds);
+
 // MARK: Threads
 
 // Sleeps while `word` holds `expected`, until a wake-up or for so long; may return without either. No time: for ever.
@@ -73,5 +97,3 @@ static inline void vi_spin_pause(void) {
     __asm__ volatile("isb");
 #endif
 }
-
-#endif

@@ -1,6 +1,5 @@
 // Starts child processes that are kept away from everything but what they are given.
-#ifndef VIDEO_INTAKE_CHILD_H
-#define VIDEO_INTAKE_CHILD_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -66,5 +65,3 @@ int vi_child_start(const struct vi_child *child, pid_t *process, const char **st
 
 // The version of the kernel's Landlock; 0 if there is none.
 int vi_landlock_version(void);
-
-#endif

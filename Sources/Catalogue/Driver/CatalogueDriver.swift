@@ -7,21 +7,14 @@ package protocol CatalogueDriver: Sendable {
     func read<Result>(_ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result
 
     /// Runs a transaction, which survives the death of this process; power loss too if `durably` says so.
-    func write<Result>(
-        durably: Bool, _ body: (any CatalogueRows) throws -> Result
-    ) throws(CatalogueError) -> Result
+    func write<Result>(durably: Bool, _ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result
 
     /// The same for what makes the catalogue grow by what a client asked for: only if there is room for more.
-    ///
     /// - Throws: `CatalogueError` with `.diskFull` where the reserve is reached.
-    func adding<Result>(
-        durably: Bool, _ body: (any CatalogueRows) throws -> Result
-    ) throws(CatalogueError) -> Result
+    func adding<Result>(durably: Bool, _ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result
 
     /// The same for what removes something, or what an operator needs in order to make room: also on a full disk.
-    func deleting<Result>(
-        durably: Bool, _ body: (any CatalogueRows) throws -> Result
-    ) throws(CatalogueError) -> Result
+    func deleting<Result>(durably: Bool, _ body: (any CatalogueRows) throws -> Result) throws(CatalogueError) -> Result
 
     /// Throws where the database may not grow, though there is room: a reader has kept it open for long, for example.
     func checkGrowth() throws(CatalogueError)
@@ -29,9 +22,7 @@ package protocol CatalogueDriver: Sendable {
     /// Checks that changes can be written.
     func checkWritable() throws(CatalogueError)
 
-    /// Looks for damage in the database itself.
-    ///
-    /// - Returns: one line for each finding.
+    /// Looks for damage in the database itself. Returns one line for each finding.
     func damage() throws(CatalogueError) -> [String]
 
     /// The version of its tables.
@@ -48,3 +39,26 @@ package protocol CatalogueRows:
     UploadRows, AliasRows, ChunkRows, SealingRows, RefusalRows, HoldingRows, VideoRows, FileRows, NumberRows,
     CategoryRows, JobRows, UseRows, EventRows, FactRows
 {}
+
+/// A change of the catalogue that failed; nothing of it was kept.
+package struct CatalogueError: Error, CustomStringConvertible {
+    package enum Reason: Sendable {
+        /// No room for the database.
+        case diskFull
+        /// As many videos were recorded for the client as may be in so short a time.
+        case quota
+        /// The file is of a later version of this program, or no catalogue at all.
+        case incompatible
+        /// Anything else; trying again may help.
+        case failed
+    }
+
+    package let reason: Reason
+    package let description: String
+    /// Bytes that were written may not have reached the medium.
+    package let isSyncFailure: Bool
+
+    package init(_ reason: Reason, _ description: String, isSyncFailure: Bool = false) {
+        (self.reason, self.description, self.isSyncFailure) = (reason, description, isSyncFailure)
+    }
+}

@@ -65,9 +65,7 @@ package protocol EventRows {
 
     /// Of each video the oldest that is not delivered, if it waits for no such time, in order; they wait until `notBefore`
     /// then, with an attempt more.
-    func claimEvents(
-        limit: Int, notBeforeOutside waiting: ClosedRange<Int64>, notBefore: Int64
-    ) throws -> [Event]
+    func claimEvents(limit: Int, notBeforeOutside waiting: ClosedRange<Int64>, notBefore: Int64) throws -> [Event]
 
     /// Only if it is not delivered yet.
     func setDelivered(event id: Int64, time: Int64) throws
@@ -92,7 +90,6 @@ package struct NewEvent: Sendable {
 /// Facts about the catalogue itself, and the workers.
 package protocol FactRows {
     func text(_ fact: Fact) throws -> String?
-    func number(_ fact: Fact) throws -> Int64?
     func set(_ fact: Fact, _ text: String) throws
     func set(_ fact: Fact, _ number: Int64) throws
     /// Adds to a number, which is 0 where there is none.

@@ -3,7 +3,6 @@ import Model
 /// Uploads: finding and changing them.
 package protocol UploadRows {
     /// All that decides what a request belongs to.
-    ///
     /// - Parameter time: finished uploads and refusals of that time or before do not count.
     func beginning(_ key: UploadKey, guid: String, after time: Int64) throws -> UploadBeginning
 
@@ -49,10 +48,7 @@ package struct UploadBeginning: Sendable {
         sealed: (number: Int64, video: Video?)?, unfinished: Upload?, refusal: Refusal?,
         others: [(upload: Upload, firstCame: Bool)]
     ) {
-        self.sealed = sealed
-        self.unfinished = unfinished
-        self.refusal = refusal
-        self.others = others
+        (self.sealed, self.unfinished, self.refusal, self.others) = (sealed, unfinished, refusal, others)
     }
 }
 
@@ -75,10 +71,7 @@ package struct Alias: Sendable {
     package let overlapped: Bool
 
     package init(guid: String, upload: Int64, firstCame: Bool, overlapped: Bool) {
-        self.guid = guid
-        self.upload = upload
-        self.firstCame = firstCame
-        self.overlapped = overlapped
+        (self.guid, self.upload, self.firstCame, self.overlapped) = (guid, upload, firstCame, overlapped)
     }
 }
 
@@ -103,7 +96,6 @@ package protocol AliasRows {
 package protocol ChunkRows {
     /// Records chunks of open uploads, each in place of an earlier one, and counts those that are new; the first one, and one
     /// that overlaps, say so of the alias. For many at once in as few statements as there are.
-    ///
     /// - Returns: for each how many different chunks its upload now has, `nil` if that is not open.
     func record(_ chunks: [ChunkRecord]) throws -> [Int?]
 
@@ -159,11 +151,8 @@ package struct SealingFacts: Sendable {
     package let isOthers: Bool
 
     package init(upload: Upload, isNumberTaken: Bool, files: [String], first: Video?, isOthers: Bool) {
-        self.upload = upload
-        self.isNumberTaken = isNumberTaken
-        self.files = files
-        self.first = first
-        self.isOthers = isOthers
+        (self.upload, self.isNumberTaken, self.files) = (upload, isNumberTaken, files)
+        (self.first, self.isOthers) = (first, isOthers)
     }
 }
 
@@ -175,7 +164,6 @@ package protocol RefusalRows {
     func insert(_ refusals: [Refusal], mergesFlags: Bool) throws
 
     /// Adds to what a refusal says, if it is there.
-    ///
     /// - Parameter chunk: one that the page takes for stored, 0 if there is none; only where it has none yet.
     func note(firstCame: Bool, overlaps: Bool, chunk: Int, ofRefused guid: String, owner: String, md5: String) throws
 

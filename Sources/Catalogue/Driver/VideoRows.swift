@@ -24,7 +24,6 @@ package protocol VideoRows {
     func files(owner: String, md5: String, size: Int, limit: Int) throws -> [String]
 
     /// Inserts a record. A class that does not exist (any more) becomes none.
-    ///
     /// - Parameter duration: seconds; `nil` if not probed yet.
     func insertVideo(
         _ id: Int64, owner: String, md5: String, _ draft: VideoDraft, size: Int, duration: Double?, time: Int64
@@ -36,7 +35,6 @@ package protocol VideoRows {
     func unprobedFiles(limit: Int) throws -> [String]
 
     /// Sets the duration of a file's videos; if `onlyUnprobed`, of those for which it was not asked yet.
-    ///
     /// - Returns: the numbers of those that were changed.
     func setDuration(_ duration: Double, file path: String, onlyUnprobed: Bool) throws -> [Int64]
 }
@@ -60,7 +58,6 @@ package protocol FileRows {
     func garbage(at paths: [String]) throws -> [Garbage]
 
     /// Makes garbage of paths, each once. Returns them in the same order.
-    ///
     /// - Parameters:
     ///   - notBefore: when they may be removed; 0 if that is at once.
     ///   - events: for the delivery of which they wait, too: those with these numbers that there are.

@@ -49,7 +49,5 @@ extension FollowedPrefix {
 
     private static func hash(_ chunks: [StoredChunk]) -> Int { Set(chunks).hashValue }
 
-    private static func versions(_ files: [StoredFile]) -> [StoredFile.Version]? {
-        try? files.map { try $0.version() }
-    }
+    private static func versions(_ files: [StoredFile]) -> [StoredFile.Version]? { try? files.map { try $0.version() } }
 }

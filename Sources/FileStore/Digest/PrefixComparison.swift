@@ -19,7 +19,6 @@ extension PrefixComparison {
     }
 
     /// Waits until the first `count` bytes, all of which must be there, are compared.
-    ///
     /// - Returns: which of the others have the same ones. One that cannot be read has not.
     package func finish(_ count: Int) -> [Int] { follow(to: count) }
 

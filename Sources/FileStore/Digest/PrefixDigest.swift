@@ -22,7 +22,6 @@ extension PrefixDigest {
     }
 
     /// Waits for the digest of the first `count` bytes, all of which must be there, and begins anew.
-    ///
     /// - Returns: 32 lower-case hexadecimal digits.
     package func finish(_ count: Int) throws(SystemError) -> String {
         var finding = follow(to: count, beginsAnew: true)

@@ -44,7 +44,6 @@ final class StepQueue<Item: Sendable>: Sendable {
     }
 
     /// Takes the items whose turn it is, each thread its share; waits for the first.
-    ///
     /// - Parameter limit: how many at most.
     func take(atMost limit: Int) -> [Item] {
         var isIdle = false
@@ -135,7 +134,6 @@ package final class PrefixFollower<Finding: Sendable>: Sendable {
     }
 
     /// Stops for good, because the file is to be closed.
-    ///
     /// - Returns: from where another one can go on; `nil` if that is the beginning.
     package func suspend() -> State? {
         progress.withLock { progress in
@@ -169,7 +167,6 @@ package final class PrefixFollower<Finding: Sendable>: Sendable {
     }
 
     /// Waits until the first `count` bytes, all of which must be there, are read.
-    ///
     /// - Parameter beginsAnew: whether it is at the beginning again then.
     /// - Returns: what is found.
     func follow(to count: Int, beginsAnew: Bool = false) -> Finding {
@@ -183,11 +180,8 @@ package final class PrefixFollower<Finding: Sendable>: Sendable {
 
     /// Calls `body`, from any thread, once at most `lag` bytes of what is there are still to be read, or the time is up:
     /// keeps the uploads from running away from the processor, which would make the last request pay.
-    ///
     /// - Returns: `false` if that is so already; `body` is not called then.
-    package func whenBehind(
-        atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void
-    ) -> Bool {
+    package func whenBehind(atMost lag: Int, within seconds: Double, _ body: @escaping @Sendable () -> Void) -> Bool {
         let number = progress.withLock { progress -> Int? in
             guard progress.isRunning, progress.target - progress.state.position > lag else { return nil }
             progress.lastWaiter += 1
@@ -206,7 +200,6 @@ package final class PrefixFollower<Finding: Sendable>: Sendable {
 
     /// Lets the page cache forget what has been read, so that one big upload does not push out everything else, and the
     /// memory serves for its next bytes. What is not on the medium yet stays.
-    ///
     /// - Parameter limit: bytes from the beginning of which none more may be forgotten.
     package func dropCache(before limit: Int = .max) {
         // Bytes before the position that stay, to be brought to the medium.
@@ -240,7 +233,6 @@ extension PrefixFollower {
     }
 
     /// Takes in what the job has found in the bytes up to `position`; where that is 0, they are of no use later.
-    ///
     /// - Returns: whether there is more to do. If not, the queue no longer has it.
     func proceed(_ job: Job, to position: Int) -> Bool {
         let (ready, isRunning) = progress.withLock { progress -> ([@Sendable () -> Void], Bool) in

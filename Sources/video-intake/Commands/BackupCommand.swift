@@ -7,7 +7,6 @@ import Glibc
 import Intake
 import System
 
-/// `video-intake backup`
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
@@ -52,11 +51,11 @@ struct BackupCommand: ParsableCommand {
         if !report.findings.isEmpty {
             complain("\(report.findings.count) files are not as their records say: see `video-intake check --deep`")
             throw ExitCode(1)
+
         }
     }
 }
 
-/// `video-intake restore`
 struct RestoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",

@@ -1,7 +1,6 @@
 import ArgumentParser
 import System
 
-/// `video-intake class add|list|remove`
 struct ClassCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "class",
@@ -36,8 +35,7 @@ struct ClassCommand: ParsableCommand {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Remove a category. Its videos stay, without one.")
+        static let configuration = CommandConfiguration(abstract: "Remove a category. Its videos stay, without one.")
 
         @Argument(help: "The category's number.") var id: Int64
         @OptionGroup var options: SettingOptions
@@ -45,8 +43,7 @@ struct ClassCommand: ParsableCommand {
         func run() throws {
             let catalogue = try options.settings().openCatalogueForMaintenance()
             guard try orExit({ try catalogue.removeClass(id) }) else {
-                complain("there is no category \(id); `video-intake class list` shows them")
-                throw ExitCode(1)
+                throw ending(1, "there is no category \(id); `video-intake class list` shows them")
             }
         }
     }

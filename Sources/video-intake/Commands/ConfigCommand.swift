@@ -2,7 +2,6 @@ import ArgumentParser
 import Glibc
 import Media
 
-/// `video-intake config check`
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",

@@ -5,7 +5,6 @@ import SQLiteCatalogue
 import Foundation
 import Glibc
 
-/// `video-intake init`
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
@@ -23,6 +22,7 @@ struct InitCommand: ParsableCommand {
         guard !Self.waitsForDisk(settings.dataDirectory) else {
             complain("/etc/fstab has a disk for \(settings.dataDirectory), and it is not mounted: mount it first")
             throw ExitCode(64)
+
         }
         try orExit { try Settings.makeDirectory(settings.dataDirectory, mode: 0o750) }
         try Self.becomeOwner(of: settings.dataDirectory)
@@ -52,8 +52,7 @@ struct InitCommand: ParsableCommand {
         var status = stat()
         guard geteuid() == 0, stat(directory, &status) == 0, status.st_uid != 0 else { return }
         guard setegid(status.st_gid) == 0, seteuid(status.st_uid) == 0 else {
-            complain("\(directory) is another user's: \(String(cString: strerror(errno)))")
-            throw ExitCode(1)
+            throw ending(1, "\(directory) is another user's: \(String(cString: strerror(errno)))")
         }
     }
 }

@@ -9,7 +9,6 @@ import Logging
 import Media
 import Worker
 
-/// `video-intake job list|show|add|wait|retry|cancel`
 struct JobCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job",
@@ -73,10 +72,7 @@ struct JobCommand: ParsableCommand {
 
         func run() throws {
             let (catalogue, output) = try options.openCatalogue(isJSON: json)
-            guard let job = try orExit({ try catalogue.job(id: id) }) else {
-                complain(JobCommand.noSuchJob(id))
-                throw ExitCode(1)
-            }
+            guard let job = try orExit({ try catalogue.job(id: id) }) else { throw ending(1, JobCommand.noSuchJob(id)) }
             let media = try orExit { try catalogue.media(ofFile: job.path) }
             let videos = try orExit { try catalogue.videoIDs(ofFile: job.path) }
             let isWaiting = job.state == .queued && job.notBefore > Int64(Date().timeIntervalSince1970)
@@ -162,8 +158,7 @@ struct JobCommand: ParsableCommand {
                 let jobs = try ids.map { id in
                     guard let job = try orExit({ try catalogue.job(id: id) }) else {
                         bar.clear()
-                        complain(JobCommand.noSuchJob(id))
-                        throw ExitCode(1)
+                        throw ending(1, JobCommand.noSuchJob(id))
                     }
                     return job
                 }

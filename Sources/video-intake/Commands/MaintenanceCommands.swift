@@ -4,7 +4,6 @@ import ArgumentParser
 import Intake
 import System
 
-/// `video-intake gc`
 struct GCCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
@@ -29,7 +28,6 @@ struct GCCommand: ParsableCommand {
     }
 }
 
-/// `video-intake check`
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",

@@ -14,9 +14,7 @@ struct ProcessSignals {
     }
 
     /// Waits until the process is to end, and runs `reload` for each SIGHUP before. Where several signals have come, the one
-    /// to end is the first, however fast the others follow each other.
-    ///
-    /// - Returns: the number of the signal to end.
+    /// to end is the first, however fast the others follow each other. Returns the number of the signal to end.
     func waitForStop(reload: () -> Void) -> Int32 {
         while true {
             switch take(set) {

@@ -65,8 +65,8 @@ struct SelfTest {
     /// Says which walls keep a tool in, and whether one is missing that should be there.
     private func sayWalls(_ tool: String) {
         let walls = SandboxWalls.present
-        logger.log(
-            level: walls.isIncomplete ? .warning : .notice, "\(tool) is kept in", metadata: walls.metadata)
+        let metadata = Logger.Metadata(uniqueKeysWithValues: walls.list.map { ($0.wall, "\($0.by)") })
+        logger.log(level: walls.isIncomplete ? .warning : .notice, "\(tool) is kept in", metadata: metadata)
     }
 
     /// A whole job of a worker, but for its record.
@@ -113,16 +113,6 @@ struct SelfTest {
             case EXDEV: "the data directory must be one file system, with nothing mounted below it"
             default: nil
             }
-        complain("self-test: \(text)\(name)" + (cause.map { ": \($0)" } ?? ""))
-        return ExitCode(cause == nil ? 1 : 64)
-    }
-}
-
-extension SandboxWalls {
-    /// For a log line: what each wall is made of.
-    fileprivate var metadata: Logger.Metadata {
-        var metadata: Logger.Metadata = [:]
-        for (wall, by) in list { metadata[wall] = "\(by)" }
-        return metadata
+        return ending(cause == nil ? 1 : 64, "self-test: \(text)\(name)" + (cause.map { ": \($0)" } ?? ""))
     }
 }

@@ -9,7 +9,6 @@ import Intake
 import Logging
 import Synchronization
 
-/// `video-intake serve`
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -54,14 +53,12 @@ struct ServeCommand: ParsableCommand {
                 bodies and data are on two file systems: bodies under way need room of their own there, and uploads take \
                 longer (1.2 times as long from memory to a disk); the reserve is kept on both
                 """,
-                metadata: [
-                    "bodies": "\(settings.bodyDirectory)", "data": "\(settings.dataDirectory)",
-                ])
+                metadata: ["bodies": "\(settings.bodyDirectory)", "data": "\(settings.dataDirectory)"])
         }
 
         let service = try orExit { try settings.makeService(logger) }
         let unfinished = try orExit { try service.maintainer.recover() }
-        let server = try orExit { try Self.start(settings) { service.handle($0) } }
+        let server = try orExit { try Self.start(settings, service.handle) }
         let status = "serving, \(settings.threads) threads, data in \(settings.dataDirectory)"
         supervisor.ready(status)
         logger.notice("serving", metadata: ["socket": "\(settings.socket)", "threads": "\(settings.threads)"])
@@ -93,8 +90,7 @@ struct ServeCommand: ParsableCommand {
             _exit(1)
         }
         guard server.stop(grace: Self.grace) else {
-            complain("requests were still running after \(Int(Self.grace)) s")
-            throw ExitCode(1)
+            throw ending(1, "requests were still running after \(Int(Self.grace)) s")
         }
         service.stopped()
         logger.notice("stopped")

@@ -8,7 +8,6 @@ import Intake
 import System
 import Model
 
-/// `video-intake status`
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
@@ -109,9 +108,7 @@ extension ServiceStatus {
         return lines
     }
 
-    private func lines(
-        _ figures: CatalogueFigures, _ output: CommandOutput
-    ) -> [(name: String, value: String?)] {
+    private func lines(_ figures: CatalogueFigures, _ output: CommandOutput) -> [(name: String, value: String?)] {
         let queued = figures.queuedClients > 1 ? " of \(figures.queuedClients) clients" : ""
         let jobs = Job.State.allCases.map {
             "\(figures.jobs[$0] ?? 0) \($0.rawValue)\($0 == .queued ? queued : "")"
@@ -180,9 +177,7 @@ extension ServiceStatus {
         }
     }
 
-    private static func bytes(_ bytes: Int) -> String {
-        (bytes < 0 ? "-" : "") + sizeText(abs(bytes))
-    }
+    private static func bytes(_ bytes: Int) -> String { (bytes < 0 ? "-" : "") + sizeText(abs(bytes)) }
 
     private static func capacity(_ capacity: WorkerCapacity) -> String {
         if capacity.slots == 0 { return "" }

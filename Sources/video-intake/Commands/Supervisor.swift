@@ -54,7 +54,6 @@ final class Supervisor: Sendable {
 
     /// Starts a thread that sends the watchdog's keep-alive each half of its time while the process makes progress; without
     /// one systemd kills it.
-    ///
     /// - Parameter isAlive: whether there was progress since it was last true. Asked again a quarter of the time later if
     ///   not.
     func startWatchdog(_ isAlive: @escaping @Sendable () -> Bool) {

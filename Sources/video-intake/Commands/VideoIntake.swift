@@ -18,11 +18,8 @@ struct VideoIntake: ParsableCommand {
         ])
 }
 
-/// `video-intake version`
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
-    func run() {
-        print("video-intake \(programVersion)")
-    }
+    func run() { print("video-intake \(programVersion)") }
 }

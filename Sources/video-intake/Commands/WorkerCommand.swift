@@ -13,7 +13,6 @@ import Media
 import Webhooks
 import Worker
 
-/// `video-intake worker`
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
@@ -36,8 +35,7 @@ struct WorkerCommand: ParsableCommand {
         let settings = try options.settings()
         let (logger, level) = LogStreamHandler.bootstrap(settings.logLevel)
         if let missing = Self.tools.first(where: { !SelfTest.isInPath($0) }) {
-            complain("\(missing) is not in PATH (Debian: apt-get install ffmpeg)")
-            throw ExitCode(69)
+            throw ending(69, "\(missing) is not in PATH (Debian: apt-get install ffmpeg)")
         }
         if let missing = settings.missingCatalogue {
             complain(missing)
@@ -126,9 +124,8 @@ struct WorkerCommand: ParsableCommand {
 
         func haveAllTurned() -> Bool {
             turned.withLock { turned in
-                guard turned.count == Loop.allCases.count else { return false }
-                turned = []
-                return true
+                defer { if turned.count == Loop.allCases.count { turned = [] } }
+                return turned.count == Loop.allCases.count
             }
         }
     }
@@ -146,18 +143,9 @@ extension Settings {
         let catalogue: Catalogue
     }
 
-    /// Where jobs are done.
-    var workDirectory: String { dataDirectory + "/transcoding" }
-
-    func transcodingProfile() throws -> TranscodingProfile {
-        try profile.map { try TranscodingProfile(path: $0) } ?? TranscodingProfile()
-    }
-
     /// The worker that these settings describe, and what delivers its catalogue's events, if they are wanted anywhere.
     func makeWorker(_ logger: Logger) throws -> WorkerParts {
-        let catalogue = try openCatalogue()
-        if let upgrade = catalogue.upgrade { logger.warning("\(upgrade)") }
-        let store = try openStore(withBodies: false)
+        let (catalogue, store) = try open(logger, withBodies: false)
         var worker = WorkerSettings(
             name: "\(ProcessInfo.processInfo.hostName):\(getpid())", jobs: jobs, workDirectory: workDirectory)
         worker.lease = lease.components.seconds

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 
 /// The flags of the settings, made of their table. All are text here: `Settings` checks them wherever they come from.
 ///
@@ -41,7 +42,6 @@ struct SettingOptions: ParsableArguments, CustomReflectable {
     }
 
     /// The settings in effect.
-    ///
     /// - Parameter isChecked: whether none may be wrong; else those that are have their defaults.
     /// - Throws: exit code 64 after one line about each mistake on standard error.
     func settings(isChecked: Bool = true) throws -> Settings {
@@ -62,5 +62,41 @@ struct SettingOptions: ParsableArguments, CustomReflectable {
     static func complain(about lines: [String]) -> ExitCode {
         for line in lines { video_intake.complain(line) }
         return ExitCode(64)
+    }
+}
+
+/// The settings of a process that runs, until SIGHUP lets them be read again. For one thread at a time.
+struct RunningSettings {
+    /// As they were read last. What needs a restart is in effect as it was at the start.
+    private var current: Settings
+    private let started: Settings
+    private let options: SettingOptions
+    private let logger: Logger
+    private let level: LogLevel
+
+    init(_ settings: Settings, _ options: SettingOptions, _ logger: Logger, _ level: LogLevel) {
+        (current, started, self.options, self.logger, self.level) = (settings, settings, options, logger, level)
+    }
+
+    /// Reads them again. What is wrong is logged, and all stays as it was.
+    /// - Parameter apply: puts the new ones into effect, but for the log level.
+    mutating func reload(_ apply: (Settings) -> Void) {
+        let new: Settings
+        do throws(SettingErrors) {
+            new = try options.read()
+            if !new.errors.isEmpty { throw SettingErrors(lines: new.errors) }
+        } catch {
+            for line in error.lines { logger.error("a setting is wrong", metadata: ["cause": "\(line)"]) }
+            logger.error("the settings stay as they were, because some are wrong")
+            return
+        }
+        for row in new.rows(differingFrom: started) where !row.isReloadable {
+            logger.warning("a setting has changed that needs a restart", metadata: ["setting": "\(row.name)"])
+        }
+        let changed = new.rows(differingFrom: current).filter(\.isReloadable).map(\.name)
+        apply(new)
+        current = new
+        level.current = new.logLevel
+        logger.notice("settings read again", metadata: ["changed": "\(changed.joined(separator: ","))"])
     }
 }

@@ -7,6 +7,7 @@ import Foundation
 import Glibc
 import Intake
 import Logging
+import Media
 import Model
 import SQLiteCatalogue
 import System
@@ -36,6 +37,13 @@ extension Settings {
             hasRoom: { reserve.isFree(at: directory) })
     }
 
+    /// Where jobs are done.
+    var workDirectory: String { dataDirectory + "/transcoding" }
+
+    func transcodingProfile() throws -> TranscodingProfile {
+        try profile.map { try TranscodingProfile(path: $0) } ?? TranscodingProfile()
+    }
+
     /// Where events are delivered to; `nil` if nowhere.
     var webhook: Webhook? {
         intake.webhookURL.map {
@@ -56,12 +64,13 @@ extension Settings {
             limits: limits)
     }
 
-    private func open(_ logger: Logger) throws -> (Catalogue, FileChunkStore) {
+    /// Catalogue and store. The latter is opened second, because it syncs the directory: SQLite does not look whether its
+    /// log's name was synced.
+    func open(_ logger: Logger, withBodies: Bool = true) throws -> (Catalogue, FileChunkStore) {
         let catalogue = try openCatalogue()
         if let upgrade = catalogue.upgrade { logger.warning("\(upgrade)") }
-        if let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
-        // Opened second, because it syncs the directory: SQLite does not look whether its log's name was synced.
-        return (catalogue, try openStore())
+        if withBodies, let body = intake.bodyDirectory { try Self.makeDirectory(body, mode: 0o700) }
+        return (catalogue, try openStore(withBodies: withBodies))
     }
 
     /// What the service may take of the machine; the descriptors are those of this process.
@@ -122,13 +131,9 @@ extension Settings {
 
     /// - Throws: exit code 64 if there is none, after one line.
     func requireCatalogue() throws {
-        if let missingCatalogue {
-            complain(missingCatalogue)
-            throw ExitCode(64)
-        }
+        if let missingCatalogue { throw ending(64, missingCatalogue) }
         guard access(cataloguePath, R_OK | W_OK) == 0 else {
-            complain("\(cataloguePath): \(String(cString: strerror(errno))); run this as the user of `serve`")
-            throw ExitCode(1)
+            throw ending(1, "\(cataloguePath): \(String(cString: strerror(errno))); run this as the user of `serve`")
         }
     }
 }

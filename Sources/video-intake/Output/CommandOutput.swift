@@ -1,6 +1,7 @@
-import FileBackup
 import ArgumentParser
+import FileBackup
 import Foundation
+import Glibc
 import Intake
 import Model
 import SQLiteCatalogue
@@ -52,9 +53,14 @@ struct CommandOutput {
         guard let seconds else { return nil }
         let whole = Int(seconds.rounded())
         let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)
-        func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return hours > 0 ? "\(hours):\(twoDigits(minutes)):\(twoDigits(rest))" : "\(minutes):\(twoDigits(rest))"
     }
+}
+
+/// Says why the process ends. Returns with which code it does.
+func ending(_ code: Int32, _ why: String) -> ExitCode {
+    complain(why)
+    return ExitCode(code)
 }
 
 /// Runs `body`; an error becomes lines on standard error and exit code 1.
@@ -111,7 +117,6 @@ extension MediaFacts {
 
 extension Job {
     /// Names as in the catalogue; times are seconds since 1970, the path is relative to the data directory.
-    ///
     /// - Parameter media: what was made of its file.
     func json(_ media: MediaFacts?, _ videos: [Int64]) -> JSONObject {
         [
@@ -120,5 +125,75 @@ extension Job {
             "progress": progress, "error": error, "create_time": createTime, "update_time": updateTime,
             "flaws": media?.flawNames, "failure": failure?.rawValue,
         ]
+    }
+}
+
+/// Rows of text in columns, for people in front of a terminal.
+struct TextTable {
+    private var rows: [[String]]
+    private let rightAligned: Set<Int>
+
+    init(_ header: [String], rightAligned: Set<Int> = []) {
+        rows = [header]
+        self.rightAligned = rightAligned
+    }
+
+    mutating func add(_ row: [String]) { rows.append(row.map { $0.printable() }) }
+
+    /// One line for each row, the header first.
+    var lines: [String] {
+        var widths = Array(repeating: 0, count: rows[0].count)
+        for row in rows {
+            for (column, cell) in row.enumerated() { widths[column] = max(widths[column], Self.width(cell)) }
+        }
+        return rows.map { row in
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                let padding = String(repeating: " ", count: widths[column] - Self.width(cell))
+                let isLast = column == row.count - 1
+                line += rightAligned.contains(column) ? padding + cell : cell + (isLast ? "" : padding)
+                if !isLast { line += "  " }
+            }
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    /// How many columns of a terminal the text takes: Chinese characters and the like take two.
+    static func width(_ text: String) -> Int {
+        // A character of several parts is as wide as its first one, the others join it.
+        text.reduce(0) { width, character in width + (isWide(character.unicodeScalars.first!) ? 2 : 1) }
+    }
+
+    /// https://www.unicode.org/reports/tr11/
+    private static func isWide(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3, 0xF900...0xFAFF,
+            0xFE10...0xFE19, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F680...0x1F6FF,
+            0x1F900...0x1FAFF, 0x20000...0x3FFFD:
+            true
+        default: false
+        }
+    }
+}
+
+/// One line of standard error that tells how far something is, if that is a terminal. For one thread.
+final class ProgressBar {
+    var isShown = isatty(STDERR_FILENO) == 1
+    private var last: ContinuousClock.Instant?
+
+    /// Shows the bar, for a share from 0 to 1, with a text behind it; five times a second at most.
+    func show(_ share: Double, _ text: String) {
+        guard isShown, last.map({ .now - $0 > .milliseconds(200) }) ?? true else { return }
+        last = .now
+        let share = min(max(share, 0), 1)
+        let bar = String(repeating: "#", count: Int(share * 30)).padding(toLength: 30, withPad: ".", startingAt: 0)
+        LogStream.write("\r\u{1B}[K[\(bar)] \(Int(share * 100)) % \(text)")
+    }
+
+    /// Shows how many bytes have been read, of how many.
+    func showBytes(_ read: Int, of all: Int) { show(Double(read) / Double(max(all, 1)), "of \(all / 1_048_576) MiB") }
+
+    func clear() {
+        if isShown { LogStream.write("\r\u{1B}[K") }
     }
 }

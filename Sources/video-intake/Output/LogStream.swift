@@ -22,9 +22,7 @@ enum LogStream {
     }
 
     /// A line about why the process ends or does not do what it was asked to.
-    static func complain(_ text: String) {
-        write((isJournal ? "<3>" : "video-intake: ") + singleLine(text) + "\n")
-    }
+    static func complain(_ text: String) { write((isJournal ? "<3>" : "video-intake: ") + singleLine(text) + "\n") }
 
     /// Writes a text as it is, if anybody is there to read it; in one call, so that lines of several threads and processes do
     /// not get mixed up.
