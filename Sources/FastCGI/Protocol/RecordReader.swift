@@ -19,13 +19,6 @@ struct RecordHeader {
     /// Bytes after the content which mean nothing, at most 255.
     let paddingLength: Int
 
-    init(type: Int32, requestId: UInt16, contentLength: Int) {
-        self.type = type
-        self.requestId = requestId
-        self.contentLength = contentLength
-        paddingLength = 0
-    }
-
     /// Takes the first eight of `bytes`. Nil if they are of another version than 1.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes[0] == UInt8(FCGI_VERSION_1) else { return nil }
@@ -35,12 +28,11 @@ struct RecordHeader {
         paddingLength = Int(bytes[6])
     }
 
-    /// The record with this header, no padding, and `content`, which must be `contentLength` bytes.
-    func record(_ content: some Collection<UInt8>) -> [UInt8] {
-        precondition(content.count == contentLength && paddingLength == 0)
+    /// A record without padding.
+    static func record(_ type: Int32, _ requestId: UInt16, _ content: some Collection<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(FCGI_VERSION_1), UInt8(type)]
         bytes += [UInt8(requestId >> 8), UInt8(requestId & 0xff)]
-        bytes += [UInt8(contentLength >> 8), UInt8(contentLength & 0xff), 0, 0]
+        bytes += [UInt8(content.count >> 8), UInt8(content.count & 0xff), 0, 0]
         bytes += content
         return bytes
     }
@@ -254,8 +246,7 @@ extension RecordReader {
 
     /// Sends an FCGI_END_REQUEST record for a request that was not taken on.
     func sendEnd(of requestId: UInt16, status: Int32) throws(ConnectionFault) {
-        let header = RecordHeader(type: FCGI_END_REQUEST, requestId: requestId, contentLength: 8)
-        try send(header.record([0, 0, 0, 0, UInt8(status), 0, 0, 0]))
+        try send(RecordHeader.record(FCGI_END_REQUEST, requestId, [0, 0, 0, 0, UInt8(status), 0, 0, 0]))
     }
 
     /// FCGI_GET_VALUES gets the one value that is fixed here, any other management record FCGI_UNKNOWN_TYPE. How many
@@ -263,8 +254,8 @@ extension RecordReader {
     private mutating func answerManagement(_ header: RecordHeader) throws(ConnectionFault) {
         guard header.type == FCGI_GET_VALUES else {
             try skip(header.contentLength + header.paddingLength)
-            let reply = RecordHeader(type: FCGI_UNKNOWN_TYPE, requestId: 0, contentLength: 8)
-            return try send(reply.record([UInt8(header.type), 0, 0, 0, 0, 0, 0, 0]))
+            let content = [UInt8(header.type), 0, 0, 0, 0, 0, 0, 0]
+            return try send(RecordHeader.record(FCGI_UNKNOWN_TYPE, 0, content))
         }
         let content = try bytes(header.contentLength)
         try skip(header.paddingLength)
@@ -274,7 +265,92 @@ extension RecordReader {
         if names.contains(where: { content[$0].elementsEqual(name) }) {
             values = [UInt8(name.count), 1] + name + [UInt8(ascii: "0")]
         }
-        let reply = RecordHeader(type: FCGI_GET_VALUES_RESULT, requestId: 0, contentLength: values.count)
-        try send(reply.record(values))
+        try send(RecordHeader.record(FCGI_GET_VALUES_RESULT, 0, values))
+    }
+}
+
+// MARK: - Head
+
+/// The beginning of a request: who asks for what, up to the end of its parameters, checked.
+struct RequestHead {
+    let requestId: UInt16
+    /// Whole name-value pairs, as in `ParameterBytes`; no name has "=" or NUL in it.
+    let parameters: [UInt8]
+    /// The values with a NUL in them, where libfcgi would end: of each name the first one.
+    let cut: [String: [UInt8]]
+
+    /// Reads the records up to and including the empty FCGI_PARAMS record, at most `limit` bytes of them.
+    static func read(from reader: inout RecordReader, limit: Int) throws(ConnectionFault) -> RequestHead {
+        var budget = limit
+        let requestId = try begin(&reader, &budget)
+        let parameters = try parameters(&reader, requestId, &budget)
+        guard let pairs = ParameterBytes.pairs(parameters) else { throw .malformed }
+        // libfcgi keeps "name=value" C strings: such a name would pass for another one.
+        guard pairs.allSatisfy({ name, _ in !parameters[name].contains { $0 == UInt8(ascii: "=") || $0 == 0 } }) else {
+            throw .malformed
+        }
+        var cut: [String: [UInt8]] = [:]
+        for (name, value) in pairs.reversed() {
+            let isCut = parameters.withUnsafeBufferPointer { $0[value].contains(0) }
+            guard isCut || !cut.isEmpty else { continue }
+            cut[String(decoding: parameters[name], as: UTF8.self)] = isCut ? Array(parameters[value]) : nil
+        }
+        return RequestHead(requestId: requestId, parameters: parameters, cut: cut)
+    }
+
+    private static func begin(
+        _ reader: inout RecordReader, _ budget: inout Int
+    ) throws(ConnectionFault) -> UInt16 {
+        while true {
+            let header = try header(&reader, &budget)
+            if try reader.takesOther(header, current: nil) { continue }
+            guard header.contentLength == 8 else { throw .malformed }
+            let body = try reader.bytes(8)
+            try reader.skip(header.paddingLength)
+            guard Int32(body[0]) << 8 | Int32(body[1]) == FCGI_RESPONDER else {
+                try reader.sendEnd(of: header.requestId, status: FCGI_UNKNOWN_ROLE)
+                throw .otherRole
+            }
+            return header.requestId
+        }
+    }
+
+    private static func parameters(
+        _ reader: inout RecordReader, _ requestId: UInt16, _ budget: inout Int
+    ) throws(ConnectionFault) -> [UInt8] {
+        var parameters: [UInt8] = []
+        while true {
+            let header = try header(&reader, &budget)
+            if try reader.takesOther(header, current: requestId) { continue }
+            if header.type == FCGI_ABORT_REQUEST { throw .aborted }
+            guard header.type == FCGI_PARAMS else { throw .malformed }
+            parameters += try reader.bytes(header.contentLength)
+            try reader.skip(header.paddingLength)
+            if header.contentLength == 0 { return parameters }
+        }
+    }
+
+    private static func header(
+        _ reader: inout RecordReader, _ budget: inout Int
+    ) throws(ConnectionFault) -> RecordHeader {
+        let header = try reader.header()
+        budget -= RecordHeader.size + header.contentLength + header.paddingLength
+        guard budget >= 0 else { throw .malformed }
+        return header
+    }
+
+    /// The head again, as libfcgi wants to read it: without padding (it does not skip the last record's), without
+    /// records in between, and with FCGI_KEEP_CONN set (else it closes the connection itself, see `HeadFile`).
+    var records: [UInt8] {
+        let begin = [0, UInt8(FCGI_RESPONDER), UInt8(FCGI_KEEP_CONN), 0, 0, 0, 0, 0]
+        var bytes = RecordHeader.record(FCGI_BEGIN_REQUEST, requestId, begin)
+        bytes.reserveCapacity(bytes.count + parameters.count + 64)
+        var rest = parameters[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Int(FCGI_MAX_LENGTH))
+            rest = rest.dropFirst(part.count)
+            bytes += RecordHeader.record(FCGI_PARAMS, requestId, part)
+        }
+        return bytes + RecordHeader.record(FCGI_PARAMS, requestId, [])
     }
 }

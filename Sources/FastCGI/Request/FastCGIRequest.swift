@@ -1,14 +1,16 @@
 import CFastCGI
+import CSystem
 import Glibc
 import Synchronization
+import System
 
 /// One request, to be answered once, at once or later.
 ///
 /// A handler may keep it and return; the thread then accepts the next connection. One thread at a time may call `read`
 /// and `reply`; `parameter` and `contentLength` may be called from any thread at any time, after the reply too.
 /// A request that ends unanswered is answered with 500.
-// SAFETY: `library`'s parameters never change. `isAnswered` lets only one call into the writing part. `input`,
-// `connection` and `token` are used by `read` and `reply`, which the rule above keeps apart.
+// SAFETY: `library`'s parameters never change. `isAnswered` lets only one call into the writing part. `input` and
+// `connection` are used by `read` and `reply`, which the rule above keeps apart.
 package final class FastCGIRequest: @unchecked Sendable {
     /// Freed with the request, not with the reply, so that parameters stay readable.
     let library: UnsafeMutablePointer<FCGX_Request>
@@ -17,18 +19,15 @@ package final class FastCGIRequest: @unchecked Sendable {
     private let cut: [String: [UInt8]]
     let isAnswered = Atomic<Bool>(false)
     var input: RequestInput
-    /// Nil after the reply.
+    /// Nil after the reply, and only then: a stop waits for its token.
     var connection: Connection?
-    /// Nil after the reply, and only then: a stop waits for the tokens.
-    var token: RunningCount.Token?
 
     /// Reads the head of the request that comes over `connection`, which is closed if that fails.
     ///
     /// - Parameter stop: readable once the server stops; a head that is not there shortly after that is given up.
-    static func read(
-        from connection: consuming Connection, headFile: borrowing HeadFile, limits: ConnectionLimits,
-        stop: Int32, token: consuming RunningCount.Token
-    ) throws(ConnectionFault) -> FastCGIRequest {
+    init(
+        from connection: consuming Connection, headFile: borrowing HeadFile, limits: ConnectionLimits, stop: Int32
+    ) throws(ConnectionFault) {
         connection.descriptor.limitWaiting(receive: limits.timeout, send: limits.timeout)
         var reader = RecordReader(descriptor: connection.descriptor.number, stop: stop)
         reader.deadline = Deadline(after: limits.timeout)
@@ -37,22 +36,11 @@ package final class FastCGIRequest: @unchecked Sendable {
         guard let library = headFile.request(head: head, connection: connection.descriptor.number) else {
             throw .system(ENOMEM)
         }
-        let input = RequestInput(reader: reader, requestId: head.requestId)
-        return FastCGIRequest(
-            library: library, cut: head.cut, limits: limits, input: input, connection: consume connection,
-            token: consume token)
-    }
-
-    private init(
-        library: UnsafeMutablePointer<FCGX_Request>, cut: [String: [UInt8]], limits: ConnectionLimits,
-        input: consuming RequestInput, connection: consuming Connection, token: consuming RunningCount.Token
-    ) {
         self.library = library
-        self.cut = cut
         self.limits = limits
-        self.input = input
+        cut = head.cut
+        input = RequestInput(reader: reader, requestId: head.requestId)
         self.connection = consume connection
-        self.token = consume token
     }
 
     deinit {
@@ -94,8 +82,8 @@ package final class FastCGIRequest: @unchecked Sendable {
     /// How many come altogether is up to the peer: compare with `contentLength`.
     package func read(into target: UnsafeMutableRawBufferPointer) throws(ConnectionFault) -> Int {
         if isAnswered.load(ordering: .acquiring) { throw .answered }
-        guard token != nil else { return try input.read(into: target) }
-        return try token!.waiting { () throws(ConnectionFault) in try input.read(into: target) }
+        guard connection != nil else { return try input.read(into: target) }
+        return try connection!.waiting { () throws(ConnectionFault) in try input.read(into: target) }
     }
 }
 
@@ -111,18 +99,15 @@ extension FastCGIRequest {
     ///
     /// - Parameters:
     ///   - status: three digits; 200, 404 …
-    ///   - reason: the words after it in the status line, by default those of RFC 9110.
     ///   - headers: passed on as they are, except that control characters become spaces.
     /// - Returns: whether all of it could be written. False also for a second reply, which is ignored: it must not take
     ///   down the other requests.
     @discardableResult
-    package func reply(
-        status: Int, reason: String? = nil, headers: [(String, String)], body: [UInt8]
-    ) -> Bool {
+    package func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool {
         guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing), let connection = connection.take() else {
             return false
         }
-        let head = Self.head(status: status, reason: reason, headers: headers)
+        let head = Self.head(status: status, headers: headers)
         let isWritten = Library.withSignalsBlocked {
             let isWritten = write(head) && write(body) && finish()
             if isWritten, !input.hasNothingLeft() {
@@ -133,13 +118,11 @@ extension FastCGIRequest {
             return isWritten
         }
         library.pointee.ipcFd = -1
-        _ = consume connection
-        token = nil
         return isWritten
     }
 
     /// https://www.rfc-editor.org/rfc/rfc3875#section-6.3
-    private static func head(status: Int, reason: String?, headers: [(String, String)]) -> [UInt8] {
+    private static func head(status: Int, headers: [(String, String)]) -> [UInt8] {
         var head: [UInt8] = []
         head.reserveCapacity(256)
         func add(_ text: String) {
@@ -152,36 +135,24 @@ extension FastCGIRequest {
             add(value)
             head += [0x0d, 0x0a]
         }
-        addLine("Status", "\(status) \(reason ?? self.reason(status))")
+        addLine("Status", "\(status) \(reason(status))")
         for (name, value) in headers { addLine(name, value) }
         return head + [0x0d, 0x0a]
     }
 
-    /// https://www.rfc-editor.org/rfc/rfc9110#section-15
+    /// Of those that are sent here: https://www.rfc-editor.org/rfc/rfc9110#section-15
     private static func reason(_ status: Int) -> String {
         switch status {
         case 200: "OK"
-        case 201: "Created"
-        case 204: "No Content"
-        case 304: "Not Modified"
         case 400: "Bad Request"
         case 401: "Unauthorized"
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
         case 409: "Conflict"
-        case 411: "Length Required"
         case 413: "Content Too Large"
-        case 415: "Unsupported Media Type"
-        case 422: "Unprocessable Content"
-        case 429: "Too Many Requests"
         case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
         case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 507: "Insufficient Storage"
         default: "Status"
         }
     }
@@ -281,5 +252,81 @@ struct RequestInput: ~Copyable {
             isAtEnd = header.contentLength == 0
             return
         }
+    }
+}
+
+// MARK: - libfcgi
+
+/// Hands the checked head of a request to libfcgi, which can only read it from a descriptor: a file in memory, one for
+/// each accepting thread. Not thread-safe.
+struct HeadFile: ~Copyable {
+    private let file: Descriptor
+
+    init() throws(SystemError) {
+        file = try Descriptor(owning: SystemError.check("memfd_create") { vi_memory_file("fastcgi-head") })
+    }
+
+    /// A request which has the parameters of `head` and writes to `connection`. Nil if memory has run out.
+    ///
+    /// The caller frees it with FCGX_Free(_, 0) and deallocates it. libfcgi never closes the connection: it would do it
+    /// with OS_Close, which reads what still comes for as long as it comes in less than 2 s.
+    func request(head: RequestHead, connection: Int32) -> UnsafeMutablePointer<FCGX_Request>? {
+        let records = head.records
+        // What an earlier, longer head left behind the records is never looked at.
+        guard records.withUnsafeBytes({ pwrite(file.number, $0.baseAddress, $0.count, 0) }) == records.count,
+            lseek(file.number, 0, SEEK_SET) == 0
+        else { return nil }
+        // On an error FCGX_Accept_r closes the descriptor it reads from, so it gets its own.
+        let copy = fcntl(file.number, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { return nil }
+
+        let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+        FCGX_InitRequest(request, -1, 0)
+        request.pointee.ipcFd = copy
+        // FCGX_Accept_r first ends the request before, and unless it was to be kept closes its connection: ipcFd.
+        request.pointee.keepConnection = 1
+        // With listen_sock -1 a failure ends in accept(-1) and EBADF instead of waiting for another connection.
+        guard FCGX_Accept_r(request) == 0 else {
+            request.deallocate()
+            return nil
+        }
+        _ = close(copy)
+        request.pointee.ipcFd = connection
+        return request
+    }
+}
+
+/// libfcgi as a whole.
+enum Library {
+    /// 0 after FCGX_Init has worked, which is done once.
+    static let initialisation: Int32 = {
+        var before: [(signal: Int32, action: sigaction)] = []
+        for signal in [SIGTERM, SIGUSR1, SIGPIPE] {
+            var action = sigaction()
+            sigaction(signal, nil, &action)
+            before.append((signal, action))
+        }
+        let result = FCGX_Init()
+        // FCGX_Init replaces default and ignored actions of these three signals. SIGTERM and SIGUSR1 are not its
+        // business. Its empty handler for SIGPIPE can stay in place of the default: unlike SIG_IGN it does not pass
+        // on to child processes. os_unix.c, OS_InstallSignalHandlers().
+        for var (signal, action) in before where signal != SIGPIPE || vi_is_default_action(&action) == 0 {
+            sigaction(signal, &action, nil)
+        }
+        return result
+    }()
+
+    /// Runs `body` with all signals blocked but those that a fault of the thread itself causes, so that no system call
+    /// in it ends early: libfcgi takes EINTR for a broken connection.
+    static func withSignalsBlocked<Result>(_ body: () -> Result) -> Result {
+        var blocked = sigset_t()
+        var before = sigset_t()
+        sigfillset(&blocked)
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] {
+            sigdelset(&blocked, signal)
+        }
+        pthread_sigmask(SIG_SETMASK, &blocked, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return body()
     }
 }

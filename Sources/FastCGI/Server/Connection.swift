@@ -1,10 +1,12 @@
 import CSystem
 import Glibc
+import Synchronization
 import System
 
-/// An accepted connection, closed when the value ends.
+/// An accepted connection, closed when the value ends, and counted until then.
 struct Connection: ~Copyable, Sendable {
     let descriptor: Descriptor
+    private let token: RunningCount.Token
 
     /// What came of an attempt to accept.
     enum Attempt: ~Copyable {
@@ -15,12 +17,8 @@ struct Connection: ~Copyable, Sendable {
         case exhausted
     }
 
-    private init(_ descriptor: consuming Descriptor) {
-        self.descriptor = descriptor
-    }
-
     /// Accepts a connection on `socket` without waiting for one.
-    static func accept(on socket: Int32, isShared: Bool) -> Attempt {
+    static func accept(on socket: Int32, isShared: Bool, countedBy running: RunningCount) -> Attempt {
         // All processes with this socket share the flag, and one that starts (systemd does it for a service) may have
         // cleared it. A process that waits in accept(2) itself would get EAGAIN from now on: it must allow for that.
         if isShared {
@@ -28,11 +26,18 @@ struct Connection: ~Copyable, Sendable {
             if flags >= 0, flags & O_NONBLOCK == 0 { _ = fcntl(socket, F_SETFL, flags | O_NONBLOCK) }
         }
         let number = vi_accept(socket)
-        if number >= 0 { return .accepted(Connection(Descriptor(owning: number))) }
+        if number >= 0 { return .accepted(Connection(descriptor: Descriptor(owning: number), token: running.begin())) }
         switch errno {
         case EAGAIN, EINTR, ECONNABORTED, EPROTO: return .nobody
         default: return .exhausted
         }
+    }
+
+    /// Notes that a thread waits for the peer while `body` runs.
+    borrowing func waiting<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        token.count.waiting.add(1, ordering: .relaxed)
+        defer { token.count.waiting.subtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     /// Lets the peer see the end of what was sent while it may still send itself.
@@ -79,23 +84,16 @@ package enum ConnectionFault: Error, Equatable, Sendable {
 /// of it, unless `fastcgi_request_buffering` is off.
 package struct ConnectionLimits: Sendable {
     /// Seconds that one read or write may wait for the peer, and that all parameters together may take.
-    package var timeout: Double
+    var timeout: Double = 60
     /// Bytes of all records up to the end of the parameters, record headers included.
-    package var headBytes: Int
+    var headBytes = 64 << 10
     /// Bytes of an unread body that are thrown away after the reply, so that the peer can finish sending and read it.
-    package var drainBytes: Int
+    var drainBytes = 16 << 20
     /// Seconds that throwing an unread body away may take.
-    package var drainSeconds: Double
+    var drainSeconds: Double = 5
 
-    /// Creates limits. The defaults suit nginx, whose parameters are a few KiB and whose bodies end at 5 MB here.
-    package init(
-        timeout: Double = 60, headBytes: Int = 64 << 10, drainBytes: Int = 16 << 20, drainSeconds: Double = 5
-    ) {
-        self.timeout = timeout
-        self.headBytes = headBytes
-        self.drainBytes = drainBytes
-        self.drainSeconds = drainSeconds
-    }
+    /// They suit nginx, whose parameters are a few KiB and whose bodies end at 5 MB here.
+    package static let standard = ConnectionLimits()
 }
 
 /// A moment on the monotonic clock.
@@ -119,5 +117,49 @@ struct Deadline: Sendable {
         var time = timespec()
         _ = clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// Counts what runs (threads that accept, requests without an answer) so that a stop can wait for the last of it.
+final class RunningCount: Sendable {
+    private let count = Atomic<Int>(0)
+    /// Threads that wait for a peer, which may take its time.
+    let waiting = Atomic<Int>(0)
+    /// An eventfd, readable for ever once the count has gone back to 0. Only accepting threads start requests, and
+    /// they stay counted while they do, so the count does that once.
+    private let ended: Descriptor
+
+    init() throws(SystemError) {
+        ended = try Descriptor(owning: SystemError.check("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) })
+    }
+
+    /// Counts one more until the token ends.
+    func begin() -> Token {
+        count.add(1, ordering: .relaxed)
+        return Token(count: self)
+    }
+
+    /// Waits until nothing runs. Returns whether that happened before `deadline`.
+    func waitForEnd(until deadline: Deadline) -> Bool {
+        while count.load(ordering: .acquiring) != 0 {
+            var poll = pollfd(fd: ended.number, events: Int16(POLLIN), revents: 0)
+            let left = deadline.milliseconds
+            _ = Glibc.poll(&poll, 1, left)
+            if left == 0 { return count.load(ordering: .acquiring) == 0 }
+        }
+        return true
+    }
+
+    private func end() {
+        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            _ = eventfd_write(ended.number, 1)
+        }
+    }
+
+    /// One of those that run.
+    struct Token: ~Copyable, Sendable {
+        fileprivate let count: RunningCount
+
+        deinit { count.end() }
     }
 }

@@ -39,7 +39,7 @@ package final class FastCGIServer: Sendable {
     ///   - threads: at least 1. A silent connection holds one for `limits.timeout`.
     ///   - handler: called on these threads, several at a time.
     package init(
-        socket: consuming ListeningSocket, threads: Int, limits: ConnectionLimits = ConnectionLimits(),
+        socket: consuming ListeningSocket, threads: Int, limits: ConnectionLimits = .standard,
         handler: @escaping @Sendable (FastCGIRequest) -> Void
     ) throws(FastCGIServerError) {
         guard Library.initialisation == 0 else { throw .library(Library.initialisation) }
@@ -214,12 +214,11 @@ final class Worker {
     }
 
     private func serve(_ connection: consuming Connection, _ headFile: borrowing HeadFile) {
-        guard
-            let request = try? FastCGIRequest.read(
-                from: connection, headFile: headFile, limits: server.limits, stop: stop,
-                token: server.running.begin())
-        else { return }
-        server.handle(request)
+        if let request = try? FastCGIRequest(
+            from: connection, headFile: headFile, limits: server.limits, stop: stop)
+        {
+            server.handle(request)
+        }
     }
 
     /// Waits for a connection. Returns `nil` once the server stops and, on a socket of its own, the backlog is empty. The
@@ -229,7 +228,7 @@ final class Worker {
             // Asked before accepting: what waits in the backlog at the stop is then seen by the last attempt.
             let isStopping = server.isStopping.load(ordering: .acquiring)
             if isStopping && isShared { return nil }
-            switch Connection.accept(on: socket, isShared: isShared) {
+            switch Connection.accept(on: socket, isShared: isShared, countedBy: server.running) {
             case .accepted(let connection): return connection
             case .nobody:
                 if isStopping { return nil }

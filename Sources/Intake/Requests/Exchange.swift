@@ -35,11 +35,7 @@ extension Exchange {
     }
 }
 
-extension FastCGIRequest: Exchange {
-    package func reply(status: Int, headers: [(String, String)], body: [UInt8]) -> Bool {
-        reply(status: status, reason: nil, headers: headers, body: body)
-    }
-}
+extension FastCGIRequest: Exchange {}
 
 /// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text.
 package struct Reply: Sendable {
