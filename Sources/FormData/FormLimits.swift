@@ -6,16 +6,12 @@ import System
 package struct FormLimits: Sendable {
     /// Parts of a multipart body, or parameters of a query string or of an urlencoded body.
     package var parts = 64
-
     /// Bytes of one part's headers, the empty line after them included; also the bytes of one urlencoded name.
     package var partHeaderBytes = 8 * 1024
-
     /// Bytes of one text field or of one urlencoded value, decoded.
     package var textBytes = 64 * 1024
-
     /// Bytes of the boundary: https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
     package var boundaryBytes = 70
-
     /// Files whose name is not empty: 1, or 0 for none. A `Form` has room for one.
     package var files = 1
 
@@ -29,28 +25,20 @@ package struct FormLimits: Sendable {
 package enum FormError: Error, Equatable {
     /// More parts in a multipart body than `limit`.
     case tooManyParts(limit: Int)
-
     /// More parameters in a query string or in an urlencoded body than `limit`.
     case tooManyParameters(limit: Int)
-
     /// A part's headers with more bytes than `limit`.
     case partHeaderTooLong(limit: Int)
-
     /// An urlencoded parameter's name with more bytes than `limit`.
     case nameTooLong(limit: Int)
-
     /// The value of `field` with more bytes than `limit`.
     case textTooLong(field: String, limit: Int)
-
     /// A boundary with more bytes than `limit`.
     case boundaryTooLong(limit: Int)
-
     /// More files with a name than `limit`.
     case tooManyFiles(limit: Int)
-
     /// The name or the type of the file in `field` is not UTF-8 or has a NUL in it.
     case notText(field: String)
-
     /// The body began a part and ended without the closing delimiter: the client or the connection broke off.
     case truncated
 }
@@ -59,24 +47,15 @@ extension FormError: CustomStringConvertible {
     /// One line for replies and the log. It holds the client's own text only as the cleaned start of a field's name.
     package var description: String {
         switch self {
-        case .tooManyParts(let limit):
-            "more than \(limit) form parts"
-        case .tooManyParameters(let limit):
-            "more than \(limit) parameters"
-        case .partHeaderTooLong(let limit):
-            "part headers over \(limit) bytes"
-        case .nameTooLong(let limit):
-            "parameter name over \(limit) bytes"
-        case .textTooLong(let field, let limit):
-            "field \(Self.printable(field)) over \(limit) bytes"
-        case .boundaryTooLong(let limit):
-            "boundary over \(limit) bytes"
-        case .tooManyFiles(let limit):
-            "more than \(limit) file"
-        case .notText(let field):
-            "the name or type of \(Self.printable(field)) is not UTF-8, or has a NUL"
-        case .truncated:
-            "the body ended before its closing boundary"
+        case .tooManyParts(let limit): "more than \(limit) form parts"
+        case .tooManyParameters(let limit): "more than \(limit) parameters"
+        case .partHeaderTooLong(let limit): "part headers over \(limit) bytes"
+        case .nameTooLong(let limit): "parameter name over \(limit) bytes"
+        case .textTooLong(let field, let limit): "field \(Self.printable(field)) over \(limit) bytes"
+        case .boundaryTooLong(let limit): "boundary over \(limit) bytes"
+        case .tooManyFiles(let limit): "more than \(limit) file"
+        case .notText(let field): "the name or type of \(Self.printable(field)) is not UTF-8, or has a NUL"
+        case .truncated: "the body ended before its closing boundary"
         }
     }
 

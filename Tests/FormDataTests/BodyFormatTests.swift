@@ -19,7 +19,7 @@ import Testing
             ("a=b; boundary", nil),
         ] as [(String, String?)])
     func boundary(contentType: String, boundary: String?) throws {
-        #expect(try MultipartParser.boundary(inContentType: contentType) == boundary.map { Array($0.utf8) })
+        #expect(try BodyFormat.boundary(inContentType: contentType) == boundary.map { Array($0.utf8) })
     }
 
     @Test("a boundary of at most 70 bytes", arguments: [1, 69, 70, 71, 72, 1000], ["", "\""])
@@ -27,12 +27,12 @@ import Testing
         let boundary = String(repeating: "x", count: count)
         let contentType = "multipart/form-data; boundary=\(quote)\(boundary)\(quote); charset=utf-8"
         if count <= 70 {
-            #expect(try MultipartParser.boundary(inContentType: contentType) == Array(boundary.utf8))
+            #expect(try BodyFormat.boundary(inContentType: contentType) == Array(boundary.utf8))
             let body = "--\(boundary)\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--\(boundary)--"
             #expect(try Delivery(body, boundary: boundary).whole().form["a"] == "1")
         } else {
             let error = FormError.boundaryTooLong(limit: 70)
-            #expect(throws: error) { try MultipartParser.boundary(inContentType: contentType) }
+            #expect(throws: error) { try BodyFormat.boundary(inContentType: contentType) }
             #expect(throws: error) { try MultipartParser(boundary: Array(boundary.utf8)) }
         }
     }
