@@ -23,19 +23,14 @@ package struct FormLimits: Sendable {
 
 /// Why a form is refused: a limit that it exceeds, with the limit's value, or a body that ends too early.
 package enum FormError: Error, Equatable {
-    /// More parts in a multipart body than `limit`.
     case tooManyParts(limit: Int)
-    /// More parameters in a query string or in an urlencoded body than `limit`.
     case tooManyParameters(limit: Int)
-    /// A part's headers with more bytes than `limit`.
     case partHeaderTooLong(limit: Int)
     /// An urlencoded parameter's name with more bytes than `limit`.
     case nameTooLong(limit: Int)
     /// The value of `field` with more bytes than `limit`.
     case textTooLong(field: String, limit: Int)
-    /// A boundary with more bytes than `limit`.
     case boundaryTooLong(limit: Int)
-    /// More files with a name than `limit`.
     case tooManyFiles(limit: Int)
     /// The name or the type of the file in `field` is not UTF-8 or has a NUL in it.
     case notText(field: String)

@@ -146,7 +146,11 @@ package struct MultipartParser: Sendable {
         let piece = UnsafeRawBufferPointer(rebasing: bytes[..<length])
         switch content {
         case .ignored: break
-        case .text(let name): try append(piece, to: name)
+        case .text(let name):
+            guard piece.count <= limits.textBytes - text.count else {
+                throw FormError.textTooLong(field: name.text, limit: limits.textBytes)
+            }
+            text.append(contentsOf: piece)
         case .file: if !piece.isEmpty { try file(piece) }
         }
         guard let found else { return .starved(length) }
@@ -184,11 +188,6 @@ package struct MultipartParser: Sendable {
         return .file(name: name, fileName: fileName, contentType: contentType, start: start)
     }
 
-    private mutating func append(_ piece: UnsafeRawBufferPointer, to name: ParameterName) throws(FormError) {
-        if piece.count > limits.textBytes - text.count { throw .textTooLong(field: name.text, limit: limits.textBytes) }
-        text.append(contentsOf: piece)
-    }
-
     private mutating func endPart(_ content: Content, at end: Int) {
         switch content {
         case .ignored: break
@@ -222,9 +221,7 @@ struct Delimiter: Sendable {
 
     private let needle: [UInt8]
 
-    init(boundary: [UInt8]) {
-        needle = [.lineFeed, .dash, .dash] + boundary
-    }
+    init(boundary: [UInt8]) { needle = [.lineFeed, .dash, .dash] + boundary }
 
     /// Looks for the first delimiter in `bytes`, which are the content of a part or what remains of it.
     ///

@@ -2,7 +2,6 @@ import Maintenance
 import Model
 import Catalogue
 import ChunkStore
-import FormData
 import Foundation
 import LoadingCache
 import Logging
@@ -22,7 +21,7 @@ package final class IntakeService: Sendable {
     let waitsForRoom = Atomic(false)
     let recordRate: RecordRate
     let promisedBytes: PromisedBytes
-    let refusedGuids: RefusedGuids
+    let refusedGuids = RefusedGuids()
     let guidRequests = GuidRequests()
     /// Of the program.
     let version: String
@@ -45,7 +44,7 @@ package final class IntakeService: Sendable {
     /// Those that keep their bodies.
     let heldBodies: HeldCalls
     package let maintainer: Maintainer
-    /// Is told of each step, for tests.
+    /// Is told of each step of sealing and of deletion, for tests.
     let atStep: @Sendable (Step) -> Void
     private let clock: @Sendable () -> Int64
     /// What requests that begin now go by.
@@ -53,12 +52,9 @@ package final class IntakeService: Sendable {
     private let isStoppingNow = Atomic(false)
 
     /// - Parameters:
-    ///   - version: of the program, for monitors.
-    ///   - limits: what it may take of the machine.
     ///   - clock: seconds since 1970.
     ///   - ticker: what the caches' times follow.
     ///   - probe: finds out how long a video is.
-    ///   - atStep: is called between the steps of sealing and of deletion.
     package init(
         catalogue: Catalogue, store: any ChunkStore, settings: IntakeSettings, logger: Logger, version: String,
         limits: ResourceLimits = ResourceLimits(),
@@ -72,7 +68,6 @@ package final class IntakeService: Sendable {
         self.version = version
         recordRate = RecordRate(ticker: ticker)
         promisedBytes = PromisedBytes(ticker: ticker)
-        refusedGuids = RefusedGuids()
         self.clock = clock
         self.atStep = atStep
         bodyMemory = MemoryPool(blockSize: settings.memoryBodyLimit + 1)
@@ -132,11 +127,9 @@ package final class IntakeService: Sendable {
             closeIdleFile: { self.uploads.closeIdle() }
         ).read(call.exchange)
     }
-}
 
-// MARK: - Faults
+    // MARK: - Faults
 
-extension IntakeService {
     /// Runs a call of the store; its error becomes a reply.
     ///
     /// For want of descriptors idle uploads give theirs back, and the call is made again.

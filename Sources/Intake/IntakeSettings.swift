@@ -44,7 +44,6 @@ package struct IntakeSettings: Sendable {
     package var webhookURL: String?
     /// Where nginx puts body files; `nil` if bodies only come over FastCGI.
     package var bodyDirectory: String?
-
     /// Where bodies are put that come over FastCGI and are too large for memory.
     package var spoolDirectory = "/tmp"
 
@@ -68,4 +67,10 @@ package struct IntakeSettings: Sendable {
         settings.spoolDirectory = spoolDirectory
         return settings
     }
+}
+
+/// What `msg` of replies is written in.
+package enum Language: String, CaseIterable, Sendable {
+    /// Chinese and English.
+    case zh, en
 }

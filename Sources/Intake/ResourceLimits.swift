@@ -21,11 +21,9 @@ package struct ResourceLimits: Sendable {
         self.memoryBodyLimit = memoryBodyLimit
         self.drivers = drivers
     }
-}
 
-// MARK: - Descriptors
+    // MARK: - Descriptors
 
-extension ResourceLimits {
     /// Of a thread: it waits for connections and reads heads, and of a request the connection, the body, a directory and a
     /// file beside the upload's own.
     private static let descriptorsOfThread = 6
@@ -56,11 +54,9 @@ extension ResourceLimits {
         // open at the same time is then less than it could be, and a lack of descriptors closes these too.
         return min(max(left, 4), 1024)
     }
-}
 
-// MARK: - Memory
+    // MARK: - Memory
 
-extension ResourceLimits {
     /// Chunks of all uploads together that are known without asking the catalogue.
     package static let knownChunks = 512 * 1024
     /// Bytes that one takes: its record and its place in two tables, which grow by doubling.

@@ -1,5 +1,4 @@
 import FormData
-import Model
 
 extension IntakeService {
     /// Answers one request, now or later; runs on as many threads as the server has.
@@ -39,14 +38,12 @@ extension IntakeService {
     /// Answers where there is no catalogue that the request is to come again: a disk may be mounted late.
     package static func turnAway(_ exchange: any Exchange, _ language: Language) {
         let isQuestion = Action(exchange) == .healthz && exchange.asksWhetherReady
-        _ = exchange.send(
-            isQuestion ? Readiness.unavailable.reply(language) : Failure.unavailable.reply(language))
+        _ = exchange.send(isQuestion ? Readiness.unavailable.reply(language) : Failure.unavailable.reply(language))
     }
 }
 
 extension Call {
     convenience init(_ exchange: any Exchange, _ action: Action, _ service: IntakeService) {
-        let (settings, format) = service.currentSettings
-        self.init(exchange, action, settings, format, service.log, whenRefusalIsLost: service.uncount)
+        self.init(exchange, action, service.currentSettings, service.log, whenRefusalIsLost: service.uncount)
     }
 }

@@ -69,6 +69,6 @@ extension Event {
     fileprivate init(row: Row) {
         self.init(
             id: row["event_id"], kind: Kind(rawValue: row["kind"])!, videoID: row["video_id"],
-            payload: row["payload"], createTime: row["create_time"], attempts: row["attempts"])
+            payload: row["payload"], attempts: row["attempts"])
     }
 }

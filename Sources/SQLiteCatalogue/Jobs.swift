@@ -128,7 +128,7 @@ extension Job {
     fileprivate init(row: Row) {
         let state = State(rawValue: row["state"])!
         self.init(
-            id: row["job_id"], path: row["path"], client: row["client"], size: row["size"], state: state,
+            id: row["job_id"], path: row["path"], client: row["client"], state: state,
             attempts: row["attempts"], deaths: row["deaths"], claims: row["claims"], postponed: row["postponed"],
             isLong: row["is_long"], notBefore: row["not_before"], worker: row["worker"],
             leaseUntil: row["lease_until"], progress: row["progress"], error: row["error"],

@@ -15,7 +15,7 @@ import TestSupport
     @Test("of many refusals one a minute is told, with how many there were")
     func refusalLog() {
         let now = Atomic<Int64>(1_000)
-        let log = RefusalLog(interval: 60) { now.load(ordering: .relaxed) }
+        let log = RefusalLog { now.load(ordering: .relaxed) }
         #expect(log.note(.diskFull) == 1)
         for _ in 0..<5 { #expect(log.note(.diskFull) == nil) }
         // Each reason by itself.

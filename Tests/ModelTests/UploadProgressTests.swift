@@ -74,7 +74,7 @@ extension UploadProgress.Claim {
         #expect(upload.decide().name == "complete")
         #expect(upload.claim(1).name == "hold")
         #expect(upload.decide().name == "hold")
-        upload.finish(.completed("video"))
+        upload.finish(.over("video"))
         #expect(upload.claim(1).name == "over")
         #expect(upload.decide().name == "over")
     }
@@ -133,7 +133,7 @@ extension UploadProgress.Claim {
         var upload = progress(chunks: 3)
         upload.begin()
         _ = upload.claim(1)
-        upload.finish(.failed("container"))
+        upload.finish(.over("container"))
         upload.stored(1)
         #expect(upload.decide().name == "over")
         #expect(upload.claim(2).name == "over")

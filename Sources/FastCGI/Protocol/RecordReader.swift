@@ -97,9 +97,7 @@ struct RecordReader: ~Copyable {
         self.stop = stop
     }
 
-    deinit {
-        buffer.deallocate()
-    }
+    deinit { buffer.deallocate() }
 
     /// Whether `header` will not wait.
     var hasHeader: Bool { end - start >= RecordHeader.size }
@@ -220,11 +218,9 @@ struct RecordReader: ~Copyable {
         default: .system(code)
         }
     }
-}
 
-// MARK: - What belongs to no request, or to another one
+    // MARK: - What belongs to no request, or to another one
 
-extension RecordReader {
     /// Takes the record after `header` if it does not belong to the request `current` (nil: none has begun), and
     /// answers it where the specification asks for an answer. Returns false, and takes nothing, if it does belong to it.
     ///
@@ -298,9 +294,7 @@ struct RequestHead {
         return RequestHead(requestId: requestId, parameters: parameters, cut: cut)
     }
 
-    private static func begin(
-        _ reader: inout RecordReader, _ budget: inout Int
-    ) throws(ConnectionFault) -> UInt16 {
+    private static func begin(_ reader: inout RecordReader, _ budget: inout Int) throws(ConnectionFault) -> UInt16 {
         while true {
             let header = try header(&reader, &budget)
             if try reader.takesOther(header, current: nil) { continue }

@@ -44,9 +44,7 @@ package final class FastCGIRequest: @unchecked Sendable {
     }
 
     deinit {
-        if !isAnswered.load(ordering: .acquiring) {
-            reply(status: 500, headers: [("Content-Length", "0")], body: [])
-        }
+        if !isAnswered.load(ordering: .acquiring) { reply(status: 500, headers: [("Content-Length", "0")], body: []) }
         FCGX_Free(library, 0)
         library.deallocate()
     }
@@ -85,11 +83,9 @@ package final class FastCGIRequest: @unchecked Sendable {
         guard connection != nil else { return try input.read(into: target) }
         return try connection!.waiting { () throws(ConnectionFault) in try input.read(into: target) }
     }
-}
 
-// MARK: - Reply
+    // MARK: - Reply
 
-extension FastCGIRequest {
     /// Answers the request and closes the connection, whatever FCGI_KEEP_CONN says: an idle kept connection would hold
     /// a thread. (nginx copes with that while it keeps no connections itself: no `keepalive` in the upstream block.)
     ///
@@ -173,9 +169,7 @@ extension FastCGIRequest {
 
     /// stderr first: the last stream to close writes FCGI_END_REQUEST, in one write with what is left of stdout. After
     /// a failed write nothing is closed, as libfcgi would try to write the same again.
-    private func finish() -> Bool {
-        FCGX_FClose(library.pointee.err) == 0 && FCGX_FClose(library.pointee.out) == 0
-    }
+    private func finish() -> Bool { FCGX_FClose(library.pointee.err) == 0 && FCGX_FClose(library.pointee.out) == 0 }
 }
 
 // MARK: - Body
@@ -322,9 +316,7 @@ enum Library {
         var blocked = sigset_t()
         var before = sigset_t()
         sigfillset(&blocked)
-        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] {
-            sigdelset(&blocked, signal)
-        }
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { sigdelset(&blocked, signal) }
         pthread_sigmask(SIG_SETMASK, &blocked, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         return body()

@@ -35,15 +35,13 @@ struct Connection: ~Copyable, Sendable {
 
     /// Notes that a thread waits for the peer while `body` runs.
     borrowing func waiting<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        token.count.waiting.add(1, ordering: .relaxed)
-        defer { token.count.waiting.subtract(1, ordering: .relaxed) }
+        token.running.waiting.add(1, ordering: .relaxed)
+        defer { token.running.waiting.subtract(1, ordering: .relaxed) }
         return try body()
     }
 
     /// Lets the peer see the end of what was sent while it may still send itself.
-    func endSending() {
-        _ = shutdown(descriptor.number, Int32(SHUT_WR))
-    }
+    func endSending() { _ = shutdown(descriptor.number, Int32(SHUT_WR)) }
 }
 
 extension Descriptor {
@@ -136,7 +134,7 @@ final class RunningCount: Sendable {
     /// Counts one more until the token ends.
     func begin() -> Token {
         count.add(1, ordering: .relaxed)
-        return Token(count: self)
+        return Token(running: self)
     }
 
     /// Waits until nothing runs. Returns whether that happened before `deadline`.
@@ -150,16 +148,14 @@ final class RunningCount: Sendable {
         return true
     }
 
-    private func end() {
-        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
-            _ = eventfd_write(ended.number, 1)
-        }
-    }
-
     /// One of those that run.
     struct Token: ~Copyable, Sendable {
-        fileprivate let count: RunningCount
+        fileprivate let running: RunningCount
 
-        deinit { count.end() }
+        deinit {
+            if running.count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+                _ = eventfd_write(running.ended.number, 1)
+            }
+        }
     }
 }

@@ -60,9 +60,8 @@ package final class FastCGIServer: Sendable {
     /// Starts the threads. Once only; if it throws, the server is stopped.
     package func start() throws(FastCGIServerError) {
         let isFirst = state.withLock { state in
-            if state.isUsed { return false }
-            state.isUsed = true
-            return true
+            defer { state.isUsed = true }
+            return !state.isUsed
         }
         guard isFirst else { throw .used }
         workers.store(threads, ordering: .relaxed)  // before there are any
@@ -214,9 +213,7 @@ final class Worker {
     }
 
     private func serve(_ connection: consuming Connection, _ headFile: borrowing HeadFile) {
-        if let request = try? FastCGIRequest(
-            from: connection, headFile: headFile, limits: server.limits, stop: stop)
-        {
+        if let request = try? FastCGIRequest(from: connection, headFile: headFile, limits: server.limits, stop: stop) {
             server.handle(request)
         }
     }
@@ -236,14 +233,10 @@ final class Worker {
             case .exhausted:
                 if isStopping { return nil }
                 // No spinning while the connection that cannot be accepted keeps the socket readable.
-                waitForStop(milliseconds: 50)
+                var stopping = pollfd(fd: stop, events: Int16(POLLIN), revents: 0)
+                _ = poll(&stopping, 1, 50)
             }
         }
-    }
-
-    private func waitForStop(milliseconds: Int32) {
-        var poll = pollfd(fd: stop, events: Int16(POLLIN), revents: 0)
-        _ = Glibc.poll(&poll, 1, milliseconds)
     }
 }
 

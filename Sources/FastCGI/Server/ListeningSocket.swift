@@ -16,9 +16,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         self.file = file
     }
 
-    deinit {
-        file?.remove()
-    }
+    deinit { file?.remove() }
 
     /// Makes a socket at `path`, mode 0660 whatever the umask, and listens on it.
     ///
@@ -83,9 +81,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         self.init(descriptor: descriptor, file: nil)
     }
 
-    private static func variable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
-    }
+    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     private static func newSocket(_ path: String) throws(ListeningSocketError) -> Descriptor {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -121,9 +117,7 @@ package struct ListeningSocket: ~Copyable, Sendable {
         try check("unlink", path, unlink(path))
     }
 
-    private static func check(
-        _ call: String, _ path: String, _ result: Int32
-    ) throws(ListeningSocketError) {
+    private static func check(_ call: String, _ path: String, _ result: Int32) throws(ListeningSocketError) {
         if result < 0 { throw .system(call: call, path: path, code: errno) }
     }
 }

@@ -26,9 +26,7 @@ final class Metrics: Sendable {
     /// Files whose loss is remembered, so that it counts once however often it is asked for.
     private static let lostLimit = 10_000
 
-    init(startTime: Int64) {
-        self.startTime = startTime
-    }
+    init(startTime: Int64) { self.startTime = startTime }
 
     func count(_ action: Action, _ reply: Reply, after duration: Duration) {
         let outcome = Self.outcomes.firstIndex { $0 == (reply.code, reply.reason) } ?? 0
@@ -84,9 +82,7 @@ struct Counters: Sendable {
 /// How many of some durations were how long. Thread-safe.
 final class Histogram: Sendable {
     /// Seconds, upper bounds that are included; what is longer has a number of its own.
-    static let bounds = [
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
-    ]
+    static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
     // One for each bound, one for what is longer, and the sum in nanoseconds.
     private let counters = Counters(count: bounds.count + 2)

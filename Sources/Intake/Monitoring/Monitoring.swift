@@ -21,15 +21,12 @@ extension IntakeService {
         }
         if let room = try? store.room() {
             metrics.add(
-                "free_bytes_above_reserve", .gauge,
-                "Free bytes that uploads may still take; negative: too few are free.",
+                "free_bytes_above_reserve", "Free bytes that uploads may still take; negative: too few are free.",
                 [([("file_system", "data")], room.data)] + (room.body.map { [([("file_system", "body")], $0)] } ?? []))
         }
         metrics.add(
-            "memory_limit_bytes", .gauge, "Bytes that the responder takes at most, as its settings have it.",
-            limits.memory)
-        metrics.add(
-            "open_files_limit", .gauge, "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
+            "memory_limit_bytes", "Bytes that the responder takes at most, as its settings have it.", limits.memory)
+        metrics.add("open_files_limit", "Files of unfinished uploads that it keeps open at most.", limits.openUploads)
         addProbes(&metrics)
         addLimits(&metrics)
         addFaults(&metrics)
@@ -38,12 +35,12 @@ extension IntakeService {
 
     private func addRequests(_ exposition: inout Exposition) {
         exposition.add(
-            "build_info", .gauge, "The running version and the schema of its catalogue.",
+            "build_info", "The running version and the schema of its catalogue.",
             [([("version", version), ("schema", "\(catalogue.schema)")], 1)])
         exposition.add(
-            "start_time_seconds", .gauge, "When the responder started, in seconds since 1970.", log.metrics.startTime)
+            "start_time_seconds", "When the responder started, in seconds since 1970.", log.metrics.startTime)
         exposition.add(
-            "requests_total", .counter, "Requests answered by the responder; reason is empty for codes above 0.",
+            "requests_total", "Requests answered by the responder; reason is empty for codes above 0.",
             log.metrics.requestCounts.map { entry in
                 let labels = [
                     ("action", entry.action.rawValue), ("code", "\(entry.code)"),
@@ -52,11 +49,11 @@ extension IntakeService {
                 return (labels, entry.count)
             })
         exposition.add(
-            "refusal_timestamp_seconds", .gauge,
+            "refusal_timestamp_seconds",
             "When a request was last refused for want of room or share, in seconds since 1970; 0: never.",
             log.refusals.times.map { ([("reason", $0.reason.rawValue)], $0.time) })
         exposition.add(
-            "received_body_bytes_total", .counter, "Bytes of request bodies that were read.",
+            "received_body_bytes_total", "Bytes of request bodies that were read.",
             log.metrics.receivedBodyBytes.load(ordering: .relaxed))
         exposition.add(
             "chunk_seconds", "Time until the reply to a chunk that was stored while others were missing.",
@@ -68,75 +65,99 @@ extension IntakeService {
 
     private func addCatalogue(_ exposition: inout Exposition, _ found: CatalogueFigures) {
         func age(_ time: Int64?) -> Int64 { time.map { max(0, now - $0) } ?? 0 }
-        exposition.add("open_uploads", .gauge, "Unfinished uploads.", found.openUploads)
+        exposition.add("open_uploads", "Unfinished uploads.", found.openUploads)
+        exposition.add("upload_received_bytes", "Bytes that unfinished uploads have received.", found.receivedBytes)
         exposition.add(
-            "upload_received_bytes", .gauge, "Bytes that unfinished uploads have received.", found.receivedBytes)
-        exposition.add(
-            "upload_promised_bytes", .gauge, "Bytes that unfinished uploads have announced and that are still to come.",
+            "upload_promised_bytes", "Bytes that unfinished uploads have announced and that are still to come.",
             found.promisedBytes)
         exposition.add(
-            "jobs", .gauge, "Transcoding jobs.",
-            Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
+            "jobs", "Transcoding jobs.", Job.State.allCases.map { ([("state", $0.rawValue)], found.jobs[$0] ?? 0) })
         exposition.add(
-            "oldest_queued_job_age_seconds", .gauge,
-            "How long the oldest queued job has waited.",
+            "oldest_queued_job_age_seconds", "How long the oldest queued job has waited.",
             age(found.oldestQueuedJobTime))
+        exposition.add("queued_job_clients", "Clients that have queued jobs, who take turns.", found.queuedClients)
         exposition.add(
-            "queued_job_clients", .gauge, "Clients that have queued jobs, who take turns.", found.queuedClients)
-        exposition.add(
-            "jobs_over_budget_total", .counter, "Jobs that failed because their videos cost more than one may.",
+            "jobs_over_budget_total", "Jobs that failed because their videos cost more than one may.",
             found.jobsOverBudget)
         exposition.add(
-            "worker_slots", .gauge, "Jobs that a worker does at the same time, not counting one more that is short.",
+            "worker_slots", "Jobs that a worker does at the same time, not counting one more that is short.",
             found.workers.map { ([("worker", $0.name)], $0.capacity.slots) })
         exposition.add(
-            "worker_heartbeat_timestamp_seconds", .gauge,
-            "When a worker had its last heartbeat, in seconds since 1970.",
+            "worker_heartbeat_timestamp_seconds", "When a worker had its last heartbeat, in seconds since 1970.",
             found.workers.map { ([("worker", $0.name)], $0.time) })
-        exposition.add("events_pending", .gauge, "Events that are still to be delivered.", found.eventsPending)
+        exposition.add("events_pending", "Events that are still to be delivered.", found.eventsPending)
         exposition.add(
-            "oldest_pending_event_age_seconds", .gauge, "How old the oldest of them is.",
-            age(found.oldestPendingEventTime))
+            "oldest_pending_event_age_seconds", "How old the oldest of them is.", age(found.oldestPendingEventTime))
+        exposition.add("events_given_up_total", "Events that were never delivered.", found.eventsGivenUp)
         exposition.add(
-            "events_given_up_total", .counter, "Events that were never delivered.", found.eventsGivenUp)
-        exposition.add(
-            "check_timestamp_seconds", .gauge, "When `check` last ended, in seconds since 1970; 0: never.",
-            found.checkTime)
-        exposition.add("check_findings", .gauge, "What the last `check` found and did not repair.", found.checkFindings)
+            "check_timestamp_seconds", "When `check` last ended, in seconds since 1970; 0: never.", found.checkTime)
+        exposition.add("check_findings", "What the last `check` found and did not repair.", found.checkFindings)
     }
 
     private func addProbes(_ exposition: inout Exposition) {
         let counts = durations.counts
         exposition.add(
-            "probes", .gauge, "Files whose duration is found out by ffprobe.",
+            "probes", "Files whose duration is found out by ffprobe.",
             [([("state", "running")], counts.running), ([("state", "waiting")], counts.waiting)])
         exposition.add(
-            "sandbox_wall", .gauge, "What keeps ffprobe in: 1 by what is named, 0 if there is nothing.",
+            "sandbox_wall", "What keeps ffprobe in: 1 by what is named, 0 if there is nothing.",
             SandboxWalls.present.list.map { ([("wall", $0.wall), ("by", $0.by)], $0.by == "none" ? 0 : 1) })
     }
 
     private func addFaults(_ exposition: inout Exposition) {
         exposition.add(
-            "sync_failures_total", .counter,
+            "sync_failures_total",
             "Failed calls of the responder to bring bytes to the medium; those of workers fail their jobs.",
             log.metrics.syncFailures.load(ordering: .relaxed))
         exposition.add(
-            "lost_files_total", .counter, "Files that were found missing, each once.",
+            "lost_files_total", "Files that were found missing, each once.",
             log.metrics.lostFiles.load(ordering: .relaxed))
         let caches = videos.statistics + [("uploads", uploads.statistics)]
         func add(_ name: String, _ help: String, _ value: (CacheStatistics) -> Int) {
-            exposition.add(
-                "cache_\(name)_total", .counter, help, caches.map { ([("cache", $0.name)], value($0.statistics)) })
+            exposition.add("cache_\(name)_total", help, caches.map { ([("cache", $0.name)], value($0.statistics)) })
         }
         add("hits", "Lookups that found a value.", \.hits)
         add("misses", "Lookups that found none.", \.misses)
         add("loads", "Values that were looked up in the catalogue.", \.loads)
     }
-}
 
-// MARK: - /healthz
+    /// What may be held, and what is.
+    private func addLimits(_ exposition: inout Exposition, _ found: CatalogueFigures) {
+        let limits = settings.uploadLimits
+        exposition.add(
+            "uploads_limit", "Unfinished uploads that there may be, of all clients and of one.",
+            [([("of", "all")], limits.total), ([("of", "client")], limits.perClient)])
+        exposition.add("upload_clients", "Clients that have unfinished uploads.", found.uploadClients)
+        exposition.add(
+            "largest_client_uploads", "Unfinished uploads of the client that has the most.", found.largestUploads)
+        exposition.add(
+            "largest_client_bytes",
+            "Bytes received and promised of the unfinished uploads of the client that has the most.",
+            found.largestBytes)
+        exposition.add(
+            "refused_guids", "Guids that are refused until they begin anew.", found.refusals + refusedGuids.count)
+    }
 
-extension IntakeService {
+    /// What the process itself knows of limits.
+    private func addLimits(_ exposition: inout Exposition) {
+        exposition.add(
+            "ended_uploads_total",
+            "Unfinished uploads that gave way to those of other clients, and those whose life was over.",
+            [
+                ([("by", "eviction")], log.metrics.evictedUploads.load(ordering: .relaxed)),
+                ([("by", "expiry")], log.metrics.expiredUploads.load(ordering: .relaxed)),
+            ])
+        let addresses = log.proxies.addresses
+        exposition.add(
+            "proxies_without_real_ip",
+            "Addresses of proxies that nginx does not know of: shares by address are off for what comes from them.",
+            addresses.count)
+        exposition.add(
+            "proxy_without_real_ip", "The first of them.", addresses.prefix(16).map { ([("address", $0)], 1) })
+    }
+
+    // MARK: - /healthz
+
     func healthReply(_ call: Call) -> Reply {
         call.exchange.asksWhetherReady ? readiness.reply(call.settings.language) : Reply(code: 1, message: "ok")
     }

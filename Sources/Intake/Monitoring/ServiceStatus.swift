@@ -19,9 +19,7 @@ package struct ServiceStatus: Sendable {
         case value(Value)
         case unknown(cause: String)
 
-        package var value: Value? {
-            if case .value(let value) = self { value } else { nil }
-        }
+        package var value: Value? { if case .value(let value) = self { value } else { nil } }
     }
 
     /// Of this program.
@@ -90,11 +88,9 @@ package struct ServiceStatus: Sendable {
     private static let jobPatience: Int64 = 24 * 3600
     /// Seconds for which a refusal needs attention.
     private static let refusalTime: Int64 = 15 * 60
-}
 
-// MARK: - Attention
+    // MARK: - Attention
 
-extension ServiceStatus {
     /// What is wrong, and what to do about it: a line for each; none if all is well.
     package var attention: [String] { responderAttention + roomAttention + catalogueAttention + wallAttention }
 

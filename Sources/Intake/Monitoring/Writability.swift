@@ -1,4 +1,3 @@
-import Model
 import Catalogue
 import LoadingCache
 import System

@@ -31,20 +31,17 @@ final class Call: Sendable {
     }
 
     init(
-        _ exchange: any Exchange, _ action: Action, _ settings: IntakeSettings, _ format: ReplyFormat,
+        _ exchange: any Exchange, _ action: Action, _ current: (settings: IntakeSettings, format: ReplyFormat),
         _ log: ServiceLog, whenRefusalIsLost: @escaping @Sendable (UploadRequest) -> Void
     ) {
         self.exchange = exchange
         self.action = action
-        self.settings = settings
-        self.format = format
+        (settings, format) = current
         self.log = log
         self.whenRefusalIsLost = whenRefusalIsLost
     }
 
-    deinit {
-        answer(Failure.unanswered)
-    }
+    deinit { answer(Failure.unanswered) }
 
     /// Whose uploads these are, as nginx says; `""` for the one shared owner.
     var owner: String { exchange.owner }
@@ -58,9 +55,6 @@ final class Call: Sendable {
             return client
         }
     }
-
-    /// Where the request comes from, as nginx says; `""` if it does not.
-    var address: String { exchange.parameter("REMOTE_ADDR") ?? "" }
 
     /// Notes for the log what was read of a request for an upload.
     func note(_ request: UploadRequest) {
@@ -84,9 +78,15 @@ final class Call: Sendable {
 
     func answer(_ failure: Failure) { answer(failure.reply(settings.language), failure) }
 
+    /// Answers with the failure of what is done for it later than on the thread that it came on.
+    func answerFailure(of body: () throws(Failure) -> Void) {
+        do throws(Failure) { try body() } catch { answer(error) }
+    }
+
     /// Answers what still waits when the time is over. What it has begun goes on.
     func answer(_ failure: Failure, after time: Duration) {
-        DispatchQueue.global().asyncAfter(deadline: .now() + time / .seconds(1)) { [weak self] in self?.answer(failure)
+        DispatchQueue.global().asyncAfter(deadline: .now() + time / .seconds(1)) { [weak self] in
+            self?.answer(failure)
         }
     }
 
@@ -101,11 +101,9 @@ final class Call: Sendable {
         }
         note(reply, failure, isWritten)
     }
-}
 
-// MARK: - Log
+    // MARK: - Log
 
-extension Call {
     private func note(_ reply: Reply, _ failure: Failure?, _ isWritten: Bool) {
         let elapsed = ContinuousClock.now - started
         var level = level(reply, failure)

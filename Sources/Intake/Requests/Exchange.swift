@@ -29,13 +29,57 @@ extension Exchange {
     /// Whose request it is, as nginx says; `""` for the one shared owner.
     var owner: String { parameter("UPLOAD_OWNER") ?? "" }
 
+    /// Where the request comes from, as nginx says; `""` if it does not.
+    var address: String { parameter("REMOTE_ADDR") ?? "" }
+
     /// Whether it is a question of a monitor that wants to know more than that the responder answers.
-    var asksWhetherReady: Bool {
-        (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil
-    }
+    var asksWhetherReady: Bool { (try? URLEncoded.parse(parameter("QUERY_STRING") ?? ""))?["ready"] != nil }
 }
 
 extension FastCGIRequest: Exchange {}
+
+// MARK: - Action
+
+/// What a request asks for. The raw value is what it is counted and logged as.
+enum Action: String, CaseIterable, Sendable {
+    case uploadFile = "upload_file"
+    case determineVideoExist = "determine_video_exist"
+    case determineChunkExist = "determine_chunk_exist"
+    case listClass = "list_class"
+    case videoInfo = "video_info"
+    case play
+    case healthz
+    case metrics
+    /// No address of ours.
+    case other
+
+    init(_ exchange: any Exchange) {
+        // The address as the client sent it: an application behind a front controller has another `SCRIPT_NAME`.
+        let uri = exchange.parameter("REQUEST_URI") ?? exchange.parameter("DOCUMENT_URI") ?? ""
+        self =
+            switch uri.utf8.firstIndex(of: UInt8(ascii: "?")).map({ String(uri[..<$0]) }) ?? uri {
+            case "/service/upload/upload_file", "/service/upload/ssl_upload_file": .uploadFile
+            case "/service/upload/determine_video_exist": .determineVideoExist
+            case "/service/upload/determine_chunk_exist": .determineChunkExist
+            case "/service/upload/list_class": .listClass
+            case "/service/upload/video_info": .videoInfo
+            case "/play/": .play
+            case "/healthz": .healthz
+            case "/metrics": .metrics
+            default: .other
+            }
+    }
+
+    /// The methods that it takes.
+    var methods: [String] {
+        switch self {
+        case .play, .healthz, .metrics: ["GET", "HEAD"]
+        default: ["POST"]
+        }
+    }
+}
+
+// MARK: - Reply
 
 /// One reply: the JSON object `{"code":Int,"msg":String,"data":Object|null}`, or a text.
 package struct Reply: Sendable {
@@ -77,5 +121,15 @@ extension Exchange {
         }
         if let header = reply.header { headers.append(header) }
         return self.reply(status: reply.status, headers: headers, body: body)
+    }
+}
+
+extension Failure {
+    func reply(_ language: Language) -> Reply {
+        let row = reason.row
+        var message = row.text[language]
+        if let detail { message = message.replacing("{}", with: detail[language]) }
+        let outcome = isToComeAgain ? FailureReason.retry.row : row
+        return Reply(status: outcome.status, code: outcome.code, message: message, header: header, reason: reason)
     }
 }

@@ -1,7 +1,6 @@
-import System
-import Model
 import Foundation
 import Glibc
+import Model
 import System
 
 /// How values look in replies: times, sizes and addresses.
@@ -31,11 +30,9 @@ package struct ReplyFormat: Sendable {
     func url(_ video: Video) -> String { url(video.path) }
 
     private func url(_ path: String) -> String { "\(videoDomain)/\(path)" }
-}
 
-// MARK: - upload_file
+    // MARK: - upload_file
 
-extension ReplyFormat {
     /// A chunk is stored while others are missing.
     func stored(_ request: UploadRequest, videoID: Int64) -> Reply {
         var data = JSONObject()
@@ -55,11 +52,7 @@ extension ReplyFormat {
         } else {
             data.add("video_data", videoData(video))
         }
-        if request.wantsBytes {
-            data.add("size", video.size)
-        } else {
-            data.add("size", sizeText(video.size))
-        }
+        if request.wantsBytes { data.add("size", video.size) } else { data.add("size", sizeText(video.size)) }
         data.add("guid", request.guid)
         data.add("video_id", video.id)
         data.add("file", fileData(request.file))
@@ -90,11 +83,9 @@ extension ReplyFormat {
         data.add("md5", video.md5)
         return data
     }
-}
 
-// MARK: - list_class, video_info
+    // MARK: - list_class, video_info
 
-extension ReplyFormat {
     /// The classes, and what a page should know before it sends anything.
     func classes(_ classes: [VideoClass], _ settings: IntakeSettings) -> Reply {
         let members = classes.map { videoClass in
@@ -141,11 +132,9 @@ extension ReplyFormat {
         data.add("failure", video.failure?.rawValue)
         return Reply(code: 1, message: "ok", data: data)
     }
-}
 
-// MARK: - determine_video_exist, determine_chunk_exist
+    // MARK: - determine_video_exist, determine_chunk_exist
 
-extension ReplyFormat {
     func existing(_ video: Video) -> Reply {
         var data = JSONObject()
         data.add("video_id", video.id)
@@ -162,9 +151,7 @@ extension ReplyFormat {
 
     var noVideo: Reply { Reply(code: 2, message: Text("视频不存在", "There is no such video")[language]) }
 
-    var noUpload: Reply {
-        Reply(code: 2, message: Text("没有进行中的上传", "No such upload is under way")[language])
-    }
+    var noUpload: Reply { Reply(code: 2, message: Text("没有进行中的上传", "No such upload is under way")[language]) }
 
     /// Whether one chunk is there.
     func chunk(exists: Bool) -> Reply {

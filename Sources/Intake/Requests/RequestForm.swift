@@ -6,11 +6,11 @@ import System
 /// What a request says: its parameters and its file, wherever the body came from.
 struct RequestForm {
     /// Query and body together; the body wins.
-    fileprivate let parameters: Form
+    fileprivate var parameters: Form
     /// The file part, or the whole body where it is not a form. (WebUploader's `sendAsBinary`)
-    let file: SentFile?
+    fileprivate(set) var file: SentFile?
     /// The file's bytes; apart from what is said of it, because they are let go as soon as they are stored.
-    let content: Content?
+    fileprivate(set) var content: Content?
 
     /// Bytes of a parameter's value, but for `file_name`, which is shortened.
     static let textLimit = 255
@@ -36,6 +36,35 @@ struct RequestForm {
         let name = try nonEmpty("file_name", limit: FormLimits.standard.textBytes).map(FileName.bounded)
         return name == "" ? nil : name
     }
+
+    /// The parameter `md5` in lower case, without which there is nothing to look for.
+    func md5() throws(Failure) -> String {
+        guard let text = try nonEmpty("md5") else { throw .missingMD5 }
+        return try Self.checkedMD5(text)
+    }
+
+    static func checkedMD5(_ text: String) throws(Failure) -> String {
+        guard text.utf8.count == 32, text.utf8.allSatisfy({ $0.hexDigit != nil }) else { throw .malformed("md5", .md5) }
+        return text.lowercased()
+    }
+
+    /// A parameter that must be a number in `range`, of decimal digits only; `nil` if it is absent or `""`.
+    func number(
+        _ name: String, in range: ClosedRange<Int>, _ rule: (ClosedRange<Int>) -> FieldRule = FieldRule.number
+    ) throws(Failure) -> Int? {
+        guard let text = try text(name), !text.isEmpty else { return nil }
+        guard let value = decimalNumber(text), range.contains(value) else { throw .malformed(name, rule(range)) }
+        return value
+    }
+
+    /// The parameter `class_id`, `nil` if it is no number.
+    func classID() throws(Failure) -> Int64? { try text("class_id").flatMap { Int64($0) } }
+}
+
+/// A number of decimal digits only: no sign, no space.
+func decimalNumber(_ text: String) -> Int? {
+    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+    return Int(text)
 }
 
 /// What is said of a file that a client sends.
@@ -87,11 +116,9 @@ struct FormReader: Sendable {
             throw .notStored(cause: "body: \(error)")
         }
     }
-}
 
-// MARK: - Hand-off
+    // MARK: - Hand-off
 
-extension FormReader {
     private func readHandedOff(
         _ path: String, _ format: BodyFormat, _ query: Form, _ exchange: any Exchange
     ) throws -> RequestForm {
@@ -130,14 +157,10 @@ extension FormReader {
             }
         }
     }
-}
 
-// MARK: - FastCGI stream
+    // MARK: - FastCGI stream
 
-extension FormReader {
-    private func readStream(
-        _ format: BodyFormat, _ query: Form, _ exchange: any Exchange
-    ) throws -> RequestForm {
+    private func readStream(_ format: BodyFormat, _ query: Form, _ exchange: any Exchange) throws -> RequestForm {
         guard exchange.contentLength ?? 0 <= settings.bodyLimit else {
             throw Failure.bodyTooLarge(limit: settings.bodyLimit)
         }
@@ -156,9 +179,7 @@ extension FormReader {
         private var file: StoredFile?
         private var length = 0
 
-        init(_ directory: String) {
-            self.directory = directory
-        }
+        init(_ directory: String) { self.directory = directory }
 
         func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
             let file = try opened()
@@ -166,9 +187,7 @@ extension FormReader {
             length += bytes.count
         }
 
-        func content() throws(SystemError) -> Content {
-            .file(try opened(), 0..<length)
-        }
+        func content() throws(SystemError) -> Content { .file(try opened(), 0..<length) }
 
         private func opened() throws(SystemError) -> StoredFile {
             if let file { return file }
@@ -177,11 +196,9 @@ extension FormReader {
             return new
         }
     }
-}
 
-// MARK: - Parsing
+    // MARK: - Parsing
 
-extension FormReader {
     /// A body that is read piece by piece.
     private struct Source {
         /// How many bytes there must be at least.
@@ -209,6 +226,7 @@ extension FormReader {
             checksum.update(bytes)
             try file(bytes)
         }
+        var parameters = query
         switch format {
         case .multipart(let boundary):
             var parser = try MultipartParser(boundary: boundary)
@@ -216,8 +234,8 @@ extension FormReader {
                 try parser.parse(window, isLast: isLast, file: take)
             }
             let form = try parser.finish()
-            let parameters = Self.merged(query, form)
-            guard let part = form.file else { return RequestForm(parameters: parameters, file: nil, content: nil) }
+            parameters.merge(body: form)
+            guard let part = form.file else { break }
             let file = SentFile(
                 field: part.fieldName, name: FileName.bounded(part.fileName), type: part.contentType,
                 length: part.content.count, crc32c: checksum.value)
@@ -228,8 +246,7 @@ extension FormReader {
                 body.append(contentsOf: window)
                 return window.count
             }
-            let form = try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) }
-            return RequestForm(parameters: Self.merged(query, form), file: nil, content: nil)
+            parameters.merge(body: try body.withUnsafeBytes { bytes throws(FormError) in try URLEncoded.parse(bytes) })
         case .other:
             var length = 0
             try forEachWindow(of: source, in: block) { window, _ in
@@ -237,8 +254,8 @@ extension FormReader {
                 length += window.count
                 return window.count
             }
-            guard length > 0 else { return RequestForm(parameters: query, file: nil, content: nil) }
-            let form = RequestForm(parameters: query, file: nil, content: nil)
+            guard length > 0 else { break }
+            let form = RequestForm(parameters: query)
             let name = try form.text("name", limit: FormLimits.standard.textBytes) ?? ""
             let file = SentFile(
                 field: nil, name: FileName.bounded(name),
@@ -246,12 +263,7 @@ extension FormReader {
                 crc32c: checksum.value)
             return RequestForm(parameters: query, file: file, content: try content(0..<length))
         }
-    }
-
-    private static func merged(_ query: Form, _ body: Form) -> Form {
-        var parameters = query
-        parameters.merge(body: body)
-        return parameters
+        return RequestForm(parameters: parameters)
     }
 
     /// Passes the body as windows on what is not consumed yet.

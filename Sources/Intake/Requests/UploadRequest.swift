@@ -44,25 +44,23 @@ struct UploadRequest {
         self.owner = owner
         self.guid = try Self.checkedGuid(guid)
         self.title = title
-        self.md5 = try checkedMD5(md5)
-        let size = try checkedSize(form, limit: settings.sizeLimit)
+        self.md5 = try RequestForm.checkedMD5(md5)
+        let size = try form.number("size", in: 1...settings.sizeLimit, FieldRule.bytes)
         let length = file.length
-        chunks = try Self.decimal(form, "chunks", in: 0...settings.chunksLimit) ?? 0
+        chunks = try form.number("chunks", in: 0...settings.chunksLimit) ?? 0
         if chunks > 0 {
-            guard let chunk = try Self.decimal(form, "chunk", in: 0...chunks - 1) else {
+            guard let chunk = try form.number("chunk", in: 0...chunks - 1) else {
                 throw .malformed("chunk", .number(0...chunks - 1))
             }
             self.chunk = chunk
             self.size = size
         } else {
             chunk = 0
-            guard size == nil || size == length else {
-                throw .malformed("size", .length(length))
-            }
+            guard size == nil || size == length else { throw .malformed("size", .length(length)) }
             self.size = length
         }
         guard length > 0 || chunks > 1 else { throw .malformed("file", .notEmptyFile) }
-        classID = try form.text("class_id").flatMap { Int64($0) }
+        classID = try form.classID()
         pageID = try form.text("id") ?? ""
         wantsBytes = try form.text("unsize_change").flatMap { Double($0) }.map { $0 != 0 } ?? false
         keepsFileName = try form.nonEmpty("keepFileName") != nil
@@ -70,9 +68,7 @@ struct UploadRequest {
 
         let dot = file.name.lastIndex(of: ".")
         fileExtension = dot.map { file.name[file.name.index(after: $0)...].lowercased() } ?? ""
-        guard settings.extensions.contains(fileExtension) else {
-            throw .fileExtension(settings)
-        }
+        guard settings.extensions.contains(fileExtension) else { throw .fileExtension(allowed: settings.extensions) }
         do throws(ChunkLayout.Contradiction) {
             chunkSize = try ChunkLayout.chunkSize(
                 ofChunk: chunk, length: length, chunks: max(chunks, 1), size: self.size, sizeLimit: settings.sizeLimit)
@@ -91,60 +87,34 @@ struct UploadRequest {
 
     fileprivate static func checkedGuid(_ guid: String) throws(Failure) -> String {
         let isName = guid.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
+            switch Unicode.Scalar(byte) {
+            case "a"..."z", "A"..."Z", "0"..."9", "_", "-": true
             default: false
             }
         }
-        guard isName, guid.utf8.count <= 64 else {
-            throw .malformed("guid", .guid)
-        }
+        guard isName, guid.utf8.count <= 64 else { throw .malformed("guid", .guid) }
         return guid
-    }
-
-    /// A parameter that must be a decimal number in `range`; `nil` if it is absent or `""`.
-    private static func decimal(
-        _ form: RequestForm, _ name: String, in range: ClosedRange<Int>
-    ) throws(Failure) -> Int? {
-        guard let text = try form.text(name), !text.isEmpty else { return nil }
-        guard let value = decimalNumber(text), range.contains(value) else {
-            throw .malformed(name, .number(range))
-        }
-        return value
     }
 }
 
-/// A page's upload of some content, as refusals know it. Equal by bytes, as the catalogue compares.
+/// A page's upload of some content, as refusals know it.
 struct GuidKey: Hashable {
-    let owner: String
+    let owner: ExactText
     /// 32 lower-case hexadecimal digits.
     let md5: String
     let guid: String
 
-    static func == (one: GuidKey, other: GuidKey) -> Bool {
-        one.guid == other.guid && one.isOf(owner: other.owner, md5: other.md5)
+    init(owner: String, md5: String, guid: String) {
+        self.owner = ExactText(owner)
+        self.md5 = md5
+        self.guid = guid
     }
 
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(guid)
-        hasher.combine(md5)
-    }
+    init(_ request: UploadRequest) { self.init(owner: request.owner, md5: request.md5, guid: request.guid) }
 
-    func isOf(owner: String, md5: String) -> Bool {
-        self.md5 == md5 && self.owner.utf8.elementsEqual(owner.utf8)
-    }
-}
+    init(_ refusal: Refusal) { self.init(owner: refusal.owner, md5: refusal.md5, guid: refusal.guid) }
 
-extension GuidKey {
-    init(_ request: UploadRequest) {
-        self.init(owner: request.owner, md5: request.md5, guid: request.guid)
-    }
-
-    init(_ refusal: Refusal) {
-        self.init(owner: refusal.owner, md5: refusal.md5, guid: refusal.guid)
-    }
+    func isOf(owner: String, md5: String) -> Bool { self.md5 == md5 && self.owner == ExactText(owner) }
 }
 
 /// Which chunk of which page a request brings, where that can be read, whatever else is wrong with it.
@@ -160,44 +130,13 @@ struct SentChunk {
     }
 
     init?(_ form: RequestForm, owner: String, settings: IntakeSettings) {
-        func number(_ name: String) -> Int? { (try? form.text(name)).flatMap { $0 }.flatMap(decimalNumber) }
-        guard let guid = try? form.nonEmpty("guid"), let md5 = try? form.nonEmpty("md5"),
-            let guid = try? UploadRequest.checkedGuid(guid), let md5 = try? checkedMD5(md5),
-            let chunks = number("chunks"), let chunk = number("chunk"), chunk < chunks, chunks <= settings.chunksLimit
+        let numbers = 0...settings.chunksLimit
+        guard let guid = try? form.nonEmpty("guid"), let guid = try? UploadRequest.checkedGuid(guid),
+            let md5 = try? form.md5(), let chunks = try? form.number("chunks", in: numbers),
+            let chunk = try? form.number("chunk", in: numbers), chunk < chunks
         else { return nil }
         key = GuidKey(owner: owner, md5: md5, guid: guid)
         self.chunk = chunk
         self.chunks = chunks
     }
-}
-
-/// The md5 in lower case.
-func checkedMD5(_ text: String) throws(Failure) -> String {
-    let isDigest =
-        text.utf8.count == 32
-        && text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-                UInt8(ascii: "A")...UInt8(ascii: "F"):
-                true
-            default: false
-            }
-        }
-    guard isDigest else { throw .malformed("md5", .md5) }
-    return text.lowercased()
-}
-
-/// The parameter `size`, `nil` if it is absent or `""`.
-func checkedSize(_ form: RequestForm, limit: Int) throws(Failure) -> Int? {
-    guard let text = try form.text("size"), !text.isEmpty else { return nil }
-    guard let size = decimalNumber(text), (1...limit).contains(size) else {
-        throw .malformed("size", .bytes(1...limit))
-    }
-    return size
-}
-
-/// A number of decimal digits only: no sign, no space.
-func decimalNumber(_ text: String) -> Int? {
-    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
-    return Int(text)
 }

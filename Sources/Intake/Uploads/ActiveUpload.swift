@@ -31,13 +31,9 @@ final class ActiveUpload: Sendable {
         let upload: ActiveUpload
         private let hasEnded = Atomic(false)
 
-        fileprivate init(_ upload: ActiveUpload) {
-            self.upload = upload
-        }
+        fileprivate init(_ upload: ActiveUpload) { self.upload = upload }
 
-        deinit {
-            end()
-        }
+        deinit { end() }
 
         func end() {
             if !hasEnded.exchange(true, ordering: .acquiringAndReleasing) {
@@ -87,11 +83,9 @@ final class ActiveUpload: Sendable {
     }
 
     private func look<Result>(_ body: (State) -> Result) -> Result { state.withLock { body($0) } }
-}
 
-// MARK: - Requests
+    // MARK: - Requests
 
-extension ActiveUpload {
     /// A request of this upload begins; `nil` if its guid is not known to be an alias of the upload.
     ///
     /// - Parameter number: counts the requests of all uploads.
@@ -137,9 +131,7 @@ extension ActiveUpload {
         return taken
     }
 
-    func removeGuid(_ guid: String) {
-        state.withLock { $0.guids.removeAll { $0 == guid } }
-    }
+    func removeGuid(_ guid: String) { state.withLock { $0.guids.removeAll { $0 == guid } } }
 
     /// The number of the request that has touched it last.
     var lastUse: Int { look(\.lastUse) }
@@ -171,15 +163,11 @@ extension ActiveUpload {
             recorded.count == state.chunks.count && recorded.allSatisfy { state.chunks[$0.number] == $0 }
         }
     }
-}
 
-// MARK: - Bytes
+    // MARK: - Bytes
 
-extension ActiveUpload {
     /// Its bytes; opened by the first request, while others wait. `nil` if `open` finds the upload over.
-    func bytes(
-        _ open: () throws(Failure) -> (any UploadBytes, [StoredChunk])?
-    ) throws(Failure) -> (any UploadBytes)? {
+    func bytes(_ open: () throws(Failure) -> (any UploadBytes, [StoredChunk])?) throws(Failure) -> (any UploadBytes)? {
         let there = state.wait { state -> (any UploadBytes)?? in
             if state.isOpening { return nil }
             if state.bytes == nil { state.isOpening = true }
@@ -209,11 +197,9 @@ extension ActiveUpload {
 
     /// Its bytes, if they are open.
     var openBytes: (any UploadBytes)? { look(\.bytes) }
-}
 
-// MARK: - Chunks
+    // MARK: - Chunks
 
-extension ActiveUpload {
     /// Waits until no other request writes the chunk, then claims it.
     func claim(_ chunk: Int) -> UploadProgress<Outcome>.Claim {
         let claim = state.wait { state -> UploadProgress<Outcome>.Claim? in
@@ -265,9 +251,7 @@ extension ActiveUpload {
     }
 
     /// The chunk as it is recorded, `nil` if it is not there.
-    func stored(chunk: Int) -> StoredChunk? {
-        look { $0.progress.received.contains(chunk) ? $0.chunks[chunk] : nil }
-    }
+    func stored(chunk: Int) -> StoredChunk? { look { $0.progress.received.contains(chunk) ? $0.chunks[chunk] : nil } }
 
     /// Who brought a chunk, `nil` if that is not known here.
     func sender(ofChunk chunk: Int) -> Sender? { look { $0.senders[chunk] } }
@@ -296,11 +280,9 @@ extension ActiveUpload {
 
     /// How many chunks can be recorded by this process.
     var recordedHere: Int { look(\.progress.recordedHere) }
-}
 
-// MARK: - Completion
+    // MARK: - Completion
 
-extension ActiveUpload {
     /// What a call does next once its chunk is stored.
     enum Step {
         /// The caller completes the file, and its call waits for that unless too many are held.
@@ -322,8 +304,7 @@ extension ActiveUpload {
             func hold() -> Int? {
                 guard let place = place() else { return nil }
                 state.heldCount += 1
-                state.held.append(
-                    Held(call: call, request: request, number: state.heldCount, use: use, place: place))
+                state.held.append(Held(call: call, request: request, number: state.heldCount, use: use, place: place))
                 return state.heldCount
             }
             switch state.progress.decide(held: state.held.count) {
@@ -408,13 +389,7 @@ extension ActiveUpload {
     /// - Parameter reopens: whether the upload stays as it is, to be completed by a later request.
     func finish(_ outcome: Outcome, reopens: Bool = false) -> [Held] {
         let taken = state.withLock { state -> [Held] in
-            if reopens {
-                state.progress.finish(.open)
-            } else if case .failed = outcome {
-                state.progress.finish(.failed(outcome))
-            } else {
-                state.progress.finish(.completed(outcome))
-            }
+            state.progress.finish(reopens ? .open : .over(outcome))
             defer { state.held = [] }
             return state.held
         }

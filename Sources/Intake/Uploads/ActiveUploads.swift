@@ -62,20 +62,8 @@ final class ActiveUploads: Sendable {
         }
     }
 
-    /// Forgets an upload that is over.
-    func remove(_ upload: ActiveUpload) {
-        remove(upload) { _ in true }
-    }
-
-    /// Forgets an upload that has no chunk and no request. Returns whether it was so.
-    func removeUnused(_ upload: ActiveUpload) -> Bool {
-        remove(upload, if: \.isUnused)
-    }
-
     /// Gives an upload's file back if it is not in use; the next request opens it again.
-    func close(_ upload: ActiveUpload) {
-        remove(upload, if: \.isIdle)
-    }
+    func close(_ upload: ActiveUpload) { remove(upload, if: \.isIdle) }
 
     /// Those of these uploads that this process works on.
     func with(ids: Set<Int64>) -> [ActiveUpload] {
@@ -117,9 +105,7 @@ final class ActiveUploads: Sendable {
     }
 
     /// Forgets uploads that the catalogue no longer has.
-    func remove(_ ids: Set<Int64>) {
-        for upload in with(ids: ids) { remove(upload) }
-    }
+    func remove(_ ids: Set<Int64>) { for upload in with(ids: ids) { remove(upload) } }
 
     /// A guid is no alias of these uploads any more.
     func forget(guid: String, of ids: Set<Int64>) {
@@ -133,14 +119,13 @@ final class ActiveUploads: Sendable {
     }
 
     /// Closes the files of idle uploads.
-    func cleanUp() {
-        uploads.cleanUp()
-    }
+    func cleanUp() { uploads.cleanUp() }
 
     var statistics: CacheStatistics { uploads.statistics }
 
+    /// Forgets an upload. Returns whether it was there, and was to go.
     @discardableResult
-    private func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool) -> Bool {
+    func remove(_ upload: ActiveUpload, if isToGo: (ActiveUpload) -> Bool = { _ in true }) -> Bool {
         use.withLock { _ in
             guard uploads.getIfPresent(upload.record.key) === upload, isToGo(upload) else { return false }
             uploads.invalidate(upload.record.key)

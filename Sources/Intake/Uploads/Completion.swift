@@ -2,7 +2,6 @@ import Catalogue
 import ChunkStore
 import Foundation
 import Logging
-import System
 import Model
 
 /// Verify, publish, record.
@@ -37,9 +36,7 @@ extension IntakeService {
     }
 
     /// - Returns: also the bytes of its own that are no video's, because those of another one are the same.
-    private func verifyAndSeal(
-        _ upload: ActiveUpload, _ draft: VideoDraft
-    ) throws(Failure) -> (Video, removed: Int) {
+    private func verifyAndSeal(_ upload: ActiveUpload, _ draft: VideoDraft) throws(Failure) -> (Video, removed: Int) {
         guard let size = upload.size else { throw .notStored(cause: "the size is not known") }
         guard let bytes = upload.openBytes else { throw .notStored(cause: "the upload is not open") }
         // No other process writes to it or completes it from here on until it is a video.
@@ -81,9 +78,7 @@ extension IntakeService {
         let duration: Double?
     }
 
-    private func verify(
-        _ upload: ActiveUpload, _ bytes: any UploadBytes, size: Int
-    ) throws(Failure) -> Verified {
+    private func verify(_ upload: ActiveUpload, _ bytes: any UploadBytes, size: Int) throws(Failure) -> Verified {
         let key = upload.record.key
         let found = try storing(bytes.verify(size: size, isSizeAnnounced: key.size != nil))
         guard found.md5 == key.md5 else { throw refusedMD5(upload, size: size, computed: found.md5) }
@@ -112,9 +107,7 @@ extension IntakeService {
     ///
     /// What is committed names the very file that was verified: the upload's own, or one whose bytes were compared with it.
     /// A record whose file is lost gets the upload's in the transaction that commits, while no deletion can take the record.
-    private func seal(
-        _ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified
-    ) throws(Failure) -> Video {
+    private func seal(_ upload: ActiveUpload, _ draft: VideoDraft, _ verified: Verified) throws(Failure) -> Video {
         let key = upload.record.key
         // Lost files that are not this owner's alone.
         var strange: Set<String> = []
@@ -154,8 +147,6 @@ extension IntakeService {
 
         let draft: VideoDraft
         let file: File
-
-        var isOwn: Bool { if case .own = file { true } else { false } }
     }
 
     /// Commits the record.
@@ -167,7 +158,7 @@ extension IntakeService {
     ) throws(Failure) -> Video? {
         let (draft, id) = (name.draft, upload.record.id)
         // Before the transaction, which keeps all others from writing.
-        if case .lost = name.file { try changing(upload) { () throws(StoreError) in try verified.bytes.sync() } }
+        if name.file == .lost { try changing(upload) { () throws(StoreError) in try verified.bytes.sync() } }
         var restored: Result<Bool, StoreError> = .success(true)
         let sealing: Sealing
         do throws(CatalogueError) {
@@ -195,17 +186,17 @@ extension IntakeService {
         switch sealing {
         case .sealed(let video, let others):
             videos.noteRecorded(video)
-            if name.isOwn, video.path != draft.path { maintainer.withdraw(draft.path) }
+            if name.file == .own, video.path != draft.path { maintainer.withdraw(draft.path) }
             for other in uploads.with(ids: Set(others.map(\.id))) { settle(other) }
             uploads.remove(Set(others.map(\.id)))
             maintainer.remove(others)
             try? catalogue.noteRemoved(bytes: others.reduce(0) { $0 + $1.bytes })
             return video
         case .gone:
-            if name.isOwn { maintainer.withdraw(draft.path) }
+            if name.file == .own { maintainer.withdraw(draft.path) }
             throw .notStored(cause: "the upload ended in another process")
         case .unknownFiles, .pathLost:
-            if name.isOwn { maintainer.withdraw(draft.path) }
+            if name.file == .own { maintainer.withdraw(draft.path) }
             return nil
         }
     }
@@ -230,5 +221,58 @@ extension IntakeService {
     private static func path(_ path: String, with suffix: String) -> String {
         let dot = path.lastIndex(of: ".")!
         return "\(path[..<dot])\(suffix)\(path[dot...])"
+    }
+}
+
+// MARK: - Names
+
+/// What videos are called.
+extension IntakeService {
+    /// What the video of a request's upload will be called. The path consists of parts made or checked here.
+    ///
+    /// - Parameter upload: keeps its random part: another attempt publishes under the same name.
+    func draft(_ request: UploadRequest, _ settings: IntakeSettings, of upload: ActiveUpload? = nil) -> VideoDraft {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = settings.timeZone
+        let date = calendar.dateComponents([.year, .month], from: Date(timeIntervalSince1970: TimeInterval(now)))
+        var name = request.keepsFileName && request.chunks == 0 ? request.sanitisedFileName : request.guid
+        if settings.hasRandomPaths {
+            name += "-" + (upload.flatMap { RandomPart.of(path: $0.record.draft.path) } ?? RandomPart.make())
+        }
+        return VideoDraft(
+            name: request.title, guid: request.guid,
+            path: StorageLayout.original(
+                year: date.year!, month: date.month!, name: "\(name).\(request.fileExtension)"),
+            classID: request.classID)
+    }
+}
+
+extension UploadRequest {
+    /// The sent file's name without its extension as `[A-Za-z0-9_-]{1,64}`; the guid if nothing is left of it.
+    var sanitisedFileName: String {
+        let stem = file.name.dropLast(fileExtension.count + 1)
+        let kept = stem.split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-")) }
+        let name = String(kept.joined(separator: "_").prefix(64))
+        return name.isEmpty ? guid : name
+    }
+}
+
+/// What makes the address of a video impossible to guess: 22 letters and digits of the system's randomness, 130 bits, behind
+/// the name and a hyphen. A guid tells when its page was loaded, and is no secret.
+enum RandomPart {
+    static let length = 22
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+    static func make() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return String((0..<length).map { _ in alphabet.randomElement(using: &generator)! })
+    }
+
+    /// The random part of a path that was made with one.
+    static func of(path: String) -> String? {
+        let stem = path.prefix(upTo: path.lastIndex(of: ".") ?? path.endIndex)
+        let part = stem.suffix(length)
+        guard stem.dropLast(length).last == "-", part.allSatisfy(alphabet.contains) else { return nil }
+        return String(part)
     }
 }

@@ -33,10 +33,8 @@ extension IntakeService {
 
     /// An upload whose first request failed leaves nothing behind.
     func discardIfEmpty(_ upload: ActiveUpload) {
-        guard uploads.removeUnused(upload) else { return }
-        if (try? catalogue.discardEmpty(upload: upload.record.id)) == true {
-            store.removeUpload(upload.record.id)
-        }
+        guard uploads.remove(upload, if: \.isUnused) else { return }
+        if (try? catalogue.discardEmpty(upload: upload.record.id)) == true { store.removeUpload(upload.record.id) }
     }
 
     /// A guid is no alias any more of the uploads that this process works on.
@@ -65,7 +63,7 @@ extension IntakeService {
     }
 
     private func noteEnded(_ uploads: [ExpiredUpload], for client: Client) {
-        let evicted = uploads.count(where: \.isEvicted)
+        let evicted = uploads.count { $0.evictedClient != nil }
         log.metrics.evictedUploads.add(evicted, ordering: .relaxed)
         log.metrics.expiredUploads.add(uploads.count - evicted, ordering: .relaxed)
         if evicted > 0 {

@@ -1,5 +1,6 @@
-import System
+import ChunkStore
 import Model
+import System
 
 /// Counts the calls that are held without a thread, and bounds them in all and for each client. The more there are, the fewer
 /// one client may have: it takes only what leaves others as much as it has.
@@ -11,13 +12,9 @@ final class HeldCalls: Sendable {
         private let client: Client
         private let calls: HeldCalls
 
-        fileprivate init(_ client: Client, _ calls: HeldCalls) {
-            (self.client, self.calls) = (client, calls)
-        }
+        fileprivate init(_ client: Client, _ calls: HeldCalls) { (self.client, self.calls) = (client, calls) }
 
-        deinit {
-            calls.leave(client)
-        }
+        deinit { calls.leave(client) }
     }
 
     private let counts: Locked<(all: Int, clients: [Client: Int])> = Locked((0, [:]))
@@ -49,6 +46,107 @@ final class HeldCalls: Sendable {
             counts.all -= 1
             let own = counts.clients[client]! - 1
             counts.clients[client] = own > 0 ? own : nil
+        }
+    }
+}
+
+// MARK: - Calls that wait for each other
+
+/// A first chunk that waits for another one of its guid, to be told from one whose reply was lost.
+struct HeldFirstChunk: Sendable {
+    let call: Call
+    let request: UploadRequest
+    let content: Content
+    let other: OtherContent?
+    let refusal: Refusal
+    /// `nil` if it cannot be held.
+    let place: HeldCalls.Place?
+}
+
+/// The requests of upload_file that are under way, by guid, and those that wait for each other to begin a refused guid anew:
+/// its first chunk, at most one of a guid, or others.
+///
+/// One lock guards all; nothing is answered or stored under it. Thread-safe.
+final class GuidRequests: Sendable {
+    private struct State {
+        var counts: [GuidKey: Int] = [:]
+        var held: [GuidKey: (first: HeldFirstChunk, number: Int)] = [:]
+        /// Calls of other chunks, without their bytes.
+        var waiting: [GuidKey: [(call: Call, place: HeldCalls.Place)]] = [:]
+        var lastNumber = 0
+    }
+
+    private let state: Locked<State> = Locked(State())
+
+    /// A request begins; it ends when its call is about to be answered.
+    func begin(_ key: GuidKey, _ call: Call) {
+        state.withLock { $0.counts[key, default: 0] += 1 }
+        call.beforeAnswer { [state] in
+            state.withLock { state in
+                let count = state.counts[key]! - 1
+                state.counts[key] = count > 0 ? count : nil
+            }
+        }
+    }
+
+    /// Whether more than one request of a guid is under way.
+    func overlap(_ key: GuidKey) -> Bool { state.withLock { $0.counts[key] ?? 0 > 1 } }
+
+    /// What becomes of a first chunk.
+    enum Holding {
+        /// It is held, under a number; the one of the same guid that was held before is to be answered now.
+        case held(Int, before: HeldFirstChunk?)
+        /// Others wait for it: it goes on.
+        case awaited
+        /// It cannot be held.
+        case noPlace
+    }
+
+    /// Holds a first chunk until another one of its guid comes.
+    func hold(_ first: HeldFirstChunk) -> Holding {
+        let key = GuidKey(first.request)
+        return state.withLock { state in
+            if state.waiting[key] != nil { return .awaited }
+            guard first.place != nil else { return .noPlace }
+            let before = state.held[key]
+            state.lastNumber += 1
+            state.held[key] = (first, state.lastNumber)
+            return .held(state.lastNumber, before: before?.first)
+        }
+    }
+
+    /// Lets a call of another chunk wait for the first one. Returns `false` if that is held already.
+    func wait(_ key: GuidKey, _ call: Call, _ place: HeldCalls.Place) -> Bool {
+        state.withLock { state in
+            guard state.held[key] == nil else { return false }
+            state.waiting[key, default: []].append((call, place))
+            return true
+        }
+    }
+
+    /// Takes the calls that wait for the first chunk.
+    ///
+    /// - Parameter call: only this one.
+    func takeWaiting(_ key: GuidKey, _ call: Call? = nil) -> [Call] {
+        state.withLock { state in
+            let all = state.waiting.removeValue(forKey: key) ?? []
+            let left = all.filter { call != nil && $0.call !== call }
+            if !left.isEmpty { state.waiting[key] = left }
+            return all.map(\.call).filter { call == nil || $0 === call }
+        }
+    }
+
+    /// Takes the first chunk that is held of a request's guid.
+    func takeHeld(of request: UploadRequest) -> HeldFirstChunk? {
+        let key = GuidKey(request)
+        return state.withLock { $0.held.removeValue(forKey: key)?.first }
+    }
+
+    /// Takes the first chunk with this number, `nil` if it is held no more.
+    func takeHeld(_ number: Int) -> HeldFirstChunk? {
+        state.withLock { state in
+            guard let key = state.held.first(where: { $0.value.number == number })?.key else { return nil }
+            return state.held.removeValue(forKey: key)?.first
         }
     }
 }

@@ -8,7 +8,7 @@ import Model
 /// Thread-safe.
 final class RefusedGuids: Sendable {
     /// A refusal, which the catalogue may have too.
-    fileprivate struct Entry {
+    private struct Entry {
         var refusal: Refusal
         /// Of the first chunks: those that were stored before the refusal, or were told it.
         var counted: ChunkSet
@@ -23,10 +23,21 @@ final class RefusedGuids: Sendable {
         }
     }
 
-    fileprivate struct State {
+    private struct State {
         var entries: [GuidKey: Entry] = [:]
         /// The keys of each client, the oldest first.
         var clients: [Client: [GuidKey]] = [:]
+
+        /// What is known of this refusal, and not of an earlier one of its guid.
+        func entry(_ refusal: Refusal) -> Entry? {
+            entries[GuidKey(refusal)].flatMap { $0.refusal.time == refusal.time ? $0 : nil }
+        }
+
+        mutating func remove(_ key: GuidKey) {
+            guard let client = entries.removeValue(forKey: key)?.refusal.client else { return }
+            clients[client]!.removeAll { $0 == key }
+            if clients[client]!.isEmpty { clients[client] = nil }
+        }
     }
 
     /// Chunks of a guid that are told apart: far more than a page sends at the same time as the first one.
@@ -44,9 +55,7 @@ final class RefusedGuids: Sendable {
     /// How many the catalogue has no row for.
     var count: Int { state.withLock { $0.entries.values.count { !$0.refusal.isRecorded } } }
 
-    func add(_ refusal: Refusal) {
-        state.withLock { add(Entry(refusal), &$0) }
-    }
+    func add(_ refusal: Refusal) { state.withLock { add(Entry(refusal), &$0) } }
 
     private func add(_ entry: Entry, _ state: inout State) {
         let (key, client) = (GuidKey(entry.refusal), entry.refusal.client)
@@ -119,18 +128,5 @@ final class RefusedGuids: Sendable {
         state.withLock { state in
             for (key, entry) in state.entries where entry.refusal.time <= time { state.remove(key) }
         }
-    }
-}
-
-extension RefusedGuids.State {
-    /// What is known of this refusal, and not of an earlier one of its guid.
-    fileprivate func entry(_ refusal: Refusal) -> RefusedGuids.Entry? {
-        entries[GuidKey(refusal)].flatMap { $0.refusal.time == refusal.time ? $0 : nil }
-    }
-
-    fileprivate mutating func remove(_ key: GuidKey) {
-        guard let client = entries.removeValue(forKey: key)?.refusal.client else { return }
-        clients[client]!.removeAll { $0 == key }
-        if clients[client]!.isEmpty { clients[client] = nil }
     }
 }

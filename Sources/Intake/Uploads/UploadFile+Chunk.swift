@@ -20,7 +20,7 @@ extension IntakeService {
         _ request: UploadRequest, _ content: Content, in upload: ActiveUpload, _ call: Call
     ) throws(Failure) -> Storing {
         let chunk = request.chunk
-        let sender = ActiveUpload.Sender(guid: request.guid, address: call.address)
+        let sender = ActiveUpload.Sender(guid: request.guid, address: call.exchange.address)
         let range = try place(request, in: upload, call.settings)
         guard let bytes = try open(upload) else { return .endedElsewhere }
 
@@ -100,8 +100,7 @@ extension IntakeService {
     }
 
     private func record(_ request: UploadRequest, in upload: ActiveUpload) throws(Failure) -> Recorded {
-        let chunk = StoredChunk(
-            number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
+        let chunk = StoredChunk(number: request.chunk, length: request.file.length, crc32c: request.file.crc32c)
         let record = ChunkRecord(
             upload: upload.record.id, guid: request.guid, overlaps: guidRequests.overlap(GuidKey(request)),
             chunk: chunk, time: uploadTime)
@@ -113,9 +112,7 @@ extension IntakeService {
     }
 
     /// Runs a call that changes an upload's bytes. One that fails to sync them puts them in doubt.
-    func changing<Result>(
-        _ upload: ActiveUpload, _ call: () throws(StoreError) -> Result
-    ) throws(Failure) -> Result {
+    func changing<Result>(_ upload: ActiveUpload, _ call: () throws(StoreError) -> Result) throws(Failure) -> Result {
         do throws(StoreError) {
             return try call()
         } catch {
@@ -164,9 +161,7 @@ extension IntakeService {
         if !lost.isEmpty {
             log.logger.warning(
                 "chunks are lost and must come again",
-                metadata: [
-                    "upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)",
-                ])
+                metadata: ["upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)"])
         }
         guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
             return try recording(catalogue.chunks(ofUpload: upload.id))

@@ -1,6 +1,5 @@
 import ChunkStore
 import Dispatch
-import Glibc
 import Model
 import System
 
@@ -43,13 +42,17 @@ extension IntakeService {
         do throws(Failure) {
             // An upload that ends in another process meanwhile is looked up again.
             for attempt in 0..<3 {
+                let beginning: Beginning
                 if other == nil, let use = uploads.begin(request.key, guid: request.guid) {
-                    if try take(request, content, use, call) { return }
-                    continue
+                    beginning = .unfinished(use)
+                } else {
+                    beginning = try begin(request, call, other: other, attempt: attempt, isJoined: isJoined)
                 }
-                switch try begin(request, call, other: other, attempt: attempt, isJoined: isJoined) {
+                switch beginning {
                 case .sealed(let video):
                     return call.answer(request, complete: video, isRepeated: true)
+                case .unfinished(let use) where use.upload.isInDoubt(incarnation: store.incarnation):
+                    return try takeAside(request, content, use, call)
                 case .unfinished(let use):
                     if try take(request, content, use, call) { return }
                 case .refused(let refusal):
@@ -62,16 +65,12 @@ extension IntakeService {
                     return try awaitFirst(request, call, refusal, overlaps: overlaps)
                 case .awaitsRoom:
                     guard roomAttempt < Self.roomAttempts, let place = place ?? heldBodies.place(for: call.client)
-                    else {
-                        throw .diskFullForNow
-                    }
+                    else { throw .diskFullForNow }
                     DispatchQueue.global().asyncAfter(deadline: .now() + Self.roomPause) {
-                        do throws(Failure) {
+                        call.answerFailure { () throws(Failure) in
                             try self.process(
                                 request, content, call, other: other, isJoined: isJoined, roomAttempt: roomAttempt + 1,
                                 place: place)
-                        } catch {
-                            call.answer(error)
                         }
                     }
                     return
@@ -95,11 +94,9 @@ extension IntakeService {
 
     /// Begins a refused guid anew with its first chunk. The others that wait for it come again.
     private func goOn(_ first: HeldFirstChunk) {
-        do throws(Failure) {
+        first.call.answerFailure { () throws(Failure) in
             try process(
                 first.request, first.content, first.call, other: first.other, isJoined: true, place: first.place)
-        } catch {
-            first.call.answer(error)
         }
         for call in guidRequests.takeWaiting(GuidKey(first.request)) { call.answer(.awaitsFirst) }
     }
@@ -117,23 +114,10 @@ extension IntakeService {
         guard head.format == nil, head.isWhole || request.chunks <= 1 else { return nil }
         return OtherContent(head)
     }
-}
 
-// MARK: - Store
+    // MARK: - Store
 
-extension IntakeService {
-    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
-    private func take(
-        _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
-    ) throws(Failure) -> Bool {
-        if use.upload.isInDoubt(incarnation: store.incarnation) {
-            try takeAside(request, content, use, call)
-            return true
-        }
-        return try takeNow(request, content, use, call)
-    }
-
-    /// The same for the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of
+    /// Takes the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of
     /// requests, which are there for all clients.
     private func takeAside(
         _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
@@ -143,7 +127,7 @@ extension IntakeService {
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
             do throws(Failure) {
-                if try self.takeNow(request, content, use, call) { return }
+                if try self.take(request, content, use, call) { return }
                 throw .notStored(cause: "the upload ended in another process")
             } catch {
                 call.answer(self.refuseIfFinal(SentChunk(request), call, error))
@@ -151,7 +135,8 @@ extension IntakeService {
         }
     }
 
-    private func takeNow(
+    /// Stores the request's chunk and sees to its answer. Returns `false` if the upload has ended in another process.
+    private func take(
         _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) -> Bool {
         let upload = use.upload
@@ -179,11 +164,9 @@ extension IntakeService {
             throw hadChunks || upload.hasChunks ? error.whereChunksAre : error
         }
     }
-}
 
-// MARK: - Decide, reply
+    // MARK: - Decide, reply
 
-extension IntakeService {
     /// Bytes that may wait to be digested or compared before a reply waits for them, and for how many seconds at most.
     private static let lag = 16 * 1024 * 1024
     private static let lagPatience = 10.0

@@ -29,7 +29,6 @@ package final class Durations: Sendable {
     /// - Parameters:
     ///   - videos: forget those whose duration becomes known.
     ///   - slots: probes at once.
-    ///   - ffprobe: finds out how long a video is.
     init(
         _ catalogue: Catalogue, _ store: any ChunkStore, _ videos: KnownVideos, _ log: ServiceLog, slots: Int,
         ffprobe: @escaping Probe
@@ -77,9 +76,7 @@ package final class Durations: Sendable {
         case .timeLimit, nil: nil
         }
     }
-}
 
-extension Durations {
     /// Whose the files of the catalogue are in the queue: no client has this name.
     private static let catalogueClient = "catalogue"
 

@@ -1,4 +1,3 @@
-import ChunkStore
 import Model
 import Catalogue
 import Dispatch
@@ -13,19 +12,10 @@ import LoadingCache
 final class KnownVideos: Sendable {
     /// What a request asks for.
     private struct Content: Hashable {
-        /// The owner's bytes: Swift takes canonically equivalent text for equal, the catalogue does not.
-        private let ownerBytes: [UInt8]
+        let owner: ExactText
         let md5: String
         /// Bytes; `nil` where only the digest is known.
         let size: Int?
-
-        init(owner: String, md5: String, size: Int?) {
-            ownerBytes = Array(owner.utf8)
-            self.md5 = md5
-            self.size = size
-        }
-
-        var owner: String { String(decoding: ownerBytes, as: UTF8.self) }
     }
 
     /// There is no such video.
@@ -42,14 +32,11 @@ final class KnownVideos: Sendable {
     private let videos: LoadingCache<Content, Video>
     private let absent: Cache<Content, Bool>
 
-    /// - Parameters:
-    ///   - cacheTime: how long it may be said that there is no video, and how old what is said of one may be.
-    ///   - ticker: the clock that this follows.
+    /// - Parameter cacheTime: how long it may be said that there is no video, and how old what is said of one may be.
     init(_ catalogue: Catalogue, cacheTime: Duration, ticker: Ticker) {
         let load = { @Sendable (content: Content) throws -> Video in
-            guard let video = try catalogue.video(owner: content.owner, md5: content.md5, size: content.size) else {
-                throw Absent()
-            }
+            let (owner, md5, size) = (content.owner.text, content.md5, content.size)
+            guard let video = try catalogue.video(owner: owner, md5: md5, size: size) else { throw Absent() }
             return video
         }
         let queue = DispatchQueue(label: "known-videos")
@@ -57,7 +44,7 @@ final class KnownVideos: Sendable {
             videos = try LoadingCache(
                 CacheConfiguration(
                     bound: .maximumWeight(Self.weightLimit) { content, video in
-                        Self.entryWeight + content.owner.utf8.count + video.name.utf8.count + video.path.utf8.count
+                        Self.entryWeight + content.owner.text.utf8.count + video.name.utf8.count + video.path.utf8.count
                     }, recordsStatistics: true, ticker: ticker,
                     // A reload that fails is tried again; the catalogue's errors reach the callers that wait.
                     failureHandler: { _ in }),
@@ -79,7 +66,7 @@ final class KnownVideos: Sendable {
     ///
     /// - Parameter size: bytes; `nil` where only the digest is known.
     func video(owner: String, md5: String, size: Int?) throws(CatalogueError) -> Video? {
-        let content = Content(owner: owner, md5: md5, size: size)
+        let content = Content(owner: ExactText(owner), md5: md5, size: size)
         do {
             let isAbsent = try absent.get(content) {
                 do {
@@ -102,7 +89,7 @@ final class KnownVideos: Sendable {
     /// A video was recorded, or its record has changed or is gone: the next request sees it.
     func noteRecorded(_ video: Video) {
         for size in [nil, video.size] {
-            let content = Content(owner: video.owner, md5: video.md5, size: size)
+            let content = Content(owner: ExactText(video.owner), md5: video.md5, size: size)
             videos.invalidate(content)
             absent.invalidate(content)
         }

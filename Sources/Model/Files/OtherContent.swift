@@ -34,9 +34,7 @@ package enum OtherContent: String, CaseIterable, Sendable {
         }
 
         /// A file that begins with these bytes.
-        init(_ content: OtherContent, bytes: [UInt8]) {
-            self.init(content) { $0.has(bytes) }
-        }
+        init(_ content: OtherContent, bytes: [UInt8]) { self.init(content) { $0.has(bytes) } }
     }
 
     private static let signatures: [Signature] = [

@@ -5,13 +5,11 @@ package struct CatalogueFigures: Equatable, Sendable {
     /// owner has already promise none: they are dropped when they are whole.
     package var receivedBytes = 0
     package var promisedBytes = 0
-    /// Clients that have open uploads.
     package var uploadClients = 0
     /// Open uploads of the client that has the most.
     package var largestUploads = 0
     /// Bytes that the client has and is promised which has the most.
     package var largestBytes = 0
-    /// Guids that are refused.
     package var refusals = 0
     package var jobs: [Job.State: Int] = [:]
     /// Since when the job waits that was queued first, `nil` if none is queued. Seconds since 1970.
@@ -26,7 +24,6 @@ package struct CatalogueFigures: Equatable, Sendable {
     package var eventsPending = 0
     /// When the oldest of them was written, `nil` if there is none. Seconds since 1970.
     package var oldestPendingEventTime: Int64?
-    /// Events that were given up, ever.
     package var eventsGivenUp = 0
     /// When `check` was run last, 0 if never. Seconds since 1970.
     package var checkTime: Int64 = 0
@@ -74,4 +71,16 @@ package struct WorkerHeartbeat: Equatable, Sendable {
     /// Seconds without a heartbeat after which a worker is forgotten. Not much longer than `limit`: a worker has another name
     /// after each restart.
     package static let lifetime: Int64 = 600
+}
+
+/// What a driver of the catalogue or the store takes of the machine at most.
+package struct Footprint: Sendable {
+    package let descriptors: Int
+    /// Bytes.
+    package let memory: Int
+
+    package init(descriptors: Int = 0, memory: Int = 0) {
+        self.descriptors = descriptors
+        self.memory = memory
+    }
 }

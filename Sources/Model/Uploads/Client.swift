@@ -4,14 +4,14 @@ import System
 ///
 /// The owner, or where there is none the address. Of version 6 a whole /64 is one client, because that is what one
 /// subscriber has at least, and a /48, which one may have, is at most four.
-package struct Client: Sendable, CustomStringConvertible {
+package struct Client: Hashable, Sendable, CustomStringConvertible {
+    private let text: ExactText
+
     /// `owner:NAME`, `192.0.2.7` or `2001:db8:1::/48#2`, as the catalogue and the log have it.
-    package let description: String
+    package var description: String { text.text }
 
     /// - Parameter text: the description of one that was recorded.
-    package init(recorded text: String) {
-        description = text
-    }
+    package init(recorded text: String) { self.text = ExactText(text) }
 
     /// That of requests which cannot be told apart: without an owner, and without an address that says whose they are.
     package static let unknown = Client(recorded: "")
@@ -48,14 +48,16 @@ package struct Client: Sendable, CustomStringConvertible {
     package func limit(_ own: Int, of total: Int) -> Int { isKnown ? own : max(own, total / 2) }
 }
 
-extension Client: Hashable {
-    /// Owners are told apart by their bytes, as the catalogue does: Swift takes canonically equivalent text for equal.
-    package static func == (one: Client, other: Client) -> Bool {
-        one.description.utf8.elementsEqual(other.description.utf8)
-    }
+/// Text that equals another one if its bytes do, as the catalogue compares: Swift takes canonically equivalent text for equal.
+package struct ExactText: Hashable, Sendable {
+    package let text: String
+
+    package init(_ text: String) { self.text = text }
+
+    package static func == (one: ExactText, other: ExactText) -> Bool { one.text.utf8.elementsEqual(other.text.utf8) }
 
     package func hash(into hasher: inout Hasher) {
-        var text = description
+        var text = text
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

@@ -17,7 +17,7 @@ package struct Refusal: Equatable, Sendable {
     /// Seconds since 1970.
     package let time: Int64
     /// Whether the catalogue has it. It has none of those that came when there was no room for a row.
-    package let isRecorded: Bool
+    package var isRecorded: Bool
 
     package init(
         owner: String, md5: String, guid: String, reason: String, hasFirst: Bool, overlaps: Bool = false,
@@ -33,13 +33,6 @@ package struct Refusal: Equatable, Sendable {
         self.client = client
         self.time = time
         self.isRecorded = isRecorded
-    }
-
-    /// The same, that the catalogue has not.
-    package var unrecorded: Refusal {
-        Refusal(
-            owner: owner, md5: md5, guid: guid, reason: reason, hasFirst: hasFirst, overlaps: overlaps,
-            otherChunk: otherChunk, client: client, time: time, isRecorded: false)
     }
 
     /// Whether it is for want of room or of a share, and not for what is wrong with the upload.

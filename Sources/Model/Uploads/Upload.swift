@@ -11,8 +11,7 @@ package struct UploadKey: Hashable, Sendable {
         case guid(String)
     }
 
-    /// Whose upload this is, `""` for the one shared owner.
-    package let owner: String
+    private let exactOwner: ExactText
     /// 32 lower-case hexadecimal digits.
     package let md5: String
     package let extent: Extent
@@ -22,31 +21,18 @@ package struct UploadKey: Hashable, Sendable {
     package let chunkSize: Int?
 
     package init(owner: String, md5: String, extent: Extent, chunks: Int, chunkSize: Int?) {
-        self.owner = owner
+        exactOwner = ExactText(owner)
         self.md5 = md5
         self.extent = extent
         self.chunks = chunks
         self.chunkSize = chunkSize
     }
 
-    /// Owners are told apart by their bytes, as the catalogue does: Swift takes canonically equivalent text for equal.
-    package static func == (one: UploadKey, other: UploadKey) -> Bool {
-        one.md5 == other.md5 && one.extent == other.extent && one.chunks == other.chunks
-            && one.chunkSize == other.chunkSize && one.owner.utf8.elementsEqual(other.owner.utf8)
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(md5)
-        hasher.combine(extent)
-        hasher.combine(chunks)
-        hasher.combine(chunkSize)
-        for byte in owner.utf8 { hasher.combine(byte) }
-    }
+    /// Whose upload this is, `""` for the one shared owner.
+    package var owner: String { exactOwner.text }
 
     /// The whole file's size in bytes, where the page sends it.
-    package var size: Int? {
-        if case .size(let size) = extent { size } else { nil }
-    }
+    package var size: Int? { if case .size(let size) = extent { size } else { nil } }
 }
 
 /// An upload's record.
@@ -120,8 +106,6 @@ package struct ExpiredUpload: Equatable, Sendable {
     /// Whose it was, if it gave way to another client's.
     package let evictedClient: String?
 
-    package var isEvicted: Bool { evictedClient != nil }
-
     package init(id: Int64, path: String, bytes: Int = 0, evictedClient: String? = nil) {
         self.id = id
         self.path = path
@@ -138,9 +122,7 @@ package struct ExpiredUploads: Sendable {
     /// How many finished ones, whose guids are no aliases any more.
     package let sealed: Int
 
-    package init(
-        unfinished: [ExpiredUpload], isPart: Bool, sealed: Int
-    ) {
+    package init(unfinished: [ExpiredUpload], isPart: Bool, sealed: Int) {
         self.unfinished = unfinished
         self.isPart = isPart
         self.sealed = sealed
@@ -195,9 +177,7 @@ package struct Garbage: Equatable, Sendable {
     /// and for who has its address.
     package static let retention: Int64 = 24 * 3600
 
-    package init(
-        id: Int64, path: String
-    ) {
+    package init(id: Int64, path: String) {
         self.id = id
         self.path = path
     }
@@ -236,5 +216,77 @@ package struct ChunkRecord: Sendable {
         self.overlaps = overlaps
         self.chunk = chunk
         self.time = time
+    }
+}
+
+/// Where the bytes of each chunk belong in the file.
+///
+/// The chunk size is never sent. A chunk that is not the last has it as its length; the last tells it where the size is
+/// known. It is part of what an upload is: chunks of another length belong to another upload of the same file.
+///
+///     |<- chunkSize ->|<- chunkSize ->|<- last ->|
+///     0               chunkSize       2 × chunkSize
+package struct ChunkLayout: Hashable, Sendable {
+    /// A chunk that is none of its file: its length cannot be right for its number, the size and the number of chunks.
+    package struct Contradiction: Error, Equatable {}
+
+    /// The number of chunks, at least 1.
+    package let chunks: Int
+    /// The length in bytes of every chunk but the last.
+    package let chunkSize: Int
+    /// The whole file's size in bytes; `nil` where the page does not send it and only the last chunk will tell.
+    package let size: Int?
+
+    /// The chunk size that a chunk tells.
+    ///
+    /// - Parameters:
+    ///   - chunk: its number, from 0.
+    ///   - length: its bytes.
+    ///   - chunks: at least 1.
+    ///   - size: the whole file's bytes, `nil` where the page does not send them.
+    ///   - sizeLimit: the most bytes that a file may have.
+    /// - Returns: bytes; `nil` for the last of several chunks of a file of unknown size, which does not tell it.
+    /// - Throws: `Contradiction` if there is no layout with this chunk.
+    package static func chunkSize(
+        ofChunk chunk: Int, length: Int, chunks: Int, size: Int?, sizeLimit: Int
+    ) throws(Contradiction) -> Int? {
+        guard chunk >= 0, chunk < chunks, length > 0, length <= sizeLimit, size.map({ $0 <= sizeLimit }) ?? true else {
+            throw Contradiction()
+        }
+        if chunks == 1 {
+            guard size == nil || size == length else { throw Contradiction() }
+            return length
+        }
+        if chunk < chunks - 1 {
+            let (before, overflow) = length.multipliedReportingOverflow(by: chunks - 1)
+            guard !overflow, before < size ?? sizeLimit else { throw Contradiction() }
+            // chunks == ceil(size / length), without a product that could overflow.
+            if let size, size - before > length { throw Contradiction() }
+            return length
+        }
+        guard let size else { return nil }
+        let rest = size - length
+        guard rest > 0, rest % (chunks - 1) == 0, rest / (chunks - 1) >= length else { throw Contradiction() }
+        return rest / (chunks - 1)
+    }
+
+    /// The bytes of a chunk with this length.
+    ///
+    /// - Throws: `Contradiction` if it does not fit.
+    package func range(ofChunk chunk: Int, length: Int, sizeLimit: Int = .max) throws(Contradiction) -> Range<Int> {
+        let told = try Self.chunkSize(ofChunk: chunk, length: length, chunks: chunks, size: size, sizeLimit: sizeLimit)
+        let offset = chunk * chunkSize
+        guard told ?? chunkSize == chunkSize, length <= chunkSize, sizeLimit - offset >= length else {
+            throw Contradiction()
+        }
+        return offset..<offset + length
+    }
+
+    /// Where the first `count` chunks end, all of which are there.
+    ///
+    /// - Parameter lastLength: the last chunk's bytes, which tell it where the size is not known.
+    package func end(ofFirst count: Int, lastLength: Int?) -> Int {
+        guard count == chunks else { return count * chunkSize }
+        return size ?? (chunks - 1) * chunkSize + (lastLength ?? 0)
     }
 }

@@ -4,9 +4,9 @@
 /// A pure state machine: the caller guards it with a lock, does the I/O between the calls and never answers code 2
 /// without `decide`.
 ///
-///     open ── the last missing chunk ──▶ completing ──▶ completed
-///       │                                    │
-///       └───────────── failed ◀──────────────┘ (back to open where only the record could not be saved)
+///     open ── the last missing chunk ──▶ completing ──▶ over
+///     open ── refused, expired ──▶ over
+///     completing ── only the record could not be saved ──▶ open
 package struct UploadProgress<Outcome: Sendable>: Sendable {
     /// How far the file is.
     package enum Phase: Sendable {
@@ -14,10 +14,8 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         case open
         /// One request verifies and publishes the file.
         case completing
-        /// The file is published and its record committed.
-        case completed(Outcome)
-        /// The upload is over without a file.
-        case failed(Outcome)
+        /// The file is published and its record committed, or the upload is over without a file.
+        case over(Outcome)
     }
 
     /// What becomes of a chunk's request once the chunk is stored.
@@ -59,9 +57,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     package private(set) var requests = 0
     private var writing: Set<Int> = []
 
-    package init(received: ChunkSet) {
-        self.received = received
-    }
+    package init(received: ChunkSet) { self.received = received }
 
     /// A request of this upload begins.
     package mutating func begin() {
@@ -71,13 +67,11 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
 
     /// A request of this upload is going to be answered now: what the client sends when it has the answer does not
     /// overlap with it.
-    package mutating func end() {
-        requests -= 1
-    }
+    package mutating func end() { requests -= 1 }
 
     package mutating func claim(_ chunk: Int) -> Claim {
         switch phase {
-        case .completed(let outcome), .failed(let outcome): return .over(outcome)
+        case .over(let outcome): return .over(outcome)
         case .completing: return .hold
         case .open: break
         }
@@ -87,9 +81,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// The claimed chunk is about to be overwritten with other bytes; until `stored` it does not count.
-    package mutating func replace(_ chunk: Int) {
-        received.remove(chunk)
-    }
+    package mutating func replace(_ chunk: Int) { received.remove(chunk) }
 
     /// The claimed chunk's bytes and their record are where the durability setting wants them.
     package mutating func stored(_ chunk: Int) {
@@ -98,9 +90,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// The claimed chunk is left as it is.
-    package mutating func release(_ chunk: Int) {
-        writing.remove(chunk)
-    }
+    package mutating func release(_ chunk: Int) { writing.remove(chunk) }
 
     /// What a request that has stored its chunk does next.
     ///
@@ -108,7 +98,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     ///   once, one gets its reply: a page that has them all under way sends what is missing only after that.
     package mutating func decide(held: Int = 0) -> Decision {
         switch phase {
-        case .completed(let outcome), .failed(let outcome): return .over(outcome)
+        case .over(let outcome): return .over(outcome)
         case .completing: return .hold
         case .open: break
         }
@@ -120,9 +110,7 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
     }
 
     /// Whether the file is being completed, or waits for it.
-    package var isCompleting: Bool {
-        if case .completing = phase { true } else { false }
-    }
+    package var isCompleting: Bool { if case .completing = phase { true } else { false } }
 
     /// Claims the completion of a whole file. Returns `false` if it is claimed, or chunks are missing.
     package mutating func takeCompletion() -> Bool {
@@ -141,14 +129,10 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         return .partial
     }
 
-    package mutating func partialReplyWritten() {
-        partialReplies -= 1
-    }
+    package mutating func partialReplyWritten() { partialReplies -= 1 }
 
     /// The completing request is done.
-    package mutating func finish(_ phase: Phase) {
-        self.phase = phase
-    }
+    package mutating func finish(_ phase: Phase) { self.phase = phase }
 
     /// Whether a request that is under way now may be one that waits for the last chunks.
     package var isNearlyWhole: Bool { received.missing <= Self.nearlyWhole + requests }
@@ -163,5 +147,61 @@ package struct UploadProgress<Outcome: Sendable>: Sendable {
         for chunk in 0..<received.chunks where recorded.contains(chunk) && !writing.contains(chunk) {
             received.insert(chunk)
         }
+    }
+}
+
+/// The numbers of the chunks that are here: a set of small integers with its contiguous prefix at hand.
+package struct ChunkSet: Equatable, Sendable {
+    /// The number of chunks of the file.
+    package let chunks: Int
+    /// How many of them are in the set.
+    package private(set) var count = 0
+    /// How many chunks from the first on are in the set without a gap.
+    package private(set) var prefix = 0
+    private var words: [UInt64]
+
+    package init(chunks: Int) {
+        self.chunks = chunks
+        words = Array(repeating: 0, count: (chunks + 63) / 64)
+    }
+
+    /// How many chunks are not in the set.
+    package var missing: Int { chunks - count }
+
+    package func contains(_ chunk: Int) -> Bool {
+        chunk >= 0 && chunk < chunks && words[chunk / 64] & (1 << UInt64(chunk % 64)) != 0
+    }
+
+    /// Adds a chunk. Returns whether it was new. A number that is no chunk of the file is ignored.
+    @discardableResult
+    package mutating func insert(_ chunk: Int) -> Bool {
+        guard chunk >= 0, chunk < chunks, !contains(chunk) else { return false }
+        words[chunk / 64] |= 1 << UInt64(chunk % 64)
+        count += 1
+        while contains(prefix) { prefix += 1 }
+        return true
+    }
+
+    package mutating func remove(_ chunk: Int) {
+        guard contains(chunk) else { return }
+        words[chunk / 64] &= ~(1 << UInt64(chunk % 64))
+        count -= 1
+        prefix = min(prefix, chunk)
+    }
+
+    /// The numbers as ranges, like `0-11,14`; `""` for the empty set.
+    package var ranges: String {
+        var parts: [String] = []
+        var next = 0
+        while next < chunks {
+            guard contains(next) else {
+                next += 1
+                continue
+            }
+            let first = next
+            while contains(next) { next += 1 }
+            parts.append(first == next - 1 ? "\(first)" : "\(first)-\(next - 1)")
+        }
+        return parts.joined(separator: ",")
     }
 }

@@ -13,10 +13,8 @@ package struct Event: Equatable, Sendable {
     package let id: Int64
     package let kind: Kind
     package let videoID: Int64
-    /// A JSON object with what was known of the video at `createTime`; paths in it are relative to the store.
+    /// A JSON object with what was known of the video when it happened; paths in it are relative to the store.
     package let payload: String
-    /// Seconds since 1970.
-    package let createTime: Int64
     /// How often it was handed out for delivery, this time included.
     package let attempts: Int
 
@@ -28,14 +26,11 @@ package struct Event: Equatable, Sendable {
     /// ahead, and is due.
     package static let longestDelay: Int64 = 2 * 3600
 
-    package init(
-        id: Int64, kind: Kind, videoID: Int64, payload: String, createTime: Int64, attempts: Int
-    ) {
+    package init(id: Int64, kind: Kind, videoID: Int64, payload: String, attempts: Int) {
         self.id = id
         self.kind = kind
         self.videoID = videoID
         self.payload = payload
-        self.createTime = createTime
         self.attempts = attempts
     }
 }

@@ -16,8 +16,6 @@ package struct Job: Equatable, Sendable {
     package let path: String
     /// Whose turn it takes, as the catalogue has it; `""` where clients cannot be told apart, and when it has ended.
     package var client: String
-    /// Bytes of the file.
-    package let size: Int
     package var state: State
     /// How often it was tried since it was queued or retried by hand, the attempt under way included; one that a worker
     /// did not survive does not count.
@@ -44,7 +42,6 @@ package struct Job: Equatable, Sendable {
     package var failure: VideoFailure?
     /// Seconds since 1970.
     package let createTime: Int64
-    /// Seconds since 1970.
     package var updateTime: Int64
 
     /// Seconds to wait after the first failed attempt, after the second, and so on; the attempt after the last one is final.
@@ -80,9 +77,6 @@ package struct Job: Equatable, Sendable {
     package static let longestDelay: Int64 = 3600
     package static let longestLease: Int64 = 3600
 
-    /// How often a job is tried.
-    package static let attemptsLimit = retryDelays.count + 1
-
     /// How many workers may die with a job. It is hardly ever to blame: a video is only read by child processes.
     package static let deathsLimit = 20
 
@@ -109,15 +103,13 @@ package struct Job: Equatable, Sendable {
     }
 
     package init(
-        id: Int64, path: String, client: String, size: Int, state: State, attempts: Int, deaths: Int, claims: Int,
+        id: Int64, path: String, client: String, state: State, attempts: Int, deaths: Int, claims: Int,
         postponed: Int, isLong: Bool, notBefore: Int64, worker: String?, leaseUntil: Int64?, progress: Double,
-        error: String?, failure: VideoFailure?,
-        createTime: Int64, updateTime: Int64
+        error: String?, failure: VideoFailure?, createTime: Int64, updateTime: Int64
     ) {
         self.id = id
         self.path = path
         self.client = client
-        self.size = size
         self.state = state
         self.attempts = attempts
         self.deaths = deaths
@@ -132,5 +124,23 @@ package struct Job: Equatable, Sendable {
         self.failure = failure
         self.createTime = createTime
         self.updateTime = updateTime
+    }
+}
+
+/// What a client has had of the workers lately: the queue gives the next turn to the one that has had the least.
+///
+/// There is one of each client whose job has run in the last hours; it may hold an address, so it does not stay longer than it
+/// counts, and there are at most `rowsLimit`.
+package struct ClientUse: Sendable {
+    package let client: String
+    /// How long its jobs have run, as it was at `time`.
+    package let seconds: Double
+    /// Seconds since 1970.
+    package let time: Int64
+
+    package init(client: String, seconds: Double, time: Int64) {
+        self.client = client
+        self.seconds = seconds
+        self.time = time
     }
 }

@@ -61,9 +61,7 @@ package enum StorageLayout {
     package static func name(of job: Job) -> String { "\(job.id).\(job.claims)" }
 
     /// The claim that has made a directory, and the directory of the file; `nil` if it is none's.
-    package static func claim(
-        ofResults path: String
-    ) -> (above: String, claim: (job: Int64, number: Int))? {
+    package static func claim(ofResults path: String) -> (above: String, claim: (job: Int64, number: Int))? {
         let parts = path.split(separator: "/")
         guard let claim = parts.last.flatMap(claim(named:)) else { return nil }
         return (parts.dropLast().joined(separator: "/"), claim)

@@ -1,12 +1,11 @@
 import Model
 
-/// determine_video_exist and determine_chunk_exist: what is there already.
+/// determine_video_exist, determine_chunk_exist, list_class, video_info and the page that plays a video: what is there.
 extension IntakeService {
     func determineVideoExist(_ call: Call) throws(Failure) -> Reply {
         let form = try readForm(call)
-        guard let text = try form.nonEmpty("md5") else { throw .missingMD5 }
-        let md5 = try checkedMD5(text)
-        let size = try checkedSize(form, limit: call.settings.sizeLimit)
+        let md5 = try form.md5()
+        let size = try form.number("size", in: 1...call.settings.sizeLimit, FieldRule.bytes)
         guard let video = try recording(videos.video(owner: call.owner, md5: md5, size: size)) else {
             return call.format.noVideo
         }
@@ -20,7 +19,7 @@ extension IntakeService {
             return call.format.noVideo
         }
         guard let name = try form.videoName() else { return call.format.existing(video) }
-        let classID = try form.text("class_id").flatMap { Int64($0) }
+        let classID = try form.classID()
         let guid = try form.nonEmpty("guid")
         let permit = recordRate.permit(for: call.client)
         let copy = try recording(
@@ -34,35 +33,27 @@ extension IntakeService {
 
     func determineChunkExist(_ call: Call) throws(Failure) {
         let form = try readForm(call)
-        guard let text = try form.nonEmpty("md5") else { throw .missingMD5 }
-        let md5 = try checkedMD5(text)
-        guard let size = try checkedSize(form, limit: call.settings.sizeLimit) else {
+        let md5 = try form.md5()
+        let sizes = 1...call.settings.sizeLimit
+        guard let size = try form.number("size", in: sizes, FieldRule.bytes) else {
             throw .malformed("size", .notEmpty)
         }
         let allowed = 1...call.settings.chunksLimit
-        guard let chunks = try form.text("chunks").flatMap(decimalNumber), allowed.contains(chunks) else {
-            throw .malformed("chunks", .number(allowed))
-        }
-        let chunk = try form.text("chunk").flatMap { $0.isEmpty ? nil : $0 }
-        let number = chunk.flatMap(decimalNumber)
-        guard chunk == nil || number.map({ $0 < chunks }) == true else {
-            throw .malformed("chunk", .number(0...chunks - 1))
-        }
+        guard let chunks = try form.number("chunks", in: allowed) else { throw .malformed("chunks", .number(allowed)) }
+        let number = try form.number("chunk", in: 0...chunks - 1)
 
         // The page begins anew, knowing what is there. Another one of the same content does not, which may count chunks as
         // stored that were refused.
         let guid = try form.nonEmpty("guid")
         refusedGuids.forget(owner: call.owner, md5: md5, guid: guid)
         try recording(catalogue.forgetRefusals(owner: call.owner, md5: md5, guid: guid))
-        let chunkSize = try Self.chunkSize(form, limit: call.settings.sizeLimit)
+        let chunkSize = try form.number("chunk_size", in: sizes, FieldRule.bytes)
         let key = UploadKey(owner: call.owner, md5: md5, extent: .size(size), chunks: chunks, chunkSize: chunkSize)
         // Thousands of rows may have to be read: not on a thread that is there for all clients.
         guard let place = held.place(for: call.client) else { throw .unavailable }
         questions.submit(client: call.client.description) {
-            do throws(Failure) {
+            call.answerFailure { () throws(Failure) in
                 try self.determineChunkExist(call, key, chunk: number, place)
-            } catch {
-                call.answer(error)
             }
         }
     }
@@ -77,9 +68,7 @@ extension IntakeService {
         call.answer(.inDoubt, after: call.settings.completionTime)
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
-            for upload in doubtful {
-                self.takeUp(upload) { self.completions.submit(client: upload.client, $0) }
-            }
+            for upload in doubtful { self.takeUp(upload) { self.completions.submit(client: upload.client, $0) } }
             do throws(Failure) {
                 let found = try self.unfinished(key).filter { $0.upload.bootID == self.store.incarnation }
                 call.answer(self.reply(call, key, number, found))
@@ -124,12 +113,31 @@ extension IntakeService {
         return received
     }
 
-    /// The parameter `chunk_size`, `nil` if it is absent or `""`.
-    private static func chunkSize(_ form: RequestForm, limit: Int) throws(Failure) -> Int? {
-        guard let text = try form.text("chunk_size"), !text.isEmpty else { return nil }
-        guard let size = decimalNumber(text), (1...limit).contains(size) else {
-            throw .malformed("chunk_size", .bytes(1...limit))
+    // MARK: - list_class, video_info, play
+
+    func listClass(_ call: Call) throws(Failure) -> Reply {
+        call.format.classes(try recording(catalogue.classes()), call.settings)
+    }
+
+    func videoInfo(_ call: Call) throws(Failure) -> Reply {
+        guard let id = try videoID(readForm(call)) else { throw .malformed("video_id", .positive) }
+        guard let video = try recording(catalogue.video(id: id, owner: call.owner)) else {
+            return call.format.noVideo
         }
-        return size
+        return call.format.info(video)
+    }
+
+    /// Lets nginx send the page, which asks for the rest, or its page for HTTP 404.
+    func playPage(_ call: Call) throws(Failure) -> Reply {
+        guard let id = try videoID(readForm(call)),
+            try recording(catalogue.video(id: id, owner: call.owner)) != nil
+        else { throw .noSuchVideo }
+        return Reply(
+            code: 1, message: "ok", header: ("X-Accel-Redirect", "/play/index.html"),
+            contentType: "text/html; charset=utf-8")
+    }
+
+    private func videoID(_ form: RequestForm) throws(Failure) -> Int64? {
+        try form.text("video_id").flatMap(decimalNumber).flatMap { $0 > 0 ? Int64($0) : nil }
     }
 }
