@@ -116,11 +116,10 @@ final class RefusalLog: Sendable {
 
     /// Notes a refusal. Returns how many there were since the last line, this one included, if a line is due.
     func note(_ reason: FailureReason) -> Int? {
-        let now = clock()
-        return counts.withLock { counts in
+        counts.withLock { counts in
             counts[reason, default: (Lines(), 0)].lines.left += 1
-            counts[reason]!.last = now
-            return Self.take(reason, &counts, now)
+            counts[reason]!.last = clock()
+            return take(reason, &counts)
         }
     }
 
@@ -135,19 +134,18 @@ final class RefusalLog: Sendable {
     ///
     /// - Parameter all: also those for which none is due.
     func overdue(all: Bool = false) -> [(reason: FailureReason, refused: Int)] {
-        let now = clock()
-        return counts.withLock { counts in
+        counts.withLock { counts in
             FailureReason.allCases.compactMap { reason in
                 if all { counts[reason]?.lines.start = 0 }
-                return Self.take(reason, &counts, now).map { (reason, $0) }
+                return take(reason, &counts).map { (reason, $0) }
             }
         }
     }
 
-    private static func take(
-        _ reason: FailureReason, _ counts: inout [FailureReason: (lines: Lines, last: Int64)], _ now: Int64
+    private func take(
+        _ reason: FailureReason, _ counts: inout [FailureReason: (lines: Lines, last: Int64)]
     ) -> Int? {
-        counts[reason]?.lines.take(atMost: reasons.contains(reason) ? 1 : limit, now: now)
+        counts[reason]?.lines.take(atMost: Self.reasons.contains(reason) ? 1 : Self.limit, now: clock())
     }
 }
 

@@ -117,8 +117,8 @@ extension IntakeService {
 
     // MARK: - Store
 
-    /// Takes the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of
-    /// requests, which are there for all clients.
+    /// Takes the chunk of an upload all of whose bytes are read first, as a reboot wants it: beside the threads of requests,
+    /// which are there for all clients.
     private func takeAside(
         _ request: UploadRequest, _ content: Content, _ use: ActiveUpload.Use, _ call: Call
     ) throws(Failure) {

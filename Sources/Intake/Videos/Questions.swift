@@ -69,11 +69,9 @@ extension IntakeService {
         completions.submit(client: call.client.description) {
             defer { withExtendedLifetime(place) {} }
             for upload in doubtful { self.takeUp(upload) { self.completions.submit(client: upload.client, $0) } }
-            do throws(Failure) {
+            call.answerFailure { () throws(Failure) in
                 let found = try self.unfinished(key).filter { $0.upload.bootID == self.store.incarnation }
                 call.answer(self.reply(call, key, number, found))
-            } catch {
-                call.answer(error)
             }
         }
     }
