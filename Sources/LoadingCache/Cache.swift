@@ -43,8 +43,7 @@ public class Cache<Key: Hashable & Sendable, Value: Sendable>: @unchecked Sendab
 
         let count = configuration.segmentCount
         segmentMask = count - 1
-        segments = .allocate(
-            byteCount: count * Segment<Key, Value>.stride, alignment: Segment<Key, Value>.alignment)
+        segments = .allocate(byteCount: count * Segment<Key, Value>.stride, alignment: Segment<Key, Value>.alignment)
         let capacity = (configuration.initialCapacity + count - 1) / count
         for index in 0..<count {
             // The shares sum to the bound: the first segments have one unit more where it does not divide.
@@ -60,83 +59,184 @@ public class Cache<Key: Hashable & Sendable, Value: Sendable>: @unchecked Sendab
         segments.deallocate()
     }
 
-    // MARK: - Reading
-
-    /// The value of a key, if it is here and its time is not up. Loads nothing, and starts no reload. Expected O(1).
-    @inlinable
-    public final func getIfPresent(_ key: Key) -> Value? {
-        let hash = hasher.hash(key)
-        let now = policy.usesTime ? ticker.now() : 0
-        let segment = segment(for: hash)
-        let isFree = segment.lock.lock()
-        let number = segment.state.pointee.read(key, UInt32(truncatingIfNeeded: hash), now, policy)
-        if number == nowhere {
-            unlockAfterMiss(key, hash, now, segment)
-            return nil
-        }
-        let value = segment.state.pointee.entries[Int(number)].value
-        unlockAfterHit(now, segment, isFree)
-        return value
-    }
-
-    /// The values of those keys that are here. Loads nothing. Expected O(1) for each key.
-    ///
-    /// - Returns: A dictionary without the keys that are absent.
-    @inlinable
-    public final func getAllPresent(_ keys: some Sequence<Key>) -> [Key: Value] {
-        var present: [Key: Value] = [:]
-        for key in keys { present[key] = getIfPresent(key) }
-        return present
-    }
-
-    /// The value of a key, loaded if it is not here. Expected O(1) besides the load.
-    ///
-    /// While one thread loads a key, the others that ask for it wait and get the same value or error. A value that was
-    /// put meanwhile is what they get; the one that was loaded is dropped, and only this call returns it.
-    ///
-    /// - Parameters:
-    ///   - key: What is asked for.
-    ///   - load: Returns the value. Called at most once, on this thread, without a lock held.
-    /// - Throws: What `load` throws, here or on the thread that loads for this one; nothing is stored then.
-    ///   `CacheError.recursiveLoad` inside a load of the same key.
-    @inlinable
-    public final func get(_ key: Key, orLoad load: () throws -> Value) throws -> Value {
-        try get(key, { _ in try load() })
-    }
-
-    @inlinable
-    @inline(__always)
-    final func get(_ key: Key, _ load: (Key) throws -> Value) throws -> Value {
-        let hash = hasher.hash(key)
-        let now = policy.usesTime ? ticker.now() : 0
-        let segment = segment(for: hash)
-        let isFree = segment.lock.lock()
-        let number = segment.state.pointee.read(key, UInt32(truncatingIfNeeded: hash), now, policy)
-        if number == nowhere { return try unlockAndLoad(key, hash, now, segment, load) }
-        let value = segment.state.pointee.entries[Int(number)].value
-        if policy.refreshes && segment.state.pointee.isOld(number, now, policy) {
-            return unlockAndReload(key, hash, now, segment, isFree, value, load)
-        }
-        unlockAfterHit(now, segment, isFree)
-        return value
-    }
-
     // MARK: - Segments
 
     /// The segment of a key with this hash, whose high bits choose it.
-    @inlinable
-    @inline(__always)
-    final func segment(for hash: UInt64) -> Segment<Key, Value> {
+    @inlinable @inline(__always) final func segment(for hash: UInt64) -> Segment<Key, Value> {
         segment(at: Int(truncatingIfNeeded: hash >> 48) & segmentMask)
     }
 
-    @inlinable
-    @inline(__always)
-    final func segment(at index: Int) -> Segment<Key, Value> {
+    @inlinable @inline(__always) final func segment(at index: Int) -> Segment<Key, Value> {
         Segment(segments + index &* Segment<Key, Value>.stride)
     }
 
     final func forEachSegment(_ body: (Segment<Key, Value>) throws -> Void) rethrows {
         for index in 0...segmentMask { try body(segment(at: index)) }
+    }
+
+    // MARK: - Viewing
+
+    /// The number of entries, those included whose time is up and that no operation has met yet. Keys that are being
+    /// loaded for the first time do not count. O(number of segments); other threads may change it at any time.
+    public final var count: Int {
+        var count = 0
+        forEachSegment { segment in
+            _ = segment.lock.lock()
+            count += segment.state.pointee.count
+            segment.lock.unlock()
+        }
+        return count
+    }
+
+    /// The entries whose time is not up, renewing none of them. O(n).
+    ///
+    /// Each segment is copied at one moment, and one after the other.
+    public final func snapshot() -> [Key: Value] {
+        let now = policy.usesTime ? ticker.now() : 0
+        var entries: [Key: Value] = [:]
+        forEachSegment { segment in
+            var copied: [(Key, Value)] = []
+            _ = segment.lock.lock()
+            segment.state.pointee.forEach { number in
+                if segment.state.pointee.isExpired(number, now, policy) { return }
+                let entry = segment.state.pointee.entries[Int(number)]
+                copied.append((entry.key, entry.value))
+            }
+            segment.lock.unlock()
+            for (key, value) in copied { entries[key] = value }
+        }
+        return entries
+    }
+
+    /// Removes what has expired from every segment where something has. For a timer that runs now and then, so that a
+    /// cache that nobody uses does not keep memory; nothing else needs it.
+    ///
+    /// O(number of segments), and what `put` takes for each entry removed. A segment where nothing is due is not
+    /// locked, and one whose lock another thread holds is left to that thread.
+    public final func cleanUp() {
+        guard policy.expires else { return }
+        let now = ticker.now()
+        forEachSegment { segment in
+            guard now >= segment.due.pointee.load(ordering: .relaxed), segment.lock.tryLock() else { return }
+            cleanAndUnlock(now, segment)
+        }
+    }
+
+    /// What has been counted so far; zeros unless the configuration asks for it. O(number of segments).
+    public final var statistics: CacheStatistics {
+        var sum = CacheStatistics()
+        guard policy.recordsStatistics else { return sum }
+        forEachSegment { segment in
+            _ = segment.lock.lock()
+            let state = segment.state
+            sum.hits += state.pointee.hits
+            sum.misses += state.pointee.misses
+            sum.loadSuccesses += state.pointee.loadSuccesses
+            sum.loadFailures += state.pointee.loadFailures
+            sum.totalLoadTime += .nanoseconds(state.pointee.loadTime)
+            sum.evictions += state.pointee.evictions
+            segment.lock.unlock()
+        }
+        return sum
+    }
+
+    // MARK: - What the operations share
+
+    /// Removes everything that has expired, this key's entry included. Under the lock.
+    @inlinable final func discardExpired(
+        _ key: Key, _ hash: UInt64, _ now: Int64, _ segment: Segment<Key, Value>,
+        _ removals: inout Removals<Key, Value>
+    ) {
+        guard policy.expires else { return }
+        segment.expire(now, policy, &removals)
+        let number = segment.state.pointee.find(key, UInt32(truncatingIfNeeded: hash))
+        if number != nowhere && segment.state.pointee.isExpired(number, now, policy) {
+            segment.state.pointee.evict(number, .expired, policy, &removals)
+        }
+    }
+
+    /// Releases the lock after a lookup that found nothing.
+    @inlinable final func unlockAfterMiss(_ key: Key, _ hash: UInt64, _ now: Int64, _ segment: Segment<Key, Value>) {
+        var removals = Removals<Key, Value>()
+        discardExpired(key, hash, now, segment, &removals)
+        segment.lock.unlock()
+        finish(removals)
+    }
+
+    /// Releases the lock after a lookup that found something. Every 64th read of a segment removes what has expired,
+    /// unless it had to wait for the lock: then others may be waiting too.
+    @inlinable @inline(__always)
+    final func unlockAfterHit(_ now: Int64, _ segment: Segment<Key, Value>, _ isFree: Bool) {
+        if policy.expires {
+            segment.state.pointee.reads &+= 1
+            if segment.state.pointee.reads & Self.readsBetweenCleanings == 0 && isFree {
+                return cleanAndUnlock(now, segment)
+            }
+        }
+        segment.lock.unlock()
+    }
+
+    /// One less than a power of two: `DRAIN_THRESHOLD` in Guava's `LocalCache`.
+    @inlinable static var readsBetweenCleanings: UInt32 { 0x3F }
+
+    @usableFromInline final func cleanAndUnlock(_ now: Int64, _ segment: Segment<Key, Value>) {
+        var removals = Removals<Key, Value>()
+        segment.expire(now, policy, &removals)
+        segment.lock.unlock()
+        finish(removals)
+    }
+
+    /// Stores a value under the lock.
+    ///
+    /// - Returns: The value that it replaced, which must outlive the lock.
+    @inlinable final func store(
+        _ key: Key, _ value: Value, _ hash: UInt64, _ weight: UInt32, _ now: Int64, _ segment: Segment<Key, Value>,
+        _ removals: inout Removals<Key, Value>
+    ) -> Value? {
+        let tag = UInt32(truncatingIfNeeded: hash)
+        var number = segment.state.pointee.find(key, tag)
+        if number != nowhere && segment.state.pointee.isExpired(number, now, policy) {
+            // Two clock readings crossed, and the orders do not show that it is the oldest.
+            segment.state.pointee.evict(number, .expired, policy, &removals)
+            number = nowhere
+        }
+        var old: Value?
+        if number != nowhere {
+            let replaced = segment.state.pointee.replace(number, value, weight: weight, now, policy)
+            if removalListener != nil {
+                removals.append(
+                    Removal(key: segment.state.pointee.entries[Int(number)].key, value: replaced, cause: .replaced))
+            }
+            old = replaced
+        } else {
+            number = segment.state.pointee.insert(key, value, tag, weight: weight, now, policy)
+            segment.noteWrite(now, policy)
+        }
+        if policy.evictsBySize { segment.state.pointee.evictExcess(newest: number, policy, &removals) }
+        return old
+    }
+
+    /// What a value counts against the bound.
+    @inlinable final func weight(_ key: Key, _ value: Value) -> UInt32 {
+        guard let weigher else { return 1 }
+        guard let weight = UInt32(exactly: weigher(key, value)) else {
+            preconditionFailure("a weight is between 0 and 4,294,967,295")
+        }
+        return weight
+    }
+
+    /// Tells the listener what was removed and lets go of it. Without a lock held.
+    @inlinable @inline(__always)
+    final func finish(_ removals: Removals<Key, Value>) { if removals.first != nil { notify(removals) } }
+
+    @usableFromInline final func notify(_ removals: Removals<Key, Value>) {
+        guard let removalListener, let first = removals.first else { return }
+        for removal in CollectionOfOne(first) + removals.rest {
+            do {
+                try removalListener(removal)
+            } catch {
+                failureHandler(.removalListener(error))
+            }
+        }
     }
 }

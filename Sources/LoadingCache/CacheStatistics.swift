@@ -32,19 +32,14 @@ public struct CacheStatistics: Hashable, Sendable {
 
     /// Lookups.
     public var requests: Int { hits + misses }
-
     /// The share of lookups that found a value, 0 to 1; 1 without lookups.
     public var hitRate: Double { requests == 0 ? 1 : Double(hits) / Double(requests) }
-
     /// The share of lookups that found none, 0 to 1; 0 without lookups.
     public var missRate: Double { requests == 0 ? 0 : Double(misses) / Double(requests) }
-
     /// Loads and reloads, whatever became of them.
     public var loads: Int { loadSuccesses + loadFailures }
-
     /// The share of loads that threw, 0 to 1; 0 without loads.
     public var loadFailureRate: Double { loads == 0 ? 0 : Double(loadFailures) / Double(loads) }
-
     /// The mean time of a load; zero without loads.
     public var averageLoadTime: Duration { loads == 0 ? .zero : totalLoadTime / loads }
 

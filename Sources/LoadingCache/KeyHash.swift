@@ -5,8 +5,7 @@
 /// SipHash: NH, the universal hash of UMAC, with full-width products (https://www.rfc-editor.org/rfc/rfc4418, section
 /// 5.2.2). Over the choice of the secret, two different strings of one length meet in the sum with a probability of at
 /// most 2⁻⁶⁴.
-@usableFromInline
-struct KeyHash: Sendable {
+@usableFromInline struct KeyHash: Sendable {
     /// Eight random words for the text and two for the end.
     @usableFromInline let secret: [UInt64]
     @usableFromInline let seed: Int
@@ -20,18 +19,14 @@ struct KeyHash: Sendable {
     }
 
     /// The hash of a key, the same for equal keys.
-    @inlinable
-    @inline(__always)
-    func hash<Key: Hashable>(_ key: Key) -> UInt64 {
+    @inlinable @inline(__always) func hash<Key: Hashable>(_ key: Key) -> UInt64 {
         // Known at compile time wherever the cache is specialised for its key.
         if Key.self == String.self { return hash(text: unsafeBitCast(key, to: String.self)) }
         // What the standard library's own tables call: one seed a table, without a second mixing.
         return UInt64(truncatingIfNeeded: key._rawHashValue(seed: seed))
     }
 
-    @inlinable
-    @inline(__always)
-    func hash(text: String) -> UInt64 {
+    @inlinable @inline(__always) func hash(text: String) -> UInt64 {
         let fast = text.utf8.withContiguousStorageIfAvailable { bytes in
             bytes.count <= Self.longestText ? hash(ascii: UnsafeRawBufferPointer(bytes)) : nil
         }
@@ -39,9 +34,7 @@ struct KeyHash: Sendable {
     }
 
     /// The hash of at most 64 bytes; `nil` if one of them is not ASCII.
-    @inlinable
-    @inline(__always)
-    func hash(ascii bytes: UnsafeRawBufferPointer) -> UInt64? {
+    @inlinable @inline(__always) func hash(ascii bytes: UnsafeRawBufferPointer) -> UInt64? {
         let count = bytes.count
         guard count > 0, let base = bytes.baseAddress else { return finish(0, 0, count) }
         return secret.withUnsafeBufferPointer { secret in
@@ -71,29 +64,22 @@ struct KeyHash: Sendable {
         }
     }
 
-    @inlinable
-    @inline(__always)
-    func finish(_ high: UInt64, _ low: UInt64, _ count: Int) -> UInt64 {
+    @inlinable @inline(__always) func finish(_ high: UInt64, _ low: UInt64, _ count: Int) -> UInt64 {
         let product = (high ^ secret[8]).multipliedFullWidth(by: low ^ secret[9] ^ UInt64(truncatingIfNeeded: count))
         return product.high ^ product.low
     }
 
-    @inlinable
-    @inline(__always)
-    static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    @inlinable @inline(__always) static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 
-    @inlinable
-    @inline(__always)
-    static func half(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    @inlinable @inline(__always) static func half(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 
     /// A text that is long, not ASCII or not contiguous. Three characters outside ASCII are canonically equivalent to
     /// one inside it, so a text with them may equal one that took the fast path and must get its hash.
-    @usableFromInline
-    func hashOther(_ text: String) -> UInt64 {
+    @usableFromInline func hashOther(_ text: String) -> UInt64 {
         var text = text
         text.makeContiguousUTF8()
         let length = text.utf8.count

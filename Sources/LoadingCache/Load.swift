@@ -7,14 +7,12 @@ import Synchronization
 ///
 /// A load is listed in its segment until it is over or superseded. Whoever takes it off the list completes it, except
 /// that an invalidated one is completed by its loader, whose value goes to the callers that wait and nowhere else.
-@usableFromInline
-final class Load<Value: Sendable>: @unchecked Sendable {
+@usableFromInline final class Load<Value: Sendable>: @unchecked Sendable {
     // SAFETY: `outcome` is written once, before `word` becomes `done` with release ordering, and read after that was
     // seen with acquire ordering. The lock of the segment guards `supersession`.
 
     /// What came between a load and its end.
-    @usableFromInline
-    enum Supersession {
+    @usableFromInline enum Supersession {
         case none
         /// The value that is being loaded may be older than the invalidation, so it must not be stored.
         case invalidated
@@ -33,8 +31,7 @@ final class Load<Value: Sendable>: @unchecked Sendable {
     @usableFromInline var supersession = Supersession.none
 
     /// A load that begins, on this thread if `isOwned`.
-    @usableFromInline
-    init(isOwned: Bool) {
+    @usableFromInline init(isOwned: Bool) {
         word = .allocate(capacity: 1)
         word.initialize(to: Atomic(Self.pending))
         owner = isOwned ? UInt(pthread_self()) : 0
@@ -46,8 +43,7 @@ final class Load<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Ends the load. Called once.
-    @usableFromInline
-    func complete(_ outcome: Result<Value, any Error>) {
+    @usableFromInline func complete(_ outcome: Result<Value, any Error>) {
         self.outcome = outcome
         if word.pointee.exchange(Self.done, ordering: .acquiringAndReleasing) == Self.awaited {
             vi_futex_wake(UnsafeRawPointer(word).assumingMemoryBound(to: UInt32.self), .max)
@@ -63,8 +59,7 @@ final class Load<Value: Sendable>: @unchecked Sendable {
     /// Waits for the end of the load.
     ///
     /// - Throws: What the loader threw, or `CacheError.recursiveLoad` at once if this thread is the one that loads.
-    @usableFromInline
-    func wait() throws -> Value {
+    @usableFromInline func wait() throws -> Value {
         if owner == UInt(pthread_self()) && word.pointee.load(ordering: .acquiring) != Self.done {
             throw CacheError.recursiveLoad
         }

@@ -1,6 +1,5 @@
 /// What the configuration means for the operations, in the form that they ask for it.
-@usableFromInline
-struct Policy: Sendable {
+@usableFromInline struct Policy: Sendable {
     /// Nanoseconds; `Int64.max` for never.
     @usableFromInline let expireAfterWrite: Int64
     /// Nanoseconds; `Int64.max` for never.

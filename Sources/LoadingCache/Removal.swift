@@ -22,8 +22,7 @@ public struct Removal<Key: Sendable, Value: Sendable>: Sendable {
     /// Why it left.
     public let cause: RemovalCause
 
-    @inlinable
-    init(key: Key, value: Value, cause: RemovalCause) {
+    @inlinable init(key: Key, value: Value, cause: RemovalCause) {
         self.key = key
         self.value = value
         self.cause = cause
@@ -32,17 +31,14 @@ public struct Removal<Key: Sendable, Value: Sendable>: Sendable {
 
 /// What an operation took out under the lock. It leaves the lock's scope before the listener hears of it and before the
 /// keys and values go: a `deinit` of theirs may use the cache.
-@usableFromInline
-struct Removals<Key: Sendable, Value: Sendable> {
+@usableFromInline struct Removals<Key: Sendable, Value: Sendable> {
     /// Most operations remove one entry at most, which must not cost an array.
     @usableFromInline var first: Removal<Key, Value>?
     @usableFromInline var rest: [Removal<Key, Value>] = []
 
-    @inlinable
-    init() {}
+    @inlinable init() {}
 
-    @inlinable
-    mutating func append(_ removal: Removal<Key, Value>) {
+    @inlinable mutating func append(_ removal: Removal<Key, Value>) {
         if first == nil { first = removal } else { rest.append(removal) }
     }
 }

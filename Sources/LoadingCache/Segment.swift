@@ -7,17 +7,12 @@ import Synchronization
 ///
 /// Segments are 128 bytes aligned and apart: a processor fetches lines of 64 bytes in pairs, and two segments must not
 /// travel between cores together.
-@usableFromInline
-struct Segment<Key: Hashable & Sendable, Value: Sendable> {
+@usableFromInline struct Segment<Key: Hashable & Sendable, Value: Sendable> {
     @usableFromInline let base: UnsafeMutableRawPointer
 
-    @inlinable
-    init(_ base: UnsafeMutableRawPointer) {
-        self.base = base
-    }
+    @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
 
     @inlinable static var alignment: Int { 128 }
-
     @inlinable static var stateOffset: Int { 16 }
 
     /// Bytes from one segment to the next.
@@ -25,9 +20,7 @@ struct Segment<Key: Hashable & Sendable, Value: Sendable> {
         (stateOffset + MemoryLayout<SegmentState<Key, Value>>.size + alignment - 1) / alignment * alignment
     }
 
-    @inlinable var lock: SegmentLock {
-        SegmentLock(base.assumingMemoryBound(to: Atomic<UInt32>.self))
-    }
+    @inlinable var lock: SegmentLock { SegmentLock(base.assumingMemoryBound(to: Atomic<UInt32>.self)) }
 
     /// No entry expires before this time, in nanoseconds of the cache's clock. Written under the lock, read without:
     /// whoever sees a time to come need not ask for the lock.
@@ -52,15 +45,13 @@ struct Segment<Key: Hashable & Sendable, Value: Sendable> {
     }
 
     /// Removes what has expired. Under the lock.
-    @inlinable
-    func expire(_ now: Int64, _ policy: Policy, _ removals: inout Removals<Key, Value>) {
+    @inlinable func expire(_ now: Int64, _ policy: Policy, _ removals: inout Removals<Key, Value>) {
         guard now >= due.pointee.load(ordering: .relaxed) else { return }
         due.pointee.store(state.pointee.expire(now, policy, &removals), ordering: .relaxed)
     }
 
     /// An entry was written at `now`. Under the lock.
-    @inlinable
-    func noteWrite(_ now: Int64, _ policy: Policy) {
+    @inlinable func noteWrite(_ now: Int64, _ policy: Policy) {
         guard policy.expires else { return }
         let (end, overflow) = now.addingReportingOverflow(policy.shortestLife)
         if !overflow && end < due.pointee.load(ordering: .relaxed) { due.pointee.store(end, ordering: .relaxed) }

@@ -13,8 +13,7 @@ import Synchronization
 /// raises the flag, makes every other thread pass a barrier (membarrier), and only then looks at the lock again. So
 /// either that look finds the lock free, or whoever lets go of it finds the flag. Source of the asymmetry:
 /// https://man7.org/linux/man-pages/man2/membarrier.2.html
-@usableFromInline
-package struct SegmentLock {
+@usableFromInline package struct SegmentLock {
     /// 0: free. 1: held.
     @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt32>>
 
@@ -23,7 +22,6 @@ package struct SegmentLock {
 
     /// How often a thread looks again before it gives its processor to another, as the holder may be.
     private static var spins: Int { 100 }
-
     /// How often it does that before it sleeps.
     private static var yields: Int { 50 }
 
@@ -32,10 +30,7 @@ package struct SegmentLock {
     private static let longestSleep = vi_membarrier_register() == 0 ? 0 : 1_000_000
 
     /// The lock in two words that the caller owns.
-    @inlinable
-    package init(_ words: UnsafeMutablePointer<Atomic<UInt32>>) {
-        word = words
-    }
+    @inlinable package init(_ words: UnsafeMutablePointer<Atomic<UInt32>>) { word = words }
 
     /// Makes two words a lock that is free.
     package static func initialize(_ words: UnsafeMutablePointer<Atomic<UInt32>>) {
@@ -46,29 +41,25 @@ package struct SegmentLock {
     /// Takes the lock.
     ///
     /// - Returns: Whether it was free.
-    @inlinable
-    package func lock() -> Bool {
+    @inlinable package func lock() -> Bool {
         if tryLock() { return true }
         wait()
         return false
     }
 
     /// Takes the lock if it is free.
-    @inlinable
-    package func tryLock() -> Bool {
+    @inlinable package func tryLock() -> Bool {
         word.pointee.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
     }
 
     /// Lets go of the lock, which this thread holds.
-    @inlinable
-    package func unlock() {
+    @inlinable package func unlock() {
         word.pointee.store(0, ordering: .releasing)
         // Sequentially consistent so that it stays behind the store in the code; it costs no more than a plain load.
         if flag.pointee.load(ordering: .sequentiallyConsistent) != 0 { wake() }
     }
 
-    @usableFromInline
-    func wait() {
+    @usableFromInline func wait() {
         for attempt in 1...Self.spins * Self.yields {
             if attempt % Self.spins == 0 { sched_yield() } else { vi_spin_pause() }
             if word.pointee.load(ordering: .relaxed) == 0 && tryLock() { return }
@@ -85,8 +76,7 @@ package struct SegmentLock {
         flag.pointee.store(1, ordering: .relaxed)
     }
 
-    @usableFromInline
-    func wake() {
+    @usableFromInline func wake() {
         if flag.pointee.exchange(0, ordering: .relaxed) != 0 {
             vi_futex_wake(UnsafeRawPointer(flag).assumingMemoryBound(to: UInt32.self), 1)
         }

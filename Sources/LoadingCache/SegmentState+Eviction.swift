@@ -1,18 +1,8 @@
 extension SegmentState {
-    /// Whether the time of an entry is up.
-    @inlinable
-    @inline(__always)
-    func isExpired(_ number: UInt32, _ now: Int64, _ policy: Policy) -> Bool {
-        guard policy.expires, let times else { return false }
-        let entry = times[Int(number)]
-        return now &- entry.written >= policy.expireAfterWrite || now &- entry.accessed >= policy.expireAfterAccess
-    }
-
     /// Removes the entries whose time is up. O(1) for each, or amortised O(log n) with an expiry after access.
     ///
     /// - Returns: A time before which no other expires.
-    @inlinable
-    @inline(never)
+    @inlinable @inline(never)
     mutating func expire(_ now: Int64, _ policy: Policy, _ removals: inout Removals<Key, Value>) -> Int64 {
         if policy.ordersByWrite {
             while written.oldest != nowhere && isExpired(written.oldest, now, policy) {
@@ -36,31 +26,25 @@ extension SegmentState {
         return due
     }
 
-    @inlinable
-    static func end(_ begin: Int64, _ life: Int64) -> Int64 {
+    @inlinable static func end(_ begin: Int64, _ life: Int64) -> Int64 {
         let (end, overflow) = begin.addingReportingOverflow(life)
         return overflow ? .max : end
     }
 
     /// Removes least recently used entries until the rest fits. One that alone is heavier than the segment's share goes
     /// itself, and nothing goes for it; one of weight 0 never goes. Amortised O(log n) for each.
-    @inlinable
-    @inline(__always)
+    @inlinable @inline(__always)
     mutating func evictExcess(newest: UInt32, _ policy: Policy, _ removals: inout Removals<Key, Value>) {
         if weight > maximumWeight { evictUntilItFits(newest: newest, policy, &removals) }
     }
 
-    @inlinable
-    @inline(never)
+    @inlinable @inline(never)
     mutating func evictUntilItFits(newest: UInt32, _ policy: Policy, _ removals: inout Removals<Key, Value>) {
         if Int(nodes[Int(newest)].weight) > maximumWeight { evict(newest, .size, policy, &removals) }
-        while weight > maximumWeight {
-            evict(evictionOrder.oldest(nodes, used), .size, policy, &removals)
-        }
+        while weight > maximumWeight { evict(evictionOrder.oldest(nodes, used), .size, policy, &removals) }
     }
 
-    @inlinable
-    mutating func evict(
+    @inlinable mutating func evict(
         _ number: UInt32, _ cause: RemovalCause, _ policy: Policy, _ removals: inout Removals<Key, Value>
     ) {
         let entry = remove(number, policy)

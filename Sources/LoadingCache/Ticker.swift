@@ -15,23 +15,17 @@ public struct Ticker: Sendable {
     ///
     /// - Parameter nanoseconds: Returns the current reading. Called on the threads that use the cache, never while the
     ///   cache holds a lock.
-    public init(nanoseconds: @escaping @Sendable () -> Int64) {
-        self.init(read: nanoseconds)
-    }
+    public init(nanoseconds: @escaping @Sendable () -> Int64) { self.init(read: nanoseconds) }
 
-    private init(read: (@Sendable () -> Int64)?) {
-        self.read = read
-    }
+    private init(read: (@Sendable () -> Int64)?) { self.read = read }
 
     /// The current reading, in nanoseconds.
-    @inlinable
-    public func now() -> Int64 {
+    @inlinable public func now() -> Int64 {
         if let read { return read() }
         return Self.monotonic()
     }
 
-    @usableFromInline
-    static func monotonic() -> Int64 {
+    @usableFromInline static func monotonic() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
