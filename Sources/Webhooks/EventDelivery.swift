@@ -1,10 +1,10 @@
-import Model
 import Catalogue
 import Glibc
 import Logging
+import Model
+import System
 
 /// Delivers what is in the catalogue's outbox to a webhook: at least once, and of each video one event after the other.
-///
 /// Several may deliver from one catalogue, in one process or in many.
 package struct EventDelivery: Sendable {
     /// How fast it goes.
@@ -33,7 +33,6 @@ package struct EventDelivery: Sendable {
     /// Seconds that a claimed event is not handed out again, if this process dies. Events are claimed one by one, so that
     /// this has to be longer than one request alone.
     private static let lease: Int64 = 60
-
     /// Seconds between two looks whether it is to end.
     private static let attention = 0.1
 
@@ -57,7 +56,6 @@ package struct EventDelivery: Sendable {
 
     /// Delivers events as they come, in this thread, until it is told to end: then a request under way is given up within
     /// about a second. Where there is no webhook, it waits for one.
-    ///
     /// - Parameter isStopped: asked at least once a second.
     package func run(until isStopped: @escaping () -> Bool) {
         ignoreBrokenPipes()
@@ -142,5 +140,44 @@ package struct EventDelivery: Sendable {
         sigemptyset(&signals)
         sigaddset(&signals, SIGPIPE)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
+    }
+}
+
+/// Where events are delivered to at the moment, if anywhere: another receiver may take its place at any time. Thread-safe.
+package final class CurrentWebhook: Sendable {
+    private let state: Locked<(webhook: Webhook?, replacements: Int)>
+
+    package init(_ webhook: Webhook?) { state = Locked((webhook, 0)) }
+
+    /// What is delivered from now on goes there. A request under way is given up, and its event delivered there; but not for
+    /// the same webhook: the receiver would get its event twice.
+    package func replace(with webhook: Webhook?) {
+        state.withLock {
+            guard webhook != $0.webhook else { return }
+            $0 = (webhook, $0.replacements + 1)
+        }
+    }
+
+    /// A number that changes with each replacement.
+    var version: Int { state.withLock(\.replacements) }
+
+    var current: (Webhook, version: Int)? {
+        state.withLock { state in state.webhook.map { ($0, state.replacements) } }
+    }
+}
+
+/// When an event is tried again that could not be delivered.
+package struct RetrySchedule: Sendable {
+    /// Seconds after the first, second, … attempt; the last one holds for all that follow.
+    private let delays: [Int64]
+
+    /// - Parameter delays: at least one.
+    package init(_ delays: [Int64] = [5, 15, 60, 5 * 60, 15 * 60, 3600]) { self.delays = delays }
+
+    /// Seconds, at least 1, until the next attempt after so many, at least 1.
+    /// - Parameter jitter: from -1 to 1, for 20 % less to 20 % more, so that what failed together is not tried together.
+    package func delay(after attempts: Int, jitter: Double) -> Int64 {
+        let delay = Double(delays[min(attempts, delays.count) - 1])
+        return max(1, Int64((delay * (1 + 0.2 * jitter)).rounded()))
     }
 }

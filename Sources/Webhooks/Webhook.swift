@@ -4,9 +4,6 @@ import System
 
 /// Where events are delivered to, and how.
 package struct Webhook: Equatable, Sendable {
-    /// What stands before each name of a header of ours.
-    static let headerPrefix = "X-Video-Intake-"
-
     /// `http://` or `https://`, a host, and what follows.
     let url: String
     /// Whether the receiver may be on this machine or in a private network.
@@ -32,9 +29,7 @@ package struct Webhook: Equatable, Sendable {
     }
 
     /// The bytes that are sent: the event's payload, with its number as the first member, `id`.
-    func body(of event: Event) -> [UInt8] {
-        Array("{\"id\":\(event.id),\(event.payload.dropFirst())".utf8)
-    }
+    func body(of event: Event) -> [UInt8] { Array("{\"id\":\(event.id),\(event.payload.dropFirst())".utf8) }
 
     /// Like `t=1732160000,v1=5257a8…`: the time, and the HMAC-SHA256 of the time, a dot and the body.
     ///
