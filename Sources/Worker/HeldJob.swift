@@ -1,9 +1,8 @@
-import Model
 import Catalogue
+import Model
 import System
 
 /// A job that this process has: how far it is, and whether it still is this worker's. Thread-safe.
-///
 /// Times are seconds of a clock that never jumps: one that does must not end a job.
 final class HeldJob: Sendable {
     /// Why a job is given back that nothing is wrong with.
@@ -47,10 +46,8 @@ final class HeldJob: Sendable {
 
     /// Why it is to be given back, `nil` if it is not.
     var isToReturn: Return? { state.withLock(\.reasonToReturn) }
-
     /// Since when it stands still, `nil` if it does not.
     var standsStillSince: Double? { state.withLock(\.pauseStart) }
-
     /// Since when it has not stood still.
     var runsSince: Double { state.withLock(\.turnStart) }
 
@@ -67,19 +64,14 @@ final class HeldJob: Sendable {
     /// Whether the lease is lost, or may be by now.
     func isLost(uptime: Double) -> Bool { state.withLock { $0.isTaken || uptime - $0.renewed >= Double(lease) } }
 
-    /// Tells the catalogue that its worker lives, and how far it is.
-    ///
+    /// Tells the catalogue that its worker lives, and how far it is. Returns whether it still is this worker's.
     /// - Parameters:
     ///   - now: seconds since 1970.
     ///   - uptime: before this call.
-    /// - Returns: whether it still is this worker's.
     func renew(_ catalogue: any JobQueue, now: Int64, uptime: Double) throws(CatalogueError) -> Bool {
         let (progress, standsStill) = state.withLock { ($0.progress, $0.pauseStart != nil) }
-        let isOurs = try catalogue.heartbeat(
-            job, lease: lease, progress: progress, standsStill: standsStill, now: now)
-        state.withLock {
-            if isOurs { $0.renewed = uptime } else { $0.isTaken = true }
-        }
+        let isOurs = try catalogue.heartbeat(job, lease: lease, progress: progress, standsStill: standsStill, now: now)
+        state.withLock { if isOurs { $0.renewed = uptime } else { $0.isTaken = true } }
         return isOurs
     }
 }
@@ -116,7 +108,6 @@ final class HeldJobs: Sendable {
     var promised: Int { state.withLock { $0.promises.values.reduce(0, +) } }
 
     /// Reserves room for a job, in place of what it has reserved.
-    ///
     /// - Parameter hasRoom: whether there is room for that many bytes, with what other jobs have reserved.
     /// - Returns: whether there is. Fewer bytes than before are promised in any case.
     func promise(_ bytes: Int, to held: HeldJob, hasRoom: (Int) -> Bool) -> Bool {
@@ -130,6 +121,40 @@ final class HeldJobs: Sendable {
             guard hasRoom($0.promises.values.reduce(bytes, +)) else { return false }
             $0.promises[id] = bytes
             return true
+        }
+    }
+}
+
+/// Tells a worker that is silent from a clock that has jumped: a lease that has ended by the clock is taken over only when
+/// it was seen not to change for a while. Thread-safe.
+/// A worker that lives renews its leases every two seconds, whatever time it is.
+final class LeaseWatch: Sendable {
+    private struct Sighting {
+        let claims: Int
+        let leaseUntil: Int64?
+        /// When it was first seen like this, in seconds of uptime: a clock that never jumps.
+        let since: Double
+    }
+
+    /// Seconds.
+    private let patience: Double
+    /// By job.
+    private let seen: Locked<[Int64: Sighting]> = Locked([:])
+
+    /// Seconds after which a sighting is forgotten, when another one comes.
+    private static let lifetime = 3600.0
+
+    init(lease: Int64) { patience = min(15, Double(lease)) }
+
+    /// - Parameter job: one whose lease has ended by the clock.
+    func isSilent(_ job: Job, uptime: Double) -> Bool {
+        seen.withLock { seen in
+            if let sighting = seen[job.id], sighting.claims == job.claims, sighting.leaseUntil == job.leaseUntil {
+                return uptime - sighting.since >= patience
+            }
+            seen = seen.filter { uptime - $0.value.since < Self.lifetime }
+            seen[job.id] = Sighting(claims: job.claims, leaseUntil: job.leaseUntil, since: uptime)
+            return false
         }
     }
 }

@@ -1,10 +1,10 @@
-import Model
 import Catalogue
 import ChunkStore
 import Foundation
 import Logging
-import System
 import Media
+import Model
+import System
 
 /// Takes jobs from the catalogue, of each client in turn, and does them, several at a time.
 ///
@@ -19,14 +19,13 @@ import Media
 /// Any number of workers may share a catalogue and a store. One that dies at any point leaves its jobs to others, once
 /// their leases end, and nothing under a final name but what is whole. Thread-safe.
 package final class TranscodingWorker: Sendable {
-    let catalogue: any JobQueue
-    let store: any ChunkStore
-    let transcoder: Transcoder
-    let settings: WorkerSettings
-    let logger: Logger
-    let now: @Sendable () -> Int64
-    let uptime: @Sendable () -> Double
-    let directories: WorkDirectories
+    private let catalogue: any JobQueue
+    private let store: any ChunkStore
+    private let settings: WorkerSettings
+    private let logger: Logger
+    private let now: @Sendable () -> Int64
+    private let uptime: @Sendable () -> Double
+    private let run: JobRun
     private let memory: MemoryBudget
     /// That of short jobs, which do not wait for the memory of long ones.
     private let shortMemory: MemoryBudget
@@ -47,9 +46,7 @@ package final class TranscodingWorker: Sendable {
     /// of a telephone's video take, and let one that comes be ready within a minute.
     private static let sharedShortTime = 20.0
 
-    /// - Parameters:
-    ///   - now: seconds since 1970.
-    ///   - uptime: seconds of a clock that never jumps.
+    /// The parameters are those of `JobRun`.
     package init(
         catalogue: any JobQueue, store: any ChunkStore, transcoder: Transcoder, settings: WorkerSettings,
         logger: Logger, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
@@ -57,7 +54,6 @@ package final class TranscodingWorker: Sendable {
     ) {
         self.catalogue = catalogue
         self.store = store
-        self.transcoder = transcoder
         self.settings = settings
         self.logger = logger
         self.now = now
@@ -66,7 +62,9 @@ package final class TranscodingWorker: Sendable {
         memory = MemoryBudget(total: settings.memory - short)
         shortMemory = short > 0 ? MemoryBudget(total: short) : memory
         leases = LeaseWatch(lease: settings.lease)
-        directories = WorkDirectories(path: settings.workDirectory)
+        run = JobRun(
+            catalogue: catalogue, store: store, transcoder: transcoder, settings: settings, logger: logger, now: now,
+            uptime: uptime)
     }
 
     private static let beginning = SuspendingClock.now
@@ -77,7 +75,6 @@ package final class TranscodingWorker: Sendable {
     /// Does jobs until it is told to stop; what is under way then is given back, for another worker to begin anew.
     ///
     /// Keeps its thread until all is ended.
-    ///
     /// - Parameter turn: called after each write that says that this worker or a job of it lives, and at least every 2
     ///   seconds where none of them has to wait for the catalogue.
     package func run(until stop: StopSignal, turn: () -> Void = {}) {
@@ -92,9 +89,7 @@ package final class TranscodingWorker: Sendable {
         }
         let ended = StopSignal()
         group.notify(queue: .global()) { ended.stop() }
-        Thread.detachNewThread {
-            while ended.wait(self.makeRoom()) {}
-        }
+        Thread.detachNewThread { while ended.wait(self.makeRoom()) {} }
         // The last jobs keep their leases while they end.
         let interval = min(2, Double(settings.lease) / 4)
         var heartbeat: Int64 = 0
@@ -118,7 +113,6 @@ package final class TranscodingWorker: Sendable {
     }
 
     /// Records a heartbeat if one is due.
-    ///
     /// - Parameter last: when the last one was tried, in seconds since 1970.
     private func recordHeartbeat(_ last: inout Int64, _ complaint: inout Complaint) {
         let now = now()
@@ -147,7 +141,6 @@ package final class TranscodingWorker: Sendable {
 
     /// Has the job that began last given back when there is no room but the reserve, one after the other: the results of the
     /// others may still fit.
-    ///
     /// - Returns: seconds until the next look.
     private func makeRoom() -> Double {
         let jobs = held.all
@@ -160,7 +153,7 @@ package final class TranscodingWorker: Sendable {
     }
 
     /// Whether there is room for what a job is about to write and for what others are promised.
-    func takeRoom(_ bytes: Int, for job: HeldJob) -> Bool {
+    private func takeRoom(_ bytes: Int, for job: HeldJob) -> Bool {
         held.promise(bytes, to: job) { bytes in
             do throws(StoreError) {
                 try store.checkRoom(for: bytes + Self.roomMargin)
@@ -238,7 +231,7 @@ package final class TranscodingWorker: Sendable {
         self.held.insert(held)
         defer { self.held.remove(held) }
         if job.wantedMore { bytes = memory.grow(bytes, upTo: WorkerSettings.mostToolMemory) }
-        work(on: held, memory: bytes, until: stop)
+        run.work(on: held, memory: bytes, takeRoom: { self.takeRoom($0, for: held) }, isStopped: { stop.isStopped })
         return true
     }
 
@@ -248,16 +241,48 @@ package final class TranscodingWorker: Sendable {
             worker: settings.name, lane: lane, lease: settings.lease, now: now()
         ) { !held.contains($0) && leases.isSilent($0, uptime: uptime()) }
         guard let job else { return nil }
-        removeAbandoned()
+        run.removeAbandoned()
         return job
     }
 
     /// Removes the directories of claims that are over.
-    package func removeAbandoned() {
-        do {
-            try directories.removeAbandoned(catalogue)
-        } catch {
-            logger.warning("cannot remove what a worker has left", metadata: ["cause": "\(error)"])
+    package func removeAbandoned() { run.removeAbandoned() }
+}
+
+/// A warning about what is tried again and again: said once, until it is another one or over.
+struct Complaint {
+    private let logger: Logger
+    private var last: String?
+
+    init(_ logger: Logger) { self.logger = logger }
+
+    mutating func make(_ text: String) {
+        if last != text { logger.warning("\(text)") }
+        last = text
+    }
+
+    mutating func end() { last = nil }
+}
+
+/// Tells threads to end. Thread-safe.
+package final class StopSignal: Sendable {
+    private let isSet = Monitor(false)
+
+    package init() {}
+
+    package var isStopped: Bool { isSet.withLock(\.self) }
+
+    package func stop() {
+        isSet.withLock { $0 = true }
+        isSet.broadcast()
+    }
+
+    /// Waits up to `seconds`, or until it is to stop. Returns whether to go on.
+    package func wait(_ seconds: Double) -> Bool {
+        isSet.wait(until: Date(timeIntervalSinceNow: seconds)) {
+            $0 ? false : nil
+        } otherwise: { _ in
+            true
         }
     }
 }

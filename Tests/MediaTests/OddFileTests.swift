@@ -385,7 +385,7 @@ import Testing
         try both.write(to: URL(fileURLWithPath: source))
         let result = try workshop.run(source, .flv, profile: Workshop.quick(.mp4))
         let duration = try #require(result.source.duration)
-        let flaws: Set<TranscodingResult.Flaw> = more == "-c:a aac" ? [] : [.damaged]
+        let flaws: Set<VideoFlaw> = more == "-c:a aac" ? [] : [.damaged]
         #expect(abs(duration - 4) < 0.1 && result.flaws == flaws, "\(duration) \(result.flaws)")
     }
 

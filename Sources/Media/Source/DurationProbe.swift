@@ -1,7 +1,6 @@
 import System
 
 /// How long a video plays, from ffprobe, within limits that keep a hostile file from costing more than a usual one.
-///
 /// What the file announces is a hint. The packets of the tracks that a video is made of tell when the last one of them ends,
 /// as they tell the worker.
 package enum DurationProbe {
@@ -32,7 +31,6 @@ package enum DurationProbe {
     static func mostTold(of bytes: Int) -> Int { (256 << 10) + 20 * bytes }
 
     /// Runs ffprobe on this thread, once for the streams and once for their packets.
-    ///
     /// - Parameters:
     ///   - seconds: on the wall, for both.
     ///   - niceness: 19 for what may wait.
@@ -62,16 +60,13 @@ package enum DurationProbe {
 
         let streams = report.tracks
         var packets = FilePackets(streams)
-        var reader = PacketReader()
-        func take(_ packet: Packet) { packets.take(packet) }
         let read = try look(
             source, .packets(), packetsTime, niceness, until: deadline,
             outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
-        ) { reader.read($0, take) }
+        ) { packets.read($0) }
         if read == .timeLimit { return .timeLimit(announced: announced?.roundedToMilliseconds) }
         // What was read before an end by a limit is a part of the file, and not how long it is.
         if case .ended(.exit) = read {
-            reader.finish(take)
             packets.finish()
             if let seconds = length(report, streams, packets.tracks) { return .seconds(seconds.roundedToMilliseconds) }
         }
@@ -109,9 +104,7 @@ package enum DurationProbe {
             .wait(until: deadline, outputLimit: outputLimit, receive: receive).outcome
     }
 
-    /// Starts ffprobe as it is started for a video.
-    ///
-    /// - Returns: `nil` if it works, else the last line that it writes.
+    /// Starts ffprobe as it is started for a video. Returns `nil` if it works, else the last line that it writes.
     package static func complaint() throws(SystemError) -> String? {
         var output: [UInt8] = []
         let (_, complaints) = try ChildProcess(FFprobe.version, in: "/", sandbox)

@@ -23,18 +23,13 @@ package struct MediaInformation: Equatable, Sendable {
         package let size: PictureSize
         /// Pictures per second on average, `nil` if unknown.
         package let frameRate: Double?
-        /// Seconds from the beginning of the video to the end of its last picture, which may come before that of the
-        /// sound; `nil` if the file does not tell.
-        package let end: Double?
         /// Whether a picture is two half pictures of different times.
         package let isInterlaced: Bool
         /// Whether its decoder says that pictures are shown in another order than they are decoded in.
         package let isReordered: Bool
-        /// ffmpeg's name of the transfer function, like `bt709`; empty if unknown.
+        /// ffmpeg's names of the colours' transfer function, primaries and matrix, like `bt709`; empty if unknown.
         package let transfer: String
-        /// ffmpeg's name of the colour primaries, like `bt709`; empty if unknown.
         package let primaries: String
-        /// ffmpeg's name of the matrix, like `bt709`; empty if unknown.
         package let matrix: String
         /// Whether a component has all values of its bits, and not those of television.
         package let isFullRange: Bool
@@ -58,57 +53,19 @@ package struct MediaInformation: Equatable, Sendable {
         /// Whether its channels are directions and not loudspeakers.
         package let isAmbisonic: Bool
     }
-}
 
-// MARK: - Asking ffprobe
+    // MARK: - What ffprobe tells
 
-extension MediaInformation {
-    /// Looks at a file with ffprobe, and takes the first picture and the first sound.
-    ///
-    /// - Throws: what `isOfFile` if there is no picture that could be decoded or if it is larger than it may be, and what
-    ///   `ToolRunner` throws.
-    static func of(_ file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> MediaInformation {
-        try MediaInformation(report: report(of: file, tools), sideLimit: tools.limits.side)
-    }
-
-    /// What ffprobe tells of a file and its streams.
-    static func report(of file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> ProbeReport {
-        let limits = tools.limits
-        return try ProbeReport(
-            tools.look(
-                FFprobe.report.command(file, sideLimit: limits.side), within: limits.probeTime,
-                limit: FFprobe.reportLimit))
-    }
-
-    /// The number of the stream at whose decoder ffprobe ends, which it cannot open; `nil` if it ends at none.
-    static func unopenable(in file: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> Int? {
-        do throws(TranscodingError) {
-            _ = try tools.look(
-                FFprobe.streams.command(file, sideLimit: tools.limits.side), within: tools.limits.probeTime,
-                limit: FFprobe.reportLimit)
-            return nil
-        } catch  where error.code == .unsupported {
-            let start = "Could not open codec for input stream "
-            return error.output.split(separator: "\n").last { $0.hasPrefix(start) }
-                .flatMap { Int($0.dropFirst(start.count)) }
-        }
-    }
-
-    /// Reads what ffprobe wrote, and takes the first picture and the first sound.
+    /// Takes the first picture, which no cover is, and the first sound of what ffprobe wrote.
     init(report: [UInt8], sideLimit: Int) throws(TranscodingError) {
-        try self.init(report: ProbeReport(report), sideLimit: sideLimit)
-    }
-
-    /// The same of a report that was read. A cover is a video stream too.
-    init(report: ProbeReport, sideLimit: Int) throws(TranscodingError) {
-        let video = report.streams.first { $0.codec_type == "video" && $0.disposition?.attached_pic != 1 }
+        let report = try ProbeReport(report)
+        let video = report.streams.first { $0.codec_type == "video" && $0.disposition?["attached_pic"] != 1 }
         try self.init(
             report: report, picture: video, sound: report.streams.first { $0.codec_type == "audio" },
             sideLimit: sideLimit)
     }
 
     /// Takes these streams of a report.
-    ///
     /// - Parameter sideLimit: pixels that a side of the picture may have.
     /// - Throws: `noPicture`, `unknownCodec`, or `tooMuch` if it is larger.
     init(
@@ -123,7 +80,7 @@ extension MediaInformation {
         self.video = Video(
             codec: codec, profile: video.profile ?? "", level: video.level ?? 0, pixelFormat: pixelFormat,
             codedSize: coded, size: video.shownSize(coded, sideLimit: sideLimit), frameRate: video.frameRate,
-            end: video.end(after: report.format), isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order),
+            isInterlaced: ["tt", "bb", "tb", "bt"].contains(video.field_order),
             isReordered: video.has_b_frames ?? 0 > 0, transfer: Self.known(video.color_transfer),
             primaries: Self.known(video.color_primaries), matrix: Self.known(video.color_space),
             isFullRange: video.color_range == "pc" || pixelFormat.hasPrefix("yuvj"))
@@ -157,7 +114,6 @@ extension MediaInformation {
 extension ProbeReport.Stream {
     /// ffmpeg's name of the codec, `nil` if it knows none.
     var knownCodec: String? { codec_name.flatMap { $0 == "unknown" || $0 == "none" ? nil : $0 } }
-
     /// Whether what is in the track of an MP4 is encrypted: ISO/IEC 14496-12, section 8.12, and FairPlay's.
     var isEncrypted: Bool { ["encv", "enca", "drmi", "drms"].contains(codec_tag_string) }
 
@@ -170,15 +126,6 @@ extension ProbeReport.Stream {
     /// Pictures per second on average, as the file announces, `nil` if it does not.
     var frameRate: Double? { avg_frame_rate.flatMap { MediaInformation.ratio($0, separator: "/") } }
 
-    /// Seconds from the beginning of the file, which need not count from 0, to the end of the stream.
-    fileprivate func end(after format: ProbeReport.Format?) -> Double? {
-        guard let start = start_time.flatMap(Double.init), let duration = duration.flatMap(Double.init),
-            let zero = format?.start_time.flatMap(Double.init)
-        else { return nil }
-        let end = start + duration - zero
-        return end.isFinite && end > 0 ? end : nil
-    }
-
     /// The size as it is shown: pixels made square, and turned as ffmpeg turns them.
     fileprivate func shownSize(_ coded: PictureSize, sideLimit: Int) -> PictureSize {
         let aspect = sample_aspect_ratio.flatMap { MediaInformation.ratio($0, separator: ":") } ?? 1
@@ -189,5 +136,35 @@ extension ProbeReport.Stream {
         let angle = side_data_list?.lazy.compactMap(\.rotation).first ?? 0
         let isUpright = abs(abs(angle).truncatingRemainder(dividingBy: 180) - 90) >= 1
         return isUpright ? shown : PictureSize(width: shown.height, height: shown.width)
+    }
+}
+
+/// The size of a picture with square pixels, as it is shown.
+package struct PictureSize: Hashable, Sendable, CustomStringConvertible {
+    package let width: Int
+    package let height: Int
+
+    package var description: String { "\(width)x\(height)" }
+    package var pixels: Int { width * height }
+
+    /// How much larger the picture would be if it filled the frame that people call by `height`: 16:9, upright for an
+    /// upright picture. A wide film of 1920x800 fills the frame of 1080, and so does a telephone's 1080x1920.
+    func scale(toFrame height: Int) -> Double {
+        let (short, long) = (Double(min(width, self.height)), Double(max(width, self.height)))
+        return min(Double(height) / short, Double(height) * 16 / 9 / long)
+    }
+
+    /// The size that fits into the frame called by `height`, never larger than this one, in even numbers, as 4:2:0 needs.
+    func fitted(toFrame height: Int) -> PictureSize {
+        let scale = min(1, scale(toFrame: height))
+        func even(_ side: Int) -> Int { max(2, min(side / 2, Int((Double(side) * scale / 2).rounded())) * 2) }
+        return PictureSize(width: even(width), height: even(self.height))
+    }
+
+    /// The size that fits into a square, never larger than this one, in even numbers.
+    func fitted(toSquare side: Int) -> PictureSize {
+        let scale = min(1, Double(side) / Double(max(width, height)))
+        func even(_ side: Int) -> Int { max(2, Int(Double(side) * scale / 2) * 2) }
+        return PictureSize(width: even(width), height: even(height))
     }
 }

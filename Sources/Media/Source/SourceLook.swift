@@ -1,4 +1,6 @@
+import Foundation
 import Model
+
 /// What one look at all packets of a file tells: of which tracks a video is made, when each picture is shown, and what it
 /// costs. Nothing is decoded; what headers announce is a hint.
 struct SourceLook {
@@ -39,11 +41,9 @@ struct SourceLook {
 
     /// Pictures of what is encoded.
     var pictureCount: Int { max(1, Int((duration * cadence.rate).rounded())) }
-}
 
-// MARK: - What the demuxer loses
+    // MARK: - What the demuxer loses
 
-extension SourceLook {
     /// Whether the demuxer discards packets that nothing else has. A decoder does not show them; copying them makes
     /// them usual ones.
     var losesPackets: Bool { pictures.lostAtRestart > 0 || sounds?.lostAtRestart ?? 0 > 0 }
@@ -55,20 +55,25 @@ extension SourceLook {
         }
     }
 
-    /// The same with what only the uploaded file tells.
-    func told(by original: SourceLook) -> SourceLook {
-        var look = self
-        look.isCutOff = look.isCutOff || original.isCutOff
-        look.losesTrack = look.losesTrack || original.losesTrack
-        look.encryptedCount = original.encryptedCount
-        (look.announced, look.trackCount) = (original.announced, original.trackCount)
-        return look
+    /// Looks at a copy whose packets have the times of the time line, of a look that `losesPackets` and `isCountable`.
+    /// - Throws: `toolFailed` or `unsupported` if its packets cannot be copied.
+    func straightened(_ tools: ToolRunner) throws(TranscodingError) -> SourceLook {
+        let copy = try StraightCopy.make(
+            of: source, picture: picture, sound: sound, on: timeline, writing: .copied(cost, duration: duration), tools)
+        do throws(TranscodingError) {
+            var look = try Self.of(copy, bytes: cost.bytes, tools)
+            // What only the uploaded file tells.
+            look.isCutOff = look.isCutOff || isCutOff
+            look.losesTrack = look.losesTrack || losesTrack
+            (look.encryptedCount, look.announced, look.trackCount) = (encryptedCount, announced, trackCount)
+            return look
+        } catch  where error.isOfFile {
+            throw error.named(StraightCopy.name, .toolFailed)
+        }
     }
-}
 
-// MARK: - Looking
+    // MARK: - Looking
 
-extension SourceLook {
     /// Looks at a file with ffprobe, twice: at its streams, and at their packets. Some pictures are decoded, for combs.
     ///
     /// It ends as soon as the pictures cost more than they may: a file whose index names more packets than it has bytes is
@@ -78,7 +83,7 @@ extension SourceLook {
         do throws(TranscodingError) {
             return try look(at: source, bytes: bytes, tools)
         } catch  where error.code == .unsupported || error.code == .noPicture {
-            if try ContainerEnd.isIndexMissing(in: source) {
+            if try Container.isIndexMissing(in: source) {
                 throw TranscodingError(.noIndex, "its index is missing", output: error.output)
             }
             if error.code == .unsupported, let look = try openable(source, bytes: bytes, tools) { return look }
@@ -87,14 +92,11 @@ extension SourceLook {
     }
 
     /// Looks at a copy without the sound at whose decoder ffprobe ends, or without any.
-    ///
     /// - Returns: `nil` if it ends at something else.
     private static func openable(
         _ source: SourceFile, bytes: Int, _ tools: ToolRunner
     ) throws(TranscodingError) -> SourceLook? {
-        guard source.path == tools.source, let left = try MediaInformation.unopenable(in: source, tools) else {
-            return nil
-        }
+        guard source.path == tools.source, let left = try unopenable(in: source, tools) else { return nil }
         tools.watch.limit += 2 * tools.limits.readingTime(bytes)
         // How many packets there are is not known yet.
         let cost = TranscodingCost(size: PictureSize(width: 1, height: 1), bytes: bytes)
@@ -113,6 +115,18 @@ extension SourceLook {
         return nil
     }
 
+    /// The number of the stream at whose decoder ffprobe ends, which it cannot open; `nil` if it ends at none.
+    private static func unopenable(in source: SourceFile, _ tools: ToolRunner) throws(TranscodingError) -> Int? {
+        do throws(TranscodingError) {
+            _ = try tools.ask(.streams, of: source)
+            return nil
+        } catch  where error.code == .unsupported {
+            let start = "Could not open codec for input stream "
+            return error.output.split(separator: "\n").last { $0.hasPrefix(start) }
+                .flatMap { Int($0.dropFirst(start.count)) }
+        }
+    }
+
     private static func look(
         at source: SourceFile, bytes: Int, _ tools: ToolRunner
     ) throws(TranscodingError) -> SourceLook {
@@ -120,10 +134,10 @@ extension SourceLook {
         var source = source
         let program = try RenumberedStream.program(of: source, tools)
         if program.isRenumbered { source = try RenumberedStream.make(of: source, tools) }
-        var report = try MediaInformation.report(of: source, tools)
+        var report = try ProbeReport(tools.ask(.report, of: source))
         if report.isIncomplete(source.format) {
             source.searchesLonger = true
-            report = try MediaInformation.report(of: source, tools)
+            report = try ProbeReport(tools.ask(.report, of: source))
         }
         let streams = report.tracks
         guard streams.values.contains(where: { $0.codec_type == "video" }) else {
@@ -132,7 +146,7 @@ extension SourceLook {
         let (tracks, complaints) = try packets(of: source, streams, bytes: bytes, tools)
         let choice = TrackChoice(report, streams, tracks)
         guard let picture = choice.picture, let pictures = tracks[picture] else {
-            if try TransportScrambling.isThere(in: source) { throw TranscodingError(.encrypted, "it is scrambled") }
+            if try Container.isScrambled(source) { throw TranscodingError(.encrypted, "it is scrambled") }
             throw refusal(streams, tracks)
         }
         let sounds = choice.sound.flatMap { tracks[$0] }
@@ -146,8 +160,7 @@ extension SourceLook {
         var cost = TranscodingCost(size: information.video.codedSize, bytes: bytes)
         cost.count(pictures)
         try cost.check(limits)
-        let isMissing = try ContainerEnd.isMissing(in: source)
-        let isCutOff = isMissing || ContainerEnd.isMissing(by: complaints)
+        let isCutOff = try Container.isEndMissing(in: source) || Container.isEndMissing(by: complaints)
         if isCutOff,
             let copy = try tracksApart(of: source, streams, picture: picture, sound: choice.sound, tracks, cost, tools)
         {
@@ -157,8 +170,7 @@ extension SourceLook {
         }
         // One picture under a sound needs few.
         let isStill = pictures.count == 1 && timeline.duration > 1
-        let cadence =
-            isStill ? Cadence.least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
+        let cadence = isStill ? .least : Cadence(intervals: pictures.intervals, announced: stream.frameRate)
         information.duration = max(timeline.duration, 1 / cadence.rate).roundedToMilliseconds
         // Most moves there. A clock that jumps does not tell where that is.
         let place = timeline.isRepaired ? nil : pictures.liveliest.map { $0 + timeline.zero }
@@ -166,21 +178,19 @@ extension SourceLook {
             source, picture: picture, height: information.video.codedSize.height, duration: timeline.duration,
             at: stream.field_order == "progressive" ? place : nil, tools)
         func encrypted(_ kind: String, scrambled: Int) -> Int {
-            max(
-                scrambled, streams.count { $1.codec_type == kind && ($1.isEncrypted || tracks[$0]?.encrypted ?? 0 > 0) }
-            )
+            let count = streams.count { $1.codec_type == kind && ($1.isEncrypted || tracks[$0]?.encrypted ?? 0 > 0) }
+            return max(scrambled, count)
         }
         let encryptedSounds = encrypted("audio", scrambled: program.scrambledSounds)
         let losesSound = choice.sound == nil && encryptedSounds > 0
-        let changesCodec = try TagCodecs.change(in: source)
+        let changesCodec = try Container.changesCodec(in: source)
         return SourceLook(
             source: source, information: information, picture: picture,
             sound: information.audio == nil ? nil : choice.sound,
             timeline: timeline, cadence: cadence, interlacing: interlacing, cost: cost, isCutOff: isCutOff,
             losesTrack: program.losesTrack || changesCodec || losesSound,
             encryptedCount: encryptedSounds + encrypted("video", scrambled: program.scrambledPictures),
-            announced: announced, trackCount: streams.count,
-            pictures: pictures, sounds: sounds)
+            announced: announced, trackCount: streams.count, pictures: pictures, sounds: sounds)
     }
 
     /// Seconds that a track has to have more by itself.
@@ -188,7 +198,6 @@ extension SourceLook {
 
     /// Makes a copy of a file that is cut off, if by itself one of its tracks has more: read together they end where the first
     /// one does, and of a file that has all of one before the other that is where the other one is cut.
-    ///
     /// - Returns: `nil` if there is no more, or if it cannot be copied.
     private static func tracksApart(
         of source: SourceFile, _ streams: [Int: ProbeReport.Stream], picture: Int, sound: Int?,
@@ -217,7 +226,6 @@ extension SourceLook {
     }
 
     /// Reads all packets, without decoding them. Returns what ffprobe complained of too, the last lines.
-    ///
     /// - Parameter only: the number of the stream whose packets are read; all, if `nil`.
     private static func packets(
         of source: SourceFile, _ streams: [Int: ProbeReport.Stream], only: Int? = nil, bytes: Int, _ tools: ToolRunner
@@ -225,15 +233,10 @@ extension SourceLook {
         let limits = tools.limits
         let complaints: String
         var packets = FilePackets(streams)
-        var reader = PacketReader()
-        func take(_ packet: Packet) { packets.take(packet) }
-        /// Of all pictures together.
         func costs() -> [TranscodingCost] {
             streams.compactMap { number, stream in
                 guard stream.codec_type == "video", let size = stream.codedSize, let track = packets.tracks[number]
-                else {
-                    return nil
-                }
+                else { return nil }
                 var cost = TranscodingCost(size: size, bytes: bytes)
                 cost.count(track)
                 return cost
@@ -244,7 +247,7 @@ extension SourceLook {
                 FFprobe.packets(of: only).command(source, sideLimit: limits.side),
                 within: limits.readingTime(bytes), otherwise: .unsupported
             ) { piece in
-                reader.read(piece, take)
+                packets.read(piece)
                 if costs().reduce(0, { $0 + $1.decoding }) > limits.decoding {
                     tools.watch.stop(because: "it is too much")
                 }
@@ -253,9 +256,8 @@ extension SourceLook {
             for cost in costs() { try cost.check(limits) }
             throw error
         }
-        reader.finish(take)
-        for cost in costs() { try cost.check(limits) }
         packets.finish()
+        for cost in costs() { try cost.check(limits) }
         return (packets.tracks, complaints)
     }
 
@@ -263,7 +265,7 @@ extension SourceLook {
     private static func refusal(
         _ streams: [Int: ProbeReport.Stream], _ tracks: [Int: TrackPackets]
     ) -> TranscodingError {
-        let pictures = streams.filter { $0.value.codec_type == "video" && $0.value.disposition?.attached_pic != 1 }
+        let pictures = streams.filter { $0.value.codec_type == "video" && $0.value.disposition?["attached_pic"] != 1 }
         if pictures.isEmpty { return TranscodingError(.noPicture, "there is no picture in the file") }
         if pictures.contains(where: { $1.isEncrypted || tracks[$0]?.encrypted ?? 0 > 0 }) {
             return TranscodingError(.encrypted, "it is encrypted")
@@ -273,6 +275,92 @@ extension SourceLook {
         }
         return TranscodingError(.unknownCodec, "the picture cannot be decoded")
     }
+
+    // MARK: - What may be copied
+
+    /// Seconds that a picture may stand still, a sound be missing, and one end before the other, in what is copied.
+    private static let longestGap = 0.5
+    private static let longestSilence = 0.2
+    private static let tolerance = 0.2
+
+    /// Why the packets of the picture cannot go into an MP4 as they are; `nil` if they can: players take them, nothing changes
+    /// in them, none is missing, and they fill the time line.
+    var pictureObstacle: String? {
+        let video = information.video
+        if !video.isPlayedEverywhere { return "not all players take it" }
+        if max(video.codedSize.width, video.codedSize.height) > 4096 || video.level > 52 { return "it is too large" }
+        if !format.hasTimestamps { return "its container does not tell when each is shown" }
+        if video.isWide { return "its colours are wide" }
+        if interlacing != .none { return "it is interlaced" }
+        if pictures.packetsBeforeKey > 0 { return "its first key picture is missing" }
+        if longestStill > Self.longestGap { return "it stands still" }
+        if video.isReordered, !pictures.isReordered { return "its pictures have the times of another order" }
+        return pictures.obstacle ?? obstacle(timeline.picture)
+    }
+
+    /// The same of the sound.
+    var soundObstacle: String? {
+        guard let sounds, let sound = timeline.sound else { return "there is none" }
+        if information.audio?.codec != "aac" { return "not all players take it" }
+        if !format.hasTimestamps { return "its container does not tell when each is heard" }
+        if pictures.packetsBeforeKey > 0 { return "it begins before the first key picture" }
+        if sounds.longestGap > Self.longestSilence { return "it has gaps" }
+        return sounds.obstacle ?? obstacle(sound)
+    }
+
+    private func obstacle(_ track: Timeline.Track) -> String? {
+        if timeline.isRepaired { return "the clock \(timeline.isCounted ? "stands still" : "jumps")" }
+        if track.start > Self.tolerance / 2 { return "it begins later" }
+        return abs(track.end - duration) > Self.tolerance ? "it ends sooner" : nil
+    }
+
+    // MARK: - For people
+
+    /// Each fact's name and value, in the order in which they are to be shown.
+    var facts: [(name: String, value: String)] {
+        let video = information.video
+        var facts = [("container", format.rawValue), ("length", Self.text(duration) + " s")]
+        if let announced { facts.append(("announced length", Self.text(announced) + " s")) }
+        facts += [
+            (
+                "picture",
+                "track \(picture), \(video.codec)\(video.profile.isEmpty ? "" : " " + video.profile), \(video.size), "
+                    + (video.codedSize == video.size ? "" : "stored as \(video.codedSize), ") + video.pixelFormat
+            ),
+            ("pictures", "\(pictures.count), \(pictures.keyCount) of them key pictures"),
+            ("cadence", "\(cadence) a second; the longest still is \(Self.text(longestStill)) s"),
+            ("fields", interlacing.description),
+            ("colours", Self.colours(video)),
+        ]
+        if let sound, let audio = information.audio {
+            facts.append(
+                ("sound", "track \(sound), \(audio.codec), \(audio.channels) channels, \(audio.sampleRate) a second"))
+        } else {
+            facts.append(("sound", trackCount > 1 ? "none that can be decoded" : "none"))
+        }
+        let encrypted = encryptedCount == 0 ? "" : ", \(encryptedCount) of them encrypted"
+        facts.append(("tracks", "\(trackCount) of picture and sound\(encrypted)"))
+        facts.append(("clock", clock))
+        facts.append(("end", isCutOff ? "missing" : "there"))
+        facts.append(("picture as it is", pictureObstacle ?? "can be copied"))
+        if timeline.sound != nil { facts.append(("sound as it is", soundObstacle ?? "can be copied")) }
+        return facts.map { (name: $0.0, value: $0.1) }
+    }
+
+    private var clock: String {
+        let runs = max(timeline.picture.steps.count, timeline.sound?.steps.count ?? 0)
+        if timeline.isCounted { return "stands still" }
+        if timeline.isRepaired { return "jumps \(runs - 1) times" }
+        return "begins at \(Self.text(-timeline.zero)) s"
+    }
+
+    private static func colours(_ video: MediaInformation.Video) -> String {
+        let names = [video.transfer, video.primaries].filter { !$0.isEmpty }
+        return (names.isEmpty ? "not said" : names.joined(separator: ", ")) + (video.isWide ? ": mapped to BT.709" : "")
+    }
+
+    /// Seconds to the millisecond.
+    private static func text(_ seconds: Double) -> String { String(format: "%.3f", seconds) }
 }
 
 extension TranscodingCost {
@@ -282,43 +370,23 @@ extension TranscodingCost {
     }
 }
 
-extension TrackChoice {
-    /// Chooses by what ffprobe tells of a file's streams and their packets.
-    init(_ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]) {
-        var programs: [Int: Set<Int>] = [:]
-        for program in report.programs ?? [] {
-            guard let id = program.program_id else { continue }
-            for number in (program.streams ?? []).compactMap(\.index) { programs[number, default: []].insert(id) }
-        }
-        self.init(
-            streams.sorted { $0.key < $1.key }.map { number, stream in
-                var candidate = Candidate(number, stream, packets[number] ?? TrackPackets())
-                candidate.programs = programs[number] ?? []
-                return candidate
-            })
+extension TrackPackets {
+    /// `nil` if all of its packets are shown, one after the other, with the same parameters.
+    fileprivate var obstacle: String? {
+        if standsStill { return "its clock stands still" }
+        if runs.count != 1 || hasTooManyRuns { return "its clock jumps" }
+        if withoutTime > 0 { return "it has packets without a time" }
+        if stepsBack > 0 { return "its clock steps back" }
+        if cutOff > 0 { return "an edit list cuts some of it off" }
+        if corrupt > 0 { return "some of it is missing" }
+        return changes > 0 ? "its parameters change" : nil
     }
 }
 
-extension TrackChoice.Candidate {
-    fileprivate init(_ number: Int, _ stream: ProbeReport.Stream, _ packets: TrackPackets) {
-        let isPicture = stream.codec_type == "video"
-        self.init(number: number, kind: isPicture ? .picture : .sound)
-        if isPicture {
-            codec = stream.pix_fmt == nil ? nil : stream.knownCodec
-            extent = stream.codedSize?.pixels ?? 0
-        } else {
-            // What has no decoder has no format of samples.
-            let hasRate = stream.sample_rate.flatMap { Int($0) } ?? 0 > 0
-            codec = hasRate && stream.sample_fmt ?? "unknown" != "unknown" ? stream.knownCodec : nil
-            extent = stream.channels ?? 0
-        }
-        self.packets = packets.runs.isEmpty ? 0 : packets.count
-        encrypted = stream.isEncrypted ? packets.count : packets.encrypted
-        duration = packets.runs.reduce(0) { $0 + max(0, $1.end - $1.start) }
-        let marks = stream.disposition
-        isDefault = marks?.default == 1
-        isSpecial =
-            [marks?.dub, marks?.comment, marks?.hearing_impaired, marks?.visual_impaired].contains(1)
-        isCover = marks?.attached_pic == 1 || marks?.timed_thumbnails == 1
+extension MediaInformation.Video {
+    /// Whether it is H.264 that every browser decodes.
+    var isPlayedEverywhere: Bool {
+        codec == "h264" && pixelFormat == "yuv420p" && !isInterlaced
+            && ["Constrained Baseline", "Baseline", "Main", "Constrained High", "High"].contains(profile)
     }
 }

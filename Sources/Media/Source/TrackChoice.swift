@@ -68,3 +68,43 @@ struct TrackChoice: Equatable, Sendable {
         return whole.max { rank($0).lexicographicallyPrecedes(rank($1)) }
     }
 }
+
+extension TrackChoice {
+    /// Chooses by what ffprobe tells of a file's streams and their packets.
+    init(_ report: ProbeReport, _ streams: [Int: ProbeReport.Stream], _ packets: [Int: TrackPackets]) {
+        var programs: [Int: Set<Int>] = [:]
+        for program in report.programs ?? [] {
+            guard let id = program.program_id else { continue }
+            for number in (program.streams ?? []).compactMap(\.index) { programs[number, default: []].insert(id) }
+        }
+        self.init(
+            streams.sorted { $0.key < $1.key }.map { number, stream in
+                var candidate = Candidate(number, stream, packets[number] ?? TrackPackets())
+                candidate.programs = programs[number] ?? []
+                return candidate
+            })
+    }
+}
+
+extension TrackChoice.Candidate {
+    fileprivate init(_ number: Int, _ stream: ProbeReport.Stream, _ packets: TrackPackets) {
+        let isPicture = stream.codec_type == "video"
+        self.init(number: number, kind: isPicture ? .picture : .sound)
+        if isPicture {
+            codec = stream.pix_fmt == nil ? nil : stream.knownCodec
+            extent = stream.codedSize?.pixels ?? 0
+        } else {
+            // What has no decoder has no format of samples.
+            let hasRate = stream.sample_rate.flatMap { Int($0) } ?? 0 > 0
+            codec = hasRate && stream.sample_fmt ?? "unknown" != "unknown" ? stream.knownCodec : nil
+            extent = stream.channels ?? 0
+        }
+        self.packets = packets.runs.isEmpty ? 0 : packets.count
+        encrypted = stream.isEncrypted ? packets.count : packets.encrypted
+        duration = packets.runs.reduce(0) { $0 + max(0, $1.end - $1.start) }
+        func isMarked(_ names: String...) -> Bool { names.contains { stream.disposition?[$0] == 1 } }
+        isDefault = isMarked("default")
+        isSpecial = isMarked("dub", "comment", "hearing_impaired", "visual_impaired")
+        isCover = isMarked("attached_pic", "timed_thumbnails")
+    }
+}

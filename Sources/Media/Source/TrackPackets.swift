@@ -1,5 +1,4 @@
 /// What the packets of one track tell: how many there are, when they are shown, and where their clock jumps.
-///
 /// Bounded in memory, whatever the file is.
 struct TrackPackets: Equatable, Sendable {
     /// Packets in a row whose times go on.
@@ -99,7 +98,6 @@ struct TrackPackets: Equatable, Sendable {
     private var aheadBefore: Double?
     private var leastAhead = 0.0
     private var otherAtBeginning = 0.0
-
     /// Times that wait for others before them: pictures are shown in another order than they are decoded in.
     private var waiting: [Double] = []
     private var lastShown: Double?
@@ -202,7 +200,6 @@ struct TrackPackets: Equatable, Sendable {
     }
 
     /// Decides what a stretch is before a packet that is shown, or at the end: a run that begins again, or a repetition.
-    ///
     /// The next packet of one that begins again goes on from it, and has gone back too. Where it has not, or there is none,
     /// the stretch begins where the run began, and has not the same bytes.
     private mutating func endStretch(before next: Double?) {
@@ -230,9 +227,7 @@ struct TrackPackets: Equatable, Sendable {
     }
 
     private mutating func note(_ time: Double, decoded: Double, duration: Double) {
-        guard var run = runs.last, let last = lastDecoded else {
-            return begin(.start, time, decoded, duration)
-        }
+        guard var run = runs.last, let last = lastDecoded else { return begin(.start, time, decoded, duration) }
         if !hasTooManyRuns, decoded < last - Self.backTolerance {
             runs[runs.count - 1].end = plainEnd
             return begin(.back, time, decoded, duration)
@@ -313,5 +308,50 @@ struct TrackPackets: Equatable, Sendable {
         endStretch(before: nil)
         drain(to: 0)
         endScene()
+    }
+}
+
+/// The packets of all tracks of picture and sound, in the order in which a file is read.
+struct FilePackets {
+    private(set) var tracks: [Int: TrackPackets]
+    private let pictures: Set<Int>
+    private var reader = PacketReader()
+    /// When the last picture and the last piece of sound are decoded that were read.
+    private var lastPicture: Double?
+    private var lastSound: Double?
+
+    /// By the numbers of the streams.
+    init(pictures: some Sequence<Int>, sounds: some Sequence<Int>) {
+        self.pictures = Set(pictures)
+        tracks = [:]
+        for number in self.pictures.union(sounds) { tracks[number] = TrackPackets() }
+    }
+
+    init(_ streams: [Int: ProbeReport.Stream]) {
+        self.init(
+            pictures: streams.filter { $0.value.codec_type == "video" }.keys,
+            sounds: streams.filter { $0.value.codec_type != "video" }.keys)
+    }
+
+    /// Takes a piece of what ffprobe writes of them.
+    mutating func read(_ piece: UnsafeRawBufferPointer) {
+        var whole: [Packet] = []
+        reader.read(piece) { whole.append($0) }
+        for packet in whole { take(packet) }
+    }
+
+    mutating func take(_ packet: Packet) {
+        let isPicture = pictures.contains(packet.stream)
+        tracks[packet.stream]?.take(packet, beside: isPicture ? lastSound : lastPicture)
+        guard tracks[packet.stream] != nil, let time = packet.decodingTime ?? packet.time else { return }
+        if isPicture { lastPicture = time } else { lastSound = time }
+    }
+
+    /// After the last packet.
+    mutating func finish() {
+        var rest: [Packet] = []
+        reader.finish { rest.append($0) }
+        for packet in rest { take(packet) }
+        for number in tracks.keys { tracks[number]?.finish() }
     }
 }

@@ -45,8 +45,11 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
         self.output = output
     }
 
-    package init(_ error: SystemError) {
-        self.init(error.isDiskFull ? .noSpace : .io, error.description)
+    package init(_ error: SystemError) { self.init(error.isDiskFull ? .noSpace : .io, error.description) }
+
+    /// The same with the name of the tool, or of what it made.
+    func named(_ name: String, _ code: Code? = nil) -> TranscodingError {
+        TranscodingError(code ?? self.code, "\(name): \(reason)", output: output)
     }
 
     /// Whether the file is the cause: another attempt ends the same way.
@@ -60,9 +63,7 @@ package struct TranscodingError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         output.isEmpty ? "\(code.rawValue): \(reason)" : "\(code.rawValue): \(reason): \(output)"
     }
-}
 
-extension TranscodingError {
     /// What a tool's way to end and its last words tell.
     ///
     /// ffmpeg tells causes as text only, and ends with 1 for all of them. A text that a video made it say can choose the

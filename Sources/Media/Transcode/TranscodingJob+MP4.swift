@@ -1,30 +1,49 @@
-import System
-
 /// `video.mp4`: the video in one file.
 extension TranscodingJob {
-    /// Which of its tracks are the uploaded ones, packet by packet.
-    struct Copies: Equatable {
-        var picture: Bool
-        var sound: Bool
-    }
-
-    /// What could be copied, if all of it decodes.
-    var copies: Copies { Self.copies(look, profile) }
-
-    static func copies(_ look: SourceLook, _ profile: TranscodingProfile) -> Copies {
-        let fits = look.information.video.size.scale(toFrame: profile.mp4.height) >= 1
-        return Copies(picture: fits && look.pictureObstacle == nil, sound: look.soundObstacle == nil)
-    }
-
-    /// Whether the picture's parameters change in the middle, of which a file has the first ones only.
+    /// Whether the picture's parameters change in its packets: a track of H.264 has other sequence or picture parameter sets at
+    /// some key picture. An MP4 would keep the first ones only.
+    ///
+    /// Nothing is decoded. Other containers announce a change (`Packet.hasNewParameters`); transport streams and some recorders
+    /// do not.
     func pictureChanges() throws(TranscodingError) -> Bool {
-        try InBandParameters.change(inPicture: look.picture, of: source, bytes: cost.bytes, tools)
+        var sets = FrameHashes()
+        return try isSeen(in: parameterSets) { sets.read($0) }
     }
 
-    /// The same of the sound.
+    /// The same of the sound: a track of AAC in a transport stream has headers of another profile, rate or number of channels.
     func soundChanges() throws(TranscodingError) -> Bool {
-        guard let sound = look.sound else { return false }
-        return try InBandParameters.change(inSound: sound, of: source, bytes: cost.bytes, tools)
+        guard let sound = look.sound, source.format == .mpegTS else { return false }
+        var headers = ADTSHeaders()
+        return try isSeen(in: ["-map", "0:\(sound)", "-c", "copy", "-f", "adts", "-"]) { headers.read($0) }
+    }
+
+    /// Copies a track to standard output until it was seen what is looked for. Returns whether it was.
+    private func isSeen(
+        in output: [String], _ look: (UnsafeRawBufferPointer) -> Bool
+    ) throws(TranscodingError) -> Bool {
+        var isDone = false
+        do throws(TranscodingError) {
+            try tools.run(
+                FFmpeg.telling + ["-copyts"] + source.arguments(sideLimit: tools.limits.side) + output,
+                within: tools.limits.readingTime(cost.bytes)
+            ) { piece in
+                guard !isDone, look(piece) else { return }
+                isDone = true
+                tools.watch.stop(because: "enough was seen")
+            }
+        } catch  where isDone && error.code == .timeLimit {
+        }
+        return isDone
+    }
+
+    /// The output that tells `FrameHashes` of the picture's parameter sets on standard output. Each line is written at once, so
+    /// that progress may come between two of them.
+    private var parameterSets: [String] {
+        // ITU-T H.264, table 7-1: 7 and 8. Those of the file's header are put before each key picture that has none.
+        let filters = "h264_mp4toannexb,filter_units=pass_types=7-8"
+        return [
+            "-map", "0:\(look.picture)", "-c", "copy", "-bsf:v", filters, "-flush_packets", "1", "-f", "framemd5", "-",
+        ]
     }
 
     /// The arguments that take the chosen tracks.
@@ -35,23 +54,21 @@ extension TranscodingJob {
     private var decoding: [String] { maps + ["-f", "null", "-"] }
 
     /// Makes the file from packets of the source while it decodes all of them, and looks for other parameters in them.
-    ///
     /// - Returns: `nil` if it has to be encoded: not all can be decoded, or it does not come out right.
     func remux(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4? {
         var sets = FrameHashes()
         do throws(TranscodingError) {
             complaints = try convert(
                 for: .mp4, outputSize(copies), before: FFmpeg.input(look),
-                decoding + InBandParameters.output(ofPicture: look.picture) + copying(copies)
+                decoding + parameterSets + copying(copies)
             ) { piece in
-                sets.read(piece)
-                if sets.different.count > 1 { tools.watch.stop(because: "its parameters change") }
+                if sets.read(piece) { tools.watch.stop(because: "its parameters change") }
             }
             // They may be of what is written. Then the decoder alone has none.
             if !complaints.isEmpty { complaints = try convert(for: .mp4, .none, before: ["-copyts"], decoding) }
-            if complaints.isEmpty && sets.different.count <= 1 { return try checkMP4(copies) }
+            if complaints.isEmpty && !sets.differ { return try checkMP4(copies) }
             logger.notice("not all of the video can be decoded; encoding it")
-        } catch  where sets.different.count > 1 && error.code == .timeLimit {
+        } catch  where sets.differ && error.code == .timeLimit {
             logger.notice("the parameters of the picture change; encoding it")
         } catch  where error.code == .toolFailed || error.code == .unsupported {
             logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
@@ -63,7 +80,8 @@ extension TranscodingJob {
     func copyMP4(_ copies: Copies, isClean: Bool) throws(TranscodingError) -> TranscodingResult.MP4 {
         if isClean {
             do throws(TranscodingError) {
-                return try copyMP4(copies)
+                try convert(for: .mp4, outputSize(copies), before: FFmpeg.input(look), copying(copies))
+                return try checkMP4(copies)
             } catch  where error.code == .toolFailed || error.code == .unsupported {
                 // A stream that does not say what it is, or whose packets cannot be moved.
                 logger.notice("a copied stream did not come out right; encoding it", metadata: ["cause": "\(error)"])
@@ -80,11 +98,6 @@ extension TranscodingJob {
         return try checkMP4(Copies(picture: false, sound: false))
     }
 
-    private func copyMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
-        try convert(for: .mp4, outputSize(copies), before: FFmpeg.input(look), copying(copies))
-        return try checkMP4(copies)
-    }
-
     /// The output that is the file, with the picture's packets.
     private func copying(_ copies: Copies) -> [String] {
         var arguments = maps + FFmpeg.streamsOnly + ["-c:v", "copy"]
@@ -96,20 +109,12 @@ extension TranscodingJob {
         return arguments + mp4Options
     }
 
-    /// The index first, so that a player can begin before it has the end.
-    var mp4Options: [String] {
-        ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(TranscodingResult.mp4Path)"]
-    }
-
-    /// The size of the picture in what is encoded.
-    var mp4Size: PictureSize { information.video.size.fitted(toFrame: profile.mp4.height) }
-
     /// Looks at the file that was made.
     func checkMP4(_ copies: Copies) throws(TranscodingError) -> TranscodingResult.MP4 {
         let path = TranscodingResult.mp4Path
         let size = copies.picture ? information.video.size : mp4Size
         try checkStreams(path, .mp4, size: size)
-        guard try hasIndexFirst(path) else {
+        guard try Container.hasIndexFirst(try directory.open(path)) else {
             throw TranscodingError(.toolFailed, "\(path) has its index at the end")
         }
         return TranscodingResult.MP4(size: size, hasCopiedVideo: copies.picture, hasCopiedAudio: copies.sound)
@@ -130,28 +135,61 @@ extension TranscodingJob {
                 + "it names the same ones again and again")
     }
 
-    /// Whether `moov` comes before `mdat` among the boxes of the file (ISO/IEC 14496-12, section 4.2).
-    private func hasIndexFirst(_ name: String) throws(TranscodingError) -> Bool {
-        let file = try directory.open(name)
-        var offset = 0
-        // Ours has four.
-        for _ in 0..<16 {
-            var head: [UInt8] = []
-            try io { () throws(SystemError) in
-                let length = try file.length()
-                guard offset + 16 <= length else { return }
-                try file.forEachPiece(of: offset..<offset + 16, size: 16) { head = Array($0) }
+}
+
+/// The checksums of packets that ffmpeg writes as `framemd5`: of each line that is no comment the sixth field.
+struct FrameHashes {
+    private(set) var different: Set<[UInt8]> = []
+    private var lines = LineReader()
+
+    var differ: Bool { different.count > 1 }
+
+    /// Returns whether they differ.
+    @discardableResult
+    mutating func read(_ piece: UnsafeRawBufferPointer) -> Bool {
+        lines.read(piece) { line in
+            let fields = line.split(separator: UInt8(ascii: ","))
+            if line.first != UInt8(ascii: "#"), fields.count >= 6, different.count < 2 {
+                different.insert(fields[5].filter { $0 != UInt8(ascii: " ") })
             }
-            guard head.count == 16 else { return false }
-            switch String(decoding: head[4..<8], as: UTF8.self) {
-            case "moov": return true
-            case "mdat": return false
-            default: break
-            }
-            let size = head[0..<4].reduce(0) { $0 << 8 | Int($1) }
-            guard size >= 8 else { return false }
-            offset += size
         }
-        return false
+        return differ
+    }
+}
+
+/// The fixed headers of AAC's frames in an ADTS stream: ISO/IEC 13818-7, section 6.2.1.
+struct ADTSHeaders {
+    /// Profile, sampling frequency and channel configuration of each kind of header.
+    private(set) var different: Set<[UInt8]> = []
+    private var header: [UInt8] = []
+    /// Bytes of the frame that are still to come.
+    private var rest = 0
+
+    /// Returns whether they differ.
+    @discardableResult
+    mutating func read(_ piece: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while offset < piece.count {
+            if rest > 0 {
+                let step = min(rest, piece.count - offset)
+                offset += step
+                rest -= step
+                continue
+            }
+            header.append(piece[offset])
+            offset += 1
+            guard header.count == 7 else { continue }
+            let length = Int(header[3] & 3) << 11 | Int(header[4]) << 3 | Int(header[5]) >> 5
+            if header[0] == 0xFF, header[1] & 0xF6 == 0xF0, length >= 7 {
+                // Not the private bit, nor those of the copyright.
+                if different.count < 2 { different.insert([header[2] & 0xFD, header[3] & 0xC0]) }
+                rest = length - 7
+                header.removeAll(keepingCapacity: true)
+            } else {
+                // What is damaged: the next header is looked for.
+                header.removeFirst()
+            }
+        }
+        return different.count > 1
     }
 }

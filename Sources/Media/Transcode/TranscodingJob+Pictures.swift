@@ -12,7 +12,6 @@ extension TranscodingJob {
     private static let longDuration = 300.0
 
     /// Makes a picture that stands for the video: a typical one, not a black one if there is another.
-    ///
     /// - Parameter file: the video as it was made.
     func makePoster(from file: SourceFile) throws(TranscodingError) {
         let size = information.video.size.fitted(toFrame: Self.posterHeight)
@@ -38,7 +37,6 @@ extension TranscodingJob {
     }
 
     /// Makes the small pictures for a player's time line, and the file that says which is for what time.
-    ///
     /// - Parameter file: the video as it was made.
     func makeThumbnails(from file: SourceFile) throws(TranscodingError) -> TranscodingResult.Thumbnails {
         let count = max(1, min(Self.mostThumbnails, Int((duration / profile.thumbnails.interval).rounded(.up))))

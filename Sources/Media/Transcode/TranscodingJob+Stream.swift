@@ -1,91 +1,14 @@
-import Foundation
 import System
 
 /// `hls/`: the video in several qualities, in pieces that a player changes between.
-///
 /// The pieces are fragmented MP4, which Chromium's own HLS player, Safari and hls.js take, and which is smaller than
 /// MPEG-TS. All qualities come from one decoding, with key frames at the same times. RFC 8216.
 extension TranscodingJob {
-    /// Seconds of a piece.
-    private static let segmentDuration = 6
-    private static let directory = "hls"
-    private static let playlist = "index.m3u8"
-
-    /// The qualities that are made of a picture of this size, the best one first, and their sizes.
-    static func renditions(
-        of size: PictureSize, _ profile: TranscodingProfile
-    ) -> [(TranscodingProfile.Rendition, PictureSize)] {
-        let sorted = profile.renditions.sorted { $0.height > $1.height }
-        let smaller = sorted.filter { size.scale(toFrame: $0.height) <= 1 }
-        return (smaller.isEmpty ? Array(sorted.suffix(1)) : smaller).map { ($0, size.fitted(toFrame: $0.height)) }
-    }
-
-    /// The path of a quality's playlist.
-    static func playlist(of height: Int) -> String { "\(directory)/\(height)/\(playlist)" }
-
-    /// Encodes the qualities of the stream, the file, or both, from one decoding.
-    ///
-    /// - Parameter mp4: makes the file, with what is to be copied into it.
-    /// - Returns: what ffmpeg complained of, the last lines; nothing if no packet of the source was wrong.
-    func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> String {
-        guard duration <= tools.limits.duration else {
-            throw TranscodingError(.tooMuch, "it has \(duration) s, and its packets cannot be copied")
-        }
-        let renditions = stream ? Self.renditions(of: information.video.size, profile) : []
-        var all = renditions.map { (quality: $0.0, size: $0.1) }
-        if mp4 != nil { all.append((profile.mp4, mp4Size)) }
-        // The copied sound needs no filter.
-        let sounds = mp4?.sound == true ? all.count - 1 : all.count
-        // The largest is what all others are made of.
-        let largest = all.map(\.size).max { $0.pixels < $1.pixels }!
-        var graph = "[0:\(look.picture)]" + FFmpeg.picture(look, to: largest)
-        graph += ",split=\(all.count)" + all.indices.map { "[in\($0)]" }.joined()
-        var outputs: [String] = []
-        if let sound = look.sound, let track = look.timeline.sound {
-            if sounds > 0 {
-                // A graph of its own: one that changes its form is made anew, and the picture's must not be.
-                let names = (0..<sounds).map { "[sound\($0)]" }.joined()
-                outputs += [
-                    "-filter_complex", "[0:\(sound)]\(FFmpeg.sound(look, track)),asplit=\(sounds)\(names)",
-                ]
-            } else {
-                // What is copied is decoded too.
-                outputs += ["-map", "0:\(sound)", "-c:a", "pcm_s16le", "-f", "null", "-"]
-            }
-        }
-        for (index, (quality, size)) in all.enumerated() {
-            graph += ";[in\(index)]\(FFmpeg.filters(to: size))[out\(index)]"
-            outputs += ["-map", "[out\(index)]"]
-            if let sound = look.sound { outputs += ["-map", index < sounds ? "[sound\(index)]" : "0:\(sound)"] }
-            outputs += FFmpeg.streamsOnly + FFmpeg.inStep
-            outputs += FFmpeg.video(
-                quality, preset: profile.preset, threads: tools.limits.threads, duration: duration)
-            outputs += index < sounds ? FFmpeg.audio(quality) : ["-c:a", "copy"]
-            outputs += index < renditions.count ? streamOptions(quality) : mp4Options
-        }
-        if stream { try directory.makeDirectory(Self.directory) }
-        for (quality, _) in renditions { try directory.makeDirectory("\(Self.directory)/\(quality.height)") }
-        let bitRate = all.reduce(0) { $0 + $1.quality.videoBitRate + $1.quality.audioBitRate }
-        return try convert(
-            for: stream ? .hls : .mp4, .encoded(bitRate: bitRate, cost, duration: duration),
-            before: FFmpeg.input(look), ["-filter_complex", graph] + outputs)
-    }
-
-    private func streamOptions(_ quality: TranscodingProfile.Rendition) -> [String] {
-        let name = "\(Self.directory)/\(quality.height)"
-        return [
-            "-f", "hls", "-hls_time", "\(Self.segmentDuration)", "-hls_list_size", "0",
-            "-hls_playlist_type", "vod", "-hls_flags", "independent_segments", "-hls_segment_type", "fmp4",
-            "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", "file:\(name)/%05d.m4s",
-            "-y", "file:\(name)/\(Self.playlist)",
-        ]
-    }
-
     /// Looks at the stream that was made, and writes its first playlist.
     func checkStream() throws(TranscodingError) -> [TranscodingResult.Rendition] {
         var master = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
         var made: [TranscodingResult.Rendition] = []
-        for (quality, size) in Self.renditions(of: information.video.size, profile) {
+        for (quality, size) in renditions {
             let (rendition, codecs) = try check(quality, size)
             made.append(rendition)
             master += "#EXT-X-STREAM-INF:BANDWIDTH=\(rendition.bandwidth)"
@@ -100,7 +23,7 @@ extension TranscodingJob {
     private func check(
         _ quality: TranscodingProfile.Rendition, _ size: PictureSize
     ) throws(TranscodingError) -> (TranscodingResult.Rendition, codecs: String) {
-        let name = "\(Self.directory)/\(quality.height)"
+        let name = Self.directory(of: quality.height)
         var text = String(decoding: try directory.read("\(name)/\(Self.playlist)", limit: 4 << 20), as: UTF8.self)
         var playlist = try MediaPlaylist(text)
         if Double(playlist.neededTarget) > playlist.targetDuration {
@@ -136,5 +59,78 @@ extension TranscodingJob {
         let profile = bytes[(box.upperBound + 1)..<(box.upperBound + 4)]
         let video = "avc1." + profile.hexadecimal
         return information.audio == nil ? video : video + ",mp4a.40.2"
+    }
+}
+
+/// A playlist of one rendition: what ffmpeg wrote, read again to see whether all of it is there.
+struct MediaPlaylist {
+    /// Each segment's name and seconds.
+    private(set) var segments: [(name: String, duration: Double)] = []
+    /// The name of what every segment needs before it.
+    private(set) var initialization = ""
+    private(set) var isEnded = false
+    /// The most seconds of a segment, as announced.
+    private(set) var targetDuration = 0.0
+
+    /// - Throws: `toolFailed` if it is no playlist, or names something that is not in its own directory.
+    init(_ text: String) throws(TranscodingError) {
+        func value(_ line: Substring, _ tag: String) -> Substring? {
+            line.hasPrefix(tag) ? line.dropFirst(tag.count) : nil
+        }
+        let lines = text.split(separator: "\n")
+        guard lines.first == "#EXTM3U" else { throw TranscodingError(.toolFailed, "ffmpeg wrote no playlist") }
+        var duration: Double?
+        for line in lines {
+            if let seconds = value(line, "#EXTINF:") {
+                duration = seconds.split(separator: ",").first.flatMap { Double($0) }
+            } else if let seconds = value(line, "#EXT-X-TARGETDURATION:") {
+                targetDuration = Double(seconds) ?? 0
+            } else if let name = value(line, "#EXT-X-MAP:URI=\"") {
+                initialization = String(name.prefix { $0 != "\"" })
+            } else if line == "#EXT-X-ENDLIST" {
+                isEnded = true
+            } else if !line.hasPrefix("#") {
+                guard let seconds = duration, seconds >= 0, seconds.isFinite, !line.contains("/") else {
+                    throw TranscodingError(.toolFailed, "ffmpeg wrote a playlist that is not understood")
+                }
+                segments.append((String(line), seconds))
+                duration = nil
+            }
+        }
+        guard isEnded, !segments.isEmpty, !initialization.isEmpty, !initialization.contains("/") else {
+            throw TranscodingError(.toolFailed, "ffmpeg wrote a playlist that is not whole")
+        }
+    }
+
+    /// What the target duration has to be: no segment's duration, rounded to whole seconds, exceeds it (RFC 8216, section
+    /// 4.3.3.1). ffmpeg rounds 4.5 to 4.
+    var neededTarget: Int { Int((segments.map(\.duration).max() ?? 0).rounded()) }
+
+    /// The text of a playlist with another target duration.
+    static func text(_ text: String, target: Int) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.hasPrefix("#EXT-X-TARGETDURATION:") ? "#EXT-X-TARGETDURATION:\(target)" : $0
+        }.joined(separator: "\n")
+    }
+
+    /// Seconds of all segments.
+    var duration: Double { segments.reduce(0) { $0 + $1.duration } }
+
+    /// Bits per second, the most and the average, of segments with so many bytes.
+    /// The most is that of any segments in a row which together last from a half to one and a half of the target duration, as
+    /// RFC 8216, section 4.1, defines it.
+    func bandwidth(sizes: [Int]) -> (peak: Int, average: Int) {
+        let average = Double(sizes.reduce(0, +)) * 8 / max(duration, 0.001)
+        var peak = average
+        for first in segments.indices {
+            var (bits, seconds) = (0.0, 0.0)
+            for (segment, size) in zip(segments[first...], sizes[first...]) {
+                bits += 8 * Double(size)
+                seconds += segment.duration
+                if seconds > 1.5 * targetDuration { break }
+                if seconds >= 0.5 * targetDuration { peak = max(peak, bits / max(seconds, 0.001)) }
+            }
+        }
+        return (Int(peak.rounded(.up)), Int(average.rounded(.up)))
     }
 }

@@ -10,7 +10,7 @@ final class TranscodingJob {
     let directory: ResultDirectory
     let tools: ToolRunner
     let logger: Logger
-    private var meter: ProgressMeter
+    var meter: ProgressMeter
     /// What ffmpeg complained of when it decoded the source, the last lines.
     var complaints = ""
 
@@ -30,143 +30,25 @@ final class TranscodingJob {
         self.tools = tools
         self.logger = logger
         let total = profile.outputs.map { Self.weight(of: $0, look.information, profile) }.reduce(0, +)
-        meter = ProgressMeter(
-            total: total + Self.commandWeight * Double(profile.commands.count + 1), report: progress)
+        meter = ProgressMeter(total: total + Self.commandWeight * Double(profile.commands.count + 1), report: progress)
     }
 
-    /// Makes what is wanted, one after the other.
-    ///
-    /// First what is encoded, all of it from one decoding: it tells whether every packet of the source decodes, and only
-    /// then are packets copied. Where nothing is to be encoded they are decoded while they are copied. The small pictures come
-    /// last, from what was made: it has no surprises any more.
-    func run() throws(TranscodingError) -> TranscodingResult {
-        var result = TranscodingResult(source: information)
-        let (wantsMP4, wantsStream) = (profile.outputs.contains(.mp4), profile.outputs.contains(.hls))
-        var copies = wantsMP4 ? self.copies : Copies(picture: false, sound: false)
-        if copies.sound { copies.sound = try !soundChanges() }
-        if copies.picture && wantsStream { copies.picture = try !pictureChanges() }
-        tell(copies)
-        if copies.picture {
-            try checkCopy()
-            if !wantsStream {
-                result.mp4 = try remux(copies)
-                copies.picture = result.mp4 != nil
-            }
-        }
-        let encodesMP4 = wantsMP4 && !copies.picture
-        if wantsStream || encodesMP4 {
-            complaints = try encode(mp4: encodesMP4 ? copies : nil, stream: wantsStream)
-        }
-        let isClean = complaints.isEmpty
-        if wantsStream {
-            result.renditions = try checkStream()
-            finish(.hls)
-        }
-        if encodesMP4 {
-            // Damaged sound must not be copied.
-            result.mp4 = try isClean || !copies.sound ? checkMP4(copies) : encodeMP4()
-        } else if wantsMP4 && result.mp4 == nil {
-            result.mp4 = try copyMP4(copies, isClean: isClean)
-        }
-        if wantsMP4 { finish(.mp4) }
-        result.flaws = flaws
-        if !result.flaws.isEmpty {
-            let names = result.flaws.map(\.rawValue).sorted().joined(separator: ", ")
-            logger.notice(
-                "the video plays, but not all is right", metadata: ["flaws": "\(names)", "cause": "\(complaints)"])
-        }
-        let made = made(result)
-        if profile.outputs.contains(.poster) {
-            result.hasPoster = try unlessImpossible { () throws(TranscodingError) in try makePoster(from: made) } != nil
-            finish(.poster)
-        }
-        if profile.outputs.contains(.thumbnails) {
-            result.thumbnails = try unlessImpossible { () throws(TranscodingError) in
-                try makeThumbnails(from: made)
-            }
-            finish(.thumbnails)
-        }
-        if source.path != tools.source {
-            for name in [StraightCopy.name, RenumberedStream.name] { try directory.removeFile(name) }
-        }
-        for command in profile.commands { try run(command) }
-        result.size = try directory.sync()
-        meter.finishAll()
-        return result
+    /// Which of its tracks are the uploaded ones, packet by packet.
+    struct Copies: Equatable {
+        var picture: Bool
+        var sound: Bool
     }
 
-    /// Logs what the video is and what is made of it, in one line.
-    private func tell(_ copies: Copies) {
-        logger.info(
-            "converting the video",
-            metadata: Logger.Metadata(
-                uniqueKeysWithValues: Self.facts(look, profile, copies).map { ($0.name, "\($0.value)") }))
-    }
-
-    /// What a video is and what is made of it. That all of it decodes shows only when it is.
-    static func facts(
-        _ look: SourceLook, _ profile: TranscodingProfile, _ copies: Copies
-    ) -> [(name: String, value: String)] {
-        let information = look.information
-        var facts = look.facts
-        if profile.outputs.contains(.mp4) {
-            let ways = [("picture", copies.picture), ("sound", copies.sound)].prefix(information.audio == nil ? 1 : 2)
-            facts.append(
-                ("mp4", ways.map { "\($0.0) \($0.1 ? "copied" : "encoded")" }.joined(separator: ", ")))
-        }
-        let qualities = profile.outputs.contains(.hls) ? renditions(of: information.video.size, profile) : []
-        if !qualities.isEmpty { facts.append(("stream", qualities.map { "\($0.1)" }.joined(separator: ", "))) }
-        return facts
-    }
-
-    /// What is wrong with the source.
-    ///
-    /// Decoders complain of the last picture of a file that is cut off, and of those before the first key picture of one that
-    /// begins in the middle: nothing of these is damaged.
-    private var flaws: Set<TranscodingResult.Flaw> {
-        if look.isCutOff { return [.truncated] }
-        if look.losesTrack { return [.damaged] }
-        return !Complaints.tellOfDamage(complaints) || look.pictures.packetsBeforeKey > 0 ? [] : [.damaged]
-    }
-
-    /// What the small pictures are made from: the video in its best quality, where there is one of ours.
-    private func made(_ result: TranscodingResult) -> SourceFile {
-        if result.mp4 != nil {
-            return SourceFile(path: "\(directory.path)/\(TranscodingResult.mp4Path)", format: .mp4)
-        }
-        if let best = result.renditions.first {
-            return SourceFile(path: "\(directory.path)/\(Self.playlist(of: best.height))", format: .hls)
-        }
-        return source
-    }
-
-    /// A video is none the worse without a small picture of it.
-    private func unlessImpossible<Made>(
-        _ make: () throws(TranscodingError) -> Made
-    ) throws(TranscodingError) -> Made? {
-        do throws(TranscodingError) {
-            return try make()
-        } catch  where error.code == .toolFailed || error.code == .unsupported {
-            logger.notice("a small picture cannot be made", metadata: ["cause": "\(error)"])
-            return nil
-        }
-    }
-
-    private func run(_ command: [String]) throws(TranscodingError) {
-        try tools.run(
-            TranscodingCommand.fill(
-                command,
-                with: [
-                    "input": tools.source ?? source.path, "output": directory.path, "duration": "\(duration)",
-                ]),
-            writing: .command(tools.limits), startsProcesses: true)
-        meter.finish(Self.commandWeight)
+    /// What could be copied, if all of it decodes.
+    static func copies(_ look: SourceLook, _ profile: TranscodingProfile) -> Copies {
+        let fits = look.information.video.size.scale(toFrame: profile.mp4.height) >= 1
+        return Copies(picture: fits && look.pictureObstacle == nil, sound: look.soundObstacle == nil)
     }
 
     // MARK: - Progress
 
     /// The weight of a command whose progress is unknown, and of making all of it durable.
-    private static let commandWeight = 100_000.0
+    static let commandWeight = 100_000.0
 
     /// About how long an output takes: the pixels of a picture that are encoded for it, or as many as would take as long.
     private static func weight(
@@ -174,7 +56,7 @@ final class TranscodingJob {
     ) -> Double {
         switch output {
         case .mp4: Double(information.video.size.fitted(toFrame: profile.mp4.height).pixels)
-        case .hls: Double(renditions(of: information.video.size, profile).reduce(0) { $0 + $1.1.pixels })
+        case .hls: Double(renditions(of: information.video.size, profile).reduce(0) { $0 + $1.size.pixels })
         case .poster: 50_000
         case .thumbnails: Double(information.video.size.pixels) / 4
         }
@@ -191,12 +73,9 @@ final class TranscodingJob {
         }
     }
 
-    func finish(_ output: TranscodingProfile.Output) {
-        meter.finish(Self.weight(of: output, information, profile))
-    }
+    func finish(_ output: TranscodingProfile.Output) { meter.finish(Self.weight(of: output, information, profile)) }
 
     /// Runs ffmpeg for an output of bounded size.
-    ///
     /// - Parameters:
     ///   - file: what it reads; the source, if `nil`.
     ///   - input: options for the file.
@@ -222,6 +101,88 @@ final class TranscodingJob {
         }
     }
 
+    // MARK: - Encoding
+
+    /// Seconds of a piece.
+    private static let segmentDuration = 6
+    private static let stream = "hls"
+    static let playlist = "index.m3u8"
+
+    /// The qualities that are made of a picture of this size, the best one first, and their sizes.
+    static func renditions(
+        of size: PictureSize, _ profile: TranscodingProfile
+    ) -> [(quality: TranscodingProfile.Rendition, size: PictureSize)] {
+        let sorted = profile.renditions.sorted { $0.height > $1.height }
+        let smaller = sorted.filter { size.scale(toFrame: $0.height) <= 1 }
+        return (smaller.isEmpty ? Array(sorted.suffix(1)) : smaller).map { ($0, size.fitted(toFrame: $0.height)) }
+    }
+
+    /// The path of a quality's directory.
+    static func directory(of height: Int) -> String { "\(stream)/\(height)" }
+
+    var renditions: [(quality: TranscodingProfile.Rendition, size: PictureSize)] {
+        Self.renditions(of: information.video.size, profile)
+    }
+
+    /// Encodes the qualities of the stream, the file, or both, from one decoding.
+    /// - Parameter mp4: makes the file, with what is to be copied into it.
+    /// - Returns: what ffmpeg complained of, the last lines; nothing if no packet of the source was wrong.
+    func encode(mp4: Copies?, stream: Bool) throws(TranscodingError) -> String {
+        guard duration <= tools.limits.duration else {
+            throw TranscodingError(.tooMuch, "it has \(duration) s, and its packets cannot be copied")
+        }
+        let renditions = stream ? renditions : []
+        var all = renditions
+        if mp4 != nil { all.append((profile.mp4, mp4Size)) }
+        // The copied sound needs no filter.
+        let sounds = mp4?.sound == true ? all.count - 1 : all.count
+        // The largest is what all others are made of.
+        let largest = all.map(\.size).max { $0.pixels < $1.pixels }!
+        var graph = "[0:\(look.picture)]" + FFmpeg.picture(look, to: largest)
+        graph += ",split=\(all.count)" + all.indices.map { "[in\($0)]" }.joined()
+        var outputs: [String] = []
+        if let sound = look.sound, let track = look.timeline.sound {
+            if sounds > 0 {
+                // A graph of its own: one that changes its form is made anew, and the picture's must not be.
+                let names = (0..<sounds).map { "[sound\($0)]" }.joined()
+                outputs += ["-filter_complex", "[0:\(sound)]\(FFmpeg.sound(look, track)),asplit=\(sounds)\(names)"]
+            } else {
+                // What is copied is decoded too.
+                outputs += ["-map", "0:\(sound)", "-c:a", "pcm_s16le", "-f", "null", "-"]
+            }
+        }
+        for (index, (quality, size)) in all.enumerated() {
+            graph += ";[in\(index)]\(FFmpeg.filters(to: size))[out\(index)]"
+            outputs += ["-map", "[out\(index)]"]
+            if let sound = look.sound { outputs += ["-map", index < sounds ? "[sound\(index)]" : "0:\(sound)"] }
+            outputs += FFmpeg.streamsOnly + FFmpeg.inStep
+            outputs += FFmpeg.video(quality, preset: profile.preset, threads: tools.limits.threads, duration: duration)
+            outputs += index < sounds ? FFmpeg.audio(quality) : ["-c:a", "copy"]
+            outputs += index < renditions.count ? streamOptions(quality) : mp4Options
+        }
+        if stream { try directory.makeDirectory(Self.stream) }
+        for (quality, _) in renditions { try directory.makeDirectory(Self.directory(of: quality.height)) }
+        let bitRate = all.reduce(0) { $0 + $1.quality.videoBitRate + $1.quality.audioBitRate }
+        return try convert(
+            for: stream ? .hls : .mp4, .encoded(bitRate: bitRate, cost, duration: duration),
+            before: FFmpeg.input(look), ["-filter_complex", graph] + outputs)
+    }
+
+    private func streamOptions(_ quality: TranscodingProfile.Rendition) -> [String] {
+        let name = Self.directory(of: quality.height)
+        return [
+            "-f", "hls", "-hls_time", "\(Self.segmentDuration)", "-hls_list_size", "0",
+            "-hls_playlist_type", "vod", "-hls_flags", "independent_segments", "-hls_segment_type", "fmp4",
+            "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", "file:\(name)/%05d.m4s",
+            "-y", "file:\(name)/\(Self.playlist)",
+        ]
+    }
+
+    /// The index first, so that a player can begin before it has the end.
+    var mp4Options: [String] { ["-movflags", "+faststart", "-f", "mp4", "-y", "file:\(TranscodingResult.mp4Path)"] }
+    /// The size of the picture in what is encoded.
+    var mp4Size: PictureSize { information.video.size.fitted(toFrame: profile.mp4.height) }
+
     // MARK: - Checks
 
     /// Checks that a result is as long as the video.
@@ -233,14 +194,14 @@ final class TranscodingJob {
     }
 
     /// Looks at a result with ffprobe: H.264 and AAC that any player takes, as long as the video, with its sound.
-    func checkStreams(
-        _ name: String, _ format: VideoFormat, size: PictureSize
-    ) throws(TranscodingError) {
+    func checkStreams(_ name: String, _ format: VideoFormat, size: PictureSize) throws(TranscodingError) {
         let made: MediaInformation
         do throws(TranscodingError) {
-            made = try MediaInformation.of(SourceFile(path: "\(directory.path)/\(name)", format: format), tools)
+            made = try MediaInformation(
+                report: tools.ask(.report, of: SourceFile(path: "\(directory.path)/\(name)", format: format)),
+                sideLimit: tools.limits.side)
         } catch  where error.isOfFile {
-            throw TranscodingError(.toolFailed, "\(name): \(error.reason)", output: error.output)
+            throw error.named(name, .toolFailed)
         }
         try checkDuration(made.duration, of: name)
         guard made.video.isPlayedEverywhere, made.video.size == size,
@@ -251,5 +212,44 @@ final class TranscodingJob {
                 "\(name) has come out as \(made.video.codec) \(made.video.profile) \(made.video.pixelFormat) "
                     + "\(made.video.size) and \(made.audio?.codec ?? "no sound")")
         }
+    }
+}
+
+/// How much of a video's work is done, as one number from 0 to 1 that never falls.
+struct ProgressMeter {
+    /// Reported when it has grown by so much.
+    private static let step = 0.001
+
+    private let report: (Double) -> Void
+    private let total: Double
+    /// The weight of the steps that are done.
+    private var done = 0.0
+    private var reported = 0.0
+
+    /// - Parameter total: the weights of all steps together.
+    init(total: Double, report: @escaping (Double) -> Void) {
+        self.total = total
+        self.report = report
+    }
+
+    /// Notes that a part, from 0 to 1, of the step with this weight is done.
+    mutating func note(_ part: Double, of weight: Double) {
+        // Not all of it: the end is there when everything is checked and synced.
+        set(min(0.999, (done + weight * max(0, min(1, part))) / total))
+    }
+
+    /// Notes that the step with this weight is done.
+    mutating func finish(_ weight: Double) {
+        done += weight
+        note(0, of: 0)
+    }
+
+    /// Notes that everything is done.
+    mutating func finishAll() { set(1) }
+
+    private mutating func set(_ value: Double) {
+        guard value >= reported + Self.step || value == 1 && reported < 1 else { return }
+        reported = value
+        report(value)
     }
 }

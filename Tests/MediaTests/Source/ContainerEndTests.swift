@@ -53,7 +53,7 @@ import Testing
                 content.append(tail)
                 let longer = workshop.path("longer")
                 try content.write(to: URL(fileURLWithPath: longer))
-                #expect(try !ContainerEnd.isMissing(in: SourceFile(path: longer, format: format)), "\(name) \(tail)")
+                #expect(try !Container.isEndMissing(in: SourceFile(path: longer, format: format)), "\(name) \(tail)")
             }
         }
     }

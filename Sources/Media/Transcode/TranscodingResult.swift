@@ -1,5 +1,55 @@
 import Glibc
+import Model
 import System
+
+/// What was made of a video. Paths are relative to the directory that is published.
+package struct TranscodingResult: Equatable, Sendable {
+    /// The uploaded file; its duration is known.
+    package let source: MediaInformation
+    /// `nil` if the profile does not want it.
+    package var mp4: MP4?
+    /// The stream's qualities, the best one first; empty if the profile wants none.
+    package var renditions: [Rendition] = []
+    package var hasPoster = false
+    package var thumbnails: Thumbnails?
+    /// What is wrong with the source, though it plays.
+    package var flaws: Set<VideoFlaw> = []
+    /// Bytes of all files together.
+    package var size = 0
+
+    package static let mp4Path = "video.mp4"
+    package static let masterPath = "hls/master.m3u8"
+    package static let posterPath = "poster.jpg"
+    package static let thumbnailsPath = "thumbnails.jpg"
+    package static let cuesPath = "thumbnails.vtt"
+
+    package struct MP4: Equatable, Sendable {
+        /// As it is shown.
+        package let size: PictureSize
+        /// Whether the stream is the uploaded one, packet by packet.
+        package let hasCopiedVideo: Bool
+        package let hasCopiedAudio: Bool
+    }
+
+    package struct Rendition: Equatable, Sendable {
+        /// The height of its frame, which is the name of its directory too.
+        package let height: Int
+        package let size: PictureSize
+        /// The most and the average bits per second.
+        package let bandwidth: Int
+        package let averageBandwidth: Int
+    }
+
+    /// The small pictures of the time line, row by row in one picture.
+    package struct Thumbnails: Equatable, Sendable {
+        package let count: Int
+        package let columns: Int
+        /// Of one.
+        package let size: PictureSize
+        /// Seconds from one to the next.
+        package let interval: Double
+    }
+}
 
 /// The directory that a video's files are made in, and that becomes the published one.
 struct ResultDirectory {
@@ -30,15 +80,13 @@ struct ResultDirectory {
             }
             let file = StoredFile(
                 try Descriptor(at: parent, String(parts.last ?? ""), O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
-            // Short enough to be written at once.
-            let bytes = Array(text.utf8)
-            let count = try SystemError.check("write") { Glibc.write(file.descriptor.number, bytes, bytes.count) }
-            if count != bytes.count { throw SystemError("write", code: ENOSPC) }
+            try Array(text.utf8).withUnsafeBufferPointer { bytes throws(SystemError) in
+                try file.write(UnsafeRawBufferPointer(bytes), at: 0)
+            }
         }
     }
 
     /// Opens a file for reading: a regular one, strictly below the directory.
-    ///
     /// - Throws: `toolFailed` if there is none.
     func open(_ name: String) throws(TranscodingError) -> StoredFile {
         do throws(SystemError) {
@@ -52,7 +100,6 @@ struct ResultDirectory {
     }
 
     /// Reads a whole file.
-    ///
     /// - Throws: `toolFailed` if it has more bytes than `limit`.
     func read(_ name: String, limit: Int) throws(TranscodingError) -> [UInt8] {
         let file = try open(name)
@@ -75,7 +122,6 @@ struct ResultDirectory {
     }
 
     /// Makes all files and directories durable.
-    ///
     /// - Returns: the bytes of all files.
     /// - Throws: `toolFailed` if there is anything but files and directories: a link could show what is elsewhere.
     func sync() throws(TranscodingError) -> Int {
@@ -112,8 +158,7 @@ struct ResultDirectory {
             case S_IFREG: size += Int(status.st_size)
             case S_IFDIR where depth < 8:
                 do throws(SystemError) {
-                    size += try Self.size(
-                        of: Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY), depth: depth + 1)
+                    size += try Self.size(of: Descriptor(at: directory, name, O_RDONLY | O_DIRECTORY), depth: depth + 1)
                 } catch  where error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP {}
             default: break
             }

@@ -1,19 +1,35 @@
 import Catalogue
 import ChunkStore
+import Foundation
 import Logging
-import System
 import Media
 import Model
+import System
 
-/// One job, from its file to its record.
-extension TranscodingWorker {
+/// What a job takes from its file to its record. Thread-safe.
+struct JobRun: Sendable {
+    let catalogue: any JobQueue
+    let store: any ChunkStore
+    let transcoder: Transcoder
+    let settings: WorkerSettings
+    let logger: Logger
+    /// Seconds since 1970.
+    let now: @Sendable () -> Int64
+    /// Seconds of a clock that never jumps.
+    let uptime: @Sendable () -> Double
+
     /// What the lane of short jobs is for: pixels to decode, a minute of 1920x1080 at 60/s, and seconds on the clock. Where
-    /// another client waits for the lane that has used less, they are `sharedShortTime`.
+    /// another client waits for the lane that has used less, they are `TranscodingWorker.sharedShortTime`.
     private static let shortDecoding = 8e9
     private static let shortTime = 600.0
 
-    /// - Parameter memory: bytes for each tool.
-    func work(on held: HeldJob, memory: Int, until stop: StopSignal) {
+    /// Does a job, and records what became of it.
+    /// - Parameters:
+    ///   - memory: bytes for each tool.
+    ///   - takeRoom: as `Transcoder.run` has it.
+    func work(
+        on held: HeldJob, memory: Int, takeRoom: @escaping (Int) -> Bool, isStopped: @escaping () -> Bool
+    ) {
         let job = held.job
         var logger = logger
         logger[metadataKey: "job"] = "\(job.id)"
@@ -22,35 +38,55 @@ extension TranscodingWorker {
         let start = ContinuousClock.now
         do {
             let result = try transcoder.run(
-                try SourceFile(of: job, in: store), in: directories.path(of: job), profile: settings.profile,
+                try SourceFile(of: job, in: store), in: directory(of: job), profile: settings.profile,
                 memory: memory, logger: logger,
                 accept: {
                     if held.lane == .short, $0.decoding > Self.shortDecoding { held.giveBack(because: .tooLong) }
                     return held.isToReturn == nil
                 },
-                takeRoom: { [self] in takeRoom($0, for: held) },
-                progress: { held.note(progress: $0) }, isPaused: { held.standsStillSince != nil },
+                takeRoom: takeRoom, progress: { held.note(progress: $0) },
+                isPaused: { held.standsStillSince != nil },
                 isCancelled: { [uptime] in
                     if held.lane == .short, uptime() - held.start > Self.shortTime {
                         held.giveBack(because: .tooLong)
                     }
-                    return stop.isStopped || held.isToReturn != nil || held.isLost(uptime: uptime())
+                    return isStopped() || held.isToReturn != nil || held.isLost(uptime: uptime())
                 })
             guard try held.renew(catalogue, now: now(), uptime: uptime()) else { throw Lost() }
             try publish(result, of: job)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
-            logger.notice(
-                "job is done",
-                metadata: ["seconds": "\(Int(seconds.rounded()))", "bytes": "\(result.size)"])
+            logger.notice("job is done", metadata: ["seconds": "\(Int(seconds.rounded()))", "bytes": "\(result.size)"])
         } catch let error as TranscodingError {
-            end(held, error, isStopped: stop.isStopped, logger)
+            end(held, error, isStopped: isStopped(), logger)
         } catch is Lost {
             logger.notice("job ends: it is no longer this worker's")
         } catch {
             // Another worker does it again when the lease ends.
             logger.error("cannot record what became of a job", metadata: ["cause": "\(error)"])
         }
-        remove(directories.path(of: job), logger)
+        do throws(TranscodingError) {
+            try Transcoder.remove(directory(of: job))
+        } catch {
+            logger.warning("cannot remove a work directory", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// The directory that a job is done in: `DIRECTORY/<job>.<claim>`. No two workers ever have the same one, not even one that was
+    /// thought to be dead.
+    private func directory(of job: Job) -> String { "\(settings.workDirectory)/\(StorageLayout.name(of: job))" }
+
+    /// Removes the directories that workers that died have left; what a worker has that may live stays.
+    func removeAbandoned() {
+        do {
+            for name in try FileManager.default.contentsOfDirectory(atPath: settings.workDirectory) {
+                guard let claim = StorageLayout.claim(named: name) else { continue }
+                // A claim is recorded before its directory is made.
+                if let job = try catalogue.job(id: claim.job), job.isHeld(by: claim.number) { continue }
+                try Transcoder.remove("\(settings.workDirectory)/\(name)")
+            }
+        } catch {
+            logger.warning("cannot remove what a worker has left", metadata: ["cause": "\(error)"])
+        }
     }
 
     /// Nothing that is said of the job counts any more.
@@ -61,7 +97,7 @@ extension TranscodingWorker {
         let (directory, above) = (StorageLayout.results(of: job), StorageLayout.results(ofOriginal: job.path))
         let old: [String]
         do throws(StoreError) {
-            try store.publish(LocalFile(path: directories.path(of: job)), as: directory)
+            try store.publish(LocalFile(path: self.directory(of: job)), as: directory)
             old = try store.publishedNames(in: above).filter { StorageLayout.claim(named: $0) == nil }
         } catch {
             throw TranscodingError(error)
@@ -117,18 +153,10 @@ extension TranscodingWorker {
             metadata: ["cause": "\(error)", "attempt": "\(job.attempts)"])
     }
 
-    private func remove(_ directory: String, _ logger: Logger) {
-        do throws(TranscodingError) {
-            try Transcoder.remove(directory)
-        } catch {
-            logger.warning("cannot remove a work directory", metadata: ["cause": "\(error)"])
-        }
-    }
 }
 
 extension SourceFile {
     /// A job's file.
-    ///
     /// - Throws: `unsupported` if its first bytes are of no known kind of video.
     package init(of job: Job, in store: any ChunkStore) throws(TranscodingError) {
         let head: FileHead
@@ -147,18 +175,14 @@ extension TranscodingError {
     fileprivate init(_ error: StoreError) {
         self.init(error.reason == .diskFull ? .noSpace : .io, error.description)
     }
+
+    /// As a job has it: a line with the code, then text for people.
+    fileprivate var text: String { [code.rawValue, reason, output].filter { !$0.isEmpty }.joined(separator: "\n") }
 }
 
 extension Job {
     /// Whether its last attempt had too little memory.
     var wantedMore: Bool { errorCode == TranscodingError.Code.memoryLimit.rawValue }
-}
-
-extension TranscodingError {
-    /// As a job has it: a line with the code, then text for people.
-    fileprivate var text: String {
-        [code.rawValue, reason, output].filter { !$0.isEmpty }.joined(separator: "\n")
-    }
 }
 
 extension MediaFacts {
@@ -175,16 +199,6 @@ extension MediaFacts {
         if !result.renditions.isEmpty { hlsPath = "\(directory)/\(TranscodingResult.masterPath)" }
         if result.hasPoster { posterPath = "\(directory)/\(TranscodingResult.posterPath)" }
         if result.thumbnails != nil { thumbnailsPath = "\(directory)/\(TranscodingResult.cuesPath)" }
-        flaws = Set(result.flaws.map(VideoFlaw.init))
-    }
-}
-
-extension VideoFlaw {
-    init(_ flaw: TranscodingResult.Flaw) {
-        self =
-            switch flaw {
-            case .truncated: .truncated
-            case .damaged: .damaged
-            }
+        flaws = result.flaws
     }
 }
