@@ -99,7 +99,7 @@ let package = Package(
         // Tools that know nothing of the service.
         .target(
             name: "TestTools",
-            dependencies: ["CFastCGI", "System", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["CFastCGI", .product(name: "Logging", package: "swift-log")],
             path: "Tests/TestTools"),
         // The service in this process and behind nginx, its contract, and its page.
         .target(

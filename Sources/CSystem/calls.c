@@ -23,6 +23,12 @@ const void *vi_memmem(const void *haystack, size_t haystack_length, const void *
 
 const char *vi_error_name(int code) { return strerrorname_np(code); }
 
+static _Thread_local int32_t lock_order;
+
+int32_t vi_lock_order(void) { return lock_order; }
+
+void vi_set_lock_order(int32_t order) { lock_order = order; }
+
 int vi_name_thread(pthread_t thread, const char *name) { return pthread_setname_np(thread, name); }
 
 size_t vi_allocated(void) {

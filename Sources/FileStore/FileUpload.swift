@@ -52,7 +52,7 @@ final class FileUpload: UploadBytes {
         digest = PrefixDigest(file, client: client, from: followed?.digest)
         let files = known.map(\.file)
         let prefix = PrefixComparison(file, with: files, client: client, from: followed?.comparison(with: files))
-        comparing = Locked(Comparing(following: known.isEmpty ? nil : (known, prefix)))
+        comparing = Locked(Comparing(following: known.isEmpty ? nil : (known, prefix)), order: .comparison)
     }
 }
 

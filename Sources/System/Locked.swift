@@ -1,4 +1,22 @@
+import CSystem
 import Foundation
+
+/// Where a lock stands in the order of locks: a thread that has one takes only those behind it, and none where that is the
+/// last. Debug builds check it. "Locks, in their order" in Architecture has what each guards.
+@usableFromInline package enum LockOrder: Int32 {
+    case uploads = 1
+    case upload, comparison, follower, guids, call, last
+
+    /// Checks that the thread may take a lock of this place. Returns what `leave` wants.
+    @usableFromInline func enter() -> Int32 {
+        let before = vi_lock_order()
+        precondition(before < rawValue, "a lock of order \(self) is taken behind one of order \(before)")
+        vi_set_lock_order(rawValue)
+        return before
+    }
+
+    @usableFromInline static func leave(_ before: Int32) { vi_set_lock_order(before) }
+}
 
 /// A value behind a lock.
 ///
@@ -7,10 +25,15 @@ import Foundation
     // SAFETY: `lock` guards `value`.
     @usableFromInline let lock = NSLock()
     @usableFromInline var value: Value
+    @usableFromInline let order: LockOrder
 
-    @inlinable package init(_ value: Value) { self.value = value }
+    @inlinable package init(_ value: Value, order: LockOrder = .last) { (self.value, self.order) = (value, order) }
 
     @inlinable package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        #if DEBUG
+            let before = order.enter()
+            defer { LockOrder.leave(before) }
+        #endif
         lock.lock()
         defer { lock.unlock() }
         return try body(&value)
@@ -25,22 +48,21 @@ package final class Monitor<Value>: @unchecked Sendable {
     // SAFETY: `condition` guards `value`.
     private let condition = NSCondition()
     private var value: Value
+    private let order: LockOrder
 
-    package init(_ value: Value) { self.value = value }
+    package init(_ value: Value, order: LockOrder = .last) { (self.value, self.order) = (value, order) }
 
     package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
-        condition.lock()
-        defer { condition.unlock() }
-        return try body(&value)
+        try locked { try body(&value) }
     }
 
     /// Waits until `body`, which is asked at once and after each change, has a result.
     package func wait<Result>(for body: (inout Value) throws -> Result?) rethrows -> Result {
-        condition.lock()
-        defer { condition.unlock() }
-        while true {
-            if let result = try body(&value) { return result }
-            condition.wait()
+        try locked {
+            while true {
+                if let result = try body(&value) { return result }
+                condition.wait()
+            }
         }
     }
 
@@ -48,14 +70,24 @@ package final class Monitor<Value>: @unchecked Sendable {
     package func wait<Result>(
         until deadline: Date, for body: (inout Value) -> Result?, otherwise: (inout Value) -> Result
     ) -> Result {
+        locked {
+            var isInTime = true
+            while true {
+                if let result = body(&value) { return result }
+                guard isInTime else { return otherwise(&value) }
+                isInTime = condition.wait(until: deadline)
+            }
+        }
+    }
+
+    private func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
+        #if DEBUG
+            let before = order.enter()
+            defer { LockOrder.leave(before) }
+        #endif
         condition.lock()
         defer { condition.unlock() }
-        var isInTime = true
-        while true {
-            if let result = body(&value) { return result }
-            guard isInTime else { return otherwise(&value) }
-            isInTime = condition.wait(until: deadline)
-        }
+        return try body()
     }
 
     /// Has all threads that wait ask again.

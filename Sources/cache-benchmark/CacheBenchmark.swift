@@ -98,6 +98,3 @@ struct CacheBenchmark: ParsableCommand {
 
     private func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
 }
-
-/// A figure with one digit after the point.
-func rounded(_ figure: Double) -> String { String(format: "%.1f", figure) }

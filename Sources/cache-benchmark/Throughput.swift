@@ -49,3 +49,6 @@ enum Throughput {
     @_optimize(none)
     static func keep(_ sum: Int) {}
 }
+
+/// A figure with one digit after the point.
+func rounded(_ figure: Double) -> String { String(format: "%.1f", figure) }

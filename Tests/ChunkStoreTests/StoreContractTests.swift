@@ -4,6 +4,7 @@ import Model
 import System
 import TestSupport
 import Testing
+import class TestTools.Locked
 
 private let path = "upload/mp4/2026/11/original/a.mp4"
 private let other = "upload/mp4/2026/11/original/b.mp4"

@@ -61,8 +61,13 @@ extension EndToEnd {
             // The log has them too.
             for (name, reason, status, code, _, _) in rows {
                 let line = "upload_file?\(name) HTTP/1.1\" \(status) "
-                let lines = textOfFile(site.dataDirectory.path + "/log/access.log").split(separator: "\n")
-                    .filter { $0.contains(line) }
+                var lines: [Substring] = []
+                // nginx writes it after the reply.
+                eventually {
+                    lines = textOfFile(site.dataDirectory.path + "/log/access.log").split(separator: "\n")
+                        .filter { $0.contains(line) }
+                    return !lines.isEmpty
+                }
                 #expect(lines.count == 1)
                 #expect(lines.allSatisfy { $0.contains(" code=\(code) reason=\(reason) seconds=") }, "\(lines)")
             }

@@ -9,6 +9,7 @@ import Intake
 import System
 import Testing
 import TestSupport
+import class TestTools.Locked
 
 /// A site with three videos, one of them transcoded, an unfinished upload and an old picture.
 private final class Shop {

@@ -2,6 +2,7 @@ import Glibc
 import System
 import Testing
 import TestTools
+import class TestTools.Locked
 
 @testable import Media
 

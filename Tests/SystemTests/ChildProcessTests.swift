@@ -3,6 +3,7 @@ import Glibc
 import System
 import TestTools
 import Testing
+import class TestTools.Locked
 
 /// Child processes: what they get, how they end.
 @Suite struct ChildProcessTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 import TestTools
+import class TestTools.Locked
 
 @testable import System
 

@@ -3,6 +3,7 @@ import Glibc
 import System
 import TestTools
 import Testing
+import class TestTools.Locked
 
 /// What a tool can do that somebody else has taken over: Tests/Faults/intruder.c tries.
 @Suite struct SandboxTests {

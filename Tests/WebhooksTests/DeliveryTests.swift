@@ -193,7 +193,8 @@ import TestSupport
         let outbox = try Outbox()
         let delay = Locked<Int64>(0)
         let receiver = try Receiver { _, _ in
-            delay.withLock { $0 = (try? outbox.delay) ?? 0 }
+            let now = (try? outbox.delay) ?? 0
+            delay.withLock { $0 = now }
             return .status(200)
         }
         try outbox.record("a")

@@ -25,6 +25,10 @@ size_t vi_allocated(void);
 // Whether it is SIG_DFL: its members are macros, and the constants are casts, neither of which Swift imports.
 int vi_is_default_action(const struct sigaction *action);
 
+// A number of the calling thread's own, 0 at its start: the place of the last lock that it has taken, in debug builds.
+int32_t vi_lock_order(void);
+void vi_set_lock_order(int32_t order);
+
 // MARK: Files
 
 // Both ends of a pipe, closed on exec. https://man7.org/linux/man-pages/man2/pipe.2.html

@@ -120,7 +120,8 @@ package final class PrefixFollower<Finding: Sendable>: Sendable {
         self.initial = initial
         self.queue = queue
         self.isOver = isOver
-        progress = Monitor(Progress(state: state ?? State(finding: initial), target: state?.position ?? 0))
+        progress = Monitor(
+            Progress(state: state ?? State(finding: initial), target: state?.position ?? 0), order: .follower)
     }
 
     var state: State { progress.withLock(\.state) }

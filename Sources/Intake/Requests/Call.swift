@@ -18,7 +18,7 @@ final class Call: Sendable {
     private let whenRefusalIsLost: @Sendable (UploadRequest) -> Void
     private let started = ContinuousClock.now
     private let isAnswered = Atomic(false)
-    private let notes: Locked<Notes> = Locked(Notes())
+    private let notes: Locked<Notes> = Locked(Notes(), order: .call)
 
     /// What becomes known of a request on its way.
     private struct Notes {

@@ -79,7 +79,8 @@ final class ActiveUpload: Sendable {
     init(_ record: Upload) {
         self.record = record
         layout = record.layout
-        state = Monitor(State(progress: UploadProgress(received: ChunkSet(chunks: layout.chunks))))
+        state = Monitor(
+            State(progress: UploadProgress(received: ChunkSet(chunks: layout.chunks))), order: .upload)
     }
 
     private func look<Result>(_ body: (State) -> Result) -> Result { state.withLock { body($0) } }

@@ -16,7 +16,7 @@ final class ActiveUploads: Sendable {
     }
 
     /// Its lock also makes one step of a look at the uploads and what follows from it.
-    private let use = Locked(Use())
+    private let use = Locked(Use(), order: .uploads)
     private let uploads: Cache<UploadKey, ActiveUpload>
 
     private static let idleTime = Duration.seconds(300)

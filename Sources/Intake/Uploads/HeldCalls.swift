@@ -76,7 +76,7 @@ final class GuidRequests: Sendable {
         var lastNumber = 0
     }
 
-    private let state: Locked<State> = Locked(State())
+    private let state: Locked<State> = Locked(State(), order: .guids)
 
     /// A request begins; it ends when its call is about to be answered.
     func begin(_ key: GuidKey, _ call: Call) {
