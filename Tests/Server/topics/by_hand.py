@@ -20,7 +20,7 @@ SETTINGS = "VIDEO_INTAKE_VIDEO_DOMAIN=https://kept.example.com\n"
 
 def older_catalogue() -> str:
     """The statements that make a catalogue as 0.1 left it, with schema 4: migrations are never changed."""
-    migrations = re.findall(r'static let version[1-4] = """\n(.*?)\n +"""', SCHEMA.read_text(), re.DOTALL)
+    migrations = re.findall(r'// [1-4]\n +"""\n(.*?)\n +"""', SCHEMA.read_text(), re.DOTALL)
     must(len(migrations) == 4, "the first four migrations are not there")
     applied = "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);"
     applied += "INSERT INTO grdb_migrations VALUES ('1'), ('2'), ('3'), ('4');"
