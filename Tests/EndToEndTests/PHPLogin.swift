@@ -55,7 +55,8 @@ final class PHPLogin: Sendable {
             "php-fpm8.2", ["-F", "-y", "\(directory)/fpm.conf"] + (geteuid() == 0 ? ["-R"] : []),
             environment: ChildProcess.plainEnvironment, directory: directory, output: "\(directory)/log/fpm.out",
             errors: "\(directory)/log/fpm.out")
-        try #require(eventually(within: 20) { access("\(directory)/php.sock", F_OK) == 0 })
+        // It is there before anybody listens at it.
+        try #require(eventually(within: 20) { (try? LocalSocket(connectedTo: "\(directory)/php.sock")) != nil })
     }
 
     deinit { fpm.stop() }
