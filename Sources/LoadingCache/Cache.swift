@@ -108,8 +108,8 @@ public class Cache<Key: Hashable & Sendable, Value: Sendable>: @unchecked Sendab
         return entries
     }
 
-    /// Removes what has expired from every segment where something has. For a timer that runs now and then, so that a
-    /// cache that nobody uses does not keep memory; nothing else needs it.
+    /// Removes what has expired from every segment where something has. For a timer, so that an
+    /// idle cache frees its memory; a cache in use does not need it.
     ///
     /// O(number of segments), and what `put` takes for each entry removed. A segment where nothing is due is not
     /// locked, and one whose lock another thread holds is left to that thread.

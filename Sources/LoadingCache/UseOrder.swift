@@ -52,8 +52,7 @@
 
 /// An entry's place in the order of use, and what the table needs of it without touching the key.
 @usableFromInline struct Node {
-    /// The number of its last use in the count of the segment's; 0 for a free place, or where nobody asks for the
-    /// order.
+    /// The segment's use counter at the last use; 0 for a free place, or where the order is not kept.
     @usableFromInline var use: UInt64
     /// The low half of the key's hash; for a free place the next free one.
     @usableFromInline var tag: UInt32

@@ -12,7 +12,7 @@ extension FastCGITests {
         let directory: String
         var path: String { directory + "/s" }
 
-        init() throws { directory = try temporaryDirectory() }
+        init() throws { directory = try makeTemporaryDirectory().path }
         deinit { try? FileManager.default.removeItem(atPath: directory) }
 
         private func error(_ path: String) -> ListeningSocketError? {

@@ -74,7 +74,7 @@ extension FastCGITests {
         }
 
         @Test func nothingIsLostOverARestartWithASharedSocket() throws {
-            let directory = try temporaryDirectory()
+            let directory = try makeTemporaryDirectory().path
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let path = directory + "/s"
             let parent = try ListeningSocket.bind(path: path)
@@ -115,7 +115,7 @@ extension FastCGITests {
         }
 
         @Test func threadsOfASharedSocketStopAlthoughItsFlagsWereChanged() throws {
-            let directory = try temporaryDirectory()
+            let directory = try makeTemporaryDirectory().path
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let parent = try ListeningSocket.bind(path: directory + "/s")
             let socket = try takeOver(parent.descriptor.number)

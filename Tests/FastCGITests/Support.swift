@@ -18,7 +18,7 @@ final class Fixture: Sendable {
         threads: Int = 2, limits: ConnectionLimits = ConnectionLimits(timeout: 10),
         handler: @escaping @Sendable (FastCGIRequest) -> Void = { echo($0) }
     ) throws {
-        directory = try temporaryDirectory()
+        directory = try makeTemporaryDirectory().path
         path = directory + "/s"
         server = try FastCGIServer(
             socket: try ListeningSocket.bind(path: path), threads: threads, limits: limits, handler: handler)
@@ -41,12 +41,6 @@ final class Fixture: Sendable {
     func isServing() throws -> Bool {
         try request(FCGI.begin() + FCGI.parameters(["Q": "x"]) + FCGI.body([])).text.hasPrefix("Q=x ")
     }
-}
-
-func temporaryDirectory() throws -> String {
-    var template = Array("/tmp/fastcgi-test.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
 /// Answers with the parameter Q, the number of bytes of the body, their sum and the fault, if any.

@@ -23,7 +23,7 @@ package final class FastCGIClient: Sendable {
 
         /// The service's reply; `nil` if it is not whole.
         package var received: ReceivedReply? {
-            guard split != nil else { return nil }
+            guard ended, !isBroken, split != nil else { return nil }
             let status = head.components(separatedBy: "\r\n").first { $0.hasPrefix("Status: ") }
                 .flatMap { Int($0.dropFirst(8).prefix(3)) }
             return ReceivedReply(status: status ?? 200, headers: [], body: body)

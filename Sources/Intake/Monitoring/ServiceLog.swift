@@ -61,8 +61,7 @@ struct ServiceLog: Sendable {
 
 // MARK: - Bounds on lines
 
-/// The lines of one kind in the log, which clients can cause: so many a minute. Without a bound a client that sends nonsense
-/// fills the disk of the log.
+/// Counts the log lines of one kind in the current minute. Clients cause them; without a bound they could fill the log's disk.
 private struct Lines {
     /// When this minute began, seconds since 1970; 0 if a new one is to begin.
     var start: Int64 = 0

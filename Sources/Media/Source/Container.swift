@@ -35,7 +35,7 @@ struct Container {
         ["partial file", "File ended prematurely"].contains(where: complaints.contains)
     }
 
-    /// `nil` where the file has not so many bytes.
+    /// Reads bytes; `nil` if the file ends before.
     private func bytes(_ count: Int, at offset: Int) throws(SystemError) -> [UInt8]? {
         guard offset >= 0, offset + count <= length else { return nil }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)

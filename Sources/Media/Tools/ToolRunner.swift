@@ -154,7 +154,7 @@ final class ToolWatch {
         self.processorTime = processorTime
     }
 
-    /// Seconds of processor time that are left for a tool that may use so many.
+    /// Seconds of processor time that a tool may use: those that are left, at most `seconds`.
     func left(within seconds: Double) -> Double { max(0, min(seconds, limit - used)) }
 
     func begin(within seconds: Double) {
