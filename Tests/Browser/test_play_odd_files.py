@@ -26,6 +26,7 @@ FILES = [
 # Seconds.
 LONGEST_PICTURE = 0.5
 TOLERANCE = 0.2
+ATTEMPTS = 3
 
 # Notes each picture that is shown, and whether there has ever been a gap in what is there.
 WATCH = """() => {
@@ -74,6 +75,16 @@ class OddFileTests(TranscodingCase):
             play.page.evaluate(WATCH)
             play.play()
         for source, play in pages.items():
+            self.assert_ends(source, play, expected)
+            play.page.context.close()
+
+    def assert_ends(self, source, play, expected):
+        # A busy machine leaves pictures out, each time other ones: a gap is the file's if it is there each time.
+        pictures = set()
+        for attempt in range(ATTEMPTS):
+            if attempt > 0:
+                play.page.evaluate(WATCH)
+                play.page.evaluate("() => { const video = document.querySelector('#video'); video.currentTime = 0; video.play(); }")
             ended = wait_until(
                 lambda: play.page.wait_for_timeout(100) or play.page.evaluate("() => watched.ended"), expected.duration + 30,
                 f"{source} has ended")
@@ -86,10 +97,12 @@ class OddFileTests(TranscodingCase):
                 self.assertAlmostEqual(moment, expected.duration, delta=tolerance, msg=what)
             self.assertLess(ended["range"][0], TOLERANCE, what)
             self.assertEqual(times, sorted(times), what)
-            moments = [0, *times, ended["currentTime"]]
+            pictures.update(times)
+            moments = [0, *sorted(pictures), ended["currentTime"]]
             longest = max(later - earlier for earlier, later in zip(moments, moments[1:]))
-            self.assertLessEqual(longest, LONGEST_PICTURE + 0.02, what)
-            play.page.context.close()
+            if longest <= LONGEST_PICTURE + 0.02:
+                return
+        self.fail(f"{longest} s without a picture in {ATTEMPTS} times, {what}")
 
 
 if __name__ == "__main__":
