@@ -43,7 +43,35 @@ import Model
         #expect(try site.count("upload WHERE state = 'open'") == 0 && site.count("refusal") == 1)
     }
 
-    @Test("another chunk that was refused comes again too: the page begins anew")
+    @Test("two replies were lost, and not that of the second chunk: both get the refusal, and the guid stays refused")
+    func lostReplies() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let both = try [0, 2].map { try site.begin(page.request($0)) }
+        #expect(both.allSatisfy { $0.reply == nil })
+        for exchange in both { #expect(reason(try exchange.wait()) == "quota") }
+        #expect(try site.count("upload WHERE state = 'open'") == 0 && site.count("refusal") == 1)
+    }
+
+    @Test(
+        "others come again before the second one: they are told to come again when it is there",
+        arguments: [[0, 2], [2, 0]])
+    func beforeSecond(chunks: [Int]) throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        let both = try chunks.map { try site.begin(page.request($0)) }
+        #expect(both.allSatisfy { $0.reply == nil })
+        #expect(try site.send(page.request(1)).code == 2)
+        for (chunk, exchange) in zip(chunks, both) {
+            let reply = try exchange.wait()
+            #expect(chunk == 0 ? reply.code == 2 : reply.status == 409, "chunk \(chunk): \(reply)")
+        }
+        #expect(try site.send(page.request(2)).code == 1)
+    }
+
+    @Test("the second chunk that was refused comes again too: the page begins anew")
     func beginsAnew() throws {
         let site = try site()
         let page = page()
@@ -150,6 +178,18 @@ import Model
         #expect(reply.status == 409 && reason(reply) == "retry", "\(reply)")
         #expect(ContinuousClock.now - start >= .seconds(IntakeService.joiningTime * 0.9))
         #expect(try site.count("refusal") == 1)
+    }
+
+    @Test("one that waits in vain twice gets the refusal: its page does not begin anew; not if the first came between")
+    func withoutFirstTwice() throws {
+        let site = try site()
+        let page = page()
+        try refused(page, [0, 1, 2], at: site)
+        #expect(try site.send(page.request(2)).status == 409)
+        #expect(reason(try site.send(page.request(2))) == "quota")
+        #expect(try site.send(page.request(2)).status == 409)
+        #expect(reason(try site.send(page.request(0))) == "quota")
+        #expect(try site.send(page.request(2)).status == 409)
     }
 
     @Test("so is one of a page that sends several at a time, even if none did so before; else it gets the same refusal")

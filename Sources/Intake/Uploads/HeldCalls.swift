@@ -72,8 +72,15 @@ final class GuidRequests: Sendable {
         var counts: [GuidKey: Int] = [:]
         var held: [GuidKey: (first: HeldFirstChunk, number: Int)] = [:]
         /// Calls of other chunks, without their bytes.
-        var waiting: [GuidKey: [(call: Call, place: HeldCalls.Place)]] = [:]
+        var waiting: [GuidKey: [Waiting]] = [:]
         var lastNumber = 0
+    }
+
+    private struct Waiting {
+        let call: Call
+        /// Whether the first chunk can go on with it.
+        let isSecond: Bool
+        let place: HeldCalls.Place
     }
 
     private let state: Locked<State> = Locked(State(), order: .guids)
@@ -96,17 +103,17 @@ final class GuidRequests: Sendable {
     enum Holding {
         /// It is held, under a number; the one of the same guid that was held before is to be answered now.
         case held(Int, before: HeldFirstChunk?)
-        /// Others wait for it: it goes on.
+        /// The one that it would wait for is there already: it goes on.
         case awaited
         /// It cannot be held.
         case noPlace
     }
 
-    /// Holds a first chunk until another one of its guid comes.
+    /// Holds a first chunk until the second one of its guid comes.
     func hold(_ first: HeldFirstChunk) -> Holding {
         let key = GuidKey(first.request)
         return state.withLock { state in
-            if state.waiting[key] != nil { return .awaited }
+            if state.waiting[key]?.contains(where: \.isSecond) == true { return .awaited }
             guard first.place != nil else { return .noPlace }
             let before = state.held[key]
             state.lastNumber += 1
@@ -115,25 +122,36 @@ final class GuidRequests: Sendable {
         }
     }
 
-    /// Lets a call of another chunk wait for the first one. Returns `false` if that is held already.
-    func wait(_ key: GuidKey, _ call: Call, _ place: HeldCalls.Place) -> Bool {
+    /// Lets a call of another chunk wait for the first one. Returns `false` if that one can go on with it already.
+    func wait(_ key: GuidKey, _ call: Call, isSecond: Bool, _ place: HeldCalls.Place) -> Bool {
         state.withLock { state in
-            guard state.held[key] == nil else { return false }
-            state.waiting[key, default: []].append((call, place))
+            if isSecond, state.held[key] != nil { return false }
+            state.waiting[key, default: []].append(Waiting(call: call, isSecond: isSecond, place: place))
             return true
         }
     }
 
     /// Takes the calls that wait for the first chunk.
-    ///
-    /// - Parameter call: only this one.
-    func takeWaiting(_ key: GuidKey, _ call: Call? = nil) -> [Call] {
+    func takeWaiting(_ key: GuidKey) -> [Call] {
+        state.withLock { ($0.waiting.removeValue(forKey: key) ?? []).map(\.call) }
+    }
+
+    /// Ends a call's wait. Returns `false` if it waits no more, or goes on doing so with a first chunk that is held.
+    func endWait(_ key: GuidKey, _ call: Call) -> Bool {
         state.withLock { state in
-            let all = state.waiting.removeValue(forKey: key) ?? []
-            let left = all.filter { call != nil && $0.call !== call }
-            if !left.isEmpty { state.waiting[key] = left }
-            return all.map(\.call).filter { call == nil || $0 === call }
+            guard state.held[key] == nil, var left = state.waiting[key],
+                let place = left.firstIndex(where: { $0.call === call })
+            else { return false }
+            left.remove(at: place)
+            state.waiting[key] = left.isEmpty ? nil : left
+            return true
         }
+    }
+
+    /// The first chunk that is held of a request's guid.
+    func held(of request: UploadRequest) -> HeldFirstChunk? {
+        let key = GuidKey(request)
+        return state.withLock { $0.held[key]?.first }
     }
 
     /// Takes the first chunk that is held of a request's guid.

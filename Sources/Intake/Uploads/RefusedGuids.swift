@@ -12,6 +12,10 @@ final class RefusedGuids: Sendable {
         var refusal: Refusal
         /// Of the first chunks: those that were stored before the refusal, or were told it.
         var counted: ChunkSet
+        /// Those that have waited for the first one in vain, since that came last.
+        var lone: Set<Int> = []
+        /// The lowest that is counted, which a page that begins anew sends beside the first one.
+        var second: Int? { (1..<RefusedGuids.chunksKnown).first(where: counted.contains) }
 
         init(_ refusal: Refusal) {
             self.refusal = refusal
@@ -94,6 +98,35 @@ final class RefusedGuids: Sendable {
     /// its page begins anew, or has lost a reply.
     func isCounted(_ request: UploadRequest, _ refusal: Refusal) -> Bool {
         state.withLock { ($0.entry(refusal) ?? Entry(refusal)).counted.contains(request.chunk) }
+    }
+
+    /// Whether a chunk is the lowest of those that are counted. With the first chunk it tells that its page begins anew:
+    /// a page that lost two replies seldom lost just these.
+    func isSecond(_ request: UploadRequest, _ refusal: Refusal) -> Bool { second(refusal) == request.chunk }
+
+    /// The lowest chunk that is counted.
+    func second(_ refusal: Refusal) -> Int? { state.withLock { ($0.entry(refusal) ?? Entry(refusal)).second } }
+
+    /// The first chunk comes.
+    func noteFirst(_ refusal: Refusal) {
+        state.withLock { state in
+            if state.entry(refusal) != nil { state.entries[GuidKey(refusal)]!.lone = [] }
+        }
+    }
+
+    /// A counted chunk has waited for the first one in vain. Returns whether it is the second time: its page sent it twice
+    /// without the first one, so it does not begin anew.
+    func noteLone(_ request: UploadRequest, _ refusal: Refusal) -> Bool {
+        state.withLock { state in
+            if state.entry(refusal) == nil { add(Entry(refusal), &state) }
+            guard let lone = state.entries[GuidKey(refusal)]?.lone else { return false }
+            if lone.contains(request.chunk) {
+                state.entries[GuidKey(refusal)]!.lone.remove(request.chunk)
+                return true
+            }
+            state.entries[GuidKey(refusal)]!.lone.insert(request.chunk)
+            return false
+        }
     }
 
     /// A chunk is told the refusal: its page counts it as stored from now on.

@@ -46,7 +46,7 @@ extension IntakeService {
             } else {
                 refusedGuids.count(request, refusal)
                 // A first one that waits cannot begin anew without it.
-                if let first = guidRequests.takeHeld(of: request) { first.call.answer(.kept(refusal, settings)) }
+                if let first = guidRequests.takeHeld(of: request) { keepRefused(first) }
             }
             throw .kept(refusal, settings)
         }
@@ -129,13 +129,14 @@ extension IntakeService {
     }
 
     /// Seconds that a first chunk and others that come again wait for each other.
-    static let joiningTime = 2.0
+    static let joiningTime = 3.0
 
     /// Holds a first chunk that may begin anew what is refused, or be one whose reply was lost. If its page begins anew it
-    /// sends the other chunks again too, and the next one tells.
+    /// sends the second one again too, which tells.
     ///
-    /// - Returns: `false` if others wait for it already; it goes on then.
+    /// - Returns: `false` if that one waits for it already; it goes on then.
     func hold(_ first: HeldFirstChunk) throws(Failure) -> Bool {
+        refusedGuids.noteFirst(first.refusal)
         // What follows later keeps neither of the two: their places are free with their answers.
         switch guidRequests.hold(first) {
         case .noPlace: throw .awaitsFirst
@@ -143,27 +144,36 @@ extension IntakeService {
         case .held(let number, let before):
             if let before { before.call.answer(.kept(before.refusal, before.call.settings)) }
             DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) {
-                guard let late = self.guidRequests.takeHeld(number) else { return }
-                late.call.answer(.kept(late.refusal, late.call.settings))
+                if let late = self.guidRequests.takeHeld(number) { self.keepRefused(late) }
             }
             return true
         }
     }
 
+    /// Answers a first chunk, and others that wait with it: their page does not begin anew.
+    func keepRefused(_ first: HeldFirstChunk) {
+        for call in [first.call] + guidRequests.takeWaiting(GuidKey(first.request)) {
+            call.answer(.kept(first.refusal, call.settings))
+        }
+    }
+
     /// Lets a chunk that its page counts as stored, and that comes again, wait for the first one: with that its page begins
     /// anew. It is to come again then. Once more told the refusal, it would be missing from what begins a moment later; so it
-    /// is told that only where the page sends one chunk at a time, and the first one would have come before it.
+    /// is told that only where the page sends one chunk at a time, and the first one would have come before it, or where it
+    /// has waited twice.
     ///
     /// - Parameter overlaps: whether requests of its guid have overlapped.
     func awaitFirst(_ request: UploadRequest, _ call: Call, _ refusal: Refusal, overlaps: Bool) throws(Failure) {
         let key = GuidKey(request)
-        guard let place = held.place(for: call.client), guidRequests.wait(key, call, place) else { throw .awaitsFirst }
+        guard let place = held.place(for: call.client),
+            guidRequests.wait(key, call, isSecond: refusedGuids.isSecond(request, refusal), place)
+        else { throw .awaitsFirst }
         DispatchQueue.global().asyncAfter(deadline: .now() + Self.joiningTime) { [weak call] in
             guard let call else { return }
             let isSerial = !overlaps && !self.guidRequests.overlap(key)
-            for late in self.guidRequests.takeWaiting(key, call) {
-                late.answer(isSerial ? .kept(refusal, late.settings) : .awaitsFirst)
-            }
+            guard self.guidRequests.endWait(key, call) else { return }
+            let isLone = isSerial || self.refusedGuids.noteLone(request, refusal)
+            call.answer(isLone ? .kept(refusal, call.settings) : .awaitsFirst)
         }
     }
 }

@@ -24,7 +24,7 @@ extension IntakeService {
         call.note(request)
         guard let content = form.content else { throw .missingFile }
         let other = try otherContent(request, content)
-        if request.chunk > 0, let first = guidRequests.takeHeld(of: request) { join(request, first) }
+        if request.chunk > 0, let first = guidRequests.held(of: request) { join(request, first.refusal) }
         try process(request, content, call, other: other)
     }
 
@@ -82,14 +82,14 @@ extension IntakeService {
         }
     }
 
-    /// Lets a first chunk that is held go on before the one that has come now.
-    private func join(_ request: UploadRequest, _ first: HeldFirstChunk) {
+    /// Lets the first chunk that is held go on before the one that has come now, if that is the second one. Any other one
+    /// that is counted waits as well.
+    private func join(_ request: UploadRequest, _ refusal: Refusal) {
+        let isCounted = refusedGuids.isCounted(request, refusal)
+        if isCounted, !refusedGuids.isSecond(request, refusal) { return }
+        guard let first = guidRequests.takeHeld(of: request) else { return }
         // A page that goes on in the middle of the file does not begin anew.
-        if refusedGuids.isCounted(request, first.refusal) {
-            goOn(first)
-        } else {
-            first.call.answer(.kept(first.refusal, first.call.settings))
-        }
+        if isCounted { goOn(first) } else { keepRefused(first) }
     }
 
     /// Begins a refused guid anew with its first chunk. The others that wait for it come again.
