@@ -73,7 +73,13 @@ extension Catalogue {
         try write { try $0.setFirstCame(guid, upload: id) }
     }
 
-    /// Forgets a chunk whose bytes are about to be replaced.
+    /// A chunk's bytes are about to be replaced, and it loses its checksum. It counts all the same: the page that it was
+    /// acknowledged to does not send it again, and if its new bytes are never recorded the digest of the file tells.
+    package func doubt(chunk: Int, upload id: Int64) throws(CatalogueError) {
+        try deleting { try $0.deleteChecksum(chunk: chunk, upload: id) }
+    }
+
+    /// Forgets a chunk whose bytes are lost.
     package func forget(chunk: Int, upload id: Int64) throws(CatalogueError) {
         try deleting { try $0.deleteChunk(chunk, upload: id) }
     }

@@ -208,6 +208,10 @@ extension Database: ChunkRows {
         try row("SELECT 1 FROM upload WHERE upload_id = ? AND received > 0", [id]) != nil
     }
 
+    package func deleteChecksum(chunk number: Int, upload id: Int64) throws {
+        try run("UPDATE upload_chunk SET crc32c = NULL WHERE upload_id = ? AND chunk = ?", [id, number])
+    }
+
     package func deleteChunk(_ number: Int, upload id: Int64) throws {
         let length: Int? = try row(
             "DELETE FROM upload_chunk WHERE upload_id = ? AND chunk = ? RETURNING length", [id, number])?[0]

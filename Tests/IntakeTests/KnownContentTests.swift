@@ -145,6 +145,56 @@ extension InProcessSite {
         _ = try site.send(alone.request(0))
         #expect(site.log.lines.count { $0.message.contains("other bytes") } == 1)
     }
+
+    @Test("a chunk that another page was replacing when the process died is not missing: the file ends in md5")
+    func diedReplacing() throws {
+        let site = try InProcessSite()
+        let page = page()
+        for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
+        try site.service.catalogue.doubt(chunk: 0, upload: 1)
+        let file = try FileHandle(forUpdating: URL(filePath: site.dataDirectory.path + "/incoming/1.part"))
+        try file.write(contentsOf: [1, 2, 3])
+        try file.close()
+        let restarted = try site.another()
+        // Who asks is not told of it, and sends it again.
+        #expect(try restarted.send(page.chunksRequest()).data?["received"] as? String == "1")
+        #expect(try restarted.send(page.request(2)).headers["x-intake-reason"] == "md5")
+    }
+
+    @Test("such a chunk is replaced by one that comes again, also by the same bytes", arguments: [false, true])
+    func replacedAfterDeath(isWhole: Bool) throws {
+        let site = try InProcessSite()
+        let page = page()
+        var wrong = page.bytes(of: 0)
+        wrong[0] ^= 1
+        #expect(try site.send(page.chunkRequest(0, bytes: isWhole ? page.bytes(of: 0) : wrong)).code == 2)
+        try site.service.catalogue.doubt(chunk: 0, upload: 1)
+        let restarted = try site.another()
+        #expect(try restarted.send(page.request(0)).code == 2)
+        #expect(try site.count("upload_chunk WHERE crc32c IS NULL") == 0)
+        #expect(try restarted.send(page.chunksRequest()).data?["received"] as? String == "0")
+        #expect(try [1, 2].map { try restarted.send(page.request($0)).code } == [2, 1])
+    }
+
+    @Test("a chunk that could not be replaced is not missing: the file ends in md5")
+    func failedReplacing() throws {
+        let site = try InProcessSite()
+        let page = page()
+        for chunk in 0..<2 { #expect(try site.send(page.request(chunk)).code == 2) }
+        let upload = try #require(site.service.uploads.with(ids: [1]).first)
+        guard case .compare = upload.claim(0) else {
+            Issue.record("it is not there")
+            return
+        }
+        try site.service.catalogue.doubt(chunk: 0, upload: 1)
+        upload.replace(0)
+        #expect(upload.stored(chunk: 0) == nil)
+        let file = try FileHandle(forUpdating: URL(filePath: site.dataDirectory.path + "/incoming/1.part"))
+        try file.write(contentsOf: [1, 2, 3])
+        try file.close()
+        upload.release(0)
+        #expect(try site.send(page.request(2)).headers["x-intake-reason"] == "md5")
+    }
 }
 
 /// Completions beside the threads of requests.

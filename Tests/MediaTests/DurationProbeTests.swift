@@ -132,9 +132,11 @@ import class TestTools.Locked
         }
         thread.start()
         var most = 0
+        var processes: Set<Substring> = []
         _ = eventually {
             for process in workshop.processes() {
                 let id = process.prefix { $0 != " " }
+                processes.insert(id)
                 let pages = textOfFile("/proc/\(id)/statm").split(separator: " ").dropFirst().first
                 most = max(most, (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))))
             }
@@ -142,6 +144,8 @@ import class TestTools.Locked
         }
         #expect(result.withLock { $0 } == .seconds(1))
         #expect(most > 0 && most < 300 << 20, "\(most >> 20) MiB")
+        // A file that cannot be true is looked at once.
+        #expect(processes.count == 1)
     }
 
     @Test("a child of ffprobe's kind has no secret, no network and limits")

@@ -103,6 +103,8 @@ package protocol ChunkRows {
 
     func hasChunks(upload id: Int64) throws -> Bool
 
+    func deleteChecksum(chunk number: Int, upload id: Int64) throws
+
     /// Deletes a chunk, which counts no more.
     func deleteChunk(_ number: Int, upload id: Int64) throws
 

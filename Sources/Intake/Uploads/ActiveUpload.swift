@@ -215,6 +215,7 @@ final class ActiveUpload: Sendable {
     /// The claimed chunk's bytes are about to change.
     func replace(_ chunk: Int) {
         state.withLock { state in
+            state.chunks[chunk] = state.chunks[chunk]?.inDoubt
             state.progress.replace(chunk)
             follow(&state, restarts: true)
         }
@@ -231,9 +232,14 @@ final class ActiveUpload: Sendable {
         state.broadcast()
     }
 
-    /// The claimed chunk stays as it is.
+    /// The claimed chunk stays as it is. One whose new bytes could not be stored counts, in doubt: its page has it
+    /// acknowledged, and the digest of the file tells.
     func release(_ chunk: Int) {
-        state.withLock { $0.progress.release(chunk) }
+        state.withLock { state in
+            if state.chunks[chunk] == nil { return state.progress.release(chunk) }
+            state.progress.stored(chunk)
+            follow(&state)
+        }
         state.broadcast()
     }
 

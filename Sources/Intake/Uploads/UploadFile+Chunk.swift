@@ -69,11 +69,13 @@ extension IntakeService {
         // Against another process that completes this file; the claim is against threads of this one.
         guard let turn = try storing(bytes.turn(at: range)) else { return .never }
         if let stored = upload.stored(chunk: chunk) {
-            if stored.length == range.count, try storing(bytes.holds(content, at: range.lowerBound)) { return .before }
+            let holds = try storing(bytes.holds(content, at: range.lowerBound))
+            let isSame = holds && stored.length == range.count
+            if isSame, stored.crc32c != nil || turn.isPublished { return .before }
             guard !turn.isPublished else { throw .notStored(cause: "the file is about to be a video's") }
-            noteReplaced(chunk, of: upload, by: sender)
+            if !isSame { noteReplaced(chunk, of: upload, by: sender) }
             upload.replace(chunk)
-            try recording(catalogue.forget(chunk: chunk, upload: upload.record.id))
+            try recording(catalogue.doubt(chunk: chunk, upload: upload.record.id))
         } else {
             // Of a file whose size is not known, and of content that the owner has already, nothing was promised.
             if upload.record.isKnown || upload.record.key.size == nil { try makeRoom(for: range.count, in: upload) }

@@ -49,8 +49,11 @@ package enum DurationProbe {
             guard case .ended(.exit(0)) = looked else { return (nil, looked) }
             return (try? ProbeReport(text), looked)
         }
+        let bytes = (try? source.length()) ?? 0
         var (found, looked) = try report()
-        if found?.isIncomplete(source.format) == true {
+        // Neither its tracks nor its packets tell more than what it announces.
+        let isBomb = found?.isBomb(bytes) == true
+        if !isBomb, found?.isIncomplete(source.format) == true {
             source.searchesLonger = true
             (found, looked) = try report()
         }
@@ -58,11 +61,13 @@ package enum DurationProbe {
         guard let report = found else { return .unknown }
         let announced = report.format?.duration.flatMap(Double.init).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
 
+        if isBomb { return announced.map { .seconds($0.roundedToMilliseconds) } ?? .unknown }
+
         let streams = report.tracks
         var packets = FilePackets(streams)
         let read = try look(
             source, .packets(), packetsTime, niceness, until: deadline,
-            outputLimit: min(packetsLimit, mostTold(of: (try? source.length()) ?? 0))
+            outputLimit: min(packetsLimit, mostTold(of: bytes))
         ) { packets.read($0) }
         if read == .timeLimit { return .timeLimit(announced: announced?.roundedToMilliseconds) }
         // What was read before an end by a limit is a part of the file, and not how long it is.

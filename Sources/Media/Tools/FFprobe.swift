@@ -16,7 +16,7 @@ struct FFprobe {
         "stream_disposition=attached_pic,timed_thumbnails,default,dub,comment,hearing_impaired,visual_impaired",
         "stream_side_data=rotation", "program=program_id", "program_stream=index",
         "stream=index,codec_type,codec_name,codec_tag_string,profile,level,pix_fmt,width,height,sample_aspect_ratio,"
-            + "field_order,color_range,color_space,color_transfer,color_primaries,avg_frame_rate,has_b_frames,"
+            + "field_order,color_range,color_space,color_transfer,color_primaries,avg_frame_rate,nb_frames,has_b_frames,"
             + "channels,channel_layout,sample_rate,sample_fmt",
     ]
 
@@ -73,6 +73,8 @@ struct ProbeReport: Decodable {
         let color_transfer: String?
         let color_primaries: String?
         let avg_frame_rate: String?
+        /// Packets that the index names, if there is one; of old kinds of sound the samples.
+        let nb_frames: String?
         let has_b_frames: Int?
         let channels: Int?
         let channel_layout: String?
@@ -99,6 +101,11 @@ struct ProbeReport: Decodable {
             tracks[stream.index ?? place] = stream
         }
         return tracks
+    }
+
+    /// Whether an index names more packets than a file of so many bytes can have: it is made to cost.
+    func isBomb(_ bytes: Int) -> Bool {
+        streams.contains { $0.nb_frames.flatMap(Int.init) ?? 0 > 64 * bytes }
     }
 
     /// Whether a track is missing, or what a decoder has to know of one: it may begin later than ffmpeg usually looks for it.

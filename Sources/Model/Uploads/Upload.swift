@@ -189,7 +189,7 @@ package struct StoredChunk: Hashable, Sendable {
     package let number: Int
     /// Bytes.
     package let length: Int
-    /// The CRC32C of its bytes as they came, `nil` if it was recorded before there were checksums.
+    /// The CRC32C of its bytes as they came, `nil` if its bytes are being replaced, or were when a process died.
     package let crc32c: UInt32?
 
     package init(number: Int, length: Int, crc32c: UInt32?) {
@@ -197,6 +197,9 @@ package struct StoredChunk: Hashable, Sendable {
         self.length = length
         self.crc32c = crc32c
     }
+
+    /// The same, whatever its bytes are.
+    package var inDoubt: StoredChunk { StoredChunk(number: number, length: length, crc32c: nil) }
 }
 
 /// A stored chunk, to be recorded.
