@@ -159,3 +159,66 @@ package final class IntakeService: Sendable {
         return Failure(error)
     }
 }
+
+// MARK: - The bytes of uploads
+
+extension IntakeService {
+    /// Runs a call that changes an upload's bytes. One that fails to sync them puts them in doubt.
+    func changing<Result>(_ upload: ActiveUpload, _ call: () throws(StoreError) -> Result) throws(Failure) -> Result {
+        do throws(StoreError) {
+            return try call()
+        } catch {
+            if error.isSyncFailure { doubt(upload) }
+            throw failure(error)
+        }
+    }
+
+    /// After a failed sync it is unknown what is on the medium, and another sync could succeed falsely: the upload's
+    /// chunks must be compared with their checksums, and written again, before they count.
+    func doubt(_ upload: ActiveUpload) {
+        do throws(CatalogueError) {
+            try catalogue.distrust(upload: upload.record.id)
+        } catch {
+            log.logger.critical("cannot note that an upload is in doubt", metadata: ["cause": "\(error)"])
+        }
+        uploads.remove(upload)
+    }
+
+    /// Opens an upload's bytes and resumes what is there of it; `nil` if the upload is over.
+    func open(_ upload: ActiveUpload) throws(Failure) -> (any UploadBytes)? {
+        let (record, catalogue, store) = (upload.record, catalogue, store)
+        return try upload.bytes { () throws(Failure) in
+            let chunks = try recording(catalogue.chunks(ofUpload: record.id))
+            var known: [String] = []
+            if record.isKnown, let size = record.key.size {
+                known = try recording(catalogue.knownFiles(owner: record.key.owner, md5: record.key.md5, size: size))
+            }
+            let opened = try storing(store.open(record, chunks: chunks, comparedWith: known))
+            guard opened.isNew else { return (opened.bytes, try trusted(chunks, lost: opened.lost, of: record)) }
+            // There was none: because it is a video by now, for example.
+            guard try recording(catalogue.states(ofUploads: [record.id]))[record.id] == .open else {
+                store.removeUpload(record.id)
+                return nil
+            }
+            for chunk in opened.lost { try recording(catalogue.forget(chunk: chunk.number, upload: record.id)) }
+            return (opened.bytes, [])
+        }
+    }
+
+    /// The chunks of an upload that can be relied upon, of those that are recorded; those that are lost are forgotten.
+    private func trusted(
+        _ chunks: [StoredChunk], lost: [StoredChunk], of upload: Upload
+    ) throws(Failure) -> [StoredChunk] {
+        guard upload.bootID != store.incarnation else { return chunks }
+        if !lost.isEmpty {
+            log.logger.warning(
+                "chunks are lost and must come again",
+                metadata: ["upload": "\(upload.id)", "lost": "\(lost.count)", "kept": "\(chunks.count - lost.count)"])
+        }
+        guard try recording(catalogue.trust(upload, bootID: store.incarnation, lost: lost)) else {
+            return try recording(catalogue.chunks(ofUpload: upload.id))
+        }
+        let lost = Set(lost)
+        return chunks.filter { !lost.contains($0) }
+    }
+}
