@@ -31,7 +31,8 @@ extension Catalogue {
 enum Admittance {
     /// It begins; these have given way to it.
     case admitted([ExpiredUpload])
-    /// It does not, or not yet, where `comesFree`: what is on its way off the disk would be enough.
+    /// It does not, or not yet, where `comesFree`: what is on its way off the disk would be enough, or what is about to be a
+    /// video.
     case refused(Admission.Refusal, comesFree: Bool)
 }
 
@@ -65,7 +66,9 @@ extension CatalogueRows {
             try retire(evicted, reason: Refusal.expired, now: now)
             return .admitted(expired)
         case .refused(let reason):
-            // But for what is on its way off the disk the answer may be another one in a moment.
+            // But for what is about to be a video, or on its way off the disk, the answer may be another one in a moment.
+            let isWaiting = uploads?.contains { $0.isWhole && !$0.holding(now: now).isIdle } == true
+            if reason == .quota(.uploads), isWaiting { return .refused(reason, comesFree: true) }
             if disk.coming > 0, case .admitted = try verdict(room: whole + disk.coming) {
                 return .refused(reason, comesFree: true)
             }

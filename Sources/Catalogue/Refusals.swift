@@ -43,8 +43,9 @@ extension CatalogueRows {
         return false
     }
 
-    /// Notes what another chunk than the first tells of a refused guid.
-    func note(_ terms: UploadTerms, of refusal: Refusal) throws {
+    /// Notes what another chunk than the first tells of a refused guid. Returns whether it is refused.
+    @discardableResult
+    func note(_ terms: UploadTerms, of refusal: Refusal) throws -> Bool {
         try note(
             firstCame: false, overlaps: terms.overlaps, chunk: terms.chunk, ofRefused: refusal.guid,
             owner: refusal.owner, md5: refusal.md5)

@@ -121,9 +121,10 @@ extension Catalogue {
     }
 
     /// Notes of a refusal that a request with another chunk than the first has met it.
-    package func note(_ terms: UploadTerms, of refusal: Refusal) {
+    /// - Returns: whether the guid is still refused: `false` if its first chunk has begun anew since the refusal was read.
+    package func note(_ terms: UploadTerms, of refusal: Refusal) -> Bool {
         // Where there is no room for that the guid stays refused all the same.
-        if refusal.isNews(terms) { try? write { try $0.note(terms, of: refusal) } }
+        !refusal.isNews(terms) || (try? write { try $0.note(terms, of: refusal) }) != false
     }
 
     /// Forgets an unfinished upload and its chunks; its guids are refused from now on.
@@ -190,8 +191,8 @@ private struct BeginningRequest {
                 limits: terms.limits, now: expiry.now)
             : .refused(.quota(.records), comesFree: false)
         switch admittance {
-        case .refused(_, comesFree: true):
-            return .awaitsRoom(expired: expired)
+        case .refused(let reason, comesFree: true):
+            return .awaitsRoom(reason, expired: expired)
         case .refused(let reason, comesFree: false):
             let refusal = refusal(Refusal.reason(reason), isFirst: isFirst)
             if refusal.isRecorded { try rows.refuse([refusal], mergesFlags: true) }

@@ -43,13 +43,13 @@ extension Database: RefusalRows {
 
     package func note(
         firstCame: Bool, overlaps: Bool, chunk: Int, ofRefused guid: String, owner: String, md5: String
-    ) throws {
+    ) throws -> Bool {
         try run(
             """
             UPDATE refusal SET first_came = max(first_came, ?), overlapped = max(overlapped, ?),
                 other_chunk = iif(other_chunk = 0, ?, other_chunk)
             WHERE owner = ? AND md5 = ? AND guid = ?
-            """, [firstCame, overlaps, chunk, owner, md5, guid])
+            """, [firstCame, overlaps, chunk, owner, md5, guid]) > 0
     }
 
     package func hasRefusals(owner: String, md5: String, guid: String?) throws -> Bool {

@@ -160,6 +160,27 @@ import Model
         #expect(try unfinished(try start(50, "carol", now: 1007, room: 100)).expired.isEmpty)
     }
 
+    @Test("while uploads above a share are about to be videos, who is below it comes again; one that is not gives way")
+    func aboutToBeVideos() throws {
+        let fixture = try CatalogueFixture()
+        func start(_ size: Int, _ owner: String) throws -> UploadStart {
+            try fixture.start(
+                key(size, owner: owner), guid: "\(owner)\(size)", isFirst: true, now: 1000, expiry: 0,
+                limits: UploadLimits(total: 2, perClient: 2))
+        }
+        let uploads = try [10, 11].map { try unfinished(try start($0, "large")).upload }
+        for upload in uploads { for chunk in 0..<upload.key.chunks { try record(upload, [chunk], now: 1000, fixture) } }
+        guard case .awaitsRoom(.quota(.uploads), expired: []) = try start(12, "bob") else {
+            Issue.record("it does not come again")
+            return
+        }
+        #expect(try fixture.count("refusal") == 0)
+        #expect(refusal(try start(13, "large"))?.reason == "quota client")
+        // It becomes none, and has a chunk less.
+        try fixture.catalogue.forget(chunk: 0, upload: uploads[1].id)
+        #expect(try unfinished(try start(12, "bob")).expired == [uploads[1].id])
+    }
+
     @Test("who comes while others give way takes no more than is missing, and nothing from clients below their share")
     func arrivals() throws {
         let fixture = try CatalogueFixture()

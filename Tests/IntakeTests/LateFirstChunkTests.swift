@@ -237,6 +237,26 @@ import Model
         #expect(try [1, 2].map { try site.send(page.request($0)).code } == [2, 1])
     }
 
+    @Test("a chunk whose refusal is ended by the first one, before it is told, is told to come again")
+    func endedRefusal() throws {
+        let page = page()
+        let sender: Locked<InProcessSite?> = Locked(nil)
+        let began: Locked<Int?> = Locked(nil)
+        let site = try site()
+        let slow = try site.another(atStatement: { statement in
+            // It has read that the guid is refused, and knows no other chunk that was.
+            guard statement.contains("FROM refusal"), let site = sender.withLock({ $0.take() }) else { return }
+            let code = try? site.send(page.request(0)).code
+            began.withLock { $0 = code }
+        })
+        try refused(page, [0], at: site)
+        sender.withLock { $0 = site }
+        let reply = try slow.send(page.request(1))
+        #expect(began.withLock { $0 } == 2)
+        #expect(reply.status == 409, "\(reply)")
+        #expect(try [1, 2].map { try slow.send(page.request($0)).code } == [2, 1])
+    }
+
     @Test("where no first chunk can be held any more, it is told to come again")
     func noPlace() throws {
         let site = try site()

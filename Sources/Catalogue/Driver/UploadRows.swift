@@ -165,9 +165,12 @@ package protocol RefusalRows {
     /// Inserts refusals. One that is there gets what is new; `mergesFlags`: what it said of the page's chunks stays.
     func insert(_ refusals: [Refusal], mergesFlags: Bool) throws
 
-    /// Adds to what a refusal says, if it is there.
+    /// Adds to what a refusal says. Returns whether it is there.
     /// - Parameter chunk: one that the page takes for stored, 0 if there is none; only where it has none yet.
-    func note(firstCame: Bool, overlaps: Bool, chunk: Int, ofRefused guid: String, owner: String, md5: String) throws
+    @discardableResult
+    func note(
+        firstCame: Bool, overlaps: Bool, chunk: Int, ofRefused guid: String, owner: String, md5: String
+    ) throws -> Bool
 
     /// Whether a guid is refused for this content; any guid if that is `nil`.
     func hasRefusals(owner: String, md5: String, guid: String?) throws -> Bool

@@ -13,8 +13,8 @@ extension IntakeService {
         case refused(Refusal)
         /// Its page may be beginning anew with the first chunk, which is not there yet.
         case awaitsFirst(Refusal, overlaps: Bool)
-        /// Room for it is on its way off the disk.
-        case awaitsRoom
+        /// There will be room for it in a moment; what it is told if that is not so.
+        case awaitsRoom(Failure)
     }
 
     /// Finds or makes the upload that a request belongs to, where this process does not know it.
@@ -36,18 +36,22 @@ extension IntakeService {
                 permit: recordRate.permit(for: call.client))
         }
         func kept(_ refusal: Refusal, _ terms: UploadTerms) throws(Failure) -> Beginning {
-            // Last, so that another chunk's request that finds it there finds this one counted.
-            defer { if request.chunk > 0, refusal.isRecorded { catalogue.note(terms, of: refusal) } }
+            // Last, so that another chunk's request that finds it there finds this one counted. Returns whether the guid is
+            // refused still.
+            func note() -> Bool { request.chunk == 0 || !refusal.isRecorded || catalogue.note(terms, of: refusal) }
             let mayBegin = refusal.hasFirst && beginsAnew && other == nil && !isJoined
             if request.chunk == 0 {
                 if mayBegin, refusal.isInDoubt(overlaps: overlaps) { return .refused(refusal) }
             } else if mayBegin, refusedGuids.isCounted(request, refusal) {
+                _ = note()
                 return .awaitsFirst(refusal, overlaps: overlaps || refusal.overlaps)
             } else {
                 refusedGuids.count(request, refusal)
                 // A first one that waits cannot begin anew without it.
                 if let first = guidRequests.takeHeld(of: request) { keepRefused(first) }
             }
+            // Told the refusal, it would be missing from what has begun.
+            if !note() { throw .awaitsFirst }
             throw .kept(refusal, settings)
         }
         func start(on terms: UploadTerms) throws(Failure) -> UploadStart {
@@ -75,9 +79,12 @@ extension IntakeService {
             retire(expired, other == nil ? .expired : failure)
             if !refusal.isRecorded, request.chunks > 1 { refusedGuids.add(refusal) }
             return try kept(refusal, terms)
-        case .awaitsRoom(let expired):
+        case .awaitsRoom(let reason, let expired):
             retire(expired, .expired)
-            return .awaitsRoom
+            var failure = Failure.diskFullForNow
+            if case .quota(let limit) = reason { failure = .quota(limit) }
+            failure.isToComeAgain = true
+            return .awaitsRoom(failure)
         case .unfinished(let record, let expired, let left):
             promisedBytes.forget()
             retire(expired, .expired, for: call.client)

@@ -65,9 +65,9 @@ extension IntakeService {
                     return
                 case .awaitsFirst(let refusal, let overlaps):
                     return try awaitFirst(request, call, refusal, overlaps: overlaps)
-                case .awaitsRoom:
+                case .awaitsRoom(let failure):
                     guard roomAttempt < Self.roomAttempts, let place = place ?? heldBodies.place(for: call.client)
-                    else { throw .diskFullForNow }
+                    else { throw failure }
                     DispatchQueue.global().asyncAfter(deadline: .now() + Self.roomPause) {
                         call.answerFailure { () throws(Failure) in
                             try self.process(

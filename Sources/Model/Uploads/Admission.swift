@@ -33,7 +33,7 @@ package enum Admission {
             self.isWhole = isWhole
         }
 
-        fileprivate var isIdle: Bool { idle >= Admission.idleTime }
+        package var isIdle: Bool { idle >= Admission.idleTime }
     }
 
     /// The upload that is to begin.

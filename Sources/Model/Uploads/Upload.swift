@@ -142,8 +142,9 @@ package enum UploadStart: Sendable {
     case unplaced
     /// The guid is refused. `expired` as above.
     case refused(Refusal, expired: [ExpiredUpload] = [])
-    /// There is no room for a new upload yet: what gave way, or is over, is still on its way off the disk. `expired` as above.
-    case awaitsRoom(expired: [ExpiredUpload])
+    /// There is no room for a new upload yet: what gave way, or is over, is still on its way off the disk, or others are about
+    /// to be videos. `expired` as above.
+    case awaitsRoom(Admission.Refusal, expired: [ExpiredUpload])
 }
 
 /// What `Catalogue.makeRoom` did.
