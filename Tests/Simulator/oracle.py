@@ -196,7 +196,7 @@ class Oracle:
         if reply.reason == "expired" and self.was_deleted(page):
             self.note("files whose video was deleted before their page had heard of it")
         elif reply.reason in ("quota", "disk-full", "expired"):
-            if self.is_entitled(page.client.address, page):
+            if page.was_entitled or page.was_entitled is None and self.is_entitled(page.client.address, page):
                 self.breaks(
                     "a client below its share is not refused", page.who,
                     f"{page.describe()}: {reply}; room for uploads {world_room(self.world)}")

@@ -37,6 +37,8 @@ class Page:
         # Those with HTTP 200: (chunk, when it was sent, reply).
         self.replies = []
         self.gave_up = None
+        # Whether its client asked for no more than its share when a chunk was first refused; `None` if none was.
+        self.was_entitled = None
         self.known = None
         self.began = time.monotonic()
         self.who = f"{type(self).__name__.lower()} {guid} of {client.address}"
@@ -174,6 +176,9 @@ class Page:
 
     def take(self, chunk, sent, reply):
         self.replies.append((chunk, sent, reply))
+        # What comes later is told the same refusal, whatever the client holds by then.
+        if reply.reason in ("quota", "disk-full", "expired") and self.was_entitled is None:
+            self.was_entitled = self.world.oracle.is_entitled(self.client.address, self)
         if self.last is None or reply.arrived >= self.last.arrived:
             self.last = reply
         if reply.code in (1, 2):
