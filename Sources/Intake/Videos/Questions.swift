@@ -104,7 +104,7 @@ extension IntakeService {
         guard !found.isEmpty else { return nil }
         // Which of several it is, is unknown: what all of them have is in the right one, whichever that is.
         var count: [Int: Int] = [:]
-        for chunk in found.flatMap(\.chunks) where chunk.crc32c != nil { count[chunk.number, default: 0] += 1 }
+        for chunk in found.flatMap(\.chunks) { count[chunk.number, default: 0] += 1 }
         var received = ChunkSet(chunks: key.chunks)
         guard found.count < Self.uploadsLookedAt else { return received }
         for (chunk, uploads) in count where uploads == found.count { received.insert(chunk) }

@@ -190,7 +190,8 @@ package struct StoredChunk: Hashable, Sendable {
     package let number: Int
     /// Bytes.
     package let length: Int
-    /// The CRC32C of its bytes as they came, `nil` if its bytes are being replaced, or were when a process died.
+    /// The CRC32C of its bytes as they came, `nil` if it was recorded before there were checksums, or its bytes
+    /// are being replaced, or were when a process died.
     package let crc32c: UInt32?
 
     package init(number: Int, length: Int, crc32c: UInt32?) {
