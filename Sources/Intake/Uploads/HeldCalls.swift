@@ -103,7 +103,7 @@ final class GuidRequests: Sendable {
     enum Holding {
         /// It is held, under a number; the one of the same guid that was held before is to be answered now.
         case held(Int, before: HeldFirstChunk?)
-        /// The one that it would wait for is there already: it goes on.
+        /// The second chunk waits for it already: it goes on.
         case awaited
         /// It cannot be held.
         case noPlace
@@ -122,7 +122,7 @@ final class GuidRequests: Sendable {
         }
     }
 
-    /// Lets a call of another chunk wait for the first one. Returns `false` if that one can go on with it already.
+    /// Lets a call of another chunk wait for the first one. Returns `false` if this is the second chunk and the first one is held.
     func wait(_ key: GuidKey, _ call: Call, isSecond: Bool, _ place: HeldCalls.Place) -> Bool {
         state.withLock { state in
             if isSecond, state.held[key] != nil { return false }
@@ -136,7 +136,7 @@ final class GuidRequests: Sendable {
         state.withLock { ($0.waiting.removeValue(forKey: key) ?? []).map(\.call) }
     }
 
-    /// Ends a call's wait. Returns `false` if it waits no more, or goes on doing so with a first chunk that is held.
+    /// Ends a call's wait. Returns `false` if it waits no more, or if the first chunk is held: both are then answered together.
     func endWait(_ key: GuidKey, _ call: Call) -> Bool {
         state.withLock { state in
             guard state.held[key] == nil, var left = state.waiting[key],

@@ -12,7 +12,7 @@ final class RefusedGuids: Sendable {
         var refusal: Refusal
         /// Of the first chunks: those that were stored before the refusal, or were told it.
         var counted: ChunkSet
-        /// Those that have waited for the first one in vain, since that came last.
+        /// Counted chunks that have waited in vain for the first one since it last came.
         var lone: Set<Int> = []
         /// The lowest that is counted, which a page that begins anew sends beside the first one.
         var second: Int? { (1..<RefusedGuids.chunksKnown).first(where: counted.contains) }
@@ -100,12 +100,11 @@ final class RefusedGuids: Sendable {
         state.withLock { ($0.entry(refusal) ?? Entry(refusal)).counted.contains(request.chunk) }
     }
 
-    /// Whether a chunk is the lowest of those that are counted. With the first chunk it tells that its page begins anew:
-    /// a page that lost two replies seldom lost just these.
-    func isSecond(_ request: UploadRequest, _ refusal: Refusal) -> Bool { second(refusal) == request.chunk }
-
-    /// The lowest chunk that is counted.
-    func second(_ refusal: Refusal) -> Int? { state.withLock { ($0.entry(refusal) ?? Entry(refusal)).second } }
+    /// Whether a chunk is the lowest of those that are counted. If it comes again together with the first chunk, the page
+    /// begins anew: two lost replies are seldom those of just these two.
+    func isSecond(_ request: UploadRequest, _ refusal: Refusal) -> Bool {
+        state.withLock { ($0.entry(refusal) ?? Entry(refusal)).second } == request.chunk
+    }
 
     /// The first chunk comes.
     func noteFirst(_ refusal: Refusal) {
@@ -114,17 +113,14 @@ final class RefusedGuids: Sendable {
         }
     }
 
-    /// A counted chunk has waited for the first one in vain. Returns whether it is the second time: its page sent it twice
-    /// without the first one, so it does not begin anew.
+    /// Notes that a counted chunk has waited in vain for the first one. Returns whether it did so for the second time: its
+    /// page does not begin anew.
     func noteLone(_ request: UploadRequest, _ refusal: Refusal) -> Bool {
-        state.withLock { state in
+        let key = GuidKey(refusal)
+        return state.withLock { state in
             if state.entry(refusal) == nil { add(Entry(refusal), &state) }
-            guard let lone = state.entries[GuidKey(refusal)]?.lone else { return false }
-            if lone.contains(request.chunk) {
-                state.entries[GuidKey(refusal)]!.lone.remove(request.chunk)
-                return true
-            }
-            state.entries[GuidKey(refusal)]!.lone.insert(request.chunk)
+            if state.entries[key]?.lone.remove(request.chunk) != nil { return true }
+            state.entries[key]?.lone.insert(request.chunk)
             return false
         }
     }

@@ -103,7 +103,8 @@ struct ProbeReport: Decodable {
         return tracks
     }
 
-    /// Whether an index names more packets than a file of so many bytes can have: it is made to cost.
+    /// Whether the index announces more packets than fit a file of this size, in bytes. Such a file is hostile: reading it
+    /// costs far more than sending it.
     func isBomb(_ bytes: Int) -> Bool {
         streams.contains { $0.nb_frames.flatMap(Int.init) ?? 0 > 64 * bytes }
     }
